@@ -1,0 +1,97 @@
+"""What was wrong with data, in one vocabulary for every stage from vendor file to warehouse.
+
+Belongs here: the named rules and the record that says what broke, where and what to do. Not here: who stores it
+(`warehouse`) and who shows it (`checks`, `cli`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """`ERROR` keeps data from being published; `WARNING` is published and told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Rule(StrEnum):
+    """Every way in which vendor data can be unacceptable. The value is stored and shown; never rename one."""
+
+    # the object in the bucket
+    OBJECT_ABSENT = "object_absent"
+    OBJECT_NOT_ENTITLED = "object_not_entitled"
+    OBJECT_UNAVAILABLE = "object_unavailable"
+    OBJECT_REPUBLISHED = "object_republished"
+    OBJECT_ON_CLOSED_DAY = "object_on_closed_day"
+    OBJECT_UNDER_TWO_DATES = "object_under_two_dates"
+    # the bytes
+    DISK_NEARLY_FULL = "disk_nearly_full"
+    CONNECTION_CUT = "connection_cut"
+    GZIP_TRUNCATED = "gzip_truncated"
+    GZIP_CORRUPT = "gzip_corrupt"
+    GZIP_TRAILING_BYTES = "gzip_trailing_bytes"
+    OUTPUT_TOO_LARGE = "output_too_large"
+    FILE_EMPTY = "file_empty"
+    NO_ROWS = "no_rows"
+    # the text
+    HEADER_WRONG = "header_wrong"
+    COLUMN_MISSING = "column_missing"
+    COLUMN_DUPLICATED = "column_duplicated"
+    COLUMN_EXTRA = "column_extra"
+    TEXT_NOT_UTF8 = "text_not_utf8"
+    LINE_TOO_LONG = "line_too_long"
+    ROW_RAGGED = "row_ragged"
+    VALUE_UNREADABLE = "value_unreadable"
+    # the rows
+    PRICE_NOT_FINITE = "price_not_finite"
+    PRICE_NOT_POSITIVE = "price_not_positive"
+    HIGH_BELOW_LOW = "high_below_low"
+    PRICE_OUTSIDE_RANGE = "price_outside_range"
+    VOLUME_NEGATIVE = "volume_negative"
+    TICKER_MALFORMED = "ticker_malformed"
+    ROW_DUPLICATED = "row_duplicated"
+    KEY_CONFLICTING = "key_conflicting"
+    ROWS_OUT_OF_ORDER = "rows_out_of_order"
+    FOREIGN_DATE = "foreign_date"
+    # the whole
+    ROW_COUNT_UNUSUAL = "row_count_unusual"
+    SESSION_MISSING = "session_missing"
+    SESSION_INCOMPLETE = "session_incomplete"
+    SYMBOL_MISSING = "symbol_missing"
+    DATASET_NOT_OFFERED = "dataset_not_offered"
+    WEEK_INCOMPLETE = "week_incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was wrong: rule, place, extent and cure. Equal places give equal `finding_id`s.
+
+    `subject` is what the reader would look up: an object key, a ticker or a symbol. `first_row` is the 1-based data
+    row of the file (the header is row 0); None where the finding is not about a row.
+    """
+
+    rule: Rule
+    severity: Severity
+    dataset: str
+    session: date | None
+    subject: str
+    detail: str
+    cure: str
+    rows: int = 1
+    first_row: int | None = None
+
+    @property
+    def finding_id(self) -> str:
+        """32 hex digits, a pure function of rule, dataset, session and subject: seeing it again updates, never adds."""
+        place = "\x1f".join((self.rule, self.dataset, str(self.session or ""), self.subject))
+        return hashlib.sha256(place.encode()).hexdigest()[:32]
+
+    def __str__(self) -> str:
+        where = f"{self.dataset} {self.session}" if self.session else self.dataset
+        row = f", row {self.first_row}" if self.first_row is not None else ""
+        return f"{self.severity.upper()} {self.rule} in {where}, {self.subject}{row}: {self.detail} Cure: {self.cure}"

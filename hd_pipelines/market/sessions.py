@@ -1,0 +1,122 @@
+"""Exchange sessions and their regular hours.
+
+Belongs here: which days trade, when they open and close, which week they belong to. The authority is the XNYS calendar
+of `exchange_calendars` (holidays, early closes, ad-hoc closures); times are UTC. A naive clock never enters.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST_KNOWN_SESSION = date(2003, 9, 10)
+"""First session of the vendor's stock files; the calendar is not asked about anything earlier."""
+NANOSECONDS_PER_MINUTE = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Regular hours of one session: `opens_at` inclusive, `closes_at` exclusive, both UTC."""
+
+    session: date
+    opens_at: datetime
+    closes_at: datetime
+
+    @property
+    def minutes(self) -> int:
+        """390 on a full day, 210 on a 13:00 close."""
+        return int((self.closes_at - self.opens_at).total_seconds()) // 60
+
+    @property
+    def opens_at_ns(self) -> int:
+        """`opens_at` as integer nanoseconds since the epoch, exact."""
+        return int(self.opens_at.timestamp()) * 1_000_000_000
+
+    @property
+    def closes_at_ns(self) -> int:
+        """`closes_at` as integer nanoseconds since the epoch, exact."""
+        return int(self.closes_at.timestamp()) * 1_000_000_000
+
+
+@cache
+def _hours_by_session() -> dict[date, Hours]:
+    # Imported here: the library costs 1.6 s (pandas), which commands without a calendar should not pay.
+    import exchange_calendars
+
+    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST_KNOWN_SESSION)).schedule
+    days = [day.date() for day in schedule.index]
+    opens = [moment.to_pydatetime() for moment in schedule["open"]]
+    closes = [moment.to_pydatetime() for moment in schedule["close"]]
+    return {day: Hours(day, o, c) for day, o, c in zip(days, opens, closes, strict=True)}
+
+
+@cache
+def _all_sessions() -> tuple[date, ...]:
+    return tuple(_hours_by_session())
+
+
+def is_session(day: date) -> bool:
+    """Whether the exchange opens on `day`."""
+    return day in _hours_by_session()
+
+
+def regular_hours(session: date) -> Hours:
+    """Open and close of `session`. Raises `ValueError` for a day without one."""
+    try:
+        return _hours_by_session()[session]
+    except KeyError:
+        raise ValueError(
+            f"{session} is not an exchange session between {_all_sessions()[0]} and {_all_sessions()[-1]}"
+        ) from None
+
+
+def sessions_between(first: date, last: date) -> list[date]:
+    """All sessions from `first` to `last`, both included, ascending."""
+    known = _all_sessions()
+    return list(known[bisect_left(known, first) : bisect_right(known, last)])
+
+
+def closed_weekdays_between(first: date, last: date) -> list[date]:
+    """Mondays to Fridays without a session: holidays and ad-hoc closures."""
+    days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return [day for day in days if day.weekday() < 5 and not is_session(day)]
+
+
+def last_known_session() -> date:
+    """Last session that the calendar can answer for; about a year ahead of the library's release."""
+    return _all_sessions()[-1]
+
+
+def last_completed_session(now: datetime) -> date:
+    """The newest session whose regular hours are over at `now` (timezone-aware)."""
+    if now.tzinfo is None:
+        raise ValueError("now must carry a timezone")
+    known = _all_sessions()
+    position = bisect_right(known, now.astimezone(NEW_YORK).date()) - 1
+    if _hours_by_session()[known[position]].closes_at > now:
+        position -= 1
+    return known[position]
+
+
+def sessions_back(last: date, count: int) -> list[date]:
+    """The `count` sessions that end with `last` (or the one before it if `last` is closed), ascending."""
+    known = _all_sessions()
+    end = bisect_right(known, last)
+    return list(known[max(0, end - count) : end])
+
+
+@cache
+def week_of(session: date) -> tuple[date, ...]:
+    """All sessions of the Monday-to-Sunday week that holds `session`, ascending."""
+    monday = session - timedelta(days=session.weekday())
+    return tuple(sessions_between(monday, monday + timedelta(days=6)))
+
+
+def midnight_ns(session: date, zone: ZoneInfo = NEW_YORK) -> int:
+    """Midnight of `session` in `zone` as integer nanoseconds since the epoch: the vendor's day-bar stamp."""
+    midnight = datetime(session.year, session.month, session.day, tzinfo=zone).astimezone(UTC)
+    return int(midnight.timestamp()) * 1_000_000_000

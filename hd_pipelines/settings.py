@@ -1,0 +1,95 @@
+"""Every setting of the platform, in one model read from `HD_*` variables and `.env`.
+
+Belongs here: names, types, defaults and their refusal. Reading the environment anywhere else is a defect.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "HD_"
+DEFAULT_WATCHLIST = ("SPY", "QQQ", "IWM", "SPX", "NDX", "AAPL", "MSFT", "NVDA", "TSLA", "AMD", "META")
+
+
+class UnknownSettingError(ValueError):
+    """An `HD_*` name that no setting has; the message offers the nearest right one."""
+
+
+class Settings(BaseSettings):
+    """All settings. Environment wins over `.env`; an unknown `HD_*` name in either is refused."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".hd"), description="Folder of everything a run writes.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or newer, postgresql://user:password@host/db. Unset: the embedded server."
+    )
+    pg_port: Annotated[int, Field(ge=1024, le=65535)] | None = Field(
+        None, description="Port of the embedded server. Unset: a free one is chosen once and kept."
+    )
+    pg_user: str = Field("hd_pg", description="System user of the embedded server when started by root.")
+    lake_url: str | None = Field(None, description="Root of the Parquet lake, a path or s3://. Unset: HD_HOME/lake.")
+    flat_files_url: str = Field("https://files.massive.com", description="S3 endpoint of the vendor's flat files.")
+    flat_files_bucket: str = Field("flatfiles", description="Bucket of the vendor's flat files.")
+    flat_files_key_id: SecretStr | None = Field(None, description="S3 access key id of the vendor account.")
+    flat_files_secret: SecretStr | None = Field(None, description="S3 secret key of the vendor account.")
+    first_session: date = Field(date(2017, 1, 3), description="First session partition; history before it is ignored.")
+    watchlist: Annotated[tuple[str, ...], NoDecode] = Field(
+        DEFAULT_WATCHLIST, description="Symbols that a new warehouse starts with, comma separated."
+    )
+    download_workers: int = Field(6, ge=1, le=32, description="Objects downloaded at the same time.")
+    ui_port: int = Field(3000, ge=1024, le=65535, description="Port of the Dagster UI on 127.0.0.1.")
+    radar_port: int = Field(8080, ge=1024, le=65535, description="Port of the Radar and API on 127.0.0.1.")
+    sandbox_port: int = Field(9390, ge=1024, le=65535, description="Port of `hd sandbox` on 127.0.0.1.")
+
+    @field_validator("watchlist", mode="before")
+    @classmethod
+    def _split_symbols(cls, value: object) -> object:
+        return tuple(s.strip() for s in value.split(",") if s.strip()) if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _credentials_come_in_pairs(self) -> Settings:
+        if (self.flat_files_key_id is None) != (self.flat_files_secret is None):
+            missing = "HD_FLAT_FILES_SECRET" if self.flat_files_secret is None else "HD_FLAT_FILES_KEY_ID"
+            raise ValueError(f"{missing} is missing: the vendor's key id and secret are only useful together")
+        return self
+
+    @property
+    def has_vendor_credentials(self) -> bool:
+        """Whether flat files come from the vendor; otherwise from the sandbox on this machine."""
+        return self.flat_files_key_id is not None
+
+    @property
+    def lake_root(self) -> str:
+        """Where the lake is: `lake_url`, or `HD_HOME/lake`."""
+        return self.lake_url or str(self.home / "lake")
+
+    @property
+    def landing(self) -> Path:
+        """Where downloaded vendor objects are kept."""
+        return self.home / "landed"
+
+
+def load_settings(env_file: Path = Path(".env")) -> Settings:
+    """Read and check all settings. Raises `UnknownSettingError` or pydantic's `ValidationError`."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {**(dotenv_values(env_file) if env_file.is_file() else {}), **os.environ}
+    for name in sorted(given):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(known))}"
+            raise UnknownSettingError(f"{name} is not a setting{hint}")
+    return Settings(_env_file=env_file)
