@@ -1,21 +1,24 @@
 """Exchange sessions and their regular hours.
 
 Belongs here: which days trade, when they open and close, which week they belong to. The authority is the XNYS calendar
-of `exchange_calendars` (holidays, early closes, ad-hoc closures); times are UTC. A naive clock never enters.
+of `exchange_calendars` (holidays, early closes, ad-hoc closures), of which `xnys_closures` is a tested snapshot; times
+are UTC. A naive clock never enters.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from hd_pipelines.market.xnys_closures import CLOSED_WEEKDAYS, EARLY_CLOSES_13_00, FIRST_SESSION, LAST_SESSION
+
 NEW_YORK = ZoneInfo("America/New_York")
-FIRST_KNOWN_SESSION = date(2003, 9, 10)
-"""First session of the vendor's stock files; the calendar is not asked about anything earlier."""
+CHICAGO = ZoneInfo("America/Chicago")
 NANOSECONDS_PER_MINUTE = 60_000_000_000
+_OPEN, _CLOSE, _EARLY_CLOSE = time(9, 30), time(16), time(13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +46,39 @@ class Hours:
 
 
 @cache
-def _hours_by_session() -> dict[date, Hours]:
-    # Imported here: the library costs 1.6 s (pandas), which commands without a calendar should not pay.
-    import exchange_calendars
-
-    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST_KNOWN_SESSION)).schedule
-    days = [day.date() for day in schedule.index]
-    opens = [moment.to_pydatetime() for moment in schedule["open"]]
-    closes = [moment.to_pydatetime() for moment in schedule["close"]]
-    return {day: Hours(day, o, c) for day, o, c in zip(days, opens, closes, strict=True)}
+def _all_sessions() -> tuple[date, ...]:
+    first, last = date.fromisoformat(FIRST_SESSION), date.fromisoformat(LAST_SESSION)
+    closed = {date.fromisoformat(day) for day in CLOSED_WEEKDAYS.split()}
+    days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return tuple(day for day in days if day.weekday() < 5 and day not in closed)
 
 
 @cache
-def _all_sessions() -> tuple[date, ...]:
-    return tuple(_hours_by_session())
+def _session_set() -> frozenset[date]:
+    return frozenset(_all_sessions())
+
+
+@cache
+def _early_closes() -> frozenset[date]:
+    return frozenset(date.fromisoformat(day) for day in EARLY_CLOSES_13_00.split())
 
 
 def is_session(day: date) -> bool:
     """Whether the exchange opens on `day`."""
-    return day in _hours_by_session()
+    return day in _session_set()
 
 
+@cache
 def regular_hours(session: date) -> Hours:
     """Open and close of `session`. Raises `ValueError` for a day without one."""
-    try:
-        return _hours_by_session()[session]
-    except KeyError:
-        raise ValueError(
-            f"{session} is not an exchange session between {_all_sessions()[0]} and {_all_sessions()[-1]}"
-        ) from None
+    if not is_session(session):
+        known = f"between {FIRST_SESSION} and {LAST_SESSION}"
+        raise ValueError(f"{session} is not an exchange session {known}; for later days update the calendar snapshot")
+    close = _EARLY_CLOSE if session in _early_closes() else _CLOSE
+    opens_at, closes_at = (
+        datetime.combine(session, clock, tzinfo=NEW_YORK).astimezone(UTC) for clock in (_OPEN, close)
+    )
+    return Hours(session, opens_at, closes_at)
 
 
 def sessions_between(first: date, last: date) -> list[date]:
@@ -87,7 +94,7 @@ def closed_weekdays_between(first: date, last: date) -> list[date]:
 
 
 def last_known_session() -> date:
-    """Last session that the calendar can answer for; about a year ahead of the library's release."""
+    """Last session that the calendar can answer for; about a year ahead of the snapshot."""
     return _all_sessions()[-1]
 
 
@@ -97,7 +104,7 @@ def last_completed_session(now: datetime) -> date:
         raise ValueError("now must carry a timezone")
     known = _all_sessions()
     position = bisect_right(known, now.astimezone(NEW_YORK).date()) - 1
-    if _hours_by_session()[known[position]].closes_at > now:
+    if regular_hours(known[position]).closes_at > now:
         position -= 1
     return known[position]
 

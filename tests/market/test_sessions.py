@@ -1,0 +1,100 @@
+"""Sessions and hours against the library that the snapshot was taken from, and against days people remember."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import exchange_calendars
+import pytest
+
+from hd_pipelines.market.sessions import (
+    CHICAGO,
+    closed_weekdays_between,
+    is_session,
+    last_completed_session,
+    last_known_session,
+    midnight_ns,
+    regular_hours,
+    sessions_back,
+    sessions_between,
+    week_of,
+)
+
+FIRST = date(2003, 9, 10)
+
+
+def test_every_session_and_its_hours_equal_the_exchange_calendars_library():
+    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST)).schedule
+    theirs = {
+        day.date(): (opens.to_pydatetime(), closes.to_pydatetime())
+        for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
+    }
+    ours = {
+        day: (regular_hours(day).opens_at, regular_hours(day).closes_at)
+        for day in sessions_between(FIRST, last_known_session())
+    }
+    assert ours == theirs, "the snapshot is not the library's: run `make calendar`"
+
+
+@pytest.mark.parametrize(
+    ("day", "why"),
+    [
+        (date(2025, 1, 9), "national day of mourning"),
+        (date(2012, 10, 29), "hurricane Sandy"),
+        (date(2019, 5, 27), "Memorial Day"),
+        (date(2022, 6, 20), "first Juneteenth"),
+    ],
+)
+def test_the_exchange_is_closed_on(day, why):
+    assert not is_session(day), why
+    with pytest.raises(ValueError, match=str(day)):
+        regular_hours(day)
+
+
+def test_juneteenth_was_a_session_before_2022():
+    assert is_session(date(2020, 6, 19))
+
+
+@pytest.mark.parametrize(
+    ("session", "opens", "minutes"),
+    [
+        (date(2024, 3, 8), datetime(2024, 3, 8, 14, 30, tzinfo=UTC), 390),  # last standard-time session
+        (date(2024, 3, 11), datetime(2024, 3, 11, 13, 30, tzinfo=UTC), 390),  # first summer-time session
+        (date(2024, 11, 29), datetime(2024, 11, 29, 14, 30, tzinfo=UTC), 210),  # day after Thanksgiving
+    ],
+)
+def test_hours_follow_daylight_saving_and_early_closes(session, opens, minutes):
+    hours = regular_hours(session)
+    assert hours.opens_at == opens
+    assert hours.minutes == minutes
+    assert hours.closes_at_ns - hours.opens_at_ns == minutes * 60 * 10**9
+
+
+def test_the_last_completed_session_changes_at_the_close_not_at_midnight():
+    close = regular_hours(date(2026, 11, 20)).closes_at
+    assert last_completed_session(close) == date(2026, 11, 20)
+    assert last_completed_session(close - timedelta(seconds=1)) == date(2026, 11, 19)
+    assert last_completed_session(close + timedelta(days=2)) == date(2026, 11, 20)
+
+
+def test_a_clock_without_timezone_is_refused():
+    with pytest.raises(ValueError, match="timezone"):
+        last_completed_session(datetime(2026, 11, 20, 17))  # noqa: DTZ001
+
+
+def test_sessions_back_counts_sessions_not_days():
+    assert sessions_back(date(2026, 11, 21), 3) == [date(2026, 11, 18), date(2026, 11, 19), date(2026, 11, 20)]
+
+
+def test_a_holiday_week_has_four_sessions():
+    assert week_of(date(2026, 11, 25)) == (
+        date(2026, 11, 23),
+        date(2026, 11, 24),
+        date(2026, 11, 25),
+        date(2026, 11, 27),
+    )
+    assert closed_weekdays_between(date(2026, 11, 23), date(2026, 11, 29)) == [date(2026, 11, 26)]
+
+
+def test_vendor_day_stamps_are_local_midnights():
+    # I:SPX 2026-08-20 is stamped 1787202000000 ms, stocks of 2026-05-22 1779422400000000000 ns (vendor notes §0, §1)
+    assert midnight_ns(date(2026, 8, 20), CHICAGO) == 1_787_202_000_000 * 10**6
+    assert midnight_ns(date(2026, 5, 22)) == 1_779_422_400_000_000_000
