@@ -9,7 +9,8 @@ Rules of this house, each a choice that other platforms make differently:
 - `day` and `week` come from the vendor's day aggregates, whose volume includes extended hours. A week is published once
   its last session is in, never while it is still forming.
 - VWAP is the volume-weighted typical price, (high + low + close) / 3, of the minutes inside. Minutes themselves have
-  none (flat files carry none), and neither has anything without volume, such as an index.
+  none (flat files carry none), and neither has anything without volume, such as an index. A week's is the mean of its
+  days' VWAPs weighted with their volume.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Timeframe(StrEnum):
 MINUTES = {Timeframe.M5: 5, Timeframe.M15: 15, Timeframe.H1: 60, Timeframe.H4: 240}
 """Derived intraday timeframes and their length in minutes."""
 
-SCHEMA = pl.Schema(
+SCHEMA: pl.Schema = pl.Schema(
     {
         "symbol": pl.String,
         "timeframe": pl.String,
@@ -54,7 +55,7 @@ SCHEMA = pl.Schema(
         "volume": pl.Float64,
         "vwap": pl.Float64,
         "trades": pl.Int64,
-    }
+    }  # type: ignore[arg-type]  # polars' stubs do not take a mapping of mixed types
 )
 """Columns of a bar frame. `volume`, `vwap` and `trades` are null where the source has none."""
 
@@ -106,7 +107,7 @@ def _cut(regular: pl.DataFrame, timeframe: Timeframe, length: int) -> pl.DataFra
     span = length * NANOSECONDS_PER_MINUTE
     start = pl.col("opens_ns") + (pl.col("window_start") - pl.col("opens_ns")) // span * span
     grouped = regular.with_columns(start=start).group_by("symbol", "session", "start", maintain_order=True)
-    return grouped.agg(*_added_up(pl.col("window_start"))).select(
+    return grouped.agg(*_added_up()).select(
         "symbol",
         timeframe=pl.lit(timeframe.value),
         timestamp=_instant("start"),
@@ -175,7 +176,7 @@ def week_bars(day: pl.DataFrame) -> pl.DataFrame:
             pl.len().alias("found"),
             pl.col("expected").first(),
             pl.col("timestamp").first(),
-            *_added_up(pl.col("timestamp")),
+            *_added_up(),
         )
         .filter(pl.col("found") == pl.col("expected"))
         .select(
@@ -204,12 +205,13 @@ def _total(column: str) -> pl.Expr:
     return pl.when(pl.col(column).null_count() == 0).then(pl.col(column).sum())
 
 
-def _added_up(time: pl.Expr) -> list[pl.Expr]:
+def _added_up() -> list[pl.Expr]:
+    # Callers sort by time first; groups keep that order.
     return [
-        pl.col("open").sort_by(time).first(),
+        pl.col("open").first(),
         pl.col("high").max(),
         pl.col("low").min(),
-        pl.col("close").sort_by(time).last(),
+        pl.col("close").last(),
         _total("volume").alias("volume"),
         _total("turnover").alias("turnover"),
         _total("transactions").alias("transactions"),

@@ -1,7 +1,7 @@
 """Names of things that trade: plain symbols, vendor tickers, OCC option symbols.
 
-Belongs here: translating and checking names. A symbol is what people say (`SPX`, `BRK.B`); a ticker is what the vendor's
-files say (`I:SPX`, `O:SPXW190501C01800000`). Grammar: OSI 21-character symbol, vendor notes §7 in docs/vendor.md.
+Belongs here: translating and checking names. A symbol is what people say (`SPX`, `BRK.B`); a ticker is what the
+vendor's files say (`I:SPX`, `O:SPXW190501C01800000`). Grammar: OSI 21-character symbol, vendor notes §7 in docs/vendor.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INDEX_SYMBOLS = frozenset({"SPX", "NDX", "VIX", "RUT", "DJI", "XSP", "OEX", "VIX
 
 _OCC = re.compile(r"^O:(?P<root>[A-Z0-9.]{1,6})(?P<ymd>\d{6})(?P<right>[CP])(?P<strike>\d{8})$")
 STOCK_TICKER_PATTERN = r"^[A-Z][A-Za-z0-9.\-/]{0,15}$"
-"""What the vendor's stock files contain: `A`, `BRK.B`, `BACpA` (preferred: lower-case p), `AACT.WS`. `NA` is a ticker."""
+"""What the vendor's stock files contain: `A`, `BRK.B`, `BACpA` (preferred), `AACT.WS`; `NA` is a ticker."""
 INDEX_TICKER_PATTERN = r"^I:[A-Z0-9][A-Za-z0-9.\-_/&]{0,24}$"
 OPTION_TICKER_PATTERN = r"^O:[A-Z0-9.]{1,6}\d{6}[CP]\d{8}$"
 

@@ -1,0 +1,235 @@
+"""Which freshly derived bars may be published: the gate before the warehouse.
+
+Belongs here: measuring coverage and applying the rules, as pure functions of frames. The Great Expectations suite in
+`checks.bar_suite` judges the same frames for people; the table's own CHECKs are the last line. The unit that is kept
+back is one symbol's session: a bad tick costs that day of that symbol, not the day of everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from hd_pipelines.market.bars import Timeframe
+from hd_pipelines.market.findings import Finding, Rule, Severity
+
+USUAL_SESSIONS = 20
+"""Sessions whose median says how many minutes are usual."""
+FEWEST_SESSIONS_FOR_A_MEDIAN = 5
+USUAL_RATIO = (0.5, 2.0)
+THIN_SHARE = 0.9
+"""Below this share of its minutes a session is told as thin."""
+EDGE_MINUTES = 30
+"""A session whose first or last minute bar is further than this from the open or close is cut off."""
+DATASET = "historical_bars"
+
+
+@dataclass(frozen=True, slots=True)
+class BarAudit:
+    """The verdict: bars that may be published, and why others may not.
+
+    An `ERROR` finding names one symbol (`subject`) and session: exactly those pairs are kept back.
+    """
+
+    accepted: pl.DataFrame
+    findings: tuple[Finding, ...]
+
+    @property
+    def withheld(self) -> pl.DataFrame:
+        """Pairs (symbol, session) that are kept back; what was published of them before stays."""
+        return _pairs_in_error(self.findings)
+
+
+def coverage(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """How complete the minutes of each symbol's session are. One row per symbol and session that has minutes.
+
+    `bars`: `bars.SCHEMA`. `hours`: `bars.hours_frame`. `earlier`: symbol, session, share of sessions published
+    before these (for the median). Returns symbol, session, minutes_found, minutes_expected, share (of the session's
+    minutes), late_minutes and early_minutes (how much is missing at the open and at the close), usual_share (median
+    share of the 20 sessions before; null with fewer than five) and ratio (share / usual_share).
+    """
+    found = (
+        bars.filter(pl.col("timeframe") == Timeframe.M1.value)
+        .group_by("symbol", "session")
+        .agg(
+            minutes_found=pl.len().cast(pl.Int64),
+            first_ns=pl.col("timestamp").min().dt.epoch("ns"),
+            last_ns=pl.col("timestamp").max().dt.epoch("ns"),
+        )
+        .join(hours, on="session")
+        .select(
+            "symbol",
+            "session",
+            "minutes_found",
+            minutes_expected="minutes",
+            share=pl.col("minutes_found") / pl.col("minutes"),
+            late_minutes=(pl.col("first_ns") - pl.col("opens_ns")) // 60_000_000_000,
+            early_minutes=(pl.col("closes_ns") - pl.col("last_ns")) // 60_000_000_000 - 1,
+        )
+    )
+    before = earlier.select("symbol", "session", "share").join(found, on=["symbol", "session"], how="anti")
+    usual = (
+        pl.concat([before, found.select("symbol", "session", "share")])
+        .sort("symbol", "session")
+        .with_columns(
+            usual_share=pl.col("share")
+            .shift(1)
+            .rolling_median(USUAL_SESSIONS, min_samples=FEWEST_SESSIONS_FOR_A_MEDIAN)
+            .over("symbol")
+        )
+    )
+    return (
+        found.join(usual.select("symbol", "session", "usual_share"), on=["symbol", "session"], how="left")
+        .with_columns(ratio=pl.col("share") / pl.col("usual_share"))
+        .sort("symbol", "session")
+    )
+
+
+def audit(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> BarAudit:
+    """Judge derived bars (`bars.SCHEMA`). Arguments as in `coverage`."""
+    return keep_back(bars, (*row_findings(bars), *coverage_findings(coverage(bars, hours, earlier))))
+
+
+def keep_back(bars: pl.DataFrame, findings: tuple[Finding, ...]) -> BarAudit:
+    """Separate the bars of all pairs (symbol, session) that a finding of severity `ERROR` names."""
+    return BarAudit(bars.join(_pairs_in_error(findings), on=["symbol", "session"], how="anti"), findings)
+
+
+def row_findings(bars: pl.DataFrame) -> list[Finding]:
+    """Bars that contradict themselves or each other: one finding per rule, symbol and session."""
+    findings = []
+    for rule, (is_broken, detail) in _ROW_RULES.items():
+        broken = (
+            bars.filter(is_broken)
+            .group_by("symbol", "session", maintain_order=True)
+            .agg(pl.len().alias("rows"), pl.struct("timeframe", "timestamp", "open", "high", "low", "close").first())
+        )
+        for symbol, session, rows, example in broken.iter_rows():
+            place = f"first at {example['timeframe']} {example['timestamp']:%H:%M} UTC"
+            prices = ", ".join(f"{name} {example[name]}" for name in ("open", "high", "low", "close"))
+            findings.append(
+                Finding(
+                    rule=rule,
+                    severity=Severity.ERROR,
+                    dataset=DATASET,
+                    session=session,
+                    subject=symbol,
+                    detail=f"{detail}: {place} ({prices}).",
+                    cure="Compare the vendor's file with a second source; a republished file is loaded by itself.",
+                    rows=rows,
+                )
+            )
+    return findings
+
+
+def coverage_findings(covered: pl.DataFrame) -> list[Finding]:
+    """Sessions with unusually many or few minutes, and sessions that are cut off. `covered` as from `coverage`.
+
+    One halted symbol is the market's business (`WARNING`); a session that is cut off for most symbols is a file that
+    was not finished (`ERROR`).
+    """
+    is_cut = (pl.col("late_minutes") > EDGE_MINUTES) | (pl.col("early_minutes") > EDGE_MINUTES)
+    judged = covered.with_columns(
+        is_cut=is_cut,
+        file_is_cut=is_cut.mean().over("session") > 0.5,
+        is_unusual=~pl.col("ratio").is_between(*USUAL_RATIO).fill_null(value=True),
+    )
+    findings = [
+        Finding(
+            rule=Rule.ROW_COUNT_UNUSUAL,
+            severity=Severity.ERROR,
+            dataset=DATASET,
+            session=row["session"],
+            subject=row["symbol"],
+            detail=f"{row['minutes_found']} of {row['minutes_expected']} minutes, {row['ratio']:.2f} times the usual "
+            f"share of the {USUAL_SESSIONS} sessions before.",
+            cure="Look at the vendor's file of that session; if the market was like that, widen the bounds and reload.",
+        )
+        for row in judged.filter("is_unusual").iter_rows(named=True)
+    ]
+    for row in judged.filter((pl.col("is_cut") | (pl.col("share") < THIN_SHARE)) & ~pl.col("is_unusual")).iter_rows(
+        named=True
+    ):
+        cut_off = row["is_cut"] and row["file_is_cut"]
+        findings.append(
+            Finding(
+                rule=Rule.SESSION_INCOMPLETE,
+                severity=Severity.ERROR if cut_off else Severity.WARNING,
+                dataset=DATASET,
+                session=row["session"],
+                subject=row["symbol"],
+                detail=f"{row['minutes_found']} of {row['minutes_expected']} minutes; starts {row['late_minutes']} min "
+                f"after the open, ends {row['early_minutes']} min before the close.",
+                cure="The file ends early for most symbols: wait for its republication."
+                if cut_off
+                else "Nothing if the symbol was halted or hardly traded; otherwise compare with a second source.",
+                rows=row["minutes_expected"] - row["minutes_found"],
+            )
+        )
+    return findings
+
+
+def missing_findings(published: pl.DataFrame, symbols: Iterable[str], sessions: Iterable[date]) -> list[Finding]:
+    """What ought to be there and is not. `published`: pairs (symbol, session) that have bars.
+
+    A session without any symbol is one finding, not one per symbol.
+    """
+    wanted_symbols = sorted(symbols)
+    have = set(published.select("symbol", "session").iter_rows())
+    findings = []
+    for session in sessions:
+        absent = [symbol for symbol in wanted_symbols if (symbol, session) not in have]
+        if wanted_symbols and len(absent) == len(wanted_symbols):
+            findings.append(
+                Finding(
+                    rule=Rule.SESSION_MISSING,
+                    severity=Severity.ERROR,
+                    dataset=DATASET,
+                    session=session,
+                    subject="all symbols",
+                    detail="The exchange was open and there is no bar of any watchlist symbol.",
+                    cure="See the findings of the flat files of that session; then `hd backfill --from D --to D`.",
+                )
+            )
+            continue
+        findings += [
+            Finding(
+                rule=Rule.SYMBOL_MISSING,
+                severity=Severity.WARNING,
+                dataset=DATASET,
+                session=session,
+                subject=symbol,
+                detail="Other symbols have bars of this session, this one has none.",
+                cure="Check the spelling and whether it was listed then; indices need the vendor's index plan.",
+            )
+            for symbol in absent
+        ]
+    return findings
+
+
+_ROW_RULES: dict[Rule, tuple[pl.Expr, str]] = {
+    Rule.PRICE_NOT_FINITE: (
+        ~pl.all_horizontal(pl.col("open", "high", "low", "close").is_finite().fill_null(value=False)),
+        "A price is missing or not a number",
+    ),
+    Rule.PRICE_NOT_POSITIVE: (pl.min_horizontal("open", "high", "low", "close") <= 0, "A price is not positive"),
+    Rule.HIGH_BELOW_LOW: (pl.col("high") < pl.col("low"), "The high is below the low"),
+    Rule.PRICE_OUTSIDE_RANGE: (
+        (pl.col("high") >= pl.col("low"))
+        & ~(pl.col("open").is_between("low", "high") & pl.col("close").is_between("low", "high")),
+        "Open or close is outside low to high",
+    ),
+    Rule.VOLUME_NEGATIVE: (pl.col("volume") < 0, "The volume is negative"),
+    Rule.ROW_DUPLICATED: (
+        pl.struct("symbol", "timeframe", "timestamp").is_duplicated(),
+        "Two bars have the same symbol, timeframe and time",
+    ),
+}
+
+
+def _pairs_in_error(findings: Iterable[Finding]) -> pl.DataFrame:
+    pairs = {(f.subject, f.session) for f in findings if f.severity is Severity.ERROR and f.session is not None}
+    return pl.DataFrame(sorted(pairs), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
