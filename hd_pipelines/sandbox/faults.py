@@ -1,0 +1,158 @@
+"""What can go wrong with the vendor's bucket, as a script that tests write.
+
+Belongs here: rules and their counting. `s3` obeys them. A server has no faults unless a script is given.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+
+class Operation(StrEnum):
+    """The three requests that S3 clients make here."""
+
+    LIST = "list"
+    HEAD = "head"
+    GET = "get"
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with an error: 403, 404, 429, 500, 503, ... `code` defaults to what S3 says for that status."""
+
+    status: int
+    code: str | None = None
+    retry_after_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CutConnection:
+    """Promise the whole body, send `after_bytes` of it, close the connection."""
+
+    after_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateBody:
+    """Answer as if the object (or the range) were only `to_bytes` long: HTTP sees nothing wrong."""
+
+    to_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlowBody:
+    """Send `chunk_bytes`, wait `pause_seconds`, and so on."""
+
+    chunk_bytes: int = 65536
+    pause_seconds: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Republish:
+    """Replace the object by `body` just before this request is answered, as the vendor does with corrections."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLength:
+    """State a Content-Length that differs from the object's by `by_bytes`; the body ends where it ends."""
+
+    by_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The object does not exist yet: 404 and not listed, until the clock reaches `until` (None: no end)."""
+
+    until: datetime | None = None
+
+
+Action = Refuse | CutConnection | TruncateBody | SlowBody | Republish | WrongLength | Absent
+
+
+@dataclass(slots=True)
+class FaultRule:
+    """`action` for requests whose key matches `key` (shell pattern; for LIST: the prefix asked for).
+
+    The first faulty call is number `nth` (from 1) among the matching ones, and `times` calls are faulty (None: all from
+    there on). `calls` counts matching requests, `fired` the faulty ones.
+    """
+
+    action: Action
+    key: str = "*"
+    operations: frozenset[Operation] = frozenset({Operation.GET})
+    nth: int = 1
+    times: int | None = 1
+    calls: int = field(default=0, init=False)
+    fired: int = field(default=0, init=False)
+
+    def matches(self, operation: Operation, key: str) -> bool:
+        """Whether the rule looks at this request at all."""
+        return operation in self.operations and fnmatchcase(key, self.key)
+
+
+OBJECT_OPERATIONS = frozenset({Operation.HEAD, Operation.GET})
+
+
+def list_but_not_get(key: str) -> FaultRule:
+    """Keys that are listed but refused with 403, as outside a plan."""
+    return FaultRule(Refuse(403), key, OBJECT_OPERATIONS, times=None)
+
+
+def late(key: str, until: datetime | None = None) -> FaultRule:
+    """Keys that are neither listed nor found until `until`."""
+    return FaultRule(Absent(until), key, frozenset(Operation), times=None)
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+class FaultScript:
+    """Rules in order; the first that fires decides. Thread-safe, and may be changed while a server runs."""
+
+    def __init__(self, rules: Iterable[FaultRule] = (), clock: Callable[[], datetime] = utc_now) -> None:
+        self._rules = list(rules)
+        self._lock = threading.Lock()
+        self._clock = clock
+
+    def add(self, rule: FaultRule) -> FaultRule:
+        """Append a rule and return it, so that a test can read its counters."""
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        """Forget all rules."""
+        with self._lock:
+            self._rules.clear()
+
+    def action_for(self, operation: Operation, key: str) -> Action | None:
+        """Count this request and return what must go wrong with it."""
+        with self._lock:
+            for rule in self._rules:
+                if not rule.matches(operation, key) or self._is_over(rule.action):
+                    continue
+                rule.calls += 1
+                if rule.calls >= rule.nth and (rule.times is None or rule.fired < rule.times):
+                    rule.fired += 1
+                    return rule.action
+        return None
+
+    def is_hidden(self, key: str) -> bool:
+        """Whether an `Absent` rule keeps `key` out of listings now."""
+        with self._lock:
+            return any(
+                isinstance(rule.action, Absent) and rule.matches(Operation.LIST, key) and not self._is_over(rule.action)
+                for rule in self._rules
+            )
+
+    def _is_over(self, action: Action) -> bool:
+        return isinstance(action, Absent) and action.until is not None and self._clock() >= action.until

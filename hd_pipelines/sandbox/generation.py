@@ -1,0 +1,155 @@
+"""Filling the bucket: which objects are missing, making them on several processes, remembering what made them.
+
+Belongs here: windows of sessions and the bucket's manifest. What is in an object comes from `market` or `recording`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from hd_pipelines.sandbox.bucket import Bucket
+from hd_pipelines.sandbox.market import synthetic_session
+from hd_pipelines.sandbox.vendor_csv import compress, csv_text
+from hd_pipelines.vendor.flat_file_layout import DATASETS
+
+GENERATOR_VERSION = "market-1"
+"""Part of every object's origin; raise it whenever the same seed and session would give other bytes."""
+MANIFEST_NAME = ".sandbox-manifest.json"
+PROCESSES = 2
+SESSIONS_WORTH_PROCESSES = 24
+"""Below it, starting processes (about 2 s) costs more than it saves."""
+
+Progress = Callable[[int, int], None]
+"""Called with (sessions done, sessions to do)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenObject:
+    """One entry of the manifest. `origin` names generator, parameters and version."""
+
+    key: str
+    origin: str
+    rows: int
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationReport:
+    """What a call did. `rows` and `size_bytes` count written objects only."""
+
+    sessions: int
+    objects_written: int
+    objects_skipped: int
+    rows: int
+    size_bytes: int
+    seconds: float
+
+
+class Manifest:
+    """Origin of each object that a generator wrote, kept beside the objects."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._path = bucket.root / MANIFEST_NAME
+        self._entries: dict[str, WrittenObject] = {}
+        if self._path.exists():
+            entries = json.loads(self._path.read_text())
+            self._entries = {key: WrittenObject(**entry) for key, entry in entries.items()}
+
+    def holds(self, key: str, origin: str) -> bool:
+        """Whether the object under `key` is there, untouched since it was written from `origin`."""
+        entry = self._entries.get(key)
+        if entry is None or entry.origin != origin:
+            return False
+        try:
+            stat = self._bucket.path(key).stat()
+        except FileNotFoundError:
+            return False
+        return (stat.st_size, stat.st_mtime_ns) == (entry.size, entry.modified_ns)
+
+    def add(self, objects: Sequence[WrittenObject]) -> None:
+        """Remember objects; `save` makes it last."""
+        self._entries.update({entry.key: entry for entry in objects})
+
+    def save(self) -> None:
+        """Replace the manifest file atomically."""
+        self._bucket.root.mkdir(parents=True, exist_ok=True)
+        unfinished = self._path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps({key: asdict(entry) for key, entry in sorted(self._entries.items())}))
+        unfinished.replace(self._path)
+
+
+def put_object(bucket: Bucket, key: str, origin: str, rows: int, body: bytes) -> WrittenObject:
+    """Write one object and return its manifest entry."""
+    stat = bucket.put(key, body).stat()
+    return WrittenObject(key, origin, rows, stat.st_size, stat.st_mtime_ns)
+
+
+def write_session(root: Path, seed: int, origin: str, session: date) -> list[WrittenObject]:
+    """Make the six objects of one session. Runs in worker processes."""
+    bucket = Bucket(root)
+    return [
+        put_object(bucket, dataset.key(session), origin, len(frame), compress(csv_text(frame, dataset, session)))
+        for dataset, frame in synthetic_session(seed, session).items()
+    ]
+
+
+def generate(
+    bucket: Path, sessions: Sequence[date], *, seed: int = 7, on_progress: Progress | None = None
+) -> GenerationReport:
+    """Have the synthetic market's objects of `sessions` in `bucket`; what is there from the same seed stays.
+
+    Raises `ValueError` for a closed day or a session before `daily_paths.MARKET_EPOCH`.
+    """
+    origin = f"{GENERATOR_VERSION} seed={seed}"
+    keys = {session: [dataset.key(session) for dataset in DATASETS] for session in sessions}
+    return fill(Bucket(bucket), keys, origin, partial(write_session, bucket, seed, origin), on_progress)
+
+
+def fill(
+    bucket: Bucket,
+    keys: Mapping[date, Sequence[str]],
+    origin: str,
+    write: Callable[[date], list[WrittenObject]],
+    on_progress: Progress | None,
+) -> GenerationReport:
+    """Call `write` for each day of `keys` whose objects are not all there from `origin`; keep the manifest."""
+    started = time.perf_counter()
+    manifest = Manifest(bucket)
+    missing = [day for day in keys if not all(manifest.holds(key, origin) for key in keys[day])]
+    written: list[WrittenObject] = []
+    try:
+        for done, objects in enumerate(_write_all(write, missing), start=1):
+            manifest.add(objects)
+            written += objects
+            if on_progress:
+                on_progress(done, len(missing))
+    finally:
+        if written:
+            manifest.save()
+    return GenerationReport(
+        sessions=len(keys),
+        objects_written=len(written),
+        objects_skipped=sum(len(keys[day]) for day in keys) - sum(len(keys[day]) for day in missing),
+        rows=sum(entry.rows for entry in written),
+        size_bytes=sum(entry.size for entry in written),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _write_all(write: Callable[[date], list[WrittenObject]], days: Sequence[date]) -> Iterator[list[WrittenObject]]:
+    if len(days) < SESSIONS_WORTH_PROCESSES:
+        yield from map(write, days)
+        return
+    # Fresh processes: a fork would inherit the locks of polars' threads.
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(write, days, chunksize=4)

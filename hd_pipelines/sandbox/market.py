@@ -1,0 +1,143 @@
+"""The synthetic market: one seeded session as the six datasets of the vendor.
+
+Belongs here: putting instruments, paths and options together. A session's data is a pure function of (seed, session);
+which window was asked for, in which order and by how many processes changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from hd_pipelines.market.sessions import midnight_ns, regular_hours
+from hd_pipelines.sandbox.daily_paths import (
+    LOADINGS,
+    MARKET_DAILY_VARIANCE,
+    MINUTE_STREAM,
+    OPTION_STREAM,
+    DayState,
+    Floats,
+    daily_paths,
+)
+from hd_pipelines.sandbox.minute_paths import (
+    Liquidity,
+    MinuteGrid,
+    index_day_bars,
+    index_minute_bars,
+    price_paths,
+    stock_day_bars,
+    stock_minute_bars,
+    volume_profile,
+)
+from hd_pipelines.sandbox.option_chains import list_contracts
+from hd_pipelines.sandbox.option_tape import Underlyings, option_day_bars, option_minute_bars
+from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, Kind, OptionRoot, split_factor
+from hd_pipelines.sandbox.vendor_csv import SIX_DECIMALS_SINCE
+from hd_pipelines.vendor.flat_file_layout import (
+    INDEX_DAY,
+    INDEX_MINUTE,
+    OPTION_DAY,
+    OPTION_MINUTE,
+    STOCK_DAY,
+    STOCK_MINUTE,
+    FlatFileDataset,
+)
+
+CHICAGO = ZoneInfo("America/Chicago")
+OPTION_MINUTE_ROWS = 20_000
+HALF_DAY_ROW_SHARE = 0.45
+
+SessionData = dict[FlatFileDataset, pl.DataFrame]
+"""Frames in the vendor's column names; stock minutes carry an extra `minute`, the number in the session's grid."""
+
+
+def synthetic_session(seed: int, session: date) -> SessionData:
+    """All six datasets of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
+    hours = regular_hours(session)
+    grid = MinuteGrid.of(hours)
+    day = daily_paths(seed).state(session)
+    rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
+    knots = price_paths(day, grid, rng)
+
+    stocks = [
+        i
+        for i, instrument in sorted(enumerate(INSTRUMENTS), key=lambda item: item[1].ticker)
+        if instrument.kind is Kind.STOCK and (instrument.listed is None or instrument.listed <= session)
+    ]
+    indices = [
+        i
+        for i, instrument in sorted(enumerate(INSTRUMENTS), key=lambda item: item[1].ticker)
+        if instrument.kind is Kind.INDEX
+    ]
+    stock_minutes = stock_minute_bars(
+        [INSTRUMENTS[i].ticker for i in stocks],
+        knots[stocks],
+        _liquidity(stocks, knots, session),
+        stress=day.stress,
+        grid=grid,
+        fractional_volume=session >= SIX_DECIMALS_SINCE,
+        rng=rng,
+    )
+    index_minutes = index_minute_bars([INSTRUMENTS[i].ticker for i in indices], knots[indices], grid, rng)
+    option_minutes = _option_minutes(seed, session, grid, knots, day)
+    new_york, chicago = midnight_ns(session), midnight_ns(session, CHICAGO)
+    return {
+        STOCK_DAY: stock_day_bars(stock_minutes, grid, new_york),
+        STOCK_MINUTE: stock_minutes,
+        OPTION_DAY: option_day_bars(option_minutes, new_york),
+        OPTION_MINUTE: option_minutes,
+        INDEX_DAY: index_day_bars(index_minutes, chicago),
+        INDEX_MINUTE: index_minutes,
+    }
+
+
+def _liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidity:
+    """Shares scale with splits; prints grow with price and size so that the busiest names print some 10^5 times."""
+    factor = np.array([split_factor(INSTRUMENTS[i].ticker, session) for i in stocks])
+    shares = np.array([INSTRUMENTS[i].shares for i in stocks]) * 1e6 / factor
+    price = np.exp(knots[stocks, 0])
+    dollars = shares * price
+    dollars_per_print = np.clip(2_500.0 * (dollars / 1e6) ** 0.24, 2_000.0, 60_000.0)
+    return Liquidity(shares, np.maximum(dollars_per_print / price, 1.0))
+
+
+def long_run_vols() -> Floats:
+    """Yearly volatility of each instrument when the market is calm."""
+    sector = np.array([0.0060] * (LOADINGS.shape[1] - 1))
+    variance = LOADINGS[:, 0] ** 2 * MARKET_DAILY_VARIANCE + (LOADINGS[:, 1:] ** 2) @ (sector**2)
+    variance += np.array([instrument.idio_vol for instrument in INSTRUMENTS]) ** 2
+    return np.asarray(np.sqrt(252 * variance))
+
+
+def _option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, day: DayState) -> pl.DataFrame:
+    position = {instrument.ticker: i for i, instrument in enumerate(INSTRUMENTS)}
+    roots = [root for root in OPTION_ROOTS if _is_listed(root, session)]
+    rows = [position[root.underlying] for root in roots]
+    vix, vix3m = (np.exp(knots[position[ticker], grid.regular.start]) / 100 for ticker in ("I:VIX", "I:VIX3M"))
+    calm = long_run_vols()[rows]
+    relative = calm / long_run_vols()[position["I:SPX"]]
+    is_volatility = np.array([root.underlying == "I:VIX" for root in roots])
+    tempered = relative * (vix / 0.17) ** np.where(relative > 1.2, -0.25, 0.0)
+    near = np.where(is_volatility, 0.95 * (vix / 0.17) ** 0.3, vix * tempered)
+    far = np.where(is_volatility, 0.50, (0.5 * vix3m + 0.5 * 0.20) * np.minimum(tempered, 3.0))
+    underlyings = Underlyings(knots[rows][:, grid.regular.start : grid.regular.stop + 1], near, far, is_volatility)
+    contracts = list_contracts(roots, np.exp(day.open_[rows]), near, session)
+    target = OPTION_MINUTE_ROWS * (1.0 if grid.regular_minutes > 300 else HALF_DAY_ROW_SHARE) * day.stress**0.3
+    rng = np.random.default_rng([seed, session.toordinal(), OPTION_STREAM])
+    return option_minute_bars(
+        contracts,
+        underlyings,
+        session,
+        grid=grid,
+        profile=volume_profile(grid)[grid.regular],
+        target_rows=int(target),
+        rng=rng,
+    )
+
+
+def _is_listed(root: OptionRoot, session: date) -> bool:
+    listed = {instrument.ticker: instrument.listed for instrument in INSTRUMENTS}[root.underlying]
+    return listed is None or listed <= session
