@@ -1,0 +1,29 @@
+"""The test databases themselves: fresh, named so that nothing else can be meant, cloneable."""
+
+from urllib.parse import urlsplit
+
+import psycopg
+
+
+def rows(url, statement):
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_a_test_database_is_empty_and_named_as_one(database_url):
+    assert urlsplit(database_url).path.endswith("_test")
+    assert rows(database_url, "select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
+
+
+def test_each_call_makes_another_database(postgres_server, database_url):
+    other = postgres_server.new_database()
+    assert other != database_url
+    postgres_server.drop_database(other)
+
+
+def test_a_template_is_copied_with_its_rows(postgres_server, database_url):
+    with psycopg.connect(database_url) as connection:
+        connection.execute("create table bars as select 42 as close")
+    copy = postgres_server.new_database(template=database_url)
+    assert rows(copy, "select close from bars") == [(42,)]
+    postgres_server.drop_database(copy)
