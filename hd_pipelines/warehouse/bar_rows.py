@@ -1,0 +1,149 @@
+"""A frame of bars on its way into the database: the shape it must have, and its text for COPY.
+
+Belongs here: refusing a wrong frame early with the row named, and encoding. Values are judged by the table's checks.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from hd_pipelines.warehouse.errors import BarsRefusedError
+from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY
+
+_ROWS_PER_BLOCK = 50_000
+_REQUIRED = ("symbol", "timeframe", "timestamp", "session", "open", "high", "low", "close")
+_PRICES = ("open", "high", "low", "close", "volume", "vwap")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The (symbol, session) pairs that a load answers for: it replaces all their bars, of every timeframe."""
+
+    pairs: frozenset[tuple[str, date]]
+
+    @classmethod
+    def of(cls, symbols: Iterable[str], sessions: Iterable[date]) -> Scope:
+        """Every symbol on every session."""
+        days = tuple(sessions)
+        return cls(frozenset((symbol, day) for symbol in symbols for day in days))
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The pairs as columns `symbol`, `session`, sorted."""
+        ordered = sorted(self.pairs)
+        return pl.DataFrame(
+            {"symbol": [symbol for symbol, _ in ordered], "session": [day for _, day in ordered]},
+            schema={"symbol": pl.String, "session": pl.Date},
+        )
+
+
+def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """`frame` with exactly the table's columns, microsecond stamps, in key order.
+
+    Raises `BarsRefusedError` for a missing or foreign column, a wrong type, a null where none may be, a stamp finer
+    than a microsecond, or a bar outside `scope`.
+    """
+    if set(frame.columns) != set(BAR_COLUMNS):
+        missing, extra = set(BAR_COLUMNS) - set(frame.columns), set(frame.columns) - set(BAR_COLUMNS)
+        raise BarsRefusedError(
+            f"A frame of bars has the columns {', '.join(BAR_COLUMNS)}; missing: {sorted(missing)}, foreign: "
+            f"{sorted(extra)}. Cure: select exactly these before publishing."
+        )
+    _check_types(frame)
+    for column in _REQUIRED:
+        if frame[column].null_count():
+            row = frame[column].is_null().arg_max()
+            raise BarsRefusedError(f"Column {column} is null in row {row} of the frame. Cure: set such bars aside.")
+    stamps = frame["timestamp"].cast(pl.Datetime("us", "UTC"))
+    if frame.schema["timestamp"] == pl.Datetime("ns", "UTC"):
+        inexact = stamps.cast(pl.Datetime("ns", "UTC")) != frame["timestamp"]
+        if inexact.any():
+            raise BarsRefusedError(
+                f"timestamp of row {inexact.arg_max()} is finer than a microsecond, which the database cannot hold. "
+                "Cure: a bar starts on a whole second."
+            )
+    _check_scope(frame, scope)
+    return frame.select(BAR_COLUMNS).with_columns(stamps).sort(BAR_KEY)
+
+
+def _check_types(frame: pl.DataFrame) -> None:
+    def refuse(column: str, wanted: str) -> None:
+        raise BarsRefusedError(f"Column {column} is {frame.schema[column]}, {wanted} is needed. Cure: cast it.")
+
+    for column in ("symbol", "timeframe"):
+        if frame.schema[column] not in {pl.String, pl.Categorical, pl.Enum}:
+            refuse(column, "String")
+    if frame.schema["timestamp"] not in {pl.Datetime("us", "UTC"), pl.Datetime("ns", "UTC")}:
+        refuse("timestamp", "Datetime(us or ns, UTC)")
+    if frame.schema["session"] != pl.Date:
+        refuse("session", "Date")
+    for column in _PRICES:
+        if not (frame.schema[column] in {pl.Float64, pl.Int64} or isinstance(frame.schema[column], pl.Decimal)):
+            refuse(column, "Float64 or Decimal")
+    if not frame.schema["trades"].is_integer():
+        refuse("trades", "Int64")
+
+
+def _check_scope(frame: pl.DataFrame, scope: Scope) -> None:
+    present = frame.select(pl.col("symbol").cast(pl.String), "session").unique()
+    outside = present.join(scope.frame, on=["symbol", "session"], how="anti").sort("symbol", "session")
+    if outside.height:
+        symbol, session = outside.row(0)
+        raise BarsRefusedError(
+            f"{outside.height} (symbol, session) pairs of the frame are outside the scope of this load, first {symbol} "
+            f"{session}. Cure: load only what the scope names, or widen it."
+        )
+
+
+def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool) -> None:
+    """COPY `rows` into `target`; the next block is encoded while the server takes the one before it.
+
+    `frozen` is for a table made in this transaction: its rows need no later visit by vacuum.
+    Raises `BarsRefusedError` naming the bar that a check of the table refuses.
+    """
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, FREEZE {})").format(
+        target, sql.SQL(", ").join(map(sql.Identifier, BAR_COLUMNS)), sql.SQL("true" if frozen else "false")
+    )
+    try:
+        with cursor.copy(statement) as copy:
+            for block in _encoded_ahead(rows):
+                copy.write(block)
+    except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as refusal:
+        raise refused(refusal) from refusal
+
+
+def refused(refusal: psycopg.Error) -> BarsRefusedError:
+    """The refusal of the database as one that names the rule and the bar."""
+    rule = refusal.diag.constraint_name or type(refusal).__name__
+    detail = refusal.diag.message_detail or refusal.diag.message_primary or str(refusal)
+    return BarsRefusedError(
+        f"Bars break {rule}: {detail} ({refusal.diag.context or 'no row given'}). Nothing of this load was published. "
+        "Cure: set the bar aside with a finding, then load again."
+    )
+
+
+def _encoded_ahead(rows: pl.DataFrame) -> Iterator[bytes]:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="bars-csv") as encoder:
+        ahead = None
+        for block in rows.iter_slices(_ROWS_PER_BLOCK):
+            following = encoder.submit(_encoded, block)
+            if ahead is not None:
+                yield ahead.result()
+            ahead = following
+        if ahead is not None:
+            yield ahead.result()
+
+
+def _encoded(block: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    block.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
+    return buffer.getvalue()

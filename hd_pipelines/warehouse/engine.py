@@ -1,0 +1,110 @@
+"""How the platform reaches PostgreSQL: URLs for each driver, small pools, and transactions in a role.
+
+Belongs here: connections. Not here: what is done with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ProgrammingError
+
+from hd_pipelines.warehouse.errors import SchemaOutdatedError
+from hd_pipelines.warehouse.roles import Role
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The URL for SQLAlchemy over psycopg 3, whatever PostgreSQL spelling was given."""
+    return _with_driver(url, "postgresql+psycopg")
+
+
+def psycopg2_url(url: str) -> str:
+    """The URL for dagster-postgres: its storages need psycopg2 named, or event watching fails on NOTIFY."""
+    return _with_driver(url, "postgresql+psycopg2")
+
+
+def libpq_url(url: str) -> str:
+    """The URL for psycopg, psql and pg_dump: no SQLAlchemy driver in the scheme."""
+    return _with_driver(url, "postgresql")
+
+
+def masked_url(url: str) -> str:
+    """The URL as it may be shown: the password replaced by `***`."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _with_driver(url: str, drivername: str) -> str:
+    parsed: URL = make_url(url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError(
+            f"{masked_url(url)} is not a PostgreSQL URL; give one like postgresql://user:password@host:5432/database"
+        )
+    return parsed.set(drivername=drivername).render_as_string(hide_password=False)
+
+
+class Database:
+    """One warehouse: a small connection pool over its URL. Close it, or use it as a context manager."""
+
+    def __init__(self, url: str, *, pool_size: int = 2, max_overflow: int = 6) -> None:
+        self.url = libpq_url(url)
+        self.engine: Engine = create_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "hd_pipelines"},
+        )
+
+    @contextmanager
+    def begin(self, role: Role = Role.SERVICE) -> Iterator[Connection]:
+        """A transaction as `role`, in UTC; commits at the end of the block, rolls back on an exception."""
+        with self.engine.begin() as connection:
+            set_local_role(connection, role)
+            yield connection
+
+    @contextmanager
+    def connect(self, role: Role = Role.READER) -> Iterator[Connection]:
+        """A read-only transaction as `role`, in UTC; nothing in it can be written."""
+        with self.engine.begin() as connection:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            set_local_role(connection, role)
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back to the server."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Database({masked_url(self.url)})"
+
+
+def set_local_role(connection: Connection, role: Role) -> None:
+    """Become `role` until the transaction ends. Raises `SchemaOutdatedError` where the role cannot be had."""
+    try:
+        connection.execute(
+            text("SELECT set_config('role', :role, true), set_config('timezone', 'UTC', true)"), {"role": role.value}
+        )
+    except ProgrammingError as refusal:
+        raise SchemaOutdatedError(
+            f"The login user cannot act as {role} in this database ({refusal.orig}). Cure: run `hd db upgrade`."
+        ) from refusal
+
+
+def driver_connection(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
+    """The psycopg connection under a SQLAlchemy one, in the same transaction: for COPY and partition DDL."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"expected a psycopg 3 connection, got {type(driver).__name__}")
+    return driver

@@ -1,0 +1,126 @@
+"""The platform's four database roles, and how a login user comes to have them.
+
+Belongs here: creating roles and memberships, idempotently, also when several databases of one cluster are set up at
+once (roles belong to the cluster, advisory locks to one database). Grants on tables belong to the migrations.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from hd_pipelines.warehouse.errors import RoleSetupError
+
+_ATTEMPTS = 20
+
+
+class Role(StrEnum):
+    """Who acts in the warehouse. Nobody logs in as one; the login user takes them on per transaction."""
+
+    OWNER = "hd_owner"
+    SERVICE = "hd_service"
+    READER = "hd_reader"
+    WEBHOOK = "hd_webhook"
+
+
+_PURPOSE: dict[Role, LiteralString] = {
+    Role.OWNER: "hd_pipelines: owns the schema, sees no rows of its own (forced row-level security)",
+    Role.SERVICE: "hd_pipelines: reads and writes rows for the pipelines",
+    Role.READER: "hd_pipelines: reads published tables",
+    Role.WEBHOOK: "hd_pipelines: hands in alerts, reads nothing",
+}
+
+
+def ensure_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Create the roles, make the login user a member and let the owner build in this database.
+
+    `connection` is in autocommit and acts as the login user: a superuser, or the database's owner with CREATEROLE.
+    Raises `RoleSetupError` with the statements that a superuser has to run.
+    """
+    try:
+        for role in Role:
+            _create(connection, role)
+            _join(connection, role)
+        _let_owner_build(connection)
+    except psycopg.errors.InsufficientPrivilege as refusal:
+        raise RoleSetupError(_cure(connection, refusal)) from refusal
+
+
+def roles_are_usable(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Whether the login user can already take on all four roles."""
+    return all(_exists(connection, role) and _may_become(connection, role) for role in Role)
+
+
+def _create(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> None:
+    if _exists(connection, role):
+        return
+    name = sql.Identifier(role)
+    try:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOSUPERUSER NOBYPASSRLS").format(name))
+        connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(_PURPOSE[role])))
+    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        return  # another database of this cluster created it at the same moment
+
+
+def _join(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> None:
+    grant = sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role))
+    for attempt in range(_ATTEMPTS):
+        if _may_become(connection, role):
+            return
+        try:
+            connection.execute(grant)
+        except psycopg.errors.UniqueViolation:
+            time.sleep(0.05)  # the same membership was granted from another database at the same moment
+        except psycopg.errors.InternalError_:  # "tuple concurrently updated": the same race, seen later
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.05)
+
+
+def _let_owner_build(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    if not _answer(connection, "SELECT has_database_privilege('hd_owner', current_database(), 'CREATE')"):
+        _on_database(connection, "GRANT CREATE ON DATABASE {} TO hd_owner")
+    if not _answer(connection, "SELECT has_database_privilege('hd_service', current_database(), 'TEMPORARY')"):
+        _on_database(connection, "GRANT TEMPORARY ON DATABASE {} TO hd_service")
+    if not _answer(connection, "SELECT has_schema_privilege('hd_owner', 'public', 'CREATE WITH GRANT OPTION')"):
+        connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO hd_owner WITH GRANT OPTION")
+    if not _answer(connection, "SELECT has_schema_privilege('hd_owner', 'public', 'CREATE WITH GRANT OPTION')"):
+        # Without the right to grant, PostgreSQL only warns. Typical: a schema carried over from before version 15.
+        raise psycopg.errors.InsufficientPrivilege("the login user does not own schema public")
+
+
+def _on_database(connection: psycopg.Connection[tuple[object, ...]], statement: LiteralString) -> None:
+    name = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL(statement).format(name))
+
+
+def _exists(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> bool:
+    return _answer(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", role.value)
+
+
+def _may_become(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> bool:
+    # From 16 on a CREATEROLE user administers a role it made without being able to SET ROLE to it.
+    if connection.info.server_version >= 160000:
+        return _answer(connection, "SELECT pg_has_role(current_user, %s, 'SET')", role.value)
+    return _answer(connection, "SELECT pg_has_role(current_user, %s, 'MEMBER')", role.value)
+
+
+def _answer(connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, *values: str) -> bool:
+    row = connection.execute(query, values).fetchone()
+    return bool(row and row[0])
+
+
+def _cure(connection: psycopg.Connection[tuple[object, ...]], refusal: Exception) -> str:
+    user, database = connection.info.user, connection.info.dbname
+    roles = ", ".join(Role)
+    return (
+        f"The login user {user!r} may not set up the roles {roles} in database {database!r} ({refusal}). "
+        f'Cure, as a superuser: ALTER ROLE "{user}" CREATEROLE; ALTER DATABASE "{database}" OWNER TO "{user}"; '
+        "ALTER SCHEMA public OWNER TO pg_database_owner; and, where the roles exist already, "
+        f'GRANT {roles} TO "{user}" WITH ADMIN OPTION; then'
+        " run `hd db upgrade` again."
+    )

@@ -1,0 +1,226 @@
+"""The warehouse's tables as SQLAlchemy Core metadata.
+
+Belongs here: columns, keys and checks. Triggers, row-level security and functions are SQL in `migrations`; a test holds
+that metadata and migrated schema say the same. Leaf partitions are made by `partitions` and appear nowhere here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+
+from hd_pipelines.market.findings import Severity
+
+TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "day", "week")
+"""Every timeframe that `historical_bars` holds; the database refuses others."""
+QUEUE_STATUSES = ("pending", "processing", "completed", "failed")
+BAR_COLUMNS = (
+    "symbol",
+    "timeframe",
+    "timestamp",
+    "session",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "vwap",
+    "trades",
+)
+"""What a published frame of bars carries, in the table's order; `created_at` is the server's."""
+BAR_KEY = ("symbol", "timeframe", "timestamp", "session")
+BARS_TABLE = "historical_bars"
+
+metadata = MetaData()
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+def _now(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=func.now())
+
+
+def _moment(name: str, *, nullable: bool = True) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _byte_ordered_text(name: str) -> Column[str]:
+    # "C": keys compare as bytes, whatever the database's locale. Sorted input then makes the key build a single pass.
+    return Column(name, Text(collation="C"), nullable=False)
+
+
+historical_bars = Table(
+    BARS_TABLE,
+    metadata,
+    _byte_ordered_text("symbol"),
+    _byte_ordered_text("timeframe"),
+    _moment("timestamp", nullable=False),
+    Column("session", Date, nullable=False),
+    Column("open", Numeric, nullable=False),
+    Column("high", Numeric, nullable=False),
+    Column("low", Numeric, nullable=False),
+    Column("close", Numeric, nullable=False),
+    Column("volume", Numeric),
+    Column("vwap", Numeric),
+    Column("trades", BigInteger),
+    _now("created_at"),
+    # Readers ask for one symbol and timeframe over a stretch of time. Monthly leaves bound the scan when they ask by
+    # session instead; with session before timestamp, a question by time alone would read all history of the symbol.
+    PrimaryKeyConstraint(*BAR_KEY, name="historical_bars_pkey"),
+    CheckConstraint("symbol <> ''", name="historical_bars_symbol"),
+    CheckConstraint(_one_of("timeframe", TIMEFRAMES), name="historical_bars_timeframe"),
+    # NaN sorts above everything in PostgreSQL: "high below infinity" refuses it for all four prices.
+    CheckConstraint(
+        "low > 0 AND low <= least(open, close) AND high >= greatest(open, close) AND high < 'Infinity'::numeric",
+        name="historical_bars_prices",
+    ),
+    CheckConstraint("volume >= 0 AND volume < 'Infinity'::numeric", name="historical_bars_volume"),
+    # A millionth of slack: the mean of equal prices, taken in floats, may leave them by one unit in the last place.
+    CheckConstraint("vwap >= low * 0.999999 AND vwap <= high * 1.000001", name="historical_bars_vwap"),
+    CheckConstraint("trades >= 0", name="historical_bars_trades"),
+    # Pre-market to after-hours stay within one New York day; a week begins at most six days before its last session.
+    CheckConstraint(
+        "(\"timestamp\" AT TIME ZONE 'America/New_York')::date BETWEEN"
+        " session - CASE timeframe WHEN 'week' THEN 6 ELSE 0 END AND session",
+        name="historical_bars_session",
+    ),
+    postgresql_partition_by="RANGE (session)",
+)
+
+bars_manifest = Table(
+    "bars_manifest",
+    metadata,
+    _byte_ordered_text("symbol"),
+    Column("session", Date, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("run_id", Text),
+    _now("loaded_at"),
+    PrimaryKeyConstraint("symbol", "session", name="bars_manifest_pkey"),
+    CheckConstraint("rows >= 0", name="bars_manifest_rows"),
+)
+Index("bars_manifest_session_idx", bars_manifest.c.session)
+
+load_manifest = Table(
+    "load_manifest",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("session", Date, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("rows_set_aside", BigInteger, nullable=False, server_default=text("0")),
+    Column("object_key", Text, nullable=False),
+    _moment("landed_at", nullable=False),
+    _now("ingested_at"),
+    Column(
+        "superseded_by",
+        Text,
+        ForeignKey(
+            "load_manifest.load_id", name="load_manifest_superseded_by_fkey", deferrable=True, initially="DEFERRED"
+        ),
+    ),
+    PrimaryKeyConstraint("load_id", name="load_manifest_pkey"),
+    CheckConstraint("load_id ~ '^[0-9a-f]{32}$'", name="load_manifest_load_id"),
+    CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="load_manifest_sha256"),
+    CheckConstraint("size >= 0 AND rows >= 0 AND rows_set_aside >= 0", name="load_manifest_counts"),
+    CheckConstraint("superseded_by <> load_id", name="load_manifest_not_its_own_successor"),
+)
+Index(
+    "load_manifest_current_idx",
+    load_manifest.c.dataset,
+    load_manifest.c.session,
+    unique=True,
+    postgresql_where=load_manifest.c.superseded_by.is_(None),
+)
+
+data_findings = Table(
+    "data_findings",
+    metadata,
+    Column("finding_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("session", Date),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("cure", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("first_row", BigInteger),
+    _now("first_seen_at"),
+    _now("last_seen_at"),
+    _moment("resolved_at"),
+    Column("run_id", Text),
+    PrimaryKeyConstraint("finding_id", name="data_findings_pkey"),
+    CheckConstraint(_one_of("severity", tuple(Severity)), name="data_findings_severity"),
+    CheckConstraint("rows >= 0", name="data_findings_rows"),
+)
+Index(
+    "data_findings_open_idx",
+    data_findings.c.dataset,
+    data_findings.c.session,
+    postgresql_where=data_findings.c.resolved_at.is_(None),
+)
+
+watchlist = Table(
+    "watchlist",
+    metadata,
+    _byte_ordered_text("symbol"),
+    Column("ticker", Text, nullable=False),
+    _now("added_at"),
+    _now("updated_at"),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("note", Text),
+    PrimaryKeyConstraint("symbol", name="watchlist_pkey"),
+    UniqueConstraint("ticker", name="watchlist_ticker_key"),
+    CheckConstraint("symbol <> '' AND ticker <> ''", name="watchlist_names"),
+)
+
+historical_ingestion_queue = Table(
+    "historical_ingestion_queue",
+    metadata,
+    Column("queue_id", BigInteger, Identity(always=True), nullable=False),
+    Column(
+        "symbol",
+        Text(collation="C"),
+        ForeignKey("watchlist.symbol", name="historical_ingestion_queue_symbol_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("status", Text, nullable=False, server_default=text("'pending'")),
+    Column("retry_count", Integer, nullable=False, server_default=text("0")),
+    Column("days_to_backfill", Integer, nullable=False, server_default=text("90")),
+    _now("created_at"),
+    _now("updated_at"),
+    _moment("started_at"),
+    _moment("finished_at"),
+    Column("last_error", Text),
+    PrimaryKeyConstraint("queue_id", name="historical_ingestion_queue_pkey"),
+    UniqueConstraint("symbol", name="historical_ingestion_queue_symbol_key"),
+    CheckConstraint(_one_of("status", QUEUE_STATUSES), name="historical_ingestion_queue_status"),
+    CheckConstraint("retry_count BETWEEN 0 AND 3", name="historical_ingestion_queue_retries"),
+    CheckConstraint("days_to_backfill > 0", name="historical_ingestion_queue_days"),
+)
