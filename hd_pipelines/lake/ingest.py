@@ -1,0 +1,174 @@
+"""From a landed vendor file to a part of the lake: read, audit, publish.
+
+Belongs here: the order of those steps and the checks of a file as a whole. Nothing reaches the lake unless all of them
+passed; a refused file leaves the last good part where it is. Reading text is in `vendor.flat_file_csv`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+from hd_pipelines.lake.parts import Lake, PartSource
+from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.sessions import is_session, regular_hours
+from hd_pipelines.vendor.errors import FileRefusedError, ObjectPlace
+from hd_pipelines.vendor.flat_file_csv import read_flat_file
+from hd_pipelines.vendor.flat_file_layout import FlatFileDataset, Interval
+from hd_pipelines.vendor.landing import LandedFile
+
+INGEST_VERSION = 1
+"""Raised when the same file would give another part; parts of an older version are made again."""
+HISTORY_SESSIONS = 20
+FEWEST_SESSIONS_TO_JUDGE = 5
+USUAL_SHARE_OF_MEDIAN = (0.5, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of one landed file. `rows` are in the lake, `rows_set_aside` were bad; times in seconds.
+
+    `is_unchanged` says that the lake already had exactly this version, and nothing was read or written.
+    """
+
+    dataset: FlatFileDataset
+    session: date
+    key: str
+    etag: str
+    sha256: str
+    size: int
+    rows: int
+    rows_set_aside: int
+    findings: tuple[Finding, ...]
+    seconds: float
+    is_unchanged: bool = False
+
+
+def ingest(
+    landed: LandedFile,
+    lake: Lake,
+    *,
+    history_rows: Mapping[date, int] | None = None,
+    session_of_sha256: Callable[[str], date | None] = lambda _: None,
+) -> IngestReport:
+    """Publish `landed` as the part of its session.
+
+    `history_rows`: rows per session of the same dataset already in the lake; the last 20 before this one are the
+    measure of a usual file. `session_of_sha256`: which session was loaded from the same bytes, if any. Raises
+    `FileRefusedError` with all findings; the lake then is as before.
+    """
+    started = time.perf_counter()
+    place = ObjectPlace(landed.dataset.name, landed.session, landed.key)
+    if already_published(landed, lake):
+        part = lake.part(landed.dataset, landed.session)
+        rows, aside = (part.source.rows, part.source.rows_set_aside) if part else (0, 0)
+        return _report(landed, rows, aside, (), started, is_unchanged=True)
+    _refuse_closed_day(landed, place)
+    _refuse_bytes_of_another_date(landed, place, session_of_sha256)
+    read = read_flat_file(landed.path, landed.dataset, landed.session)
+    if read.sha256 != landed.sha256:
+        raise FileRefusedError(
+            place.error(
+                Rule.GZIP_CORRUPT,
+                "the landed file is no longer what was downloaded (SHA-256 differs).",
+                "Delete it and download it again; check the disk.",
+            )
+        )
+    unusual = row_count_finding(landed.dataset, landed.session, read.bars.height, history_rows or {})
+    if unusual:
+        raise FileRefusedError(unusual, *read.findings)
+    source = PartSource(
+        landed.key, landed.etag, landed.sha256, landed.size, read.bars.height, read.rows_set_aside, INGEST_VERSION
+    )
+    lake.publish(landed.dataset, landed.session, read.bars, source)
+    return _report(landed, read.bars.height, read.rows_set_aside, read.findings, started)
+
+
+def already_published(landed: LandedFile, lake: Lake) -> bool:
+    """Whether the lake's part of this session was made from exactly this version by this code. Reads a footer."""
+    part = lake.part(landed.dataset, landed.session)
+    return part is not None and (part.source.etag, part.source.sha256, part.source.ingest_version) == (
+        landed.etag,
+        landed.sha256,
+        INGEST_VERSION,
+    )
+
+
+def row_count_finding(
+    dataset: FlatFileDataset, session: date, rows: int, history_rows: Mapping[date, int]
+) -> Finding | None:
+    """A finding if `rows` is outside 0.5 to 2 times the median of the last 20 sessions before `session`, else None.
+
+    Minute datasets are compared per regular minute, so a half day is not unusual. With fewer than five earlier
+    sessions nothing is judged.
+    """
+    earlier = sorted(day for day in history_rows if day < session and is_session(day))[-HISTORY_SESSIONS:]
+    if len(earlier) < FEWEST_SESSIONS_TO_JUDGE:
+        return None
+
+    def weight(day: date) -> int:
+        return regular_hours(day).minutes if dataset.interval is Interval.MINUTE else 1
+
+    usual = median(history_rows[day] / weight(day) for day in earlier) * weight(session)
+    least, most = USUAL_SHARE_OF_MEDIAN
+    if least * usual <= rows <= most * usual:
+        return None
+    return ObjectPlace(dataset.name, session, dataset.key(session)).error(
+        Rule.ROW_COUNT_UNUSUAL,
+        f"{rows:,} rows, against {usual:,.0f} expected from the median of {len(earlier)} sessions since {earlier[0]}.",
+        "Look at the file; if it is right, ingest it without the row-count history. Otherwise wait for a new version.",
+        rows=rows,
+    )
+
+
+def _refuse_closed_day(landed: LandedFile, place: ObjectPlace) -> None:
+    if not is_session(landed.session):
+        raise FileRefusedError(
+            place.error(
+                Rule.OBJECT_ON_CLOSED_DAY,
+                f"{landed.rows:,} rows for {landed.session:%A} {landed.session}, on which the exchange was closed.",
+                "Nothing to do: a day without a session has no partition. If it did trade, update exchange_calendars.",
+                rows=landed.rows,
+            )
+        )
+
+
+def _refuse_bytes_of_another_date(
+    landed: LandedFile, place: ObjectPlace, session_of_sha256: Callable[[str], date | None]
+) -> None:
+    other = session_of_sha256(landed.sha256)
+    if other is not None and other != landed.session:
+        raise FileRefusedError(
+            place.error(
+                Rule.OBJECT_UNDER_TWO_DATES,
+                f"the same bytes (SHA-256 {landed.sha256[:12]}…) were published for {other}.",
+                "Report to the vendor: one of the two dates is wrong; wait for a new version of this object.",
+            )
+        )
+
+
+def _report(
+    landed: LandedFile,
+    rows: int,
+    rows_set_aside: int,
+    findings: tuple[Finding, ...],
+    started: float,
+    *,
+    is_unchanged: bool = False,
+) -> IngestReport:
+    return IngestReport(
+        landed.dataset,
+        landed.session,
+        landed.key,
+        landed.etag,
+        landed.sha256,
+        landed.size,
+        rows,
+        rows_set_aside,
+        findings,
+        time.perf_counter() - started,
+        is_unchanged,
+    )

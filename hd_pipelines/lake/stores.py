@@ -1,0 +1,127 @@
+"""Where the lake's files lie: a folder of this machine, or a prefix in an S3 bucket.
+
+Belongs here: the four things the lake needs from storage. A part appears whole or not at all in either: a rename on
+disk, the completion of an upload in S3.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import pyarrow.fs
+
+
+class Store(Protocol):
+    """Files below one root, addressed by relative paths with `/`."""
+
+    def url(self, path: str) -> str:
+        """What polars opens: an absolute path or an s3:// URL."""
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+
+    def folders(self, path: str) -> list[str]:
+        """Names of the folders directly below, ascending; none if `path` is absent."""
+
+    def publish(self, written: Path, path: str) -> None:
+        """Make the complete local file `written` appear at `path`, replacing what was there; `written` is used up."""
+
+    def remove(self, path: str) -> None:
+        """Delete a file and its folder; nothing happens if it is absent."""
+
+    def scratch(self) -> Path:
+        """Folder for files on their way to `publish`."""
+
+
+class FolderStore:
+    """A folder of this machine (or a network mount with atomic rename)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().resolve()
+
+    def url(self, path: str) -> str:
+        """Absolute path."""
+        return str(self._root / path)
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        return (self._root / path).is_file()
+
+    def folders(self, path: str) -> list[str]:
+        """Names of the folders directly below, ascending."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self._root / path) if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def publish(self, written: Path, path: str) -> None:
+        """Sync, then rename: after a crash either version is whole."""
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sync(written)
+        written.replace(target)
+        _sync(target.parent)
+
+    def remove(self, path: str) -> None:
+        """Delete a file and its folder."""
+        shutil.rmtree((self._root / path).parent, ignore_errors=False) if self.exists(path) else None
+
+    def scratch(self) -> Path:
+        """A hidden folder on the same file system, so that publishing is a rename."""
+        folder = self._root / ".unpublished"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+class ObjectStore:
+    """A prefix of a bucket, through pyarrow's file systems; tests give another `filesystem`."""
+
+    def __init__(self, url: str, filesystem: pyarrow.fs.FileSystem, scratch: Path) -> None:
+        self._url, self._filesystem, self._scratch = url.rstrip("/"), filesystem, scratch
+        parts = urlsplit(self._url)
+        self._base = parts.netloc + parts.path
+
+    def url(self, path: str) -> str:
+        """An s3:// URL."""
+        return f"{self._url}/{path}"
+
+    def exists(self, path: str) -> bool:
+        """Whether the object is there."""
+        return bool(self._filesystem.get_file_info(f"{self._base}/{path}").type == pyarrow.fs.FileType.File)
+
+    def folders(self, path: str) -> list[str]:
+        """Names of the common prefixes directly below, ascending; one LIST."""
+        selector = pyarrow.fs.FileSelector(f"{self._base}/{path}", allow_not_found=True)
+        return sorted(
+            info.base_name
+            for info in self._filesystem.get_file_info(selector)
+            if info.type == pyarrow.fs.FileType.Directory
+        )
+
+    def publish(self, written: Path, path: str) -> None:
+        """Upload; the object appears, or changes, when the upload is complete."""
+        with written.open("rb") as source, self._filesystem.open_output_stream(f"{self._base}/{path}") as target:
+            shutil.copyfileobj(source, target, 8 << 20)
+        written.unlink()
+
+    def remove(self, path: str) -> None:
+        """Delete the object."""
+        if self.exists(path):
+            self._filesystem.delete_file(f"{self._base}/{path}")
+
+    def scratch(self) -> Path:
+        """A local folder."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        return self._scratch
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

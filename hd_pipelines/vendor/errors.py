@@ -1,0 +1,88 @@
+"""What can go wrong between the vendor's bucket and the lake, as types.
+
+Belongs here: the exceptions and the place they speak of. Every one carries `Finding`s that name rule, object, row and
+cure; none carries a secret. What a rule means is in `market.findings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from hd_pipelines.market.findings import Finding, Rule, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlace:
+    """Where in the vendor's bucket we are: what every finding about an object has in common."""
+
+    dataset: str
+    session: date | None
+    key: str
+
+    def error(self, rule: Rule, detail: str, cure: str, *, rows: int = 1, first_row: int | None = None) -> Finding:
+        """A finding that kept data from being published."""
+        return Finding(rule, Severity.ERROR, self.dataset, self.session, self.key, detail, cure, rows, first_row)
+
+    def warning(self, rule: Rule, detail: str, cure: str, *, rows: int = 1, first_row: int | None = None) -> Finding:
+        """A finding that is published and told."""
+        return Finding(rule, Severity.WARNING, self.dataset, self.session, self.key, detail, cure, rows, first_row)
+
+
+class FlatFileError(Exception):
+    """A flat file could not be had or may not be published. `findings[0]` is the reason.
+
+    `is_transient` says whether the same call may succeed a little later without anybody doing anything.
+    """
+
+    is_transient = False
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+    @property
+    def finding(self) -> Finding:
+        """The finding that stopped the work."""
+        return self.findings[0]
+
+    def __reduce__(self) -> tuple[type[FlatFileError], tuple[Finding, ...]]:
+        return type(self), self.findings  # survives a process boundary with its findings
+
+
+class ObjectAbsentError(FlatFileError):
+    """404: the vendor has not published the object, or never will. Asking again tomorrow is right, retrying is not."""
+
+
+class ObjectNotEntitledError(FlatFileError):
+    """403 although the bucket can be listed: the plan does not include this dataset or this date."""
+
+
+class CredentialsRefusedError(FlatFileError):
+    """403 on listing too: the key pair is wrong, revoked, or this machine's clock is off."""
+
+
+class ObjectUnavailableError(FlatFileError):
+    """429, 5xx or no answer, after the retries of the client."""
+
+    is_transient = True
+
+
+class ObjectRepublishedError(FlatFileError):
+    """The object changed between listing, download and the check afterwards. List again and take the new version."""
+
+    is_transient = True
+
+
+class ConnectionCutError(FlatFileError):
+    """The body stopped arriving and resuming did not help."""
+
+    is_transient = True
+
+
+class DiskNearlyFullError(FlatFileError):
+    """Writing the object would leave less free space than the margin."""
+
+
+class FileRefusedError(FlatFileError):
+    """The file arrived but may not be published: bytes, text, rows or the whole are wrong."""
