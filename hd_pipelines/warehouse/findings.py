@@ -21,11 +21,13 @@ class Judged:
     """What a stage has judged anew: open findings of this dataset, sessions and rules that it did not repeat are over.
 
     `rules` None means every rule; a stage names its own rules, so that it does not close what another stage found.
+    `subjects` None means every subject.
     """
 
     dataset: str
     sessions: frozenset[date]
     rules: frozenset[Rule] | None = None
+    subjects: frozenset[str] | None = None
 
 
 def record_findings(connection: Connection, findings: Sequence[Finding], *, run_id: str | None = None) -> int:
@@ -64,6 +66,7 @@ def resolve_findings(
     except_ids: Collection[str] = (),
     *,
     rules: Collection[Rule] | None = None,
+    subjects: Collection[str] | None = None,
 ) -> int:
     """Mark open findings of `dataset` on `sessions` as resolved, except those seen just now; returns how many."""
     statement = (
@@ -76,6 +79,8 @@ def resolve_findings(
     )
     if rules is not None:
         statement = statement.where(data_findings.c.rule.in_(sorted(rule.value for rule in rules)))
+    if subjects is not None:
+        statement = statement.where(data_findings.c.subject.in_(sorted(subjects)))
     return connection.execute(statement).rowcount
 
 
@@ -86,4 +91,6 @@ def settle(
     record_findings(connection, findings, run_id=run_id)
     seen = [finding.finding_id for finding in findings]
     for verdict in judged:
-        resolve_findings(connection, verdict.dataset, verdict.sessions, seen, rules=verdict.rules)
+        resolve_findings(
+            connection, verdict.dataset, verdict.sessions, seen, rules=verdict.rules, subjects=verdict.subjects
+        )

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.tables import (
     BAR_COLUMNS,
+    TIMEFRAMES,
     bars_manifest,
     data_findings,
     historical_bars,
@@ -135,6 +136,24 @@ def current_loads(connection: Connection, datasets: Collection[str], first: date
     return [CurrentLoad(*row.tuple()) for row in connection.execute(statement)]
 
 
+def current_etags(connection: Connection, first: date, last: date) -> dict[tuple[str, date], str]:
+    """ETag of the file that the lake holds, by (dataset, session), from `first` to `last`."""
+    manifest = load_manifest.c
+    statement = select(manifest.dataset, manifest.session, manifest.etag).where(
+        manifest.session.between(first, last), manifest.superseded_by.is_(None)
+    )
+    return {(row.dataset, row.session): row.etag for row in connection.execute(statement)}
+
+
+def session_of_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
+    """The session under which `dataset` currently holds a file of this content; the earliest if several, else None."""
+    manifest = load_manifest.c
+    statement = select(func.min(manifest.session)).where(
+        manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None)
+    )
+    return connection.execute(statement).scalar_one()
+
+
 def row_count_history(connection: Connection, dataset: str, before: date, *, sessions: int = 20) -> dict[date, int]:
     """Rows of the last `sessions` current sessions of `dataset` that lie before `before`, ascending."""
     manifest = load_manifest.c
@@ -207,6 +226,5 @@ def summary(connection: Connection, timeframes: Sequence[str] | None = None) -> 
     ).group_by(bar.timeframe)
     if timeframes is not None:
         statement = statement.where(bar.timeframe.in_(list(timeframes)))
-    order = {"1m": 0, "5m": 1, "15m": 2, "1h": 3, "4h": 4, "day": 5, "week": 6}
     found = [TimeframeSummary(*row.tuple()) for row in connection.execute(statement)]
-    return sorted(found, key=lambda row: order[row.timeframe])
+    return sorted(found, key=lambda row: TIMEFRAMES.index(row.timeframe))

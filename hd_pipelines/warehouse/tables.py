@@ -29,10 +29,11 @@ from sqlalchemy import (
     text,
 )
 
+from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Severity
 
-TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "day", "week")
-"""Every timeframe that `historical_bars` holds; the database refuses others."""
+TIMEFRAMES = tuple(timeframe.value for timeframe in Timeframe)
+"""Every timeframe that `historical_bars` holds, shortest first; the database refuses others."""
 QUEUE_STATUSES = ("pending", "processing", "completed", "failed")
 BAR_COLUMNS = (
     "symbol",
@@ -176,7 +177,7 @@ data_findings = Table(
     _moment("resolved_at"),
     Column("run_id", Text),
     PrimaryKeyConstraint("finding_id", name="data_findings_pkey"),
-    CheckConstraint(_one_of("severity", tuple(Severity)), name="data_findings_severity"),
+    CheckConstraint(_one_of("severity", tuple(severity.value for severity in Severity)), name="data_findings_severity"),
     CheckConstraint("rows >= 0", name="data_findings_rows"),
 )
 Index(
