@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -112,23 +112,27 @@ def generate(
     """
     origin = f"{GENERATOR_VERSION} seed={seed}"
     keys = {session: [dataset.key(session) for dataset in DATASETS] for session in sessions}
-    return fill(Bucket(bucket), keys, origin, partial(write_session, bucket, seed, origin), on_progress)
+    write = partial(write_session, bucket, seed, origin)
+    return fill(Bucket(bucket), keys, origin, partial(_on_processes, write), on_progress)
 
 
 def fill(
     bucket: Bucket,
     keys: Mapping[date, Sequence[str]],
     origin: str,
-    write: Callable[[date], list[WrittenObject]],
+    write: Callable[[Sequence[date]], Iterable[list[WrittenObject]]],
     on_progress: Progress | None,
 ) -> GenerationReport:
-    """Call `write` for each day of `keys` whose objects are not all there from `origin`; keep the manifest."""
+    """Call `write` with the days of `keys` whose objects are not all there from `origin`; keep the manifest.
+
+    `write` yields each day's objects as soon as they are written.
+    """
     started = time.perf_counter()
     manifest = Manifest(bucket)
     missing = [day for day in keys if not all(manifest.holds(key, origin) for key in keys[day])]
     written: list[WrittenObject] = []
     try:
-        for done, objects in enumerate(_write_all(write, missing), start=1):
+        for done, objects in enumerate(write(missing), start=1):
             manifest.add(objects)
             written += objects
             if on_progress:
@@ -146,7 +150,7 @@ def fill(
     )
 
 
-def _write_all(write: Callable[[date], list[WrittenObject]], days: Sequence[date]) -> Iterator[list[WrittenObject]]:
+def _on_processes(write: Callable[[date], list[WrittenObject]], days: Sequence[date]) -> Iterator[list[WrittenObject]]:
     if len(days) < SESSIONS_WORTH_PROCESSES:
         yield from map(write, days)
         return

@@ -25,15 +25,15 @@ from hd_pipelines.sandbox.daily_paths import (
 from hd_pipelines.sandbox.minute_paths import (
     Liquidity,
     MinuteGrid,
+    factor_paths,
     index_day_bars,
     index_minute_bars,
     price_paths,
     stock_day_bars,
     stock_minute_bars,
-    volume_profile,
 )
 from hd_pipelines.sandbox.option_chains import list_contracts
-from hd_pipelines.sandbox.option_tape import Underlyings, option_day_bars, option_minute_bars
+from hd_pipelines.sandbox.option_tape import Underlyings, option_day_bars, option_minute_bars, trading_weights
 from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, Kind, OptionRoot, split_factor
 from hd_pipelines.sandbox.vendor_csv import SIX_DECIMALS_SINCE
 from hd_pipelines.vendor.flat_file_layout import (
@@ -60,7 +60,7 @@ def synthetic_session(seed: int, session: date) -> SessionData:
     grid = MinuteGrid.of(hours)
     day = daily_paths(seed).state(session)
     rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
-    knots = price_paths(day, grid, rng)
+    knots = price_paths(day, factor_paths(day, grid, rng), grid, rng)
 
     stocks = [
         i
@@ -131,8 +131,8 @@ def _option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, d
         contracts,
         underlyings,
         session,
+        weights=trading_weights(contracts, underlyings, session, rng),
         grid=grid,
-        profile=volume_profile(grid)[grid.regular],
         target_rows=int(target),
         rng=rng,
     )

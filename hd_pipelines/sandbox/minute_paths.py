@@ -19,6 +19,8 @@ PRE_MARKET_MINUTES = 330
 """04:00 to 09:30 New York."""
 POST_MARKET_MINUTES = 240
 """Four hours after the close: 16:00 to 20:00, or 13:00 to 17:00 on a half day."""
+EXTENDED_PRINT_SIZE = 8.0
+"""Mean size of a print outside regular hours over one inside: few trades, but larger, leave most minutes empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def variance_profile(minutes: int) -> Floats:
     return np.asarray(shape / shape.sum())
 
 
-def volume_profile(grid: MinuteGrid, extended_share: float = 0.012) -> Floats:
+def volume_profile(grid: MinuteGrid, extended_share: float = 0.035) -> Floats:
     """Share of the day's volume in each grid minute: U-shaped inside regular hours, `extended_share` outside."""
     n = grid.regular_minutes
     t = np.arange(n)
@@ -65,6 +67,13 @@ def volume_profile(grid: MinuteGrid, extended_share: float = 0.012) -> Floats:
     extended = np.concatenate((before / before.sum() * 0.55, after / after.sum() * 0.45)) * extended_share
     regular = regular / regular.sum() * (1 - extended_share)
     return np.concatenate((extended[:PRE_MARKET_MINUTES], regular, extended[PRE_MARKET_MINUTES:]))
+
+
+def relative_print_size(grid: MinuteGrid) -> Floats:
+    """Mean size of a print by grid minute, 1 inside regular hours."""
+    size = np.full(grid.minutes, EXTENDED_PRINT_SIZE)
+    size[grid.regular] = 1.0
+    return size
 
 
 def _bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.random.Generator) -> Floats:
@@ -79,14 +88,19 @@ def _bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.
     return np.concatenate((np.zeros((rows, 1)), walk), axis=1)
 
 
-def price_paths(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
+def factor_paths(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
+    """Log returns of the common factors since the open at the knots of regular hours, shape (factors, minutes + 1)."""
+    profile = variance_profile(grid.regular_minutes)
+    return _bridges(day.factor_intraday, day.factor_jump, day.factor_vol, profile, rng)
+
+
+def price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
     """Log prices at the knots between grid minutes, shape (instruments, grid.minutes + 1).
 
     Regular hours run from the day's open to its close exactly. The pre-market leads from near the last close to the
     open, the post-market wanders away from the close.
     """
     profile = variance_profile(grid.regular_minutes)
-    factors = _bridges(day.factor_intraday, day.factor_jump, day.factor_vol, profile, rng)
     own = _bridges(day.idio_intraday, day.idio_jump, day.idio_vol, profile, rng)
     regular = day.open_[:, None] + day.loadings @ factors + own
 
@@ -142,17 +156,19 @@ def stock_minute_bars(
     `tickers` must be ascending. Volume is shares, with six decimals if `fractional_volume`; it grows with `stress` and
     with the size of the minute's move.
     """
-    moves = np.abs(np.diff(knots, axis=1))
-    typical = moves.mean(axis=1, keepdims=True) + 1e-9
+    surprise = np.ones((len(tickers), grid.minutes))
+    moves = np.abs(np.diff(knots[:, grid.regular.start : grid.regular.stop + 1], axis=1))
+    moves /= np.sqrt(variance_profile(grid.regular_minutes))
+    surprise[:, grid.regular] = moves / (moves.mean(axis=1, keepdims=True) + 1e-9)
     busy = np.exp(rng.normal(0.0, 0.25, (len(tickers), 1)) - 0.03) * stress**0.8
-    expected_shares = liquidity.shares[:, None] * volume_profile(grid) * busy * (0.55 + 0.45 * moves / typical)
-    prints = rng.poisson(np.minimum(expected_shares / liquidity.shares_per_print[:, None], 1e6))
+    expected_shares = liquidity.shares[:, None] * volume_profile(grid) * busy * (0.55 + 0.45 * surprise)
+    print_size = relative_print_size(grid)
+    prints = rng.poisson(np.minimum(expected_shares / (liquidity.shares_per_print[:, None] * print_size), 1e6))
     row, minute = np.nonzero(prints)
     transactions = prints[row, minute].astype(np.int64)
     size = np.exp(rng.normal(-0.18, 0.6, len(row)) / np.sqrt(np.minimum(transactions, 60)))
-    volume = np.maximum(np.round(transactions * liquidity.shares_per_print[row] * size), transactions).astype(
-        np.float64
-    )
+    mean_size = liquidity.shares_per_print[row] * print_size[minute]
+    volume = np.maximum(np.round(transactions * mean_size * size), transactions).astype(np.float64)
     if fractional_volume:
         has_fraction = rng.random(len(row)) < 1 - 0.75 ** np.minimum(transactions, 40)
         volume += np.where(has_fraction, rng.integers(1, 1_000_000, len(row)) / 1e6, 0.0)

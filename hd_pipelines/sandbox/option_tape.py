@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hd_pipelines.sandbox.daily_paths import Floats
-from hd_pipelines.sandbox.minute_paths import MinuteGrid
+from hd_pipelines.sandbox.minute_paths import MinuteGrid, volume_profile
 from hd_pipelines.sandbox.option_chains import ListedContracts
 from hd_pipelines.sandbox.option_prices import MINUTES_PER_YEAR, RATE, black_76, smile, term_structure
 
@@ -36,8 +36,10 @@ class Underlyings:
     is_volatility_index: NDArray[np.bool_]
 
 
-def trading_weights(contracts: ListedContracts, underlyings: Underlyings, session: date) -> Floats:
-    """Relative number of active minutes per contract, before the day's luck."""
+def trading_weights(
+    contracts: ListedContracts, underlyings: Underlyings, session: date, rng: np.random.Generator
+) -> Floats:
+    """Relative number of active minutes per contract on this day, the day's luck included."""
     days = np.array([(day - session).days for day in contracts.expirations])[contracts.expiration]
     deliverable = np.array([root.deliverable for root in contracts.roots])[contracts.root]
     spot = np.exp(underlyings.knots[contracts.root, 0]) * deliverable
@@ -50,7 +52,8 @@ def trading_weights(contracts: ListedContracts, underlyings: Underlyings, sessio
     roundness = np.where(steps % 10 == 0, 3.0, np.where(steps % 5 == 0, 1.8, 1.0))
     popularity = np.array([root.activity for root in contracts.roots])[contracts.root]
     when = np.where(contracts.is_monthly, 1.8, 1.0) / (days + 1.0) ** 0.8
-    return np.asarray(popularity * shape * roundness * when)
+    luck = np.exp(rng.normal(0.0, 0.8, len(shape)))
+    return np.asarray(popularity * shape * roundness * when * luck)
 
 
 def expected_minutes(weights: Floats, minutes: int, target_rows: int) -> Floats:
@@ -118,21 +121,20 @@ def option_minute_bars(
     underlyings: Underlyings,
     session: date,
     *,
+    weights: Floats,
     grid: MinuteGrid,
-    profile: Floats,
     target_rows: int,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
     """About `target_rows` minutes with trades, sorted by ticker and time, in the lake's column names.
 
+    `weights` are relative activities, see `trading_weights`.
     Close = fair value at the end of the minute rounded to the contract's tick, so puts and calls of one strike and
     minute stay within a tick of parity; open, high and low carry a little noise. Volume is contracts.
     """
     minutes = grid.regular_minutes
-    weights = trading_weights(contracts, underlyings, session)
-    weights *= np.exp(rng.normal(0.0, 0.8, len(weights)))
     expected = expected_minutes(weights, minutes, target_rows)
-    cell = _active_cells(expected, profile, rng)
+    cell = _active_cells(expected, volume_profile(grid)[grid.regular], rng)
     contract, minute = cell // minutes, cell % minutes
     root = contracts.root[contract]
     cells = _Cells(

@@ -70,6 +70,9 @@ class Split:
     ratio: float
 
 
+OptionCalendar = Literal["daily", "weekly", "monthly", "vix_weekly", "vix_monthly"]
+
+
 @dataclass(frozen=True, slots=True)
 class OptionRoot:
     """One family of option contracts.
@@ -81,7 +84,7 @@ class OptionRoot:
 
     root: str
     underlying: str
-    calendar: Literal["daily", "weekly", "monthly", "vix_weekly", "vix_monthly"]
+    calendar: OptionCalendar
     strike_step: float
     activity: float
     tick: Literal["penny", "nickel", "index"]
