@@ -1,7 +1,7 @@
 """A PostgreSQL server for the tests, and as many fresh databases in it as they want.
 
-`HD_TEST_DATABASE_URL` (a server 15 or newer, superuser) is used if set, else one embedded server per test process. Every
-database made here has a name that ends in `_test`, and no other one is ever touched.
+`HD_TEST_DATABASE_URL` (a server 15 or newer, superuser) is used if set, else one embedded server per test process.
+Every database made here has a name that ends in `_test`, and no other one is ever touched.
 
     def test_something(database_url): ...                      # a fresh empty database for this test
     def test_other(module_database_url): ...                   # one for the whole module

@@ -4,17 +4,8 @@ One detached supervisor per `HD_HOME` owns the server (`supervisor`); everybody 
 programs of the wheel are used, never its manager. Linux only. Importing this loads the standard library alone.
 """
 
-from hd_pipelines.warehouse.embedded.client import (
-    Lease,
-    State,
-    Status,
-    attach,
-    masked,
-    running,
-    status,
-    stop,
-    up,
-)
+from hd_pipelines.warehouse.embedded.client import Lease, attach, running, stop, up
 from hd_pipelines.warehouse.embedded.errors import EmbeddedPostgresError
+from hd_pipelines.warehouse.embedded.state import State, Status, masked, status
 
 __all__ = ["EmbeddedPostgresError", "Lease", "State", "Status", "attach", "masked", "running", "status", "stop", "up"]

@@ -1,6 +1,7 @@
 """`python -m hd_pipelines.warehouse.embedded`: the supervisor process.
 
-Belongs here: arguments, detaching from the starter, the log file. People use `hd db`; this is what it starts.
+Belongs here: arguments, detaching from the starter, the log file. People use `hd db`; this is what it starts. Under
+systemd or compose it is the process to run: without `--detach` it stays in the foreground and ends on SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-from hd_pipelines.warehouse.embedded.account import refuse_foreign_owner
-from hd_pipelines.warehouse.embedded.cluster import make_root
+from hd_pipelines.warehouse.embedded.errors import EmbeddedPostgresError
+from hd_pipelines.warehouse.embedded.home import make_root
 from hd_pipelines.warehouse.embedded.layout import ClusterPaths, open_lock_file, try_lock
+from hd_pipelines.warehouse.embedded.leftovers import end_leftovers
 from hd_pipelines.warehouse.embedded.supervisor import Options, serve
+
+_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 20, 0.05
 
 
 def _arguments() -> argparse.Namespace:
@@ -28,7 +32,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--linger", type=float, help="stop after so many seconds without a client; unset: never")
     parser.add_argument("--lock-fd", type=int, help="inherited descriptor of the held supervisor.lock")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
+    parser.add_argument("--end-leftovers", action="store_true", help="end a server that nobody owns, start none")
     return parser.parse_args()
+
+
+def _own(paths: ClusterPaths) -> int | None:
+    """Take `supervisor.lock`; None if another supervisor has it. A client that looks holds it for microseconds."""
+    make_root(paths)
+    lock = open_lock_file(paths.supervisor_lock)
+    for _ in range(_LOCK_TRIES):
+        if try_lock(lock, paths.supervisor_lock, fcntl.LOCK_EX):
+            return lock
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return None
 
 
 def _detach(paths: ClusterPaths) -> None:
@@ -45,26 +61,34 @@ def _detach(paths: ClusterPaths) -> None:
     os.close(output)
 
 
+def _end_leftovers(paths: ClusterPaths) -> int:
+    try:
+        end_leftovers(paths)
+        paths.connection.unlink(missing_ok=True)
+    except EmbeddedPostgresError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 def main() -> int:
     """Run the supervisor. Exit code 0: stopped as asked; 1: failed; 3: another one owns the cluster."""
     given = _arguments()
     paths = ClusterPaths.of(given.home)
-    if given.lock_fd is None:
-        refuse_foreign_owner(paths.root)
-        make_root(paths)
-        lock = open_lock_file(paths.supervisor_lock)
-        if not try_lock(lock, paths.supervisor_lock, fcntl.LOCK_EX):
-            sys.stderr.write(f"another supervisor owns {paths.root}\n")
-            return 3
-    else:
-        lock = given.lock_fd
-        os.set_inheritable(lock, False)
+    lock = given.lock_fd if given.lock_fd is not None else _own(paths)
+    if lock is None:
+        sys.stderr.write(f"another supervisor owns {paths.root}\n")
+        return 3
+    os.set_inheritable(lock, False)
+    if given.end_leftovers:
+        return _end_leftovers(paths)
     if given.detach:
         _detach(paths)
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=logging.INFO, format="%(asctime)sZ %(levelname)s %(process)d %(message)s")
-    options = Options(given.home.expanduser().resolve(), given.os_user, given.port, given.bindir, given.linger)
-    return serve(options, lock)
+    return serve(
+        Options(given.home.expanduser().resolve(), given.os_user, given.port, given.bindir, given.linger), lock
+    )
 
 
 if __name__ == "__main__":

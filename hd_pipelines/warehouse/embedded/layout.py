@@ -1,6 +1,6 @@
 """Where things are below `HD_HOME/postgres`, and the small files that processes read from each other.
 
-Belongs here: paths, records and their atomic reading and writing. Not here: who may write when (`supervisor`, `client`).
+Belongs here: paths, records, their atomic reading and writing, and locks on files. Not here: who may write when.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from hd_pipelines.warehouse.embedded.processes import ProcessIdentity
@@ -18,7 +18,6 @@ from hd_pipelines.warehouse.embedded.processes import ProcessIdentity
 DATABASE = "hd"
 SUPERUSER = "postgres"
 LOOPBACK = "127.0.0.1"
-_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ class ClusterPaths:
         return self.root / "run"
 
     @property
-    def server_copy(self) -> Path:
-        """Copy of the binaries, made only when the server's user cannot reach the installed ones."""
+    def server_copies(self) -> Path:
+        """Copies of the programs, made only when the server's user cannot reach the installed ones."""
         return self.root / "server"
 
     @property
@@ -142,21 +141,27 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a starting supervisor is doing. With `failed_as`, the class name of the error that ended it."""
+    """What a supervisor is doing. `failed_as`: class of the error that ended it. `is_slow`: people should hear it."""
 
     detail: str
     failed_as: str = ""
+    is_slow: bool = False
 
 
-def write_record(path: Path, record: Any) -> None:
-    """Write a dataclass as JSON, mode 0600, atomically: a reader sees the old or the new one, whole."""
+Record = Cluster | Connection | Progress | ProcessIdentity
+_Record = TypeVar("_Record")
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record as JSON, mode 0600, atomically: a reader sees the old or the new one, whole."""
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump(asdict(record), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
+        if isinstance(record, Cluster):  # the only one that must survive a power cut
+            stream.flush()
+            os.fsync(stream.fileno())
     partial.replace(path)
 
 
@@ -193,3 +198,12 @@ def is_same_file(descriptor: int, path: Path) -> bool:
         return False
     held = os.fstat(descriptor)
     return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+
+def read_owner(paths: ClusterPaths) -> ProcessIdentity | None:
+    """Who says in `supervisor.lock` that it owns the cluster. To be verified before it is believed."""
+    try:
+        words = paths.supervisor_lock.read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return None
+    return ProcessIdentity(int(words[0]), int(words[1])) if len(words) == 2 else None

@@ -56,7 +56,10 @@ def is_alive(identity: ProcessIdentity) -> bool:
 
 
 def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
-    """Signal exactly this process; False if it is gone. A reused number cannot be hit: the pidfd is checked, then used."""
+    """Signal exactly this process; False if it is gone.
+
+    The pidfd is opened first and the start time compared after: if the number was reused, one of the two says so.
+    """
     try:
         descriptor = os.pidfd_open(identity.pid)
     except ProcessLookupError:
@@ -73,7 +76,7 @@ def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
 
 
 def postgres_processes_in(data: Path) -> list[ProcessIdentity]:
-    """All live `postgres` processes whose working directory is `data`, the oldest (the postmaster) first.
+    """All live `postgres` processes whose working directory is `data`, those that no other of them started first.
 
     Only processes that the caller may inspect are seen: run it as the server's user.
     """
@@ -81,21 +84,24 @@ def postgres_processes_in(data: Path) -> list[ProcessIdentity]:
         wanted = data.stat()
     except FileNotFoundError:
         return []
-    found = []
-    for entry in _PROC.iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            executable = (entry / "exe").readlink().name.removesuffix(" (deleted)")
-            working = (entry / "cwd").stat() if executable == "postgres" else None
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        if working is None or (working.st_dev, working.st_ino) != (wanted.st_dev, wanted.st_ino):
-            continue
-        identity = identify(int(entry.name))
-        if identity is not None:
-            found.append(identity)
-    return sorted(found, key=lambda identity: (identity.started, identity.pid))
+    parent_of: dict[ProcessIdentity, int] = {}
+    for pid in (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()):
+        fields = _stat_fields(pid)
+        if fields is not None and _is_postgres_in(pid, wanted):
+            parent_of[ProcessIdentity(pid, int(fields[19]))] = int(fields[1])
+    pids = {identity.pid for identity in parent_of}
+    return sorted(parent_of, key=lambda identity: (parent_of[identity] in pids, identity.pid))
+
+
+def _is_postgres_in(pid: int, wanted: os.stat_result) -> bool:
+    try:
+        executable = (_PROC / str(pid) / "exe").readlink().name.removesuffix(" (deleted)")
+        if executable != "postgres":
+            return False
+        working = (_PROC / str(pid) / "cwd").stat()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+    return (working.st_dev, working.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
 def adopt_orphans() -> None:
