@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -157,8 +157,3 @@ def _s3_store(root: str) -> tuple[Store, dict[str, str]]:
     options = {"aws_endpoint_url": endpoint, "aws_region": region}
     scratch = Path(tempfile.gettempdir()) / "hd-lake-unpublished"
     return ObjectStore(root, filesystem, scratch), {name: value for name, value in options.items() if value}
-
-
-def published_sessions(parts: Sequence[LakePart]) -> list[date]:
-    """Sessions of `parts`, ascending."""
-    return sorted(part.session for part in parts)

@@ -68,7 +68,8 @@ class FolderStore:
 
     def remove(self, path: str) -> None:
         """Delete a file and its folder."""
-        shutil.rmtree((self._root / path).parent, ignore_errors=False) if self.exists(path) else None
+        if self.exists(path):
+            shutil.rmtree((self._root / path).parent)
 
     def scratch(self) -> Path:
         """A hidden folder on the same file system, so that publishing is a rename."""

@@ -20,7 +20,7 @@ from hd_pipelines.vendor.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.vendor.flat_file_header import Header, parse_header
 from hd_pipelines.vendor.flat_file_layout import FlatFileDataset
 from hd_pipelines.vendor.flat_file_text import parse_carefully, parse_fast
-from hd_pipelines.vendor.gzip_stream import GzipLimits, GzipLines, read_ahead
+from hd_pipelines.vendor.gzip_stream import GzipLimits, GzipLines, line_count, read_ahead
 
 BAR_SCHEMA: dict[str, pl.DataType] = {
     "ticker": pl.String(),
@@ -111,32 +111,33 @@ def _read_block(
     if header.has_carriage_returns:
         block = block.replace(b"\r\n", b"\n")
     frame = parse_fast(block, header)
-    if frame is not None:
-        frame = frame.with_columns(row=pl.int_range(first_row, first_row + frame.height, dtype=pl.Int64))
+    if frame is None:
+        frame = parse_carefully(block, header, first_row, aside)
+    else:
+        frame = frame.with_row_index("row", first_row)
         if frame.select(is_sound(asset_class, session)).item():
             return frame, frame.height
-        return split_broken(_with_all_columns(frame), asset_class, session, aside), frame.height
-    frame = parse_carefully(block, header, first_row, aside)
     sound = split_broken(_with_all_columns(frame), asset_class, session, aside)
-    return sound.select(*header.wanted, "row"), block.count(b"\n")
+    return sound[frame.columns], line_count(block)
 
 
 def _with_all_columns(frame: pl.DataFrame) -> pl.DataFrame:
     absent = [name for name in ("volume", "transactions") if name not in frame.columns]
+    if not absent:
+        return frame  # with_columns() would copy the blocks of the whole file into one
     return frame.with_columns(pl.lit(None, BAR_SCHEMA[name]).alias(name) for name in absent)
 
 
 def _lake_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    return _with_all_columns(frame).select(*BAR_SCHEMA)
+    return _with_all_columns(frame)[list(BAR_SCHEMA)]  # select() would copy the blocks of the file into one
 
 
 def _in_key_order(frame: pl.DataFrame, place: ObjectPlace, aside: SetAside) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Rows sorted by key and unique in it, and what had to be done for that. The vendor's order needs nothing."""
-    before = pl.col("ticker").shift(), pl.col("window_start").shift()
-    ahead = (pl.col("ticker") > before[0]) | ((pl.col("ticker") == before[0]) & (pl.col("window_start") > before[1]))
-    if frame.select(ahead.all()).item():
+    if _is_strictly_ordered(frame):
         return frame, ()
     told = []
+    before = pl.col("ticker").shift(), pl.col("window_start").shift()
     behind = frame.filter(
         (pl.col("ticker") < before[0]) | ((pl.col("ticker") == before[0]) & (pl.col("window_start") < before[1]))
     )
@@ -174,6 +175,18 @@ def _in_key_order(frame: pl.DataFrame, place: ObjectPlace, aside: SetAside) -> t
         dropped = pl.concat([copies["row"], conflicting["row"]])
         frame = frame.filter(~pl.col("row").is_in(dropped.implode()))
     return frame, tuple(told)
+
+
+def _is_strictly_ordered(frame: pl.DataFrame) -> bool:
+    """Whether every row's key is above the one before: tickers rise from run to run, times inside a run."""
+    runs = frame["ticker"].rle().struct.unnest()
+    tickers_rise = runs.select((pl.col("value") > pl.col("value").shift()).all()).item()
+    if not tickers_rise:
+        return False
+    times = frame["window_start"].to_numpy()
+    rises = times[1:] > times[:-1]
+    rises[runs["len"].cum_sum().to_numpy()[:-1] - 1] = True  # the first row of the next run may be earlier
+    return bool(rises.all())
 
 
 def _has_repeated_keys(ordered: pl.DataFrame) -> bool:

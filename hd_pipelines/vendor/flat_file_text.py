@@ -14,6 +14,7 @@ import polars as pl
 from hd_pipelines.market.findings import Rule
 from hd_pipelines.vendor.bar_rules import SetAside
 from hd_pipelines.vendor.flat_file_header import Header
+from hd_pipelines.vendor.gzip_stream import line_count
 
 MAX_LINE_BYTES = 4096
 _MAY_BE_EMPTY = ("volume", "transactions")
@@ -28,19 +29,19 @@ def parse_fast(block: bytes, header: Header) -> pl.DataFrame | None:
         frame = pl.read_csv(block, has_header=False, schema=header.text_schema, quote_char=None)
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None
-    if frame.height != block.count(b"\n") or any(column.null_count() for column in frame.iter_columns()):
+    if frame.height != line_count(block) or any(column.null_count() for column in frame.iter_columns()):
         return None  # a short line reads as nulls, a blank one as a row of them
-    return frame.select(header.wanted)
+    return frame[list(header.wanted)]
 
 
 def parse_carefully(block: bytes, header: Header, first_row: int, aside: SetAside) -> pl.DataFrame:
     """The readable lines of `block` as the wanted columns plus `row`; every other line is tallied in `aside`.
 
     `first_row` is the 1-based number of the first line. A quoted field is unquoted; a line feed inside quotes breaks
-    its row in two, both of which are set aside as ragged. Empty volume or transactions become null.
+    its row in two, neither of which passes for a row. Empty volume or transactions become null.
     """
     lines = pl.DataFrame({"line": _decoded_lines(block)}, schema={"line": pl.String}).with_row_index("row", first_row)
-    lines = lines.with_columns(pl.col("row").cast(pl.Int64), pl.col("line").str.strip_suffix("\r"))
+    lines = lines.with_columns(pl.col("line").str.strip_suffix("\r"))
     fields = len(header.names)
     quoted = lines["line"].str.contains('"', literal=True).fill_null(value=False)
     if quoted.any():
@@ -61,28 +62,20 @@ def parse_carefully(block: bytes, header: Header, first_row: int, aside: SetAsid
     _tally(lines.filter(pl.col("rule").is_not_null()), aside)
     whole = lines.filter(pl.col("rule").is_null()).drop("rule")
     texts = whole.with_columns(
-        whole["line"].str.split_exact(",", fields - 1).struct.rename_fields(list(header.names)).struct.unnest()
+        whole["line"].str.split_exact(",", fields - 1).struct.field(f"field_{header.names.index(name)}").alias(name)
+        for name in header.wanted
     )
-    values = texts.select(
-        "row",
-        "line",
-        *(
-            pl.col(name).replace("", None).cast(kind, strict=False).alias(name)
-            for name, kind in header.text_schema.items()
-            if name in header.wanted
-        ),
+    values = texts.with_columns(
+        pl.col(name).cast(header.text_schema[name], strict=False) for name in header.wanted if name != "ticker"
     )
     unreadable = pl.any_horizontal(
         (values[name].is_null() & (texts[name] != "" if name in _MAY_BE_EMPTY else pl.lit(value=True)))
         for name in header.wanted
         if name != "ticker"
     )
-    values = values.with_columns(
-        pl.col("ticker").fill_null(""),
-        rule=pl.when(unreadable).then(pl.lit(Rule.VALUE_UNREADABLE.value)),
-    )
+    values = values.with_columns(rule=pl.when(unreadable).then(pl.lit(Rule.VALUE_UNREADABLE.value)))
     _tally(values.filter(pl.col("rule").is_not_null()), aside)
-    return values.filter(pl.col("rule").is_null()).select(*header.wanted, "row")
+    return values.filter(pl.col("rule").is_null()).select("row", *header.wanted)
 
 
 def _decoded_lines(block: bytes) -> list[str | None]:
