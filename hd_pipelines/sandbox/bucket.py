@@ -78,7 +78,7 @@ class Bucket:
         stream.close()
         return info
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def list_keys(self, prefix: str = "") -> list[str]:
         """All keys that start with `prefix`, in byte order."""
         folder = self.root / prefix.rpartition("/")[0]
         found: list[str] = []

@@ -76,10 +76,18 @@ class Absent:
 Action = Refuse | CutConnection | TruncateBody | SlowBody | Republish | WrongLength | Absent
 
 
+_OBEYED_BY: dict[Operation, tuple[type, ...]] = {
+    Operation.LIST: (Refuse, Absent),
+    Operation.HEAD: (Refuse, Republish, WrongLength, Absent),
+    Operation.GET: (Refuse, CutConnection, TruncateBody, SlowBody, Republish, WrongLength, Absent),
+}
+
+
 @dataclass(slots=True)
 class FaultRule:
     """`action` for requests whose key matches `key` (shell pattern; for LIST: the prefix asked for).
 
+    `Absent` with LIST among its operations leaves matching keys out of listings instead of failing the request.
     The first faulty call is number `nth` (from 1) among the matching ones, and `times` calls are faulty (None: all from
     there on). `calls` counts matching requests, `fired` the faulty ones.
     """
@@ -91,6 +99,11 @@ class FaultRule:
     times: int | None = 1
     calls: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        for operation in self.operations:
+            if type(self.action) not in _OBEYED_BY[operation]:
+                raise ValueError(f"{operation.upper()} requests cannot obey {type(self.action).__name__}")
 
     def matches(self, operation: Operation, key: str) -> bool:
         """Whether the rule looks at this request at all."""
@@ -139,6 +152,8 @@ class FaultScript:
         with self._lock:
             for rule in self._rules:
                 if not rule.matches(operation, key) or self._is_over(rule.action):
+                    continue
+                if operation is Operation.LIST and isinstance(rule.action, Absent):
                     continue
                 rule.calls += 1
                 if rule.calls >= rule.nth and (rule.times is None or rule.fired < rule.times):

@@ -117,6 +117,9 @@ class S3App:
             headers = {"x-amz-request-id": request_id}
             if error.retry_after is not None:
                 headers["retry-after"] = str(error.retry_after)
+            if method not in {"GET", "HEAD"}:
+                # The body was not read; on a kept connection it would be taken for the next request.
+                headers["connection"] = "close"
             body = b"" if method == "HEAD" or error.status == 304 else _error_xml(error, scope["path"], request_id)
             response = Response(body, error.status, headers, "application/xml" if body else None)
             await response(scope, receive, send)
@@ -177,7 +180,7 @@ class S3App:
             promised = max(length + action.by_bytes, 0) if isinstance(action, WrongLength) else length
             answer = _object_headers(info, promised, request_id)
             if "range" in headers:
-                answer["content-range"] = f"bytes {first}-{last}/{info.size}"
+                answer["content-range"] = f"bytes {first}-{first + length - 1}/{info.size}"
             await send(
                 {
                     "type": "http.response.start",

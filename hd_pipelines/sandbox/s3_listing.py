@@ -57,7 +57,7 @@ class ListRequest:
 def _entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
     """(key or common prefix, whether it is a common prefix) after the resume point, in order, each once."""
     last = ""
-    for key in bucket.keys(request.prefix):
+    for key in bucket.list_keys(request.prefix):
         if key <= request.start_after or is_hidden(key):
             continue
         rest = key[len(request.prefix) :]

@@ -51,6 +51,7 @@ def _uvicorn(app: S3App) -> uvicorn.Server:
         uvicorn.Config(
             app,
             lifespan="off",
+            ws="none",
             log_config=None,
             log_level="critical",
             access_log=False,
