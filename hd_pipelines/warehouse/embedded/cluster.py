@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from hd_pipelines.warehouse.embedded.layout import (
     read_record,
     write_record,
 )
+from hd_pipelines.warehouse.embedded.processes import bound_to_this_process
 from hd_pipelines.warehouse.embedded.reach import free_port, make_socket_folder, refuse_held_port
 
 
@@ -45,6 +47,8 @@ def prepare(paths: ClusterPaths, account: Account, binaries: Binaries, port: int
     binaries = reachable_binaries(account, binaries, copies=paths.server_copies)
     _make_folder(paths.logs, account)
     cluster = _cluster_record(paths)
+    for abandoned in paths.root.glob(paths.partial_data("*").name):
+        shutil.rmtree(abandoned, ignore_errors=True)  # its initdb may be dying in there; the next start finds the rest
     if not (paths.data / "PG_VERSION").exists():
         _initialise(paths, account, binaries, cluster)
     _refuse_other_major(paths, binaries)
@@ -81,9 +85,8 @@ def _initialise(paths: ClusterPaths, account: Account, binaries: Binaries, clust
         raise ClusterMismatchError(
             f"{paths.data} exists but is not a PostgreSQL data directory (no PG_VERSION). Move it away and start again."
         )
-    if paths.partial_data.exists():
-        shutil.rmtree(paths.partial_data)
-    _make_folder(paths.partial_data, account)
+    partial_data = paths.partial_data(secrets.token_hex(4))
+    _make_folder(partial_data, account)
     password_file = paths.logs / "initdb.password"
     password_file.unlink(missing_ok=True)
     descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -92,7 +95,7 @@ def _initialise(paths: ClusterPaths, account: Account, binaries: Binaries, clust
             stream.write(cluster.password + "\n")
             if not account.is_own:
                 os.fchown(descriptor, account.uid, account.gid)
-        command = [str(binaries.initdb), "-D", str(paths.partial_data), f"--username={SUPERUSER}", "--encoding=UTF8"]
+        command = [str(binaries.initdb), "-D", str(partial_data), f"--username={SUPERUSER}", "--encoding=UTF8"]
         command += ["--auth-local=scram-sha-256", "--auth-host=scram-sha-256", f"--pwfile={password_file}"]
         command += ["--data-checksums", "--locale=C.UTF-8", "--no-sync"]
         if binaries.major >= 17:  # the same order on every machine, whatever its libc
@@ -101,13 +104,13 @@ def _initialise(paths: ClusterPaths, account: Account, binaries: Binaries, clust
     finally:
         password_file.unlink(missing_ok=True)
     # Without the server: creating it over a connection would cost every later start the question whether it is there.
-    single_user = [str(binaries.postgres), "--single", "-F", "-D", str(paths.partial_data), "postgres"]
+    single_user = [str(binaries.postgres), "--single", "-F", "-D", str(partial_data), "postgres"]
     _run(single_user, account, statement=f"create database {DATABASE}\n")
-    with (paths.partial_data / "postgresql.conf").open("a") as stream:
+    with (partial_data / "postgresql.conf").open("a") as stream:
         stream.write(f"\ninclude '../{paths.server_config.name}'\n")
     # Everything was written without fsync, which is made up for once, before the cluster gets its name.
-    _run([str(binaries.initdb), "--sync-only", "-D", str(paths.partial_data)], account)
-    paths.partial_data.rename(paths.data)
+    _run([str(binaries.initdb), "--sync-only", "-D", str(partial_data)], account)
+    partial_data.rename(paths.data)
     _sync_folder(paths.root)
 
 
@@ -129,6 +132,7 @@ def _run(command: list[str], account: Account, statement: str = "") -> None:
         check=False,
         cwd="/",
         env=program_environment(),
+        preexec_fn=bound_to_this_process(signal.SIGKILL),
         **account.switch,
     )
     if done.returncode != 0 or "ERROR:" in done.stderr:

@@ -36,10 +36,9 @@ class ClusterPaths:
         """The PostgreSQL data directory."""
         return self.root / "data"
 
-    @property
-    def partial_data(self) -> Path:
-        """Where `initdb` works; renamed to `data` when complete."""
-        return self.root / "data.partial"
+    def partial_data(self, attempt: str) -> Path:
+        """Where one attempt at a new cluster works; renamed to `data` when complete. `*` matches all of them."""
+        return self.root / f"data.partial-{attempt}"
 
     @property
     def logs(self) -> Path:

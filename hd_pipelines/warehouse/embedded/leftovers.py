@@ -1,8 +1,8 @@
 """What an earlier owner left running or lying about.
 
-Belongs here: ending a server that outlived its supervisor and removing a `postmaster.pid` that nobody stands behind.
-The caller holds `supervisor.lock`. What is written in `postmaster.pid` is never believed: it may be cut short, name a
-zombie, or name a number that an unrelated process has by now.
+Belongs here: ending a server that outlived its supervisor and removing lock files that nobody stands behind. The
+caller holds `supervisor.lock`. What is written in `postmaster.pid` or in the lock file of the socket is never believed:
+it may be cut short, name a zombie, or name a number that an unrelated process has by now.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hd_pipelines.warehouse.embedded.account import owner_of
 from hd_pipelines.warehouse.embedded.errors import StopFailedError
 from hd_pipelines.warehouse.embedded.layout import ClusterPaths
 from hd_pipelines.warehouse.embedded.processes import ProcessIdentity, postgres_processes_in, send_signal
-from hd_pipelines.warehouse.embedded.reach import is_socket_answered
+from hd_pipelines.warehouse.embedded.reach import is_socket_answered, remove_sockets
 
 FAST_SECONDS, IMMEDIATE_SECONDS = 60.0, 20.0
 log = logging.getLogger("hd_pipelines.embedded")
@@ -40,6 +40,7 @@ def end_leftovers(paths: ClusterPaths) -> bool:
             f"machine uses the same folder. Stop the server there."
         )
     paths.postmaster_pid.unlink(missing_ok=True)
+    remove_sockets(paths)
     return was_occupied
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,11 +110,17 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent(parent: int, number: signal.Signals) -> None:
-    """Between fork and exec, after the change of user: have the kernel send `number` when the parent dies."""
-    _prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:
-        os._exit(1)
+def bound_to_this_process(number: signal.Signals) -> Callable[[], None]:
+    """What a child does between fork and exec, after its change of user: the kernel sends it `number` when we die."""
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        _prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it died before the request
+            os._exit(1)
+
+    return before_exec
 
 
 def _prctl(option: int, argument: int) -> None:

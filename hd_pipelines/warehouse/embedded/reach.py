@@ -78,14 +78,18 @@ def make_socket_folder(paths: ClusterPaths, account: Account) -> Path:
     return folder
 
 
+def remove_sockets(paths: ClusterPaths) -> None:
+    """Remove sockets that nobody answers and their lock files, which like `postmaster.pid` hold a number to mistake."""
+    for leftover in socket_folder(paths).glob(".s.PGSQL.*"):
+        leftover.unlink(missing_ok=True)
+
+
 def remove_short_socket_folder(paths: ClusterPaths) -> None:
     """Leave nothing in /tmp. A folder inside the cluster stays."""
     folder = socket_folder(paths)
-    if folder == paths.sockets or not folder.is_dir():
-        return
-    for leftover in folder.glob(".s.PGSQL.*"):
-        leftover.unlink(missing_ok=True)
-    folder.rmdir()
+    if folder != paths.sockets and folder.is_dir():
+        remove_sockets(paths)
+        folder.rmdir()
 
 
 def is_socket_answered(paths: ClusterPaths) -> bool:

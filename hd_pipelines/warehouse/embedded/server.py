@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hd_pipelines.warehouse.embedded.cluster import PreparedCluster, program_environment
 from hd_pipelines.warehouse.embedded.errors import StartFailedError, StopFailedError
-from hd_pipelines.warehouse.embedded.processes import die_with_parent
+from hd_pipelines.warehouse.embedded.processes import bound_to_this_process
 from hd_pipelines.warehouse.embedded.reach import why_not_ready
 
 HANDLED_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
@@ -56,12 +56,6 @@ class Server:
                 )
 
     def _launch(self) -> None:
-        parent = os.getpid()
-
-        def before_exec() -> None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, [])
-            die_with_parent(parent, signal.SIGINT)  # SIGINT is PostgreSQL's fast, clean shutdown
-
         with self.cluster.paths.start_log.open("wb") as output:
             self._process = subprocess.Popen(
                 [self.cluster.binaries.postgres, "-D", self.cluster.paths.data],
@@ -70,7 +64,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd="/",
                 env=program_environment(),
-                preexec_fn=before_exec,  # noqa: PLW1509 - this process has one thread
+                preexec_fn=bound_to_this_process(signal.SIGINT),  # noqa: PLW1509 - one thread; SIGINT ends it cleanly
                 **self.cluster.account.switch,
             )
 
@@ -117,7 +111,7 @@ class Server:
             lines = _tail(newest)
             grave = [line for line in lines if any(level in line for level in (" FATAL: ", " PANIC: "))]
             if grave or lines:
-                return f"{' | '.join((grave or lines)[-2:])} (see {newest})"
+                return f"{' | '.join(grave[-1:] or lines[-2:])} (see {newest})"
         return f"it left no message (see {paths.supervisor_log})"
 
 
