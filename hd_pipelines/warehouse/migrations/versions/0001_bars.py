@@ -33,15 +33,15 @@ def upgrade() -> None:
             CONSTRAINT historical_bars_timeframe
                 CHECK (timeframe IN ('1m', '5m', '15m', '1h', '4h', 'day', 'week')),
             CONSTRAINT historical_bars_prices CHECK (
-                low > 0 AND low <= least(open, close) AND high >= greatest(open, close)
+                low > 0 AND low <= open AND low <= close AND high >= open AND high >= close
                 AND high < 'Infinity'::numeric
             ),
             CONSTRAINT historical_bars_volume CHECK (volume >= 0 AND volume < 'Infinity'::numeric),
-            CONSTRAINT historical_bars_vwap CHECK (vwap >= low * 0.999999 AND vwap <= high * 1.000001),
+            CONSTRAINT historical_bars_vwap CHECK (vwap >= low AND vwap <= high),
             CONSTRAINT historical_bars_trades CHECK (trades >= 0),
             CONSTRAINT historical_bars_session CHECK (
-                ("timestamp" AT TIME ZONE 'America/New_York')::date
-                BETWEEN session - CASE timeframe WHEN 'week' THEN 6 ELSE 0 END AND session
+                session - ("timestamp" AT TIME ZONE interval '-04:00')::date
+                BETWEEN 0 AND CASE timeframe WHEN 'week' THEN 6 ELSE 0 END
             )
         ) PARTITION BY RANGE (session)
         """
