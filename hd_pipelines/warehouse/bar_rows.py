@@ -5,8 +5,7 @@ Belongs here: refusing a wrong frame early with the row named, and COPY. Values 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -25,6 +24,7 @@ from hd_pipelines.warehouse.bar_encoding import (
     exact_exponents,
 )
 from hd_pipelines.warehouse.errors import BarsRefusedError
+from hd_pipelines.warehouse.lookahead import one_ahead
 from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY
 
 _ROWS_PER_BLOCK = 50_000
@@ -54,7 +54,7 @@ class Scope:
 
 
 def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """`frame` with exactly the table's columns, microsecond stamps, in key order.
+    """`frame` with exactly the table's columns and microsecond stamps.
 
     Raises `BarsRefusedError` for a missing or foreign column, a wrong type, a null where none may be, a stamp finer
     than a microsecond, or a bar outside `scope`.
@@ -79,8 +79,12 @@ def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
                 "Cure: a bar starts on a whole second."
             )
     _check_scope(frame, scope)
-    ordered = frame.select(BAR_COLUMNS).with_columns(stamps, pl.col("symbol", "timeframe").cast(pl.String))
-    return ordered if _is_in_key_order(ordered) else ordered.sort(BAR_KEY)
+    return frame.select(BAR_COLUMNS).with_columns(stamps, pl.col("symbol", "timeframe").cast(pl.String))
+
+
+def in_key_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows` by the table's key: the key build then finds them sorted, and equal rows make equal tables."""
+    return rows if _is_in_key_order(rows) else rows.sort(BAR_KEY)
 
 
 def _is_in_key_order(rows: pl.DataFrame) -> bool:
@@ -138,11 +142,11 @@ def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.Data
     try:
         with cursor.copy(statement) as copy:
             if exponents is None:
-                for block in _encoded_ahead(rows, encode_csv):
+                for block in one_ahead(encode_csv, rows.iter_slices(_ROWS_PER_BLOCK)):
                     copy.write(block)
             else:
                 copy.write(BINARY_HEADER)
-                for block in _encoded_ahead(rows, partial(encode_binary, exponents=exponents)):
+                for block in one_ahead(partial(encode_binary, exponents=exponents), rows.iter_slices(_ROWS_PER_BLOCK)):
                     copy.write(block)
                 copy.write(BINARY_TRAILER)
     except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as refusal:
@@ -157,15 +161,3 @@ def refused(refusal: psycopg.Error) -> BarsRefusedError:
         f"Bars break {rule}: {detail} Nothing of this load was published. "
         "Cure: set the bar aside with a finding, then load again."
     )
-
-
-def _encoded_ahead(rows: pl.DataFrame, encode: Callable[[pl.DataFrame], bytes]) -> Iterator[bytes]:
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode-bars") as encoder:
-        ahead: Future[bytes] | None = None
-        for block in rows.iter_slices(_ROWS_PER_BLOCK):
-            following = encoder.submit(encode, block)
-            if ahead is not None:
-                yield ahead.result()
-            ahead = following
-        if ahead is not None:
-            yield ahead.result()
