@@ -4,6 +4,6 @@ Belongs here: where parts lie, writing and reading them, and the way from a land
 """
 
 from hd_pipelines.lake.ingest import IngestReport, ingest
-from hd_pipelines.lake.parts import Lake, LakePart, PartSource
+from hd_pipelines.lake.parts import Lake, LakePart, LakeUnsettledError, PartSource
 
-__all__ = ["IngestReport", "Lake", "LakePart", "PartSource", "ingest"]
+__all__ = ["IngestReport", "Lake", "LakePart", "LakeUnsettledError", "PartSource", "ingest"]

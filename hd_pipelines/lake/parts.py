@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -26,7 +26,8 @@ ROW_GROUP_ROWS = 131_072
 """Small enough that one ticker touches one or two groups of a full-market minute file, large enough to compress."""
 COMPRESSION_LEVEL = 1
 """zstd 1: level 3 takes 30 % longer for 2 % less."""
-_FOLDER = re.compile(r"^session=(\d{4}-\d{2}-\d{2})$")
+READ_ATTEMPTS = 5
+_PART = re.compile(r"^([a-z_]+)/session=(\d{4}-\d{2}-\d{2})/part\.parquet$")
 _FOOTER_PREFIX = "hd."
 
 
@@ -53,10 +54,14 @@ class LakePart:
     source: PartSource
 
 
+class LakeUnsettledError(RuntimeError):
+    """The sessions that were read are being replaced faster than they can be read."""
+
+
 class Lake:
     """Parquet below `root`, a path or `s3://bucket/prefix` (credentials and endpoint from the standard AWS variables).
 
-    Readers never see half a part: publishing a session replaces it in one step.
+    A part appears, or changes, in one step: who opens it sees one version.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -72,9 +77,8 @@ class Lake:
         return f"Lake({self.root!r})"
 
     def sessions(self, dataset: FlatFileDataset) -> list[date]:
-        """Sessions that have a part, ascending. One directory listing."""
-        found = (_FOLDER.match(name) for name in self._store.folders(dataset.name))
-        return [date.fromisoformat(match[1]) for match in found if match]
+        """Sessions that have a part, ascending. One listing."""
+        return sorted(self._versions(dataset))
 
     def scan(
         self, dataset: FlatFileDataset, first: date, last: date, tickers: Iterable[str] | None = None
@@ -82,22 +86,54 @@ class Lake:
         """Rows from `first` to `last` (both included) of `tickers` (None: all), with a `session` date column.
 
         Ordered by session, ticker and window_start. Empty where the lake has nothing. Row groups that cannot hold a
-        wanted ticker are not read.
+        wanted ticker are not read. Polars opens a file twice, footer first: a part that is replaced in between gives
+        an error. `read` asks again, so prefer it unless the query goes on lazily.
         """
-        urls = [self._store.url(_path(dataset, s)) for s in self.sessions(dataset) if first <= s <= last]
-        if not urls:
+        return self._scan(dataset, [s for s in self.sessions(dataset) if first <= s <= last], tickers)
+
+    def read(
+        self, dataset: FlatFileDataset, first: date, last: date, tickers: Iterable[str] | None = None
+    ) -> pl.DataFrame:
+        """What `scan` finds, collected, of one state of the lake: no part of it was replaced meanwhile.
+
+        Raises `LakeUnsettledError` if parts are replaced again and again, polars' errors if a part is damaged.
+        """
+        wanted = list(tickers) if tickers is not None else None
+        for _ in range(READ_ATTEMPTS):
+            before = self._versions(dataset, first, last)
+            try:
+                rows = self._scan(dataset, sorted(before), wanted).collect()
+            except (pl.exceptions.PolarsError, OSError):
+                if self._versions(dataset, first, last) == before:
+                    raise
+                continue
+            if self._versions(dataset, first, last) == before:
+                return rows
+        raise LakeUnsettledError(
+            f"parts of {dataset} from {first} to {last} were replaced {READ_ATTEMPTS} times while they were read; "
+            "let one ingestion of these sessions run at a time"
+        )
+
+    def _versions(self, dataset: FlatFileDataset, first: date = date.min, last: date = date.max) -> dict[date, str]:
+        files = ((_PART.match(path), token) for path, token in self._store.versions(dataset.name).items())
+        versions = {date.fromisoformat(match[2]): token for match, token in files if match}
+        return {session: token for session, token in versions.items() if first <= session <= last}
+
+    def _scan(self, dataset: FlatFileDataset, sessions: Sequence[date], tickers: Iterable[str] | None) -> pl.LazyFrame:
+        if not sessions:
             return pl.LazyFrame(schema={**BAR_SCHEMA, "session": pl.Date()})
         rows = pl.scan_parquet(
-            urls, hive_partitioning=True, hive_schema={"session": pl.Date()}, storage_options=self._storage_options
+            [self._store.url(_path(dataset, session)) for session in sessions],
+            hive_partitioning=True,
+            hive_schema={"session": pl.Date()},
+            storage_options=self._storage_options,
         )
-        if tickers is None:
-            return rows
-        return rows.filter(pl.col("ticker").is_in(sorted(set(tickers))))
+        return rows if tickers is None else rows.filter(pl.col("ticker").is_in(sorted(set(tickers))))
 
     def part(self, dataset: FlatFileDataset, session: date) -> LakePart | None:
         """The part of `session`, or None. Reads the footer only. Raises `ValueError` for a file of another maker."""
         path = _path(dataset, session)
-        if not self._store.exists(path):
+        if path not in self._store.versions(f"{dataset.name}/session={session}"):
             return None
         url = self._store.url(path)
         footer = pl.read_parquet_metadata(url, storage_options=self._storage_options)

@@ -21,17 +21,14 @@ class Store(Protocol):
     def url(self, path: str) -> str:
         """What polars opens: an absolute path or an s3:// URL."""
 
-    def exists(self, path: str) -> bool:
-        """Whether a file is there."""
-
-    def folders(self, path: str) -> list[str]:
-        """Names of the folders directly below, ascending; none if `path` is absent."""
+    def versions(self, folder: str) -> dict[str, str]:
+        """All Parquet files below `folder` with a token that changes when they do; none if it is absent."""
 
     def publish(self, written: Path, path: str) -> None:
         """Make the complete local file `written` appear at `path`, replacing what was there; `written` is used up."""
 
     def remove(self, path: str) -> None:
-        """Delete a file and its folder; nothing happens if it is absent."""
+        """Delete a file and the folder that holds nothing else; nothing happens if it is absent."""
 
     def scratch(self) -> Path:
         """Folder for files on their way to `publish`."""
@@ -47,16 +44,16 @@ class FolderStore:
         """Absolute path."""
         return str(self._root / path)
 
-    def exists(self, path: str) -> bool:
-        """Whether a file is there."""
-        return (self._root / path).is_file()
-
-    def folders(self, path: str) -> list[str]:
-        """Names of the folders directly below, ascending."""
-        try:
-            return sorted(entry.name for entry in os.scandir(self._root / path) if entry.is_dir())
-        except FileNotFoundError:
-            return []
+    def versions(self, folder: str) -> dict[str, str]:
+        """Inode and time of every Parquet file below `folder`."""
+        found = {}
+        for path in (self._root / folder).rglob("*.parquet"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # removed since it was listed
+            found[path.relative_to(self._root).as_posix()] = f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+        return found
 
     def publish(self, written: Path, path: str) -> None:
         """Sync, then rename: after a crash either version is whole."""
@@ -68,7 +65,7 @@ class FolderStore:
 
     def remove(self, path: str) -> None:
         """Delete a file and its folder."""
-        if self.exists(path):
+        if (self._root / path).exists():
             shutil.rmtree((self._root / path).parent)
 
     def scratch(self) -> Path:
@@ -90,18 +87,14 @@ class ObjectStore:
         """An s3:// URL."""
         return f"{self._url}/{path}"
 
-    def exists(self, path: str) -> bool:
-        """Whether the object is there."""
-        return bool(self._filesystem.get_file_info(f"{self._base}/{path}").type == pyarrow.fs.FileType.File)
-
-    def folders(self, path: str) -> list[str]:
-        """Names of the common prefixes directly below, ascending; one LIST."""
-        selector = pyarrow.fs.FileSelector(f"{self._base}/{path}", allow_not_found=True)
-        return sorted(
-            info.base_name
+    def versions(self, folder: str) -> dict[str, str]:
+        """Time and size of every object below `folder`; one LIST per thousand."""
+        selector = pyarrow.fs.FileSelector(f"{self._base}/{folder}", allow_not_found=True, recursive=True)
+        return {
+            info.path.removeprefix(f"{self._base}/"): f"{info.mtime_ns}-{info.size}"
             for info in self._filesystem.get_file_info(selector)
-            if info.type == pyarrow.fs.FileType.Directory
-        )
+            if info.type == pyarrow.fs.FileType.File and info.extension == "parquet"
+        }
 
     def publish(self, written: Path, path: str) -> None:
         """Upload; the object appears, or changes, when the upload is complete."""
@@ -110,9 +103,9 @@ class ObjectStore:
         written.unlink()
 
     def remove(self, path: str) -> None:
-        """Delete the object."""
-        if self.exists(path):
-            self._filesystem.delete_file(f"{self._base}/{path}")
+        """Delete the object; S3 has no folders to delete, and pyarrow would leave a marker of one."""
+        if path in self.versions(path.rpartition("/")[0]):
+            self._filesystem.delete_dir(f"{self._base}/{path}".rpartition("/")[0])
 
     def scratch(self) -> Path:
         """A local folder."""

@@ -79,10 +79,17 @@ def recall(path: Path) -> LandedFile | None:
 
 
 def newest_version(folder: Path, dataset: FlatFileDataset, session: date) -> LandedFile | None:
-    """Of all landed versions of a session's object the one that the vendor published last."""
+    """Of all landed versions of a session's object the one that the vendor published last.
+
+    The vendor's times have whole seconds: of two in the same second it is the one recorded last.
+    """
     day = (folder / dataset.key(session)).parent
     versions = (recall(path) for path in day.glob(f"{session}.*.csv.gz"))
-    return max((v for v in versions if v is not None), key=lambda v: v.last_modified, default=None)
+    return max(
+        (version for version in versions if version is not None),
+        key=lambda version: (version.last_modified, _sidecar(version.path).stat().st_mtime_ns),
+        default=None,
+    )
 
 
 def _sidecar(path: Path) -> Path:

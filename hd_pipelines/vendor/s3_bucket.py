@@ -32,7 +32,8 @@ _PIECE_BYTES = 1 << 20
 _REFUSED: type[Exception] = botocore_exceptions.ClientError
 """An answer with an error status."""
 _CUT: tuple[type[Exception], ...] = (
-    botocore_exceptions.HTTPClientError,  # connect, read and proxy errors, timeouts, closed connections
+    botocore_exceptions.ConnectionError,  # nobody listens, no TLS, no proxy
+    botocore_exceptions.HTTPClientError,  # timeouts, closed connections
     botocore_exceptions.IncompleteReadError,  # the body was shorter than announced
     urllib3.exceptions.HTTPError,
     ConnectionError,
@@ -72,7 +73,7 @@ class S3Bucket:
             region_name=REGION,
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            retries={"mode": "standard", "max_attempts": max_attempts},
+            retries={"mode": "standard", "total_max_attempts": max_attempts},
             max_pool_connections=max_connections,
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,

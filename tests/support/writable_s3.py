@@ -52,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
             plain, data = plain + head[1][:size], head[1][size + 2 :]
         return plain
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         key, query = self._asked()
         body = self._body()
         if "uploadId" in query:
@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.objects[key] = body
         self._answer(200, ETag=_etag(body))
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         key, query = self._asked()
         body = self._body()
         if "uploads" in query:
@@ -77,18 +77,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self.objects.pop(f"{key.rstrip('/')}/{name}", None)
             self._xml("<DeleteResult></DeleteResult>")
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         self.objects.pop(self._asked()[0], None)
         self._answer(204)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         body = self.objects.get(self._asked()[0])
         if body is None:
             self._answer(404)
         else:
             self._answer(200, Content_Length=str(len(body)), ETag=_etag(body), Last_Modified=formatdate(usegmt=True))
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         key, query = self._asked()
         if "list-type" in query:
             return self._list(key.rstrip("/"), query)
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._xml("<Error><Code>NoSuchKey</Code></Error>", 404)
         first, last = 0, len(body) - 1
         if match := re.match(r"bytes=(\d*)-(\d*)", self.headers.get("Range", "")):
-            first = int(match[1]) if match[1] else len(body) - int(match[2])
+            first = int(match[1]) if match[1] else max(len(body) - int(match[2]), 0)
             last = min(int(match[2]), last) if match[1] and match[2] else last
         headers = {"ETag": _etag(body), "Last_Modified": formatdate(usegmt=True)}
         headers["Content_Range"] = f"bytes {first}-{last}/{len(body)}"

@@ -6,6 +6,8 @@ import random
 import threading
 import tracemalloc
 import zlib
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -116,10 +118,8 @@ def test_f12_a_line_without_end_is_refused_as_such(path):
 def test_any_single_damaged_byte_is_told_or_harmless(tmp_path_factory, position, flip):
     damaged = bytearray(GZIP)
     damaged[position] ^= flip
-    try:
+    with suppress(FileRefusedError):
         assert unpack(tmp_path_factory.getbasetemp() / f"damaged-{os.getpid()}.gz", bytes(damaged)) == PLAIN
-    except FileRefusedError:
-        pass
 
 
 @settings(max_examples=60, deadline=None)
@@ -131,7 +131,7 @@ def test_any_single_damaged_byte_is_told_or_harmless(tmp_path_factory, position,
 def test_blocks_are_whole_lines_and_together_the_text(tmp_path_factory, lines, members, block_bytes):
     plain = b"".join(line + b"\n" for line in lines)
     cuts = [len(plain) * part // members for part in range(members + 1)]
-    body = b"".join(gzip.compress(plain[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
+    body = b"".join(gzip.compress(plain[a:b]) for a, b in pairwise(cuts))
     path = tmp_path_factory.getbasetemp() / f"lines-{os.getpid()}.gz"
     path.write_bytes(body)
     blocks = list(GzipLines(path, PLACE, GzipLimits(block_bytes=block_bytes)))
