@@ -13,6 +13,7 @@ import pytest
 
 from hd_pipelines.warehouse import embedded
 from hd_pipelines.warehouse.embedded import State
+from hd_pipelines.warehouse.embedded.account import server_account
 from hd_pipelines.warehouse.embedded.layout import ClusterPaths
 from tests.support.embedded import ask, eventually, exists, kill, postmaster_pid, supervisor_pid
 
@@ -31,8 +32,11 @@ def crash(home):
 
 @pytest.fixture
 def bystander():
-    """A process that has nothing to do with PostgreSQL and must survive everything."""
-    process = subprocess.Popen(["sleep", "300"])
+    """A process that has nothing to do with PostgreSQL and must survive everything.
+
+    It belongs to the server's user: PostgreSQL itself shrugs off a number that it may not signal.
+    """
+    process = subprocess.Popen(["sleep", "300"], **server_account("hd_pg").switch)
     yield process
     assert process.poll() is None, "an unrelated process was ended"
     process.kill()
@@ -176,11 +180,19 @@ def test_a_start_cut_short_in_initdb_is_begun_anew(hd_home):
         assert ask(url) == 1
 
 
-def test_orphaned_backends_are_collected_not_left_as_zombies(home):
+def test_backends_of_a_killed_server_pass_to_the_supervisor_and_are_waited_for(home):
     with embedded.running(home) as url, psycopg.connect(url) as connection:
-        backend = connection.info.backend_pid
-        kill(postmaster_pid(home))
-        assert eventually(lambda: not (Path("/proc") / str(backend)).exists())
+        backend, server = connection.info.backend_pid, postmaster_pid(home)
+        os.kill(backend, signal.SIGSTOP)  # it cannot notice the end of its server
+        try:
+            kill(server)
+            status = Path("/proc") / str(backend) / "status"
+            assert eventually(lambda: f"PPid:\t{supervisor_pid(home)}\n" in status.read_text())
+            assert embedded.status(home).state is not State.RUNNING
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        assert eventually(lambda: embedded.status(home).state is State.RUNNING)
+        assert not status.exists()
 
 
 def test_a_truncated_connection_file_is_replaced_not_believed(home):
