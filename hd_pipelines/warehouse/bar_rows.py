@@ -102,7 +102,7 @@ def _check_types(frame: pl.DataFrame) -> None:
         raise BarsRefusedError(f"Column {column} is {frame.schema[column]}, {wanted} is needed. Cure: cast it.")
 
     for column in ("symbol", "timeframe"):
-        if frame.schema[column] not in {pl.String, pl.Categorical, pl.Enum}:
+        if not isinstance(frame.schema[column], pl.String | pl.Categorical | pl.Enum):
             refuse(column, "String")
     if frame.schema["timestamp"] not in {pl.Datetime("us", "UTC"), pl.Datetime("ns", "UTC")}:
         refuse("timestamp", "Datetime(us or ns, UTC)")

@@ -115,12 +115,16 @@ def leaf_exists(cursor: psycopg.Cursor[Any], leaf: Leaf) -> bool:
 def add_empty_leaf(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
     """Put an empty `leaf` in place as hd_owner. ATTACH, unlike CREATE … PARTITION OF, keeps nobody from reading."""
     create_side(cursor, leaf)
-    key_side(cursor, leaf)
+    cursor.execute(side_key(leaf))
+    close_side(cursor, leaf)
     exchange(cursor, [leaf])
 
 
 def create_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
-    """Make the empty side table of `leaf`: the parent's columns and checks and the leaf's bounds, no key yet."""
+    """Make the empty side table of `leaf`: the parent's columns and checks and the leaf's bounds, no key yet.
+
+    The service may insert into it until `close_side`.
+    """
     cursor.execute(
         sql.SQL(
             "CREATE TABLE {side} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,"
@@ -133,17 +137,21 @@ def create_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
             end=sql.Literal(leaf.end),
         )
     )
+    cursor.execute(sql.SQL("GRANT INSERT ON {} TO hd_service").format(leaf.side))
 
 
-def key_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
-    """Build the primary key of the side table (duplicate bars fail here) and close it as every leaf is closed."""
-    cursor.execute(
-        sql.SQL("ALTER TABLE {side} ADD CONSTRAINT {name} PRIMARY KEY ({key})").format(
-            side=leaf.side,
-            name=sql.Identifier(f"{leaf.name}{_SIDE_SUFFIX}_pkey"),
-            key=sql.SQL(", ").join(map(sql.Identifier, BAR_KEY)),
-        )
+def side_key(leaf: Leaf) -> sql.Composed:
+    """The statement that builds the primary key of the side table; duplicate bars fail in it."""
+    return sql.SQL("ALTER TABLE {side} ADD CONSTRAINT {name} PRIMARY KEY ({key})").format(
+        side=leaf.side,
+        name=sql.Identifier(f"{leaf.name}{_SIDE_SUFFIX}_pkey"),
+        key=sql.SQL(", ").join(map(sql.Identifier, BAR_KEY)),
     )
+
+
+def close_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
+    """Close the side table as every leaf is closed; from here on not even its owner sees its rows."""
+    cursor.execute(sql.SQL("REVOKE ALL ON {} FROM hd_service").format(leaf.side))
     cursor.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY").format(leaf.side))
 
 

@@ -133,7 +133,7 @@ def current_loads(connection: Connection, datasets: Collection[str], first: date
         .where(manifest.superseded_by.is_(None))
         .order_by(manifest.dataset, manifest.session)
     )
-    return [CurrentLoad(*row.tuple()) for row in connection.execute(statement)]
+    return [CurrentLoad(**row) for row in connection.execute(statement).mappings()]
 
 
 def current_etags(connection: Connection, first: date, last: date) -> dict[tuple[str, date], str]:
@@ -210,7 +210,7 @@ def open_findings(
     if last is not None:
         statement = statement.where(finding.session <= last)
     ordered = statement.order_by(finding.severity, finding.dataset, finding.session, finding.subject, finding.rule)
-    return [OpenFinding(*row.tuple()) for row in connection.execute(ordered)]
+    return [OpenFinding(**row) for row in connection.execute(ordered).mappings()]
 
 
 def summary(connection: Connection, timeframes: Sequence[str] | None = None) -> list[TimeframeSummary]:
@@ -218,13 +218,13 @@ def summary(connection: Connection, timeframes: Sequence[str] | None = None) -> 
     bar = historical_bars.c
     statement = select(
         bar.timeframe,
-        func.count(),
-        func.count(bar.symbol.distinct()),
-        func.count(bar.session.distinct()),
-        func.min(bar.session),
-        func.max(bar.session),
+        func.count().label("bars"),
+        func.count(bar.symbol.distinct()).label("symbols"),
+        func.count(bar.session.distinct()).label("sessions"),
+        func.min(bar.session).label("first_session"),
+        func.max(bar.session).label("last_session"),
     ).group_by(bar.timeframe)
     if timeframes is not None:
         statement = statement.where(bar.timeframe.in_(list(timeframes)))
-    found = [TimeframeSummary(*row.tuple()) for row in connection.execute(statement)]
+    found = [TimeframeSummary(**row) for row in connection.execute(statement).mappings()]
     return sorted(found, key=lambda row: TIMEFRAMES.index(row.timeframe))

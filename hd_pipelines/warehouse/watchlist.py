@@ -91,8 +91,9 @@ def claim_next(connection: Connection, *, abandoned_after: timedelta = ABANDONED
         .where(queue.c.queue_id == chosen, watchlist.c.symbol == queue.c.symbol)
         .values(status="processing", started_at=func.now(), finished_at=None)
         .returning(queue.c.symbol, watchlist.c.ticker, queue.c.days_to_backfill, queue.c.retry_count)
-    ).one_or_none()
-    return QueuedSymbol(*claimed.tuple()) if claimed else None
+    ).mappings()
+    row = claimed.one_or_none()
+    return QueuedSymbol(**row) if row else None
 
 
 def complete(connection: Connection, symbols: Iterable[str]) -> int:

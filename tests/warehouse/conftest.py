@@ -1,0 +1,50 @@
+"""Warehouses for tests: each a fresh copy of one migrated database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse.engine import Database
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_server: PostgresServer) -> str:
+    """A database at head that nobody may connect to: it is what the others are copied from."""
+    url = postgres_server.new_database()
+    schema.upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def _module_warehouse_url(postgres_server: PostgresServer, migrated_url: str) -> Iterator[str]:
+    url = postgres_server.new_database(template=migrated_url)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def warehouse_url(_module_warehouse_url: str) -> str:
+    """URL of an empty warehouse at head. One database per module, emptied for each test: ten times faster than new."""
+    with psycopg.connect(_module_warehouse_url) as connection:
+        connection.execute(
+            "TRUNCATE historical_bars, bars_manifest, load_manifest, data_findings, watchlist,"
+            " historical_ingestion_queue RESTART IDENTITY"
+        )
+        leaves = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'historical_bars'::regclass"
+        ).fetchall()
+        for (leaf,) in leaves:
+            connection.execute(f"DROP TABLE {leaf}")
+    return _module_warehouse_url
+
+
+@pytest.fixture
+def database(warehouse_url: str) -> Iterator[Database]:
+    """An empty warehouse at head."""
+    with Database(warehouse_url) as opened:
+        yield opened
