@@ -7,12 +7,11 @@ which window was asked for, in which order and by how many processes changes not
 from __future__ import annotations
 
 from datetime import date
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.sessions import midnight_ns, regular_hours
+from hd_pipelines.market.sessions import CHICAGO, midnight_ns, regular_hours
 from hd_pipelines.sandbox.daily_paths import (
     LOADINGS,
     MARKET_DAILY_VARIANCE,
@@ -46,7 +45,6 @@ from hd_pipelines.vendor.flat_file_layout import (
     FlatFileDataset,
 )
 
-CHICAGO = ZoneInfo("America/Chicago")
 OPTION_MINUTE_ROWS = 20_000
 HALF_DAY_ROW_SHARE = 0.45
 

@@ -118,7 +118,7 @@ def price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random
 
 
 def round_to_tick(price: Floats) -> Floats:
-    """Stock prices as printed: cents from one dollar on, hundredths of a cent below, never less than 0.0001."""
+    """Stock prices as printed: cents from one dollar on, hundredths of a cent below, at least 0.0001. Keeps order."""
     return np.asarray(np.maximum(np.where(price >= 1, np.round(price, 2), np.round(price, 4)), 0.0001))
 
 
@@ -179,8 +179,8 @@ def stock_minute_bars(
             "volume": volume,
             "open": open_,
             "close": close,
-            "high": np.maximum(high, np.maximum(open_, close)),
-            "low": np.minimum(low, np.minimum(open_, close)),
+            "high": high,
+            "low": low,
             "window_start": grid.stamps_ns(minute),
             "transactions": transactions,
             "minute": minute,
@@ -198,8 +198,8 @@ def index_minute_bars(tickers: list[str], knots: Floats, grid: MinuteGrid, rng: 
             "ticker": pl.Series(tickers, dtype=pl.String).gather(row),
             "open": open_,
             "close": close,
-            "high": np.maximum(high, np.maximum(open_, close)),
-            "low": np.minimum(low, np.minimum(open_, close)),
+            "high": high,
+            "low": low,
             "window_start": grid.stamps_ns(minute),
         }
     )

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
-from hd_pipelines.market.sessions import midnight_ns
+from hd_pipelines.market.sessions import CHICAGO, midnight_ns
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
-from hd_pipelines.sandbox.market import CHICAGO
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
 from hd_pipelines.vendor.flat_file_layout import DATASETS, AssetClass, FlatFileDataset, Interval
 

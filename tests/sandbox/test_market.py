@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from hd_pipelines.market.sessions import (
+    CHICAGO,
     NANOSECONDS_PER_MINUTE,
     is_session,
     midnight_ns,
@@ -25,8 +26,9 @@ from hd_pipelines.market.symbols import (
     ticker_of,
 )
 from hd_pipelines.sandbox.daily_paths import MARKET_EPOCH, daily_paths
-from hd_pipelines.sandbox.market import CHICAGO, synthetic_session
+from hd_pipelines.sandbox.market import synthetic_session
 from hd_pipelines.sandbox.minute_paths import PRE_MARKET_MINUTES
+from hd_pipelines.sandbox.option_chains import monthly_expirations, third_friday
 from hd_pipelines.sandbox.option_prices import RATE, black_76, normal_cdf
 from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, split_factor
 from hd_pipelines.settings import DEFAULT_WATCHLIST
@@ -120,6 +122,15 @@ def test_option_contracts_are_listed_alive_and_expire_on_sessions(seed, session)
     for symbol in symbols:
         assert symbol.expiration >= session + timedelta(days=symbol.root in morning)
         assert is_session(symbol.expiration) or symbol.expiration > date(2027, 6, 1)
+
+
+def test_an_expiration_on_a_holiday_moves_to_the_session_before():
+    # Juneteenth 2026 is a third Friday; the vendor's real files have O:A260618C00100000.
+    assert third_friday(2026, 6) == date(2026, 6, 19)
+    assert date(2026, 6, 18) in monthly_expirations(date(2026, 5, 22))
+    tickers = synthetic_session(7, date(2026, 5, 22))[OPTION_DAY]["ticker"]
+    assert tickers.str.contains("260618C").any()
+    assert not tickers.str.contains("260619C").any()
 
 
 def test_one_session_is_the_same_alone_and_after_others():
