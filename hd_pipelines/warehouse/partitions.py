@@ -172,11 +172,11 @@ def exchange(cursor: psycopg.Cursor[Any], built: list[Leaf], *, wait_seconds: fl
 
 
 def _attach_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
-    name, side_key = sql.Identifier(leaf.name), sql.Identifier(f"{leaf.name}{_SIDE_SUFFIX}_pkey")
+    name, built_key = sql.Identifier(leaf.name), sql.Identifier(f"{leaf.name}{_SIDE_SUFFIX}_pkey")
     cursor.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(leaf.side, name))
     cursor.execute(
         sql.SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
-            leaf.table, side_key, sql.Identifier(f"{leaf.name}_pkey")
+            leaf.table, built_key, sql.Identifier(f"{leaf.name}_pkey")
         )
     )
     cursor.execute(

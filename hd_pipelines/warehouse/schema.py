@@ -98,7 +98,7 @@ def _current(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
         return None
     with connection.transaction():
         if roles_are_usable(connection):
-            connection.execute("SET LOCAL ROLE hd_service")
+            connection.execute("SET LOCAL ROLE hd_owner")
         try:
             row = connection.execute("SELECT version_num FROM public.alembic_version").fetchone()
         except psycopg.errors.InsufficientPrivilege as refusal:

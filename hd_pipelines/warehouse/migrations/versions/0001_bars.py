@@ -67,9 +67,7 @@ def upgrade() -> None:
         op.execute(f"CREATE POLICY {table}_reader ON {table} FOR SELECT TO hd_reader USING (true)")
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO hd_service")
         op.execute(f"GRANT SELECT ON {table} TO hd_reader")
-    op.execute("GRANT SELECT ON alembic_version TO hd_service, hd_reader")
 
 
 def downgrade() -> None:
-    op.execute("REVOKE SELECT ON alembic_version FROM hd_service, hd_reader")
     op.execute("DROP TABLE bars_manifest, historical_bars")
