@@ -30,6 +30,16 @@ def crash(home):
     return paths
 
 
+def server_of(supervisor):
+    """The server process below a supervisor, if there is one now."""
+    try:
+        children = (Path("/proc") / f"{supervisor}/task/{supervisor}/children").read_text().split()
+        names = {int(pid): (Path("/proc") / pid / "comm").read_text().strip() for pid in children}
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return next((pid for pid, name in names.items() if name == "postgres"), None)
+
+
 @pytest.fixture
 def bystander():
     """A process that has nothing to do with PostgreSQL and must survive everything.
@@ -148,6 +158,32 @@ def test_a_client_that_comes_during_recovery_waits_for_it(home):
     kill(postmaster_pid(home))
     with embedded.running(home) as url:
         assert ask(url, "select count(*) from many") == 300_000
+
+
+def test_a_server_that_is_killed_again_while_it_recovers_is_started_again(home):
+    url = embedded.up(home)
+    with psycopg.connect(url) as connection:
+        connection.execute("create table busy as select generate_series(1, 500000) as close")
+        connection.execute("update busy set close = close + 1")
+    server = postmaster_pid(home)
+    kill(server)
+    assert eventually(lambda: embedded.status(home).state is State.RECOVERING and postmaster_pid(home) != server)
+    kill(postmaster_pid(home))
+    with embedded.running(home) as url:
+        assert ask(url, "select min(close) from busy") == 2
+
+
+def test_a_server_that_is_killed_over_and_over_is_given_up(fresh_home):
+    embedded.up(fresh_home)
+    supervisor, paths = supervisor_pid(fresh_home), ClusterPaths.of(fresh_home)
+    killed = set()
+    while exists(supervisor):
+        server = server_of(supervisor)
+        if server is not None and server not in killed:
+            killed.add(server)
+            kill(server)
+    assert len(killed) >= 6
+    assert "died 6 times" in paths.progress.read_text()
 
 
 def test_a_server_that_keeps_dying_is_given_up_with_its_last_words(fresh_home):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import time
@@ -29,6 +30,10 @@ class StopRequestedError(Exception):
     """A stop signal arrived, or there is no reason to go on."""
 
 
+class KilledError(Exception):
+    """The server was killed from outside while it started: no fault of its own, so worth another try."""
+
+
 class Server:
     """The server of a prepared cluster. One at a time, started any number of times."""
 
@@ -39,7 +44,8 @@ class Server:
     def start(self, tell_delay: Callable[[str], None]) -> None:
         """Start and wait until it answers, however long it replays its log: ending it would only begin that anew.
 
-        `tell_delay` hears of it every second. Raises `StartFailedError` if it ends, `StopRequestedError` on a signal.
+        `tell_delay` hears of it every second. Raises `StartFailedError` if it gives up, `KilledError` if somebody
+        killed it, `StopRequestedError` if this process is told to stop.
         """
         self._launch()
         begun = told = time.monotonic()
@@ -47,6 +53,8 @@ class Server:
             if wait_for_signal(0.01) in (signal.SIGTERM, signal.SIGINT):
                 raise StopRequestedError("asked to, during the start")
             if not self.is_running():
+                if self.was_killed():
+                    raise KilledError
                 raise StartFailedError(f"PostgreSQL ended while starting: {self.last_words()}")
             now = time.monotonic()
             if now - told >= 1.0:
@@ -81,6 +89,10 @@ class Server:
             pass
         return self._process is not None and self._process.returncode is None
 
+    def was_killed(self) -> bool:
+        """Whether a signal ended the server, as the kernel does when memory runs out."""
+        return self._process is not None and self._process.returncode is not None and self._process.returncode < 0
+
     def wait_for_children(self, seconds: float) -> bool:
         """Wait until no child is left, neither ours nor adopted. False if some remain after `seconds`."""
         deadline = time.monotonic() + seconds
@@ -109,7 +121,8 @@ class Server:
         logs = [path for path in (paths.start_log, *paths.logs.glob("postgresql-*.log")) if path.exists()]
         for newest in sorted(logs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
             lines = _tail(newest)
-            grave = [line for line in lines if any(level in line for level in (" FATAL: ", " PANIC: "))]
+            # Those with user@database were said to a client, mostly to us asking whether it is ready.
+            grave = [line for line in lines if re.search(r"\] (FATAL|PANIC): ", line)]
             if grave or lines:
                 return f"{' | '.join(grave[-1:] or lines[-2:])} (see {newest})"
         return f"it left no message (see {paths.supervisor_log})"

@@ -36,7 +36,13 @@ from hd_pipelines.warehouse.embedded.layout import (
 from hd_pipelines.warehouse.embedded.leftovers import end_leftovers
 from hd_pipelines.warehouse.embedded.processes import ProcessIdentity, adopt_orphans, own_identity
 from hd_pipelines.warehouse.embedded.reach import remove_short_socket_folder
-from hd_pipelines.warehouse.embedded.server import HANDLED_SIGNALS, Server, StopRequestedError, wait_for_signal
+from hd_pipelines.warehouse.embedded.server import (
+    HANDLED_SIGNALS,
+    KilledError,
+    Server,
+    StopRequestedError,
+    wait_for_signal,
+)
 
 MOST_DEATHS, DEATHS_WINDOW_SECONDS = 5, 60.0
 CHILDREN_SECONDS = 30.0
@@ -91,6 +97,7 @@ class Supervisor:
         self.paths = paths
         self.lock = lock
         self.identity = identity
+        self.deaths: list[float] = []
         self.clients = Clients(paths, identity, options.linger_seconds)
 
     def run(self) -> None:
@@ -119,11 +126,30 @@ class Supervisor:
             remove_short_socket_folder(self.paths)
 
     def _start(self, server: Server) -> None:
-        self._tell("starting PostgreSQL")
-        server.start(lambda delay: self._tell(delay, is_slow=True))
+        """Start until it answers, again if it is killed meanwhile, and publish the connection."""
+        while True:
+            self._tell("starting PostgreSQL")
+            try:
+                server.start(lambda delay: self._tell(delay, is_slow=True))
+                break
+            except KilledError:
+                self._mourn(server)
         write_record(self.paths.cluster, Cluster(server.cluster.password, server.cluster.port))
         write_record(self.paths.connection, self._connection(server.cluster))
         self._tell(f"PostgreSQL {server.cluster.binaries.version} answers on {LOOPBACK}:{server.cluster.port}")
+
+    def _mourn(self, server: Server) -> None:
+        """Clean up behind a server that died unasked. Raises `StartFailedError` if that happens too often."""
+        self.paths.connection.unlink(missing_ok=True)
+        words = server.last_words()
+        self.deaths = [*self.deaths[-MOST_DEATHS:], time.monotonic()]
+        if len(self.deaths) > MOST_DEATHS and self.deaths[-1] - self.deaths[0] < DEATHS_WINDOW_SECONDS:
+            raise StartFailedError(
+                f"PostgreSQL died {len(self.deaths)} times within {DEATHS_WINDOW_SECONDS:.0f} s: {words}"
+            )
+        log.warning("PostgreSQL died and is started again; its last words: %s", words)
+        server.wait_for_children(CHILDREN_SECONDS)
+        end_leftovers(self.paths)
 
     def _connection(self, cluster: PreparedCluster) -> Connection:
         return Connection(
@@ -139,27 +165,16 @@ class Supervisor:
 
     def _watch(self, server: Server) -> None:
         """Wait for a reason to stop; start PostgreSQL again when it died. Raises `StopRequestedError`."""
-        deaths: list[float] = []
         while True:
             if wait_for_signal(self.clients.tick_seconds) in (signal.SIGTERM, signal.SIGINT):
                 raise StopRequestedError("asked to")
             if not self._has_home():
                 raise StopRequestedError(f"{self.paths.root} was removed or moved")
             if not server.is_running():
-                self.paths.connection.unlink(missing_ok=True)
-                deaths = [*deaths[-MOST_DEATHS:], time.monotonic()]
-                self._bring_back(server, deaths)
+                self._mourn(server)
+                self._start(server)
             if self.clients.are_gone_for_good(time.monotonic()):
                 raise StopRequestedError(f"no client for {self.options.linger_seconds:g} s")
-
-    def _bring_back(self, server: Server, deaths: list[float]) -> None:
-        words = server.last_words()
-        if len(deaths) > MOST_DEATHS and deaths[-1] - deaths[0] < DEATHS_WINDOW_SECONDS:
-            raise StartFailedError(f"PostgreSQL died {len(deaths)} times within {DEATHS_WINDOW_SECONDS:.0f} s: {words}")
-        log.warning("PostgreSQL died and is started again; its last words: %s", words)
-        server.wait_for_children(CHILDREN_SECONDS)
-        end_leftovers(self.paths)
-        self._start(server)
 
     def _has_home(self) -> bool:
         return is_same_file(self.lock, self.paths.supervisor_lock)
