@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DataError, ProgrammingError
 
 from hd_pipelines.warehouse.errors import SchemaOutdatedError
 from hd_pipelines.warehouse.roles import Role
@@ -96,7 +96,7 @@ def set_local_role(connection: Connection, role: Role) -> None:
         connection.execute(
             text("SELECT set_config('role', :role, true), set_config('timezone', 'UTC', true)"), {"role": role.value}
         )
-    except ProgrammingError as refusal:
+    except (DataError, ProgrammingError) as refusal:  # the role does not exist, or is not the user's to take
         raise SchemaOutdatedError(
             f"The login user cannot act as {role} in this database ({refusal.orig}). Cure: run `hd db upgrade`."
         ) from refusal

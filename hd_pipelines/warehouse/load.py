@@ -40,6 +40,8 @@ from hd_pipelines.warehouse.partitions import (
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY, BARS_TABLE
 
+LOCK_WAIT_SECONDS = 600
+"""How long a load waits for another one before it gives up."""
 _REBUILD_FROM_ROWS = 20_000
 _REBUILD_UP_TO_SHARE = 3
 """A leaf is rebuilt if it holds at most this many times the new rows."""
@@ -150,7 +152,7 @@ class _Load:
         """Write the new rows of every leaf in scope; nothing of it is visible yet."""
         # Without it the server notices a dead client only when it next writes to it, after the key build.
         self.cursor.execute("SET LOCAL client_connection_check_interval = '2s'")
-        take_publish_lock(self.cursor)
+        take_publish_lock(self.cursor, wait_seconds=LOCK_WAIT_SECONDS)
         self.on_step("locked")
         used: dict[str, Method] = {}
         leaves = sorted({Leaf.of(session) for session in self.scope["session"].unique()})

@@ -1,0 +1,67 @@
+"""URLs for each driver, and transactions in a role."""
+
+from __future__ import annotations
+
+import secrets
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import text
+
+from hd_pipelines.warehouse import engine
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.errors import SchemaOutdatedError
+from hd_pipelines.warehouse.roles import Role
+
+SPELLINGS = ["postgresql://u:p%40ss@h:5433/d", "postgres://u:p%40ss@h:5433/d", "postgresql+asyncpg://u:p%40ss@h:5433/d"]
+
+
+@pytest.mark.parametrize("url", SPELLINGS)
+def test_every_spelling_becomes_each_drivers_own(url: str) -> None:
+    rest = "://u:p%40ss@h:5433/d"
+    assert engine.sqlalchemy_url(url) == f"postgresql+psycopg{rest}"
+    assert engine.psycopg2_url(url) == f"postgresql+psycopg2{rest}"
+    assert engine.libpq_url(url) == f"postgresql{rest}"
+
+
+def test_options_in_a_url_survive() -> None:
+    assert engine.libpq_url("postgresql://u@h/d?sslmode=require").endswith("?sslmode=require")
+
+
+def test_another_database_is_refused_without_telling_its_password() -> None:
+    with pytest.raises(ValueError, match="not a PostgreSQL URL") as refusal:
+        engine.libpq_url("mysql://u:secret@h/d")
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_password_is_never_shown() -> None:
+    assert "secret" not in repr(Database("postgresql://u:secret@h/d"))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_transaction_is_in_its_role_and_the_next_one_is_not(database: Database, role: Role) -> None:
+    with database.begin(role) as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == role
+        assert connection.execute(text("SHOW timezone")).scalar_one() == "UTC"
+    with database.begin(Role.READER) as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == Role.READER
+
+
+def test_reading_transactions_cannot_write(database: Database) -> None:
+    with database.connect(Role.SERVICE) as connection, pytest.raises(Exception, match="read-only transaction"):
+        connection.execute(text("DELETE FROM watchlist"))
+
+
+def test_a_user_without_the_roles_is_told_the_cure(warehouse_url: str) -> None:
+    login = sql.Identifier(f"stranger_{secrets.token_hex(4)}")
+    host = warehouse_url[warehouse_url.index("@") :]
+    with psycopg.connect(warehouse_url, autocommit=True) as superuser:
+        superuser.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(login))
+        with (
+            Database(f"postgresql://{login.as_string()[1:-1]}:x{host}") as database,
+            pytest.raises(SchemaOutdatedError, match="hd db upgrade"),
+            database.begin(),
+        ):
+            pass
+        superuser.execute(sql.SQL("DROP ROLE {}").format(login))

@@ -1,0 +1,82 @@
+"""Monthly leaves: made once, dropped whole, and only when all of their month is old."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import psycopg
+import pytest
+
+from hd_pipelines.warehouse import queries
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.partitions import Leaf, drop_leaves_older_than, ensure_partition, leaves
+from tests.warehouse.bar_frames import MONDAY, bars, one, publish, stored
+
+
+@pytest.mark.parametrize(
+    ("session", "name", "end"),
+    [
+        (date(2025, 11, 3), "historical_bars_y2025m11", date(2025, 12, 1)),
+        (date(2025, 12, 31), "historical_bars_y2025m12", date(2026, 1, 1)),
+        (date(2024, 2, 29), "historical_bars_y2024m02", date(2024, 3, 1)),
+    ],
+)
+def test_a_leaf_is_a_month(session: date, name: str, end: date) -> None:
+    leaf = Leaf.of(session)
+    assert (leaf.first, leaf.name, leaf.end) == (session.replace(day=1), name, end)
+
+
+def test_many_who_need_the_same_leaf_get_one(warehouse_url: str) -> None:
+    def make(_: int) -> bool:
+        with Database(warehouse_url) as database:
+            return ensure_partition(database, MONDAY)
+
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(make, range(6)))
+    assert sorted(made) == [False] * 5 + [True]
+    with Database(warehouse_url) as database:
+        assert leaves(database) == ["historical_bars_y2025m11"]
+
+
+def test_a_bar_whose_month_has_no_leaf_is_refused_not_put_aside(warehouse_url: str) -> None:
+    with psycopg.connect(warehouse_url) as connection, pytest.raises(psycopg.errors.CheckViolation, match="partition"):
+        connection.execute(
+            "INSERT INTO historical_bars (symbol, timeframe, timestamp, session, open, high, low, close)"
+            " VALUES ('SPY', 'day', '2025-11-03 14:30Z', '2025-11-03', 1, 1, 1, 1)"
+        )
+
+
+def _months_ago(today: date, months: int) -> date:
+    for _ in range(months):
+        today = today.replace(day=1) - timedelta(days=1)
+    return today.replace(day=15)
+
+
+def test_retention_drops_only_months_that_are_wholly_old(database: Database, warehouse_url: str) -> None:
+    today = one(warehouse_url, "SELECT (now() AT TIME ZONE 'America/New_York')::date")
+    assert isinstance(today, date)
+    months = {ago: _months_ago(today, ago) for ago in (0, 11, 12, 13, 25)}
+    for session in months.values():
+        publish(database, bars(["SPY"], [session]))
+    assert drop_leaves_older_than(database) == 8  # 13 and 25 months ago; in the 12th, some sessions are within a year
+    kept = [months[ago] for ago in (12, 11, 0)]
+    assert leaves(database) == [Leaf.of(session).name for session in kept]
+    assert sorted({row[0] for row in stored(warehouse_url, "session")}) == kept  # type: ignore[type-var]
+    assert drop_leaves_older_than(database) == 0
+
+
+def test_dropped_bars_are_forgotten_so_that_they_can_be_loaded_again(database: Database) -> None:
+    publish(database, bars(["SPY"], [date(2019, 5, 1), MONDAY]))
+    drop_leaves_older_than(database, timedelta(days=365 * 5))
+    with database.connect() as connection:
+        known = queries.bar_fingerprints(connection, ["SPY"], date(2019, 1, 1), MONDAY)
+    assert set(known) == {("SPY", MONDAY)}
+    publish(database, bars(["SPY"], [date(2019, 5, 1)]))
+
+
+def test_retention_of_a_negative_time_is_refused(database: Database, warehouse_url: str) -> None:
+    publish(database, bars(["SPY"], [MONDAY]))
+    with pytest.raises(Exception, match="must not be negative"):
+        drop_leaves_older_than(database, timedelta(days=-365))
+    assert len(stored(warehouse_url)) == 4
