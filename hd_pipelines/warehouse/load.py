@@ -1,17 +1,20 @@
-"""Write, audit, publish: bars of a scope replaced in one transaction, all or nothing.
+"""Write, audit, publish: the bars of a scope replaced in one transaction, all or nothing.
 
 Two ways, chosen leaf by leaf. *Rebuild*: a side table takes the new rows by COPY, then the old leaf's rows that are
-out of scope, then its key; it changes places with the leaf at the very end. Right when much of a month is new: no
-dead rows, the key built once, readers kept out only for the exchange. *Replace rows*: delete and insert inside the
-leaf. Right when little of it is new, because the rest is not touched.
+out of scope, then its key; two months are built at a time, and all change places with their leaves in the publishing
+transaction. Right when much of a month is new: no dead rows, the key built once, readers kept out for an instant.
+*Replace rows*: delete and insert inside the leaf. Right when little of it is new, because the rest is not touched.
 
-A process killed at any point leaves the old state: the server drops the transaction and its side tables with it.
+A process killed at any point leaves the old state: side tables are in a schema of their own that nobody reads, and the
+next load drops what it finds there, since only the holder of the publish lock can have a use for it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -20,21 +23,30 @@ from typing import Any
 import polars as pl
 import psycopg
 from psycopg import sql
+from sqlalchemy.exc import SQLAlchemyError
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.warehouse.bar_rows import Scope, check_bars, copy_bars, in_key_order, refused
+from hd_pipelines.warehouse.bar_rows import Scope, check_bars, copy_bars, in_key_order
 from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.errors import BarsRefusedError
 from hd_pipelines.warehouse.findings import Judged, settle
-from hd_pipelines.warehouse.lookahead import one_ahead
+from hd_pipelines.warehouse.leaf_build import (
+    Audit,
+    LeafLoad,
+    become,
+    build_key,
+    build_side,
+    names,
+    notice_dead_clients,
+    scope_literals,
+)
 from hd_pipelines.warehouse.partitions import (
     Leaf,
     add_empty_leaf,
-    close_side,
-    create_side,
+    discard_sides,
+    drop_sides,
     exchange,
     leaf_exists,
-    side_key,
     take_publish_lock,
 )
 from hd_pipelines.warehouse.roles import Role
@@ -45,9 +57,8 @@ LOCK_WAIT_SECONDS = 600
 _REBUILD_FROM_ROWS = 20_000
 _REBUILD_UP_TO_SHARE = 3
 """A leaf is rebuilt if it holds at most this many times the new rows."""
-
-Audit = Callable[[psycopg.Cursor[Any], str], None]
-"""Looks at a relation before readers can; gets a cursor in the load's transaction and its name; raises to stop."""
+_BUILDERS = 2
+"""Months built at the same time: the server works on one while the key of another is built or its rows are encoded."""
 
 
 class Method(StrEnum):
@@ -110,15 +121,20 @@ def publish_bars(
             f"{len(lacking)} pairs of the scope have no fingerprint, first {symbol} {session}. Cure: give one for each."
         )
     rows = check_bars(frame, scope)
-    with database.begin(Role.SERVICE) as connection:
-        cursor = driver_connection(connection).cursor()
-        load = _Load(cursor, rows, scope.frame, audit, on_step)
-        used = load.write(method)
-        load.record(fingerprints, run_id)
-        settle(connection, findings, judged, run_id=run_id)
-        on_step("recorded")
-        load.exchange_built()
-        on_step("before_commit")
+    publication = _Publication(database, rows, scope.frame, audit, on_step)
+    try:
+        with database.begin(Role.OWNER) as connection:
+            cursor = driver_connection(connection).cursor()
+            used = publication.write(cursor, method)
+            publication.record(cursor, fingerprints, run_id)
+            settle(connection, findings, judged, run_id=run_id)
+            on_step("recorded")
+            publication.put_in_place(cursor)
+            on_step("before_commit")
+    except BaseException:
+        with suppress(SQLAlchemyError, psycopg.Error):  # tidiness only: the next load drops them too
+            discard_sides(database)
+        raise
     on_step("after_commit")
     return PublishReport(
         rows=rows.height,
@@ -130,136 +146,98 @@ def publish_bars(
     )
 
 
-class _Load:
-    """One publishing transaction on one cursor."""
+class _Publication:
+    """One load under way; `cursor` is always the publishing transaction's."""
 
     def __init__(
         self,
-        cursor: psycopg.Cursor[Any],
+        database: Database,
         rows: pl.DataFrame,
         scope: pl.DataFrame,
         audit: Audit | None,
         on_step: Callable[[str], None],
     ) -> None:
-        self.cursor = cursor
+        self.database = database
         self.rows = rows
         self.scope = scope
         self.audit = audit
         self.on_step = on_step
         self.built: list[Leaf] = []
 
-    def write(self, forced: Method | None) -> dict[str, Method]:
-        """Write the new rows of every leaf in scope; nothing of it is visible yet."""
-        # Without it the server notices a dead client only when it next writes to it, after the key build.
-        self.cursor.execute("SET LOCAL client_connection_check_interval = '2s'")
-        take_publish_lock(self.cursor, wait_seconds=LOCK_WAIT_SECONDS)
+    def write(self, cursor: psycopg.Cursor[Any], forced: Method | None) -> dict[str, Method]:
+        """Write the new rows of every leaf in scope; nothing of it is visible yet. Leaves the cursor as the service."""
+        notice_dead_clients(cursor)
+        take_publish_lock(cursor, wait_seconds=LOCK_WAIT_SECONDS)
+        with self.database.begin(Role.OWNER) as tidying:  # committed at once: builders may need the same names
+            drop_sides(driver_connection(tidying).cursor())
         self.on_step("locked")
-        used: dict[str, Method] = {}
-        leaves = sorted({Leaf.of(session) for session in self.scope["session"].unique()})
-        for leaf, rows, scope in one_ahead(self._part, leaves):
-            present = leaf_exists(self.cursor, leaf)
-            if not present and rows.is_empty():
-                continue
-            way = forced or self._choose(leaf, rows.height, present=present)
-            if way is Method.REBUILD:
-                self._rebuild(leaf, rows, scope, present=present)
-            else:
-                self._replace_rows(leaf, rows, scope, present=present)
-            used[leaf.name] = way
-        return used
+        loads = self._leaf_loads(cursor)
+        ways = {load.leaf: forced or _choose(cursor, load) for load in loads}
+        self._build([load for load in loads if ways[load.leaf] is Method.REBUILD])
+        for load in loads:
+            if ways[load.leaf] is Method.REPLACE_ROWS:
+                self._replace_rows(cursor, load)
+        become(cursor, Role.SERVICE)
+        return {leaf.name: way for leaf, way in ways.items()}
 
-    def _part(self, leaf: Leaf) -> tuple[Leaf, pl.DataFrame, pl.DataFrame]:
-        in_leaf = pl.col("session").is_between(leaf.first, leaf.end, closed="left")
-        return leaf, in_key_order(self.rows.filter(in_leaf)), self.scope.filter(in_leaf)
+    def _leaf_loads(self, cursor: psycopg.Cursor[Any]) -> list[LeafLoad]:
+        touched = sorted({Leaf.of(session) for session in self.scope["session"].unique()})
+        loads = [LeafLoad.cut(leaf, self.rows, self.scope, is_present=leaf_exists(cursor, leaf)) for leaf in touched]
+        return [load for load in loads if load.is_present or load.rows.height]
 
-    def _choose(self, leaf: Leaf, new_rows: int, *, present: bool) -> Method:
-        if not present:
-            return Method.REBUILD
-        row = self.cursor.execute(
-            "SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = %s::regclass", (f"public.{leaf.name}",)
-        ).fetchone()
-        held = float(row[0]) if row else 0.0
-        is_large = new_rows >= _REBUILD_FROM_ROWS and held <= new_rows * _REBUILD_UP_TO_SHARE
-        return Method.REBUILD if is_large else Method.REPLACE_ROWS
+    def _build(self, loads: Sequence[LeafLoad]) -> None:
+        with ThreadPoolExecutor(_BUILDERS, thread_name_prefix="build-leaf") as builders:
+            building = [builders.submit(build_side, self.database, load, self.audit, self.on_step) for load in loads]
+            try:
+                self.built = [leaf.result() for leaf in building]
+            except BaseException:
+                builders.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def _rebuild(self, leaf: Leaf, rows: pl.DataFrame, scope: pl.DataFrame, *, present: bool) -> None:
-        self._become(Role.OWNER)
-        create_side(self.cursor, leaf)
-        self.on_step(f"side_created:{leaf.name}")
-        copy_bars(self.cursor, leaf.side, rows, frozen=True)
-        self.on_step(f"copied:{leaf.name}")
-        if present:
-            self._keep_rows_out_of_scope(leaf, scope)
-            self.on_step(f"kept:{leaf.name}")
-        self._key(side_key(leaf))
-        # The key is what the planner asks about; the other columns wait for autovacuum, which saves a tenth of a load.
-        self.cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.side, _names(BAR_KEY)))
-        self.on_step(f"keyed:{leaf.name}")
-        self._audit(leaf.side)
-        close_side(self.cursor, leaf)
-        self.built.append(leaf)
-        self._become(Role.SERVICE)
-
-    def _keep_rows_out_of_scope(self, leaf: Leaf, scope: pl.DataFrame) -> None:
-        # The owner sees no rows under forced row-level security; the service does, through the parent.
-        self._become(Role.SERVICE)
-        columns = _names((*BAR_COLUMNS, "created_at"))
-        self.cursor.execute(
-            sql.SQL(
-                "INSERT INTO {side} ({columns}) SELECT {columns} FROM {parent} AS held"
-                " WHERE held.session >= {first} AND held.session < {end} AND NOT EXISTS ("
-                "SELECT FROM unnest({symbols}::text[], {sessions}::date[]) AS scope (symbol, session)"
-                " WHERE scope.symbol = held.symbol AND scope.session = held.session)"
-            ).format(side=leaf.side, columns=columns, **_scope_literals(leaf, scope))
-        )
-        self._become(Role.OWNER)
-
-    def _replace_rows(self, leaf: Leaf, rows: pl.DataFrame, scope: pl.DataFrame, *, present: bool) -> None:
-        if not present:
-            self._become(Role.OWNER)
-            add_empty_leaf(self.cursor, leaf)
-            self._become(Role.SERVICE)
+    def _replace_rows(self, cursor: psycopg.Cursor[Any], load: LeafLoad) -> None:
+        leaf = load.leaf
+        if not load.is_present:
+            become(cursor, Role.OWNER)
+            add_empty_leaf(cursor, leaf)
+        become(cursor, Role.SERVICE)
         staged = sql.Identifier("pg_temp", f"{leaf.name}_rows")
-        self.cursor.execute(
+        cursor.execute(
             sql.SQL(
                 "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
             ).format(sql.Identifier(f"{leaf.name}_rows"), sql.Identifier("public", BARS_TABLE))
         )
-        copy_bars(self.cursor, staged, rows, frozen=False)
+        copy_bars(cursor, staged, in_key_order(load.rows), frozen=False)
         # The leaf's own key would refuse a duplicate too, but under row-level security without naming it.
-        self._key(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(staged, _names(BAR_KEY)))
+        build_key(cursor, sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(staged, names(BAR_KEY)))
         self.on_step(f"copied:{leaf.name}")
-        self._audit(staged)
-        self.cursor.execute(
+        if self.audit is not None:
+            self.audit(cursor, staged.as_string(cursor))
+        cursor.execute(
             sql.SQL(
                 "DELETE FROM {parent} AS held"
                 " USING unnest({symbols}::text[], {sessions}::date[]) AS scope (symbol, session)"
                 " WHERE held.session >= {first} AND held.session < {end}"
                 " AND scope.symbol = held.symbol AND scope.session = held.session"
-            ).format(**_scope_literals(leaf, scope))
+            ).format(**scope_literals(load))
         )
         self.on_step(f"deleted:{leaf.name}")
-        self.cursor.execute(
+        cursor.execute(
             sql.SQL("INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged}").format(
-                parent=sql.Identifier("public", BARS_TABLE), columns=_names(BAR_COLUMNS), staged=staged
+                parent=sql.Identifier("public", BARS_TABLE), columns=names(BAR_COLUMNS), staged=staged
             )
         )
         self.on_step(f"inserted:{leaf.name}")
 
-    def _key(self, statement: sql.Composed) -> None:
-        try:
-            self.cursor.execute(statement)
-        except psycopg.errors.UniqueViolation as refusal:
-            raise refused(refusal) from refusal
-
-    def record(self, fingerprints: Mapping[tuple[str, date], str], run_id: str | None) -> None:
+    def record(
+        self, cursor: psycopg.Cursor[Any], fingerprints: Mapping[tuple[str, date], str], run_id: str | None
+    ) -> None:
         """Say from which inputs the bars of every pair in scope were made."""
         counts = self.rows.group_by(pl.col("symbol").cast(pl.String), "session").len("rows")
         pairs = self.scope.join(counts, on=["symbol", "session"], how="left").with_columns(
             pl.col("rows").fill_null(0).cast(pl.Int64)
         )
         named = [fingerprints[(symbol, session)] for symbol, session, _ in pairs.iter_rows()]
-        self.cursor.execute(
+        cursor.execute(
             "INSERT INTO public.bars_manifest AS held (symbol, session, fingerprint, rows, run_id, loaded_at)"
             " SELECT symbol, session, fingerprint, rows, %s, now()"
             " FROM unnest(%s::text[], %s::date[], %s::text[], %s::int[]) AS made (symbol, session, fingerprint, rows)"
@@ -268,31 +246,20 @@ class _Load:
             (run_id, pairs["symbol"].to_list(), pairs["session"].to_list(), named, pairs["rows"].to_list()),
         )
 
-    def exchange_built(self) -> None:
-        """Put the rebuilt leaves in place; readers are kept out from here to the commit, if a leaf was there."""
+    def put_in_place(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Put the built leaves in place; readers are kept out from here to the commit, if a leaf was there."""
         if self.built:
-            self._become(Role.OWNER)
-            exchange(self.cursor, self.built)
-            self._become(Role.SERVICE)
+            become(cursor, Role.OWNER)
+            exchange(cursor, self.built)
             self.on_step("exchanged")
 
-    def _audit(self, relation: sql.Identifier) -> None:
-        if self.audit is not None:
-            self.audit(self.cursor, relation.as_string(self.cursor))
 
-    def _become(self, role: Role) -> None:
-        self.cursor.execute("SELECT set_config('role', %s, true)", (role.value,))
-
-
-def _names(columns: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, columns))
-
-
-def _scope_literals(leaf: Leaf, scope: pl.DataFrame) -> dict[str, sql.Composable]:
-    return {
-        "parent": sql.Identifier("public", BARS_TABLE),
-        "first": sql.Literal(leaf.first),
-        "end": sql.Literal(leaf.end),
-        "symbols": sql.Literal(scope["symbol"].to_list()),
-        "sessions": sql.Literal(scope["session"].to_list()),
-    }
+def _choose(cursor: psycopg.Cursor[Any], load: LeafLoad) -> Method:
+    if not load.is_present:
+        return Method.REBUILD
+    row = cursor.execute(
+        "SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = %s::regclass", (f"public.{load.leaf.name}",)
+    ).fetchone()
+    held, new_rows = float(row[0]) if row else 0.0, load.rows.height
+    is_large = new_rows >= _REBUILD_FROM_ROWS and held <= new_rows * _REBUILD_UP_TO_SHARE
+    return Method.REBUILD if is_large else Method.REPLACE_ROWS

@@ -23,7 +23,8 @@ from hd_pipelines.warehouse.tables import BAR_KEY, BARS_TABLE
 PUBLISH_LOCK = f"hd_pipelines:{BARS_TABLE}"
 
 _PARENT = sql.Identifier("public", BARS_TABLE)
-_SIDE_SUFFIX = "_new"
+SIDE_SCHEMA = "staging"
+"""Where leaves are built. Nobody but the owner and the service may enter; whatever is there is unfinished."""
 _EXCHANGE_LOCK_TIMEOUT = "2s"
 """Readers that arrive while an exchange waits queue behind it, so each wait is short and repeated."""
 
@@ -57,7 +58,7 @@ class Leaf:
     @property
     def side(self) -> sql.Identifier:
         """The table that is built to become this leaf."""
-        return sql.Identifier("public", self.name + _SIDE_SUFFIX)
+        return sql.Identifier(SIDE_SCHEMA, self.name)
 
 
 def ensure_partition(database: Database, session: date) -> bool:
@@ -106,6 +107,24 @@ def take_publish_lock(cursor: psycopg.Cursor[Any], *, wait_seconds: int = 600) -
         ) from refusal
 
 
+def drop_sides(cursor: psycopg.Cursor[Any]) -> None:
+    """Drop what a killed or failed load left in the side schema. The caller holds the publish lock and is hd_owner."""
+    left = cursor.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'", (SIDE_SCHEMA,)
+    ).fetchall()
+    for (name,) in left:
+        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SIDE_SCHEMA, name)))
+
+
+def discard_sides(database: Database) -> None:
+    """Drop unfinished side tables, unless another load is publishing: then it has done so already."""
+    with database.begin(Role.OWNER) as connection:
+        cursor = driver_connection(connection).cursor()
+        row = cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (PUBLISH_LOCK,)).fetchone()
+        if row and row[0]:
+            drop_sides(cursor)
+
+
 def leaf_exists(cursor: psycopg.Cursor[Any], leaf: Leaf) -> bool:
     """Whether `leaf` is in place."""
     row = cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{leaf.name}",)).fetchone()
@@ -144,7 +163,7 @@ def side_key(leaf: Leaf) -> sql.Composed:
     """The statement that builds the primary key of the side table; duplicate bars fail in it."""
     return sql.SQL("ALTER TABLE {side} ADD CONSTRAINT {name} PRIMARY KEY ({key})").format(
         side=leaf.side,
-        name=sql.Identifier(f"{leaf.name}{_SIDE_SUFFIX}_pkey"),
+        name=sql.Identifier(f"{leaf.name}_pkey"),
         key=sql.SQL(", ").join(map(sql.Identifier, BAR_KEY)),
     )
 
@@ -156,7 +175,7 @@ def close_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
 
 
 def exchange(cursor: psycopg.Cursor[Any], built: list[Leaf], *, wait_seconds: float = 120.0) -> None:
-    """Put the side tables of `built` in the place of their leaves; the old leaves are dropped.
+    """Put the side tables of `built` in the place of their leaves, as hd_owner; the old leaves are dropped.
 
     Only where an old leaf goes are readers kept out, from here to the commit. Raises `PublishBlockedError` if readers
     do not let go within `wait_seconds`.
@@ -172,13 +191,7 @@ def exchange(cursor: psycopg.Cursor[Any], built: list[Leaf], *, wait_seconds: fl
 
 
 def _attach_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
-    name, built_key = sql.Identifier(leaf.name), sql.Identifier(f"{leaf.name}{_SIDE_SUFFIX}_pkey")
-    cursor.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(leaf.side, name))
-    cursor.execute(
-        sql.SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
-            leaf.table, built_key, sql.Identifier(f"{leaf.name}_pkey")
-        )
-    )
+    cursor.execute(sql.SQL("ALTER TABLE {} SET SCHEMA public").format(leaf.side))
     cursor.execute(
         sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
             _PARENT, leaf.table, sql.Literal(leaf.first), sql.Literal(leaf.end)

@@ -179,3 +179,11 @@ def test_functions_are_closed_to_everybody_else(filled_url: str, function: str, 
         security_definer, settings = row.fetchone()  # type: ignore[misc]
     assert security_definer
     assert any(setting.startswith("search_path=") for setting in settings)
+
+
+@pytest.mark.parametrize("role", ["hd_reader", "hd_webhook"])
+def test_readers_may_not_enter_where_leaves_are_built(filled_url: str, role: str) -> None:
+    with psycopg.connect(filled_url) as connection:
+        for right in ("USAGE", "CREATE"):
+            row = connection.execute("SELECT has_schema_privilege(%s, 'staging', %s)", (role, right)).fetchone()
+            assert row == (False,), right

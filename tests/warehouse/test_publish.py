@@ -137,7 +137,7 @@ def test_one_bad_bar_publishes_nothing(
             ("SPY", MONDAY): "made-from-this"
         }
         assert queries.open_findings(connection) == []
-    leftovers = "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_new%'"
+    leftovers = "SELECT count(*) FROM pg_class WHERE relnamespace = 'staging'::regnamespace"
     assert one(warehouse_url, leftovers) == 0
 
 

@@ -52,7 +52,9 @@ STEPS = {
         f"copied:{OCTOBER}",
         f"kept:{OCTOBER}",
         f"keyed:{OCTOBER}",
+        f"built:{OCTOBER}",
         f"copied:{NOVEMBER}",
+        f"built:{NOVEMBER}",
         "recorded",
         "exchanged",
         "before_commit",
@@ -66,6 +68,9 @@ STEPS = {
         "before_commit",
     ],
 }
+
+
+UNFINISHED = "SELECT count(*) FROM pg_class WHERE relnamespace = 'staging'::regnamespace"
 
 
 def _everything(url: str) -> tuple[object, ...]:
@@ -95,6 +100,7 @@ def test_a_load_killed_at_any_step_changes_nothing_and_can_be_repeated(
     publish(database, again, method=method)
     assert _everything(warehouse_url) == after
     assert after[2] == before[2]
+    assert one(warehouse_url, UNFINISHED) == 0
     assert {row[0] for row in stored(warehouse_url, "symbol")} == {"SPY", "QQQ", "IWM"}
 
 
@@ -206,3 +212,26 @@ def test_a_load_that_never_ends_is_told(
         other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (PUBLISH_LOCK,))
         with pytest.raises(PublishBlockedError, match="Another load"):
             publish(database, bars(["SPY"], [MONDAY]))
+
+
+def test_what_a_killed_load_left_is_dropped_by_the_next_load_of_anything(
+    database: Database, warehouse_url: str
+) -> None:
+    assert _kill_at(["recorded"], warehouse_url, Method.REBUILD) == [-signal.SIGKILL]
+    _wait_until_alone(warehouse_url)
+    assert int(str(one(warehouse_url, UNFINISHED))) > 0
+    publish(database, bars(["IWM"], [MONDAY]), method=Method.REPLACE_ROWS)
+    assert one(warehouse_url, UNFINISHED) == 0
+
+
+def test_a_load_that_fails_late_leaves_nothing_unfinished(database: Database, warehouse_url: str) -> None:
+    def stop(step: str) -> None:
+        if step == "before_commit":
+            raise RuntimeError("stop here")
+
+    publish(database, bars(["SPY"], [MONDAY]))
+    before = _everything(warehouse_url)
+    with pytest.raises(RuntimeError, match="stop here"):
+        publish(database, bars(["SPY"], [MONDAY], price=300.0), method=Method.REBUILD, on_step=stop)
+    assert _everything(warehouse_url) == before
+    assert one(warehouse_url, UNFINISHED) == 0

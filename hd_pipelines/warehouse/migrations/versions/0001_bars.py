@@ -46,6 +46,8 @@ def upgrade() -> None:
         ) PARTITION BY RANGE (session)
         """
     )
+    op.execute("CREATE SCHEMA staging")  # where leaves are built before they change places
+    op.execute("GRANT USAGE ON SCHEMA staging TO hd_service")
     op.execute(
         """
         CREATE TABLE bars_manifest (
@@ -71,3 +73,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE bars_manifest, historical_bars")
+    op.execute("DROP SCHEMA staging CASCADE")
