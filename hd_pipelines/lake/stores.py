@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-import pyarrow.fs
+if TYPE_CHECKING:
+    import pyarrow.fs
 
 
 class Store(Protocol):
@@ -89,6 +90,8 @@ class ObjectStore:
 
     def versions(self, folder: str) -> dict[str, str]:
         """Time and size of every object below `folder`; one LIST per thousand."""
+        import pyarrow.fs
+
         selector = pyarrow.fs.FileSelector(f"{self._base}/{folder}", allow_not_found=True, recursive=True)
         return {
             info.path.removeprefix(f"{self._base}/"): f"{info.mtime_ns}-{info.size}"

@@ -6,6 +6,7 @@ first of the list. Reading text is in `flat_file_csv`; rules over several bars o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -113,6 +114,15 @@ class SetAside:
         self.count[rule] = self.count.get(rule, 0) + rows
         if rule not in self.first or row < self.first[rule][0]:
             self.first[rule] = (row, example[:160])
+
+    @classmethod
+    def of(cls, parts: Iterable[SetAside]) -> SetAside:
+        """All tallies as one."""
+        whole = cls()
+        for part in parts:
+            for rule, count in part.count.items():
+                whole.add(rule, *part.first[rule], count)
+        return whole
 
     @property
     def rows(self) -> int:
