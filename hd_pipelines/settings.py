@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -41,14 +40,15 @@ class Settings(BaseSettings):
     flat_files_bucket: str = Field("flatfiles", description="Bucket of the vendor's flat files.")
     flat_files_key_id: SecretStr | None = Field(None, description="S3 access key id of the vendor account.")
     flat_files_secret: SecretStr | None = Field(None, description="S3 secret key of the vendor account.")
-    first_session: date = Field(date(2017, 1, 3), description="First session partition; history before it is ignored.")
     watchlist: Annotated[tuple[str, ...], NoDecode] = Field(
         DEFAULT_WATCHLIST, description="Symbols that a new warehouse starts with, comma separated."
     )
     download_workers: int = Field(6, ge=1, le=32, description="Objects downloaded at the same time.")
     ui_port: int = Field(3000, ge=1024, le=65535, description="Port of the Dagster UI on 127.0.0.1.")
     radar_port: int = Field(8080, ge=1024, le=65535, description="Port of the Radar and API on 127.0.0.1.")
-    sandbox_port: int = Field(9390, ge=1024, le=65535, description="Port of `hd sandbox` on 127.0.0.1.")
+    sandbox_port: Annotated[int, Field(ge=1024, le=65535)] | None = Field(
+        None, description="Port of the sandbox on 127.0.0.1. Unset: a free one, told to the others through HD_HOME."
+    )
 
     @field_validator("watchlist", mode="before")
     @classmethod

@@ -25,6 +25,8 @@ THIN_SHARE = 0.9
 EDGE_MINUTES = 30
 """A session whose first or last minute bar is further than this from the open or close is cut off."""
 DATASET = "historical_bars"
+MISSING_RULES = frozenset({Rule.SESSION_MISSING, Rule.SYMBOL_MISSING})
+AUDIT_RULES = frozenset(Rule) - MISSING_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,11 @@ def audit(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> Bar
 
 
 def keep_back(bars: pl.DataFrame, findings: tuple[Finding, ...]) -> BarAudit:
-    """Separate the bars of all pairs (symbol, session) that a finding of severity `ERROR` names."""
+    """Separate the bars of all pairs (symbol, session) that a finding of severity `ERROR` names.
+
+    Two judges who find the same thing count once; the first says it.
+    """
+    findings = tuple({f.finding_id: f for f in reversed(findings)}.values())[::-1]
     return BarAudit(bars.join(_pairs_in_error(findings), on=["symbol", "session"], how="anti"), findings)
 
 

@@ -1,0 +1,70 @@
+"""Checks that stand for ever: nothing was left failed, and the newest session that is due has arrived.
+
+Belongs here: questions about the state of partitions, asked once a day whether or not anything ran. Dagster's freshness
+policies look at an asset as a whole, so that a backfill of an old day would turn them green.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.partitions import session_partitions
+from hd_pipelines.resources import Warehouse
+from hd_pipelines.vendor.publication import due_at
+from hd_pipelines.warehouse import bar_queries
+
+SAMPLE = 20
+"""Failed partitions that are named; the count is always exact."""
+LOOK_BACK = 5
+
+
+def newest_due_session(now: datetime) -> date:
+    """The newest session whose files ought to be in the bucket at `now`."""
+    candidates = sessions_back(last_completed_session(now), LOOK_BACK)
+    return next(session for session in reversed(candidates) if due_at(session) <= now)
+
+
+def no_partitions_left_failed(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
+    """One check per asset in a single step: no session partition whose last attempt failed."""
+    name = "no_partitions_left_failed"
+
+    @dg.multi_asset_check(
+        name=name,
+        specs=[
+            dg.AssetCheckSpec(name, asset=key, description="No session's last attempt failed.") for key in asset_keys
+        ],
+    )
+    def failed_partitions(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        partitions = session_partitions()
+        keys = set(partitions.get_partition_keys())
+        for asset_key in asset_keys:
+            statuses = context.instance.get_status_by_partition(asset_key, sorted(keys), partitions) or {}
+            failed = sorted(key for key, status in statuses.items() if status is not None and status.name == "FAILED")
+            yield dg.AssetCheckResult(
+                asset_key=asset_key,
+                check_name=name,
+                passed=not failed,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"failed": len(failed), "newest": ", ".join(failed[-SAMPLE:])},
+            )
+
+    return failed_partitions
+
+
+@dg.asset_check(
+    asset="historical_bars",
+    name="newest_due_session_is_published",
+    description="The newest session whose files are due has bars in the warehouse.",
+)
+def newest_due_session_is_published(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Late data is a failed check by the morning after, not an empty chart a week later."""
+    expected = newest_due_session(datetime.now(UTC))
+    with warehouse.database.connect() as connection:
+        newest = bar_queries.newest_session(connection)
+    return dg.AssetCheckResult(
+        passed=newest is not None and newest >= expected,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"expected": str(expected), "newest": str(newest)},
+    )

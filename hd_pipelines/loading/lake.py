@@ -1,0 +1,146 @@
+"""From landed vendor files to the lake: which versions are new, ingest them, keep the manifest and the findings.
+
+A file that is refused leaves the last good part in place and an open finding behind; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from hd_pipelines.lake import IngestReport, Lake, ingest
+from hd_pipelines.lake.ingest import HISTORY_SESSIONS, INGEST_VERSION
+from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.vendor.errors import FlatFileError
+from hd_pipelines.vendor.flat_file_layout import FlatFileDataset
+from hd_pipelines.vendor.landing import LandedFile
+from hd_pipelines.vendor.publication import PUBLICATION_RULES
+from hd_pipelines.warehouse import queries
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.findings import Judged, settle
+from hd_pipelines.warehouse.manifest import IngestedFile, record_load
+from hd_pipelines.warehouse.roles import Role
+
+FILE_RULES = frozenset(Rule) - PUBLICATION_RULES
+"""What this stage judges anew whenever it reads a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class LakeReport:
+    """What a refresh did, and what the lake has of the window afterwards."""
+
+    ingested: int
+    ingested_rows: int
+    rows_set_aside: int
+    already_known: int
+    refused: int
+    findings: tuple[Finding, ...]
+    rows_by_session: tuple[tuple[date, int], ...]
+    source_sha256: str | None
+
+    @property
+    def rows_in_window(self) -> int:
+        """Rows of all sessions of the window."""
+        return sum(rows for _, rows in self.rows_by_session)
+
+
+def refresh_lake(
+    database: Database,
+    lake: Lake,
+    dataset: FlatFileDataset,
+    landed: Sequence[LandedFile],
+    *,
+    sessions: Sequence[date],
+    run_id: str | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> LakeReport:
+    """Ingest every landed file that the lake does not have in this version. `sessions`: the window, ascending.
+
+    Each file's manifest row and findings are one transaction, written after its part is in place; a crash between the
+    two is healed by the next run, which finds the part published and records it.
+    """
+    reports, refusals, history = [], [], _history(database, dataset, sessions)
+    known = _known(database, lake, dataset, sessions)
+    fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
+    for done, file in enumerate(sorted(fresh, key=lambda f: f.session), start=1):
+        try:
+            report = ingest(file, lake, history_rows=history, session_of_sha256=_other_session(database, dataset))
+        except FlatFileError as refusal:
+            refusals.append(refusal)
+            _settle(database, dataset, file.session, refusal.findings, run_id)
+        else:
+            reports.append(report)
+            history[file.session] = report.rows
+            _record(database, file, report, run_id)
+        on_progress(done, len(fresh))
+    current = _current(database, dataset, sessions)
+    return LakeReport(
+        ingested=len(reports),
+        ingested_rows=sum(report.rows for report in reports),
+        rows_set_aside=sum(report.rows_set_aside for report in reports),
+        already_known=len(landed) - len(fresh),
+        refused=len(refusals),
+        findings=tuple(f for source in (*refusals, *reports) for f in source.findings),
+        rows_by_session=tuple((load.session, load.rows) for load in current),
+        source_sha256=current[-1].sha256 if current else None,
+    )
+
+
+def _record(database: Database, file: LandedFile, report: IngestReport, run_id: str | None) -> None:
+    with database.begin(Role.SERVICE) as connection:
+        record_load(
+            connection,
+            IngestedFile(
+                dataset=file.dataset.name,
+                session=file.session,
+                etag=file.etag,
+                size=file.size,
+                sha256=file.sha256,
+                rows=report.rows,
+                rows_set_aside=report.rows_set_aside,
+                object_key=file.key,
+                landed_at=datetime.fromtimestamp(file.path.stat().st_mtime, UTC),
+            ),
+        )
+        judged = Judged(file.dataset.name, frozenset({file.session}), FILE_RULES)
+        settle(connection, report.findings, [judged], run_id=run_id)
+
+
+def _settle(
+    database: Database, dataset: FlatFileDataset, session: date, findings: Sequence[Finding], run_id: str | None
+) -> None:
+    with database.begin(Role.SERVICE) as connection:
+        settle(connection, findings, [Judged(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id)
+
+
+def _current(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> list[queries.CurrentLoad]:
+    with database.connect() as connection:
+        return queries.current_loads(connection, [dataset.name], sessions[0], sessions[-1])
+
+
+def _known(
+    database: Database, lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date]
+) -> dict[date, tuple[str, str]]:
+    """Versions that need no second look: in the manifest, and still in the lake as made by this code."""
+    in_lake = set(lake.sessions(dataset))
+    loads = [load for load in _current(database, dataset, sessions) if load.session in in_lake]
+    if loads and (part := lake.part(dataset, loads[-1].session)) and part.source.ingest_version != INGEST_VERSION:
+        return {}
+    return {load.session: (load.etag, load.sha256) for load in loads}
+
+
+def _history(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> dict[date, int]:
+    first = sessions_back(sessions[0], HISTORY_SESSIONS + 1)[0]
+    with database.connect() as connection:
+        loads = queries.current_loads(connection, [dataset.name], first, sessions[-1])
+    return {load.session: load.rows for load in loads}
+
+
+def _other_session(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
+    def look_up(sha256: str) -> date | None:
+        with database.connect() as connection:
+            return queries.session_of_sha256(connection, dataset.name, sha256)
+
+    return look_up

@@ -1,0 +1,40 @@
+"""The ingestion queue: symbols that joined the watchlist get their history from the lake.
+
+Belongs here: claiming one symbol after the other until the queue is empty. A crash leaves a claim that another process
+takes over; a failure is counted, and given up after the third retry.
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.lake import Lake
+from hd_pipelines.loading.bars import BarsReport, Judge, lake_sessions, refresh_bars
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.watchlist import claim_next, complete, fail
+
+
+def backfill_queue(
+    database: Database, lake: Lake, *, run_id: str | None = None, judge: Judge | None = None
+) -> dict[str, BarsReport]:
+    """Derive the bars of every queued symbol over the last sessions of the lake; reports by symbol.
+
+    Raises the first error after counting it; symbols still in the queue are taken by the next call.
+    """
+    sessions = lake_sessions(lake)
+    reports: dict[str, BarsReport] = {}
+    while True:
+        with database.begin() as connection:
+            claimed = claim_next(connection)
+        if claimed is None:
+            return reports
+        try:
+            if sessions:
+                window = sessions[-claimed.days_to_backfill :]
+                reports[claimed.symbol] = refresh_bars(
+                    database, lake, symbols=[claimed.symbol], sessions=window, run_id=run_id, judge=judge
+                )
+        except Exception as error:
+            with database.begin() as connection:
+                fail(connection, claimed.symbol, f"{type(error).__name__}: {error}")
+            raise
+        with database.begin() as connection:
+            complete(connection, [claimed.symbol])

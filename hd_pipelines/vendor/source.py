@@ -1,0 +1,87 @@
+"""Which bucket this desk reads: the vendor's, or the sandbox of this HD_HOME.
+
+Belongs here: that choice, and the small file by which a running sandbox tells its address. Nothing here imports the
+sandbox: the platform cannot tell it from the vendor.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+from pydantic import SecretStr
+
+from hd_pipelines.settings import Settings
+from hd_pipelines.vendor.flat_files import FlatFiles
+
+SANDBOX_KEY_ID = "sandbox"
+SANDBOX_SECRET = "sandbox-secret"  # noqa: S105  (opens nothing but a server on this machine with synthetic data)
+_log = structlog.get_logger()
+
+
+class SandboxNotRunningError(RuntimeError):
+    """There are no vendor credentials and no sandbox is running for this HD_HOME."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxAddress:
+    """Where the sandbox of one HD_HOME answers, and what it plays: `synthetic` or the name of a recording."""
+
+    url: str
+    plays: str
+
+
+def address_file(home: Path) -> Path:
+    """The file by which a sandbox of `home` announces itself."""
+    return home / "sandbox" / "address.json"
+
+
+def announce(home: Path, address: SandboxAddress) -> None:
+    """Written by a sandbox when it starts to answer."""
+    file = address_file(home)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(asdict(address)))
+    part.replace(file)
+
+
+def withdraw(home: Path) -> None:
+    """Removed by a sandbox when it stops."""
+    address_file(home).unlink(missing_ok=True)
+
+
+def announced(home: Path) -> SandboxAddress | None:
+    """The sandbox that announced itself for `home`, running or not."""
+    try:
+        return SandboxAddress(**json.loads(address_file(home).read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def flat_files_client(settings: Settings) -> FlatFiles:
+    """The client for this desk's bucket; says in one log line which it is."""
+    if settings.flat_files_key_id is not None and settings.flat_files_secret is not None:
+        _log.info("flat files come from the vendor", url=settings.flat_files_url)
+        return FlatFiles(
+            url=settings.flat_files_url,
+            bucket=settings.flat_files_bucket,
+            key_id=settings.flat_files_key_id,
+            secret=settings.flat_files_secret,
+            landing=settings.landing,
+        )
+    address = announced(settings.home)
+    if address is None:
+        raise SandboxNotRunningError(
+            "no vendor credentials are set and no sandbox is running for this HD_HOME: start `hd sandbox`, or set "
+            "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET"
+        )
+    _log.info("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
+    return FlatFiles(
+        url=address.url,
+        bucket=settings.flat_files_bucket,
+        key_id=SecretStr(SANDBOX_KEY_ID),
+        secret=SecretStr(SANDBOX_SECRET),
+        landing=settings.landing,
+    )

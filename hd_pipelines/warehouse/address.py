@@ -1,0 +1,64 @@
+"""Where the desk's Postgres is, for every process of this HD_HOME.
+
+Belongs here: choosing between `HD_DATABASE_URL` and the embedded server, and keeping the latter alive for as long as
+this process needs it. Nobody else decides which database is used.
+"""
+
+from __future__ import annotations
+
+import atexit
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, make_url
+
+from hd_pipelines.settings import Settings
+from hd_pipelines.warehouse import embedded
+from hd_pipelines.warehouse.engine import psycopg2_url
+
+DAGSTER_SCHEMA = "dagster"
+
+
+def database_url(settings: Settings) -> str:
+    """URL of the desk's database. Starts the embedded server if no other is set and none is running.
+
+    The process holds its share of the embedded server until it ends; calling again is free.
+    """
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return _leased_url(settings.home, settings.pg_port, settings.pg_user)
+
+
+@cache
+def _leased_url(home: Path, port: int | None, os_user: str) -> str:
+    lease = embedded.attach(home, port=port, os_user=os_user)
+    atexit.register(lease.release)
+    return lease.url
+
+
+def dagster_url(settings: Settings) -> str:
+    """URL for Dagster's storage: the same database, schema `dagster`, through psycopg2.
+
+    psycopg2 because dagster-postgres calls its NOTIFY interface and SQLAlchemy 2.1 would choose psycopg 3.
+    """
+    url = make_url(psycopg2_url(database_url(settings)))
+    return url.update_query_dict({"options": f"-csearch_path={DAGSTER_SCHEMA}"}).render_as_string(hide_password=False)
+
+
+def ensure_dagster_schema(url: str) -> None:
+    """Create the schema of Dagster's tables if it is not there yet. `url`: as from `dagster_url`."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            # Two services of a new desk may arrive here at once; IF NOT EXISTS alone can still collide.
+            connection.exec_driver_sql("select pg_advisory_xact_lock(hashtext('create schema dagster'))")
+            connection.exec_driver_sql(f"create schema if not exists {DAGSTER_SCHEMA}")
+    finally:
+        engine.dispose()
+
+
+def pooled_engine(url: str) -> Engine:
+    """An autocommitting engine that keeps its connections, as Dagster's storages want it."""
+    return create_engine(
+        url, isolation_level="AUTOCOMMIT", pool_size=3, max_overflow=10, pool_pre_ping=True, pool_recycle=1800
+    )

@@ -1,0 +1,69 @@
+"""Reads about published bars: which symbol's sessions there are, how full they are, what to draw.
+
+Belongs here: questions that the bar loader, its checks and its pictures ask. General reads are in `queries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+import polars as pl
+from sqlalchemy import Connection, func, select
+
+from hd_pipelines.market.bars import Timeframe
+from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.warehouse.tables import bars_manifest, historical_bars
+
+_PAIR = {"symbol": pl.String, "session": pl.Date}
+
+
+def published_pairs(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Pairs (symbol, session) that have at least one bar, from `first` to `last`."""
+    manifest = bars_manifest.c
+    statement = select(manifest.symbol, manifest.session).where(
+        manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last), manifest.rows > 0
+    )
+    return pl.DataFrame(connection.execute(statement).all(), schema=_PAIR, orient="row")
+
+
+def minute_shares(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
+    """Share of the regular minutes that have a bar: symbol, session, share, for `sessions` that have minutes."""
+    bar = historical_bars.c
+    statement = (
+        select(bar.symbol, bar.session, func.count())
+        .where(bar.symbol.in_(sorted(symbols)), bar.session.in_(sorted(sessions)))
+        .where(bar.timeframe == Timeframe.M1.value)
+        .group_by(bar.symbol, bar.session)
+    )
+    counted = [(symbol, day, n / regular_hours(day).minutes) for symbol, day, n in connection.execute(statement)]
+    return pl.DataFrame(counted, schema=_PAIR | {"share": pl.Float64}, orient="row")
+
+
+def bars_by_session(connection: Connection, first: date, last: date) -> list[tuple[date, int]]:
+    """Published bars of all symbols and timeframes by session, ascending."""
+    manifest = bars_manifest.c
+    statement = (
+        select(manifest.session, func.sum(manifest.rows))
+        .where(manifest.session.between(first, last))
+        .group_by(manifest.session)
+        .order_by(manifest.session)
+    )
+    return [(session, int(rows)) for session, rows in connection.execute(statement)]
+
+
+def day_closes(connection: Connection, symbol: str, first: date, last: date) -> list[tuple[date, float]]:
+    """Closes of the day bars of `symbol`, ascending; floats, for drawing only."""
+    bar = historical_bars.c
+    statement = (
+        select(bar.session, bar.close)
+        .where(bar.symbol == symbol, bar.timeframe == Timeframe.DAY.value, bar.session.between(first, last))
+        .order_by(bar.session)
+    )
+    return [(session, float(close)) for session, close in connection.execute(statement)]
+
+
+def newest_session(connection: Connection) -> date | None:
+    """The newest session with any bar; None in an empty warehouse."""
+    manifest = bars_manifest.c
+    return connection.execute(select(func.max(manifest.session)).where(manifest.rows > 0)).scalar_one()
