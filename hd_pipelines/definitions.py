@@ -16,7 +16,7 @@ from hd_pipelines.assets.flat_files import flat_file_assets
 from hd_pipelines.assets.lake import lake_assets
 from hd_pipelines.assets.marts import dbt_models
 from hd_pipelines.checks.standing import newest_due_session_is_published, no_partitions_left_failed
-from hd_pipelines.jobs import ALL_JOBS
+from hd_pipelines.jobs import ALL_JOBS, SESSION_ASSET_KEYS
 from hd_pipelines.resources import FlatFileBucket, Lake, Warehouse
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, DbtProject
 from hd_pipelines.schedules import ALL_SCHEDULES
@@ -32,15 +32,13 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         "lake": Lake(),
         "warehouse": Warehouse(),
         "dbt_project": DbtProject(),
-        "dbt": DbtCliResource(
-            project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE
-        ),
+        "dbt": DbtCliResource(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE),
         **(resource_overrides or {}),
     }
     return dg.Definitions(
         assets=[*SESSION_ASSETS, dbt_models],
         asset_checks=[
-            no_partitions_left_failed([asset.key for asset in SESSION_ASSETS]),
+            no_partitions_left_failed(SESSION_ASSET_KEYS),
             newest_due_session_is_published,
         ],
         jobs=ALL_JOBS,

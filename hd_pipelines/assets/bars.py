@@ -34,7 +34,9 @@ COLUMNS = dg.TableSchema(
         dg.TableColumn("low", "numeric", description="Lowest price."),
         dg.TableColumn("close", "numeric", description="Last price."),
         dg.TableColumn("volume", "numeric", description="Shares; null for an index."),
-        dg.TableColumn("vwap", "numeric", description="Volume-weighted typical price of the minutes; null without them."),
+        dg.TableColumn(
+            "vwap", "numeric", description="Volume-weighted typical price of the minutes; null without them."
+        ),
         dg.TableColumn("trades", "bigint", description="Number of trades; null where the source has none."),
         dg.TableColumn("created_at", "timestamptz", description="When the row was written."),
     ]
@@ -84,7 +86,7 @@ _MADE_FROM = {
         "dagster/table_name": "public.historical_bars",
     },
 )
-def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
+def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """Bars of all timeframes from one-minute and day aggregates. Grain: one row per symbol, timeframe and bar start."""
     sessions = window(context)
     with warehouse.database.connect() as connection:

@@ -39,7 +39,7 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
     )
     def landed(
         context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, warehouse: Warehouse
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         sessions = window(context)
         client = flat_file_bucket.client
         remotes = client.list_objects(dataset, sessions[0], sessions[-1])
@@ -50,9 +50,7 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         ]
         seen = frozenset(sessions) | {finding.session for finding in findings if finding.session}
         with warehouse.database.begin() as connection:
-            settle(
-                connection, findings, [Judged(dataset.name, seen, PUBLICATION_RULES)], run_id=context.run_id
-            )
+            settle(connection, findings, [Judged(dataset.name, seen, PUBLICATION_RULES)], run_id=context.run_id)
         for finding in findings:
             context.log.warning(str(finding))
         return dg.MaterializeResult(

@@ -8,15 +8,17 @@ import dagster as dg
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.pictures import columns_by_session
 from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata
+from hd_pipelines.loading.lake import refresh_lake
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import FlatFileBucket, Lake, Warehouse
 from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
-from hd_pipelines.loading.lake import refresh_lake
 
 COLUMNS = dg.TableSchema(
     columns=[
         dg.TableColumn("ticker", "string", description="The vendor's ticker: SPY, I:SPX, O:SPXW190501C01800000."),
-        dg.TableColumn("window_start", "int64", description="Start of the aggregate, nanoseconds since the epoch, UTC."),
+        dg.TableColumn(
+            "window_start", "int64", description="Start of the aggregate, nanoseconds since the epoch, UTC."
+        ),
         dg.TableColumn("open", "float64", description="First price, unadjusted."),
         dg.TableColumn("high", "float64", description="Highest price."),
         dg.TableColumn("low", "float64", description="Lowest price."),
@@ -60,7 +62,7 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
     )
     def ingested(
         context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, lake: Lake, warehouse: Warehouse
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         sessions = window(context)
         report = refresh_lake(
             warehouse.database,

@@ -60,4 +60,6 @@ def _picture(body: str, title: str) -> dg.MarkdownMetadataValue:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
         f'font-size="11" fill="{PALE}"><text x="{MARGIN}" y="14">{escape(title)}</text>{body}</svg>'
     )
-    return dg.MetadataValue.md(f"![{escape(title)}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+    return dg.MetadataValue.md(
+        f"![{escape(title)}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    )

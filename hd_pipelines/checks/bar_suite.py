@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -18,9 +18,6 @@ import polars as pl
 from hd_pipelines.market.bar_audit import DATASET, USUAL_RATIO
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Finding, Rule, Severity
-
-if TYPE_CHECKING:
-    import great_expectations as gx
 
 PAIR = ["symbol", "session"]
 
@@ -83,7 +80,7 @@ class BarSuite:
         )
 
 
-def _bar_expectations() -> list[gx.expectations.Expectation]:
+def _bar_expectations() -> list[Any]:
     import great_expectations.expectations as gxe
 
     prices = ("open", "high", "low", "close")
@@ -113,7 +110,7 @@ def _bar_expectations() -> list[gx.expectations.Expectation]:
     ]
 
 
-def _coverage_expectations() -> list[gx.expectations.Expectation]:
+def _coverage_expectations() -> list[Any]:
     import great_expectations.expectations as gxe
 
     low, high = USUAL_RATIO
@@ -130,7 +127,7 @@ def _coverage_expectations() -> list[gx.expectations.Expectation]:
     ]
 
 
-def _validate(name: str, frame: pl.DataFrame, expectations: list[gx.expectations.Expectation]) -> dict[str, Any]:
+def _validate(name: str, frame: pl.DataFrame, expectations: list[Any]) -> dict[str, Any]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -143,6 +140,11 @@ def _validate(name: str, frame: pl.DataFrame, expectations: list[gx.expectations
         .add_batch_definition_whole_dataframe(name)
         .get_batch({"dataframe": frame.to_pandas()})
     )
-    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": PAIR, "include_unexpected_rows": False}
+    result_format = {
+        "result_format": "COMPLETE",
+        "unexpected_index_column_names": PAIR,
+        "include_unexpected_rows": False,
+    }
     verdict = batch.validate(gx.ExpectationSuite(name=name, expectations=expectations), result_format=result_format)
-    return verdict.to_json_dict()
+    answer: dict[str, Any] = verdict.to_json_dict()
+    return answer

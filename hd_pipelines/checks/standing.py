@@ -18,6 +18,8 @@ from hd_pipelines.warehouse import bar_queries
 SAMPLE = 20
 """Failed partitions that are named; the count is always exact."""
 LOOK_BACK = 5
+NO_PARTITIONS_LEFT_FAILED = "no_partitions_left_failed"
+NEWEST_DUE = "newest_due_session_is_published"
 
 
 def newest_due_session(now: datetime) -> date:
@@ -28,7 +30,7 @@ def newest_due_session(now: datetime) -> date:
 
 def no_partitions_left_failed(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
     """One check per asset in a single step: no session partition whose last attempt failed."""
-    name = "no_partitions_left_failed"
+    name = NO_PARTITIONS_LEFT_FAILED
 
     @dg.multi_asset_check(
         name=name,
@@ -55,7 +57,7 @@ def no_partitions_left_failed(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChec
 
 @dg.asset_check(
     asset="historical_bars",
-    name="newest_due_session_is_published",
+    name=NEWEST_DUE,
     description="The newest session whose files are due has bars in the warehouse.",
 )
 def newest_due_session_is_published(warehouse: Warehouse) -> dg.AssetCheckResult:

@@ -20,9 +20,7 @@ from hd_pipelines.market.sessions import last_completed_session, sessions_back, 
 from hd_pipelines.settings import Settings, load_settings
 
 
-def run_demo(
-    *, sessions: int, replay: Path | None, first: date | None, last: date | None, report: Path | None
-) -> None:
+def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: date | None, report: Path | None) -> None:
     """Run the demo. Raises `Refusal` if the main job failed; data findings are part of the summary, not failures."""
     settings = load_settings()
     began = time.perf_counter()

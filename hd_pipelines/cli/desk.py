@@ -6,6 +6,7 @@ Belongs here: bringing these together in one process. What runs inside is `defin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -63,8 +64,11 @@ def run_main_job(
     from hd_pipelines.partitions import range_tags
     from hd_pipelines.resources.instance import desk_instance
 
+    log = desk.settings.home / "logs" / "main.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     job = build_definitions().resolve_job_def(MAIN)
-    with desk_instance(desk.settings) as instance:
+    # dbt tells its whole story on standard output; a person wants the summary, and the story when something is wrong.
+    with log.open("a") as story, redirect_stdout(story), desk_instance(desk.settings) as instance:
         result = job.with_hooks({_progress_hook(on_progress, len(job.nodes))}).execute_in_process(
             instance=instance,
             run_config=QUIET,

@@ -36,7 +36,9 @@ def _day(moment: datetime | None) -> date | None:
 @app.command()
 def demo(
     sessions: Annotated[int, typer.Option(min=1, max=2000, help="Number of sessions.")] = 90,
-    replay: Annotated[Path | None, typer.Option(help="A market recording to play instead of the synthetic market.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="A market recording to play instead of the synthetic market.")
+    ] = None,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the summary as JSON to this file.")] = None,
@@ -50,7 +52,9 @@ def demo(
 
 @app.command()
 def backfill(
-    symbols: Annotated[str | None, typer.Option(help="Only these symbols, comma separated; they join the watchlist.")] = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Only these symbols, comma separated; they join the watchlist.")
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Number of sessions up to the last completed one.")] = None,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
@@ -64,7 +68,9 @@ def backfill(
 
 
 @app.command()
-def query(sql: Annotated[str, typer.Argument(help="One SQL statement; it runs as the reader role, read only.")]) -> None:
+def query(
+    sql: Annotated[str, typer.Argument(help="One SQL statement; it runs as the reader role, read only.")],
+) -> None:
     """Run read-only SQL and print CSV."""
     from hd_pipelines.cli.database import run_query
 

@@ -56,7 +56,12 @@ def recording_sessions(recording: Path) -> list[date]:
     """First and last day that a recording has bars of. Raises `Refusal` for a folder without any."""
     days: list[date] = []
     if (file := recording / "day_bars.parquet").is_file():
-        days += pl.scan_parquet(file).select(pl.col("session").min(), pl.col("session").max().alias("last")).collect().row(0)
+        days += (
+            pl.scan_parquet(file)
+            .select(pl.col("session").min(), pl.col("session").max().alias("last"))
+            .collect()
+            .row(0)
+        )
     if (file := recording / "minute_bars.parquet").is_file():
         stamps = pl.col("window_start").dt.convert_time_zone("America/New_York").dt.date()
         days += pl.scan_parquet(file).select(stamps.min(), stamps.max().alias("last")).collect().row(0)

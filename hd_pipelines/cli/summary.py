@@ -21,6 +21,8 @@ from hd_pipelines.vendor.flat_file_layout import DATASETS
 from hd_pipelines.warehouse import queries
 
 FINDINGS_SHOWN = 12
+EXAMPLE = "select symbol, timeframe, count(*) from historical_bars group by 1, 2"
+ALL_FINDINGS = "select * from data_findings where resolved_at is null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def show_summary(summary: Summary, settings: Settings) -> None:
     prefix = "" if os.environ.get("HD_HOME") is None else f"HD_HOME={settings.home} "
     verdict = "[green]done[/green]" if summary.succeeded else "[red]failed[/red]"
     out.print(f"{verdict} in {summary.seconds:.1f} s. Look around: {prefix}make up, or")
-    out.print(f'  {prefix}.venv/bin/hd query "select symbol, timeframe, count(*) from historical_bars group by 1, 2"')
+    out.print(f'  {prefix}.venv/bin/hd query "{EXAMPLE}"')
 
 
 def _show_findings(summary: Summary) -> None:
@@ -108,4 +110,4 @@ def _show_findings(summary: Summary) -> None:
         table.add_row(severity, rule, dataset, str(n), f"{example.session or ''} {example.subject}: {example.detail}")
     out.print(table)
     if len(count) > FINDINGS_SHOWN:
-        out.print(f"… and {len(count) - FINDINGS_SHOWN} more kinds: select * from data_findings where resolved_at is null")
+        out.print(f"… and {len(count) - FINDINGS_SHOWN} more kinds: {ALL_FINDINGS}")

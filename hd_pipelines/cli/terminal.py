@@ -25,7 +25,7 @@ class Refusal(Exception):  # noqa: N818  (it is an answer, not a fault of the pr
 @cache
 def console() -> Console:
     """Standard output."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def log_to_stderr() -> None:

@@ -235,5 +235,3 @@ def lake_sessions(lake: Lake) -> list[date]:
     """Sessions for which the lake has anything bars are made of, ascending."""
     found = {s for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE) for s in lake.sessions(dataset)}
     return [session for session in sessions_between(min(found), max(found)) if session in found] if found else []
-
-

@@ -61,7 +61,9 @@ def refresh_lake(
     Each file's manifest row and findings are one transaction, written after its part is in place; a crash between the
     two is healed by the next run, which finds the part published and records it.
     """
-    reports, refusals, history = [], [], _history(database, dataset, sessions)
+    reports: list[IngestReport] = []
+    refusals: list[FlatFileError] = []
+    history = _history(database, dataset, sessions)
     known = _known(database, lake, dataset, sessions)
     fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
     for done, file in enumerate(sorted(fresh, key=lambda f: f.session), start=1):
@@ -82,7 +84,7 @@ def refresh_lake(
         rows_set_aside=sum(report.rows_set_aside for report in reports),
         already_known=len(landed) - len(fresh),
         refused=len(refusals),
-        findings=tuple(f for source in (*refusals, *reports) for f in source.findings),
+        findings=(*(f for refusal in refusals for f in refusal.findings), *(f for r in reports for f in r.findings)),
         rows_by_session=tuple((load.session, load.rows) for load in current),
         source_sha256=current[-1].sha256 if current else None,
     )

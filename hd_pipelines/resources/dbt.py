@@ -45,7 +45,7 @@ def address_variables(url: str) -> dict[str, str]:
 
 
 def ensure_manifest() -> Path:
-    """Path of the manifest, parsed again if a model, test or macro is newer. Takes about four seconds when it parses."""
+    """Path of the manifest, parsed again (about four seconds) if a model, test or macro is newer."""
     sources = [file for pattern in _READ_BY_DBT for file in PROJECT.rglob(pattern) if "target" not in file.parts]
     newest = max(file.stat().st_mtime for file in sources)
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < newest:

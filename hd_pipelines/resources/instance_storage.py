@@ -7,6 +7,7 @@ password is written into a Dagster file. dagster-postgres opens a connection for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dagster._config.config_schema import UserConfigSchema
@@ -35,7 +36,9 @@ class DeskStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: dict[str, Any]  # noqa: ARG003
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003
     ) -> DeskStorage:
         """Called by Dagster when it reads `dagster.yaml`."""
         return cls(dagster_url(load_settings()), inst_data=inst_data)

@@ -1,1 +1,1 @@
-"""Sensors: outside events that start runs. Each has a cursor or a level signal, a deadline and deterministic run keys."""
+"""Sensors: outside events that start runs. Each reads a level, not an edge, and has deterministic run keys."""

@@ -1,7 +1,7 @@
 """New and republished objects in the vendor's bucket start a run over their sessions.
 
-Belongs here: comparing the bucket with the manifest. The comparison is the signal: an object stays in it until a run has
-loaded it, so a tick that is lost, or a run that fails, loses nothing.
+Belongs here: comparing the bucket with the manifest. The comparison is the signal: an object stays in it until a run
+has loaded it, so a tick that is lost, or a run that fails, loses nothing.
 """
 
 import hashlib
@@ -44,7 +44,9 @@ def batch_id(objects: Sequence[RemoteObject]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def decide(batch: str, sessions: Sequence[date], earlier: Sequence[dg.DagsterRunStatus]) -> dg.RunRequest | dg.SkipReason:
+def decide(
+    batch: str, sessions: Sequence[date], earlier: Sequence[dg.DagsterRunStatus]
+) -> dg.RunRequest | dg.SkipReason:
     """Start a run for a batch unless one is under way, has succeeded, or has failed too often.
 
     `earlier`: statuses of the runs that carried this batch. A batch that succeeded and is still unloaded was refused:

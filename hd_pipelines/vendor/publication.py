@@ -78,7 +78,7 @@ def _absent(dataset: FlatFileDataset, session: date) -> Finding:
         dataset=dataset.name,
         session=session,
         subject=dataset.key(session),
-        detail=f"The exchange was open and the object was due at {due_at(session):%Y-%m-%d %H:%M} UTC; it is not listed.",
+        detail=f"The exchange was open, the object was due at {due_at(session):%Y-%m-%d %H:%M} UTC and is not listed.",
         cure="Late files are picked up by the sensor. If it stays away, tell the vendor and name the key.",
     )
 

@@ -5,8 +5,9 @@ Belongs here: questions that the bar loader, its checks and its pictures ask. Ge
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, func, select
@@ -36,7 +37,8 @@ def minute_shares(connection: Connection, symbols: Collection[str], sessions: Co
         .where(bar.timeframe == Timeframe.M1.value)
         .group_by(bar.symbol, bar.session)
     )
-    counted = [(symbol, day, n / regular_hours(day).minutes) for symbol, day, n in connection.execute(statement)]
+    rows: Sequence[Any] = connection.execute(statement).all()
+    counted = [(symbol, day, count / regular_hours(day).minutes) for symbol, day, count in rows]
     return pl.DataFrame(counted, schema=_PAIR | {"share": pl.Float64}, orient="row")
 
 
@@ -49,7 +51,8 @@ def bars_by_session(connection: Connection, first: date, last: date) -> list[tup
         .group_by(manifest.session)
         .order_by(manifest.session)
     )
-    return [(session, int(rows)) for session, rows in connection.execute(statement)]
+    rows: Sequence[Any] = connection.execute(statement).all()
+    return [(session, int(count)) for session, count in rows]
 
 
 def day_closes(connection: Connection, symbol: str, first: date, last: date) -> list[tuple[date, float]]:
@@ -60,7 +63,8 @@ def day_closes(connection: Connection, symbol: str, first: date, last: date) -> 
         .where(bar.symbol == symbol, bar.timeframe == Timeframe.DAY.value, bar.session.between(first, last))
         .order_by(bar.session)
     )
-    return [(session, float(close)) for session, close in connection.execute(statement)]
+    rows: Sequence[Any] = connection.execute(statement).all()
+    return [(session, float(close)) for session, close in rows]
 
 
 def newest_session(connection: Connection) -> date | None:

@@ -228,15 +228,3 @@ def summary(connection: Connection, timeframes: Sequence[str] | None = None) -> 
         statement = statement.where(bar.timeframe.in_(list(timeframes)))
     found = [TimeframeSummary(**row) for row in connection.execute(statement).mappings()]
     return sorted(found, key=lambda row: TIMEFRAMES.index(row.timeframe))
-
-
-def session_of_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
-    """The session that is currently published from a file of exactly this content; None if there is none."""
-    manifest = load_manifest.c
-    statement = (
-        select(manifest.session)
-        .where(manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None))
-        .order_by(manifest.session)
-        .limit(1)
-    )
-    return connection.execute(statement).scalar_one_or_none()

@@ -1,0 +1,49 @@
+# Every target works on a fresh machine that has python3.11 or newer, make and git.
+.PHONY: demo test up bench lint check calendar lock clean help
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+help:  ## what can be done
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+# The environment: uv by hash, everything else by hash through uv, then this checkout in place.
+$(READY): requirements.lock requirements-uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: python3.11 or newer is needed, $(PYTHON) is %d.%d; try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Setting up .venv (once)"
+	@$(PYTHON) -m venv .venv || { echo "make: the venv module is missing; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $(READY)
+
+demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox
+	@$(BIN)/hd demo
+
+up: $(READY)  ## everything as a service: Dagster UI on 127.0.0.1:3000
+	@$(BIN)/hd up
+
+test: $(READY)  ## all tests; browser tests need Debian's chromium
+	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
+
+lint: $(READY)  ## style, types, import rules
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+check: lint test  ## what CI runs
+
+bench: $(READY)  ## the benchmarks, each beside its peer, into benchmarks/results.json
+	@$(BIN)/python -m benchmarks
+
+calendar: $(READY)  ## take a new snapshot of the exchange calendar from the locked library
+	@$(BIN)/python scripts/write_calendar.py
+
+lock: $(READY)  ## resolve the dependencies again
+	@$(BIN)/uv pip compile pyproject.toml --universal --extra dev --extra bench --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements.lock
+	@echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements-uv.lock
+
+clean:  ## remove the environment and what tests and dbt leave; HD_HOME stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt_project/target dbt_project/logs

@@ -1,0 +1,51 @@
+"""`hd backfill`: bring a range of sessions up to date.
+
+Belongs here: choosing the range. The work is the main job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from hd_pipelines.cli.desk import open_desk, run_main_job
+from hd_pipelines.cli.terminal import Refusal, Steps, console
+from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
+from hd_pipelines.partitions import FIRST_PARTITION
+from hd_pipelines.settings import load_settings
+from hd_pipelines.warehouse.watchlist import add_to_watchlist
+
+DEFAULT_SESSIONS = 90
+
+
+def chosen_window(days: int | None, first: date | None, last: date | None, *, now: datetime) -> list[date]:
+    """Sessions of `--days` or `--from`/`--to`. Raises `Refusal` for a contradiction or an empty range."""
+    if days is not None and first is not None:
+        raise Refusal("--days and --from say the same thing twice; give one of them")
+    end = last or last_completed_session(now)
+    window = sessions_between(first, end) if first else sessions_back(end, days or DEFAULT_SESSIONS)
+    if not window:
+        raise Refusal(f"there is no exchange session from {first} to {end}")
+    if window[0] < FIRST_PARTITION:
+        raise Refusal(f"partitions begin on {FIRST_PARTITION}; {window[0]} is before that")
+    return window
+
+
+def run_backfill(*, symbols: Sequence[str], days: int | None, first: date | None, last: date | None) -> None:
+    """Run the main job over the chosen sessions; `symbols` join the watchlist first."""
+    window = chosen_window(days, first, last, now=datetime.now(UTC))
+    steps = Steps()
+    with steps.step("Postgres and schema"):
+        desk = open_desk(load_settings())
+    if symbols:
+        try:
+            with desk.database.begin() as connection:
+                add_to_watchlist(connection, symbols)
+        except ValueError as error:
+            raise Refusal(str(error)) from None
+    with steps.step(f"Main job, {len(window)} sessions from {window[0]} to {window[-1]}") as step:
+        outcome = run_main_job(desk, window, on_progress=step.advance)
+        step.note = f"run {outcome.run_id[:8]}"
+    if not outcome.succeeded:
+        raise Refusal(f"the main job failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")
+    console().print("done")
