@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,11 @@ NUMERIC_COLUMNS = ("open", "high", "low", "close", "volume", "vwap")
 BINARY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 BINARY_TRAILER = b"\xff\xff"
 _FIELDS = 11
-_DIGITS = 4
-_EXPONENTS = (4, 0, 8)
-"""Tried in this order: prices have up to four decimals, volumes are whole or nearly so."""
+_EXPONENTS = (0, 4, 8)
+"""Tried in this order, since less is shorter: volumes are mostly whole, prices have two to four decimals."""
 _LARGEST = 10**15
 _EPOCH_US = 946_684_800_000_000  # 2000-01-01 in Unix microseconds
 _EPOCH_DAYS = 10_957
-_NUMERIC_BYTES = 8 + 2 * _DIGITS
 # Of four decimals, how many are needed: 1200 → 2, 0 → 0.
 _DECIMALS_USED = np.array(
     [0] + [next(4 - zeros for zeros in (3, 2, 1, 0) if group % 10**zeros == 0) for group in range(1, 10_000)],
@@ -65,22 +65,23 @@ def encode_csv(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def encode_binary(rows: pl.DataFrame, exponents: Exponents) -> bytes:
+def encode_binary(rows: pl.DataFrame, exponents: Exponents) -> memoryview:
     """`rows` (columns as the table, microsecond stamps) as binary tuples, without header and trailer."""
     symbols, timeframes = _text(rows["symbol"]), _text(rows["timeframe"])
-    layout = list(_layout(symbols[0].dtype.itemsize, timeframes[0].dtype.itemsize))
+    numerics = {name: _Digits.of(rows[name].fill_null(0.0).to_numpy(), exponents[name]) for name in NUMERIC_COLUMNS}
+    layout = list(_layout(symbols[0].dtype.itemsize, timeframes[0].dtype.itemsize, numerics))
     tuples = np.empty(rows.height, np.dtype(layout))
-    absent: dict[str, npt.NDArray[np.bool_]] = {}
     tuples["fields"] = _FIELDS
     tuples["symbol"], tuples["symbol_length"] = symbols
     tuples["timeframe"], tuples["timeframe_length"] = timeframes
     tuples["timestamp_length"], tuples["session_length"] = 8, 4
     tuples["timestamp"] = rows["timestamp"].to_physical().to_numpy() - _EPOCH_US
     tuples["session"] = rows["session"].to_physical().to_numpy() - _EPOCH_DAYS
-    for name in NUMERIC_COLUMNS:
-        _put_numeric(tuples, name, rows[name].fill_null(0.0).to_numpy(), exponents[name])
+    for name, digits in numerics.items():
+        _put_numeric(tuples, name, digits)
     tuples["trades_length"] = 8
     tuples["trades"] = rows["trades"].fill_null(0).to_numpy()
+    absent = {}
     for name in (*NUMERIC_COLUMNS, "trades"):
         if rows[name].null_count():
             absent[name] = rows[name].is_null().to_numpy()
@@ -88,15 +89,50 @@ def encode_binary(rows: pl.DataFrame, exponents: Exponents) -> bytes:
     return _without_gaps(tuples, absent)
 
 
-def _layout(symbol_bytes: int, timeframe_bytes: int) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Digits:
+    """A column as base-10000 digits, the last ones first, as many as its largest value needs."""
+
+    groups: list[npt.NDArray[np.int16]]
+    exponent: int
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.float64], exponent: int) -> _Digits:
+        remaining = np.rint(values * 10.0**exponent).astype(np.int64)
+        groups: list[npt.NDArray[np.int16]] = []
+        while not groups or remaining.any():
+            quotient = remaining // 10_000
+            groups.append((remaining - quotient * 10_000).astype(np.int16))
+            remaining = quotient
+        return cls(groups, exponent)
+
+    @property
+    def weight(self) -> int:
+        """Position of the first digit: 0 for the ones, -1 for the first four decimals."""
+        return len(self.groups) - 1 - self.exponent // 4
+
+    @property
+    def decimals(self) -> npt.NDArray[np.int16] | int:
+        """How many decimals each value needs."""
+        if self.exponent == 0:
+            return 0
+        last = _DECIMALS_USED[self.groups[0]]
+        if self.exponent == 4:
+            return last
+        before = _DECIMALS_USED[self.groups[1]] if len(self.groups) > 1 else 0
+        return np.where(last > 0, last + 4, before).astype(np.int16)
+
+
+def _layout(symbol_bytes: int, timeframe_bytes: int, numerics: Mapping[str, _Digits]) -> Iterator[tuple[str, str]]:
     yield "fields", ">i2"
     for name, kind in (("symbol", f"S{symbol_bytes}"), ("timeframe", f"S{timeframe_bytes}")):
         yield f"{name}_length", ">i4"
         yield name, kind
     yield from (("timestamp_length", ">i4"), ("timestamp", ">i8"), ("session_length", ">i4"), ("session", ">i4"))
-    for name in NUMERIC_COLUMNS:
+    for name, digits in numerics.items():
         yield f"{name}_length", ">i4"
-        for part in ("ndigits", "weight", "sign", "dscale", *(f"digit{i}" for i in range(_DIGITS))):
+        positions = (f"digit{position}" for position in range(len(digits.groups)))
+        for part in ("ndigits", "weight", "sign", "dscale", *positions):
             yield f"{name}_{part}", ">i2"
     yield from (("trades_length", ">i4"), ("trades", ">i8"))
 
@@ -110,33 +146,17 @@ def _text(column: pl.Series) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int
     return np.array(encoded)[codes], lengths[codes]
 
 
-def _put_numeric(tuples: npt.NDArray[Any], name: str, values: npt.NDArray[np.float64], exponent: int) -> None:
-    remaining = np.rint(values * 10.0**exponent).astype(np.int64)
-    groups = []
-    for _ in range(_DIGITS):
-        quotient = remaining // 10_000
-        groups.append((remaining - quotient * 10_000).astype(np.int16))
-        remaining = quotient
-    for position, group in enumerate(reversed(groups)):
+def _put_numeric(tuples: npt.NDArray[Any], name: str, digits: _Digits) -> None:
+    for position, group in enumerate(reversed(digits.groups)):
         tuples[f"{name}_digit{position}"] = group
-    tuples[f"{name}_length"] = _NUMERIC_BYTES
-    tuples[f"{name}_ndigits"] = _DIGITS
-    tuples[f"{name}_weight"] = _DIGITS - 1 - exponent // 4
+    tuples[f"{name}_length"] = 8 + 2 * len(digits.groups)
+    tuples[f"{name}_ndigits"] = len(digits.groups)
+    tuples[f"{name}_weight"] = digits.weight
     tuples[f"{name}_sign"] = 0
-    tuples[f"{name}_dscale"] = _decimals(groups, exponent)
+    tuples[f"{name}_dscale"] = digits.decimals
 
 
-def _decimals(groups: list[npt.NDArray[np.int16]], exponent: int) -> npt.NDArray[np.int16] | int:
-    """How many decimals each value needs; `groups` of four digits, the last ones first."""
-    if exponent == 0:
-        return 0
-    last = _DECIMALS_USED[groups[0]]
-    if exponent == 4:
-        return last
-    return np.where(last > 0, last + 4, _DECIMALS_USED[groups[1]]).astype(np.int16)
-
-
-def _without_gaps(tuples: npt.NDArray[Any], absent: Mapping[str, npt.NDArray[np.bool_]]) -> bytes:
+def _without_gaps(tuples: npt.NDArray[Any], absent: Mapping[str, npt.NDArray[np.bool_]]) -> memoryview:
     """The tuples' bytes, less the unused ends of short texts and the payload of nulls."""
     fields: Any = tuples.dtype.fields
     width = tuples.dtype.itemsize
@@ -146,10 +166,7 @@ def _without_gaps(tuples: npt.NDArray[Any], absent: Mapping[str, npt.NDArray[np.
         lengths = tuples[f"{name}_length"].astype(np.int32)
         for position in range(int(lengths.min(initial=size)), size):
             keep[:, start + position] = lengths > position
+    ends = {name: fields[f"{following}_length"][1] for name, following in pairwise((*NUMERIC_COLUMNS, "trades"))}
     for name, is_null in absent.items():
-        start = fields[f"{name}_length"][1] + 4
-        end = start + (8 if name == "trades" else _NUMERIC_BYTES)
-        keep[is_null, start:end] = False
-    if keep.all():
-        return tuples.tobytes()
-    return tuples.view(np.uint8).reshape(len(tuples), width)[keep].tobytes()
+        keep[is_null, fields[f"{name}_length"][1] + 4 : ends.get(name, width)] = False
+    return tuples.view(np.uint8).reshape(len(tuples), width)[keep].data

@@ -84,7 +84,14 @@ def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
 
 def in_key_order(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` by the table's key: the key build then finds them sorted, and equal rows make equal tables."""
-    return rows if _is_in_key_order(rows) else rows.sort(BAR_KEY)
+    if _is_in_key_order(rows):
+        return rows
+    # Ranks of the few distinct names sort in half the time of the names.
+    ranks = {name: pl.Enum(rows[name].unique().sort()) for name in ("symbol", "timeframe")}
+    ranked = rows.with_columns(
+        pl.col(name).cast(names).to_physical().alias(f"#{name}") for name, names in ranks.items()
+    )
+    return ranked.sort("#symbol", "#timeframe", "timestamp", "session").drop("#symbol", "#timeframe")
 
 
 def _is_in_key_order(rows: pl.DataFrame) -> bool:

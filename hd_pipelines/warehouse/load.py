@@ -187,7 +187,10 @@ class _Publication:
 
     def _build(self, loads: Sequence[LeafLoad]) -> None:
         with ThreadPoolExecutor(_BUILDERS, thread_name_prefix="build-leaf") as builders:
-            building = [builders.submit(build_side, self.database, load, self.audit, self.on_step) for load in loads]
+            longest_first = sorted(loads, key=lambda load: load.rows.height, reverse=True)
+            building = [
+                builders.submit(build_side, self.database, load, self.audit, self.on_step) for load in longest_first
+            ]
             try:
                 self.built = [leaf.result() for leaf in building]
             except BaseException:
