@@ -86,7 +86,7 @@ _MADE_FROM = {
         "dagster/table_name": "public.historical_bars",
     },
 )
-def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
     """Bars of all timeframes from one-minute and day aggregates. Grain: one row per symbol, timeframe and bar start."""
     sessions = window(context)
     with warehouse.database.connect() as connection:

@@ -39,7 +39,7 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
     )
     def landed(
         context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, warehouse: Warehouse
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         sessions = window(context)
         client = flat_file_bucket.client
         remotes = client.list_objects(dataset, sessions[0], sessions[-1])

@@ -62,7 +62,7 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
     )
     def ingested(
         context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, lake: Lake, warehouse: Warehouse
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         sessions = window(context)
         report = refresh_lake(
             warehouse.database,
