@@ -42,16 +42,23 @@ COLUMNS = dg.TableSchema(
     ]
 )
 _MADE_FROM = {
-    "symbol": "ticker",
-    "timestamp": "window_start",
-    "open": "open",
-    "high": "high",
-    "low": "low",
-    "close": "close",
-    "volume": "volume",
-    "vwap": "volume",
-    "trades": "transactions",
+    "symbol": ["ticker"],
+    "timestamp": ["window_start"],
+    **{name: [name] for name in ("open", "high", "low", "close", "volume")},
+    "vwap": ["high", "low", "close", "volume"],
+    "trades": ["transactions"],
 }
+COLUMN_LINEAGE = dg.TableColumnLineage(
+    deps_by_column={
+        column: [
+            dg.TableColumnDep(asset_key=lake_key(dataset), column_name=source)
+            for dataset in SOURCES
+            for source in sources
+            if source in dataset.columns
+        ]
+        for column, sources in _MADE_FROM.items()
+    }
+)
 
 
 @dg.asset(
@@ -77,12 +84,6 @@ _MADE_FROM = {
     ],
     metadata={
         "dagster/column_schema": COLUMNS,
-        "dagster/column_lineage": dg.TableColumnLineage(
-            deps_by_column={
-                column: [dg.TableColumnDep(asset_key=lake_key(dataset), column_name=source) for dataset in SOURCES]
-                for column, source in _MADE_FROM.items()
-            }
-        ),
         "dagster/table_name": "public.historical_bars",
     },
 )
@@ -108,6 +109,7 @@ def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Wa
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(rows for _, rows in counts),
+            "dagster/column_lineage": COLUMN_LINEAGE,
             "sessions": len(sessions),
             "symbols": len(symbols),
             "published_symbol_sessions": report.published,

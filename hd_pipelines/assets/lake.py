@@ -51,10 +51,7 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"parquet", "polars"},
         retry_policy=TRANSIENT_RETRIES,
-        metadata={
-            "dagster/column_schema": COLUMNS,
-            "dagster/column_lineage": _column_lineage(dataset),
-        },
+        metadata={"dagster/column_schema": COLUMNS},
         description=(
             f"`lake/{dataset.name}/session=YYYY-MM-DD/part.parquet`: all rows of the vendor's file that can be believed, "
             "sorted by ticker and time. A refused file leaves the last good part in place."
@@ -77,6 +74,7 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.rows_in_window,
+                "dagster/column_lineage": _column_lineage(dataset),
                 "sessions": len(sessions),
                 "ingested": report.ingested,
                 "ingested_rows": report.ingested_rows,
