@@ -1,5 +1,5 @@
 # Every target works on a fresh machine that has python3.11 or newer, make and git.
-.PHONY: demo test up bench lint check calendar lock clean help
+.PHONY: demo test up bench lint check docs calendar lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -35,6 +35,9 @@ check: lint test  ## what CI runs
 
 bench: $(READY)  ## the benchmarks, each beside its peer, into benchmarks/results.json
 	@$(BIN)/python -m benchmarks
+
+docs: $(READY)  ## write the data dictionary and the table of settings again
+	@$(BIN)/python scripts/write_data_dictionary.py
 
 calendar: $(READY)  ## take a new snapshot of the exchange calendar from the locked library
 	@$(BIN)/python scripts/write_calendar.py

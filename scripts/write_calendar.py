@@ -48,7 +48,9 @@ def main() -> None:
         "16:00",
         "13:00",
     }:
-        raise SystemExit("XNYS has hours other than 09:30 to 16:00 or 13:00: market/sessions.py cannot express them yet")
+        raise SystemExit(
+            "XNYS has hours other than 09:30 to 16:00 or 13:00: market/sessions.py cannot express them yet"
+        )
     early = [d for d, close in zip(sessions, local_closes, strict=True) if close.strftime("%H:%M") == "13:00"]
     span = (sessions[-1] - sessions[0]).days + 1
     weekdays = [d for d in (sessions[0] + timedelta(days=i) for i in range(span)) if d.weekday() < 5]

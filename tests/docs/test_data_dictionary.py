@@ -1,0 +1,88 @@
+"""Documents that are written from the code say what the code says now; every dependency has its reason."""
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hd_pipelines.market.findings import Rule
+from hd_pipelines.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def writer():
+    spec = importlib.util.spec_from_file_location(
+        "write_data_dictionary", ROOT / "scripts" / "write_data_dictionary.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_data_dictionary_is_what_the_code_says(writer):
+    assert (DOCS / "data-dictionary.md").read_text() == writer.data_dictionary(), "stale: run `make docs`"
+
+
+def test_the_settings_in_operations_are_the_settings(writer):
+    text = (DOCS / "operations.md").read_text()
+    assert text == writer.with_settings(text), "stale: run `make docs`"
+    assert all(f"`HD_{name.upper()}`" in text for name in Settings.model_fields)
+
+
+def test_a_column_without_a_description_is_refused(writer, tmp_path, monkeypatch):
+    prose = writer.PROSE.read_text()
+    less = tmp_path / "prose.toml"
+    less.write_text(re.sub(r"(?m)^fingerprint = .*$", "", prose))
+    monkeypatch.setattr(writer, "PROSE", less)
+    with pytest.raises(writer.DictionaryIncompleteError, match="fingerprint"):
+        writer.data_dictionary()
+
+
+def test_a_description_that_contradicts_the_table_on_null_is_refused(writer, tmp_path, monkeypatch):
+    prose = writer.PROSE.read_text()
+    wrong = tmp_path / "prose.toml"
+    wrong.write_text(prose.replace('"", "none given"', '"", "never"'))
+    monkeypatch.setattr(writer, "PROSE", wrong)
+    with pytest.raises(writer.DictionaryIncompleteError, match=r"watchlist\.note"):
+        writer.data_dictionary()
+
+
+def test_every_rule_is_explained():
+    text = (DOCS / "data-quality.md").read_text()
+    assert [rule for rule in Rule if f"`{rule}`" not in text] == []
+
+
+def test_every_test_that_is_named_as_proof_exists():
+    text = (DOCS / "data-quality.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", text))
+    defined = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    assert named
+    assert named - defined == set()
+
+
+def test_every_direct_dependency_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
+    names = {re.match(r"[A-Za-z0-9_.-]+", requirement)[0] for requirement in requirements}
+    told = set(re.findall(r"(?m)^\| `([A-Za-z0-9_.-]+)", (DOCS / "dependencies.md").read_text()))
+    assert told == names
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *(f"docs/{file.name}" for file in DOCS.glob("*.md"))]
+)
+def test_links_between_documents_lead_somewhere(document):
+    file = ROOT / document
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text())
+    inside = [link for link in links if "://" not in link and not link.endswith(".png")]
+    assert [link for link in inside if not (file.parent / link).exists()] == []
