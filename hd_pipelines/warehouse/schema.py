@@ -5,6 +5,7 @@ Belongs here: locks, checks and the call into Alembic. The steps themselves are 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from hd_pipelines.warehouse.roles import Role, ensure_roles, roles_are_usable
 
 _LOCK = "hd_pipelines:migrations"
 _POLL_SECONDS = 0.1
+_ALEMBIC = threading.Lock()
+"""Alembic keeps the running migration in a module; two threads of one process would mix theirs up."""
 
 
 @cache
@@ -160,4 +163,5 @@ def _run_revisions(url: str) -> None:
         connection.execute(text("SET search_path = public"))
         connection.commit()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _ALEMBIC:
+            command.upgrade(config, "head")

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,7 +19,7 @@ from sqlalchemy import create_engine
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Severity
-from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse import embedded, schema
 from hd_pipelines.warehouse.engine import Database, sqlalchemy_url
 from hd_pipelines.warehouse.errors import (
     MigrationLockError,
@@ -92,6 +94,16 @@ def test_eight_processes_may_migrate_an_empty_database_at_once(database_url: str
     assert _fork(database_url).split() == ["0"] * 8
     schema.require_head(database_url)
     assert one(database_url, "SELECT count(*) FROM alembic_version") == 1
+
+
+@pytest.mark.slow
+def test_databases_of_a_new_cluster_may_be_set_up_at_once(hd_home: Path) -> None:
+    # Roles belong to the cluster and advisory locks to one database, so here nothing but the catalog settles the race.
+    with embedded.running(hd_home, linger_seconds=2.0) as url:
+        server = PostgresServer(url)
+        urls = [server.new_database() for _ in range(6)]
+        with ThreadPoolExecutor(len(urls)) as pool:
+            assert set(pool.map(schema.upgrade, urls)) == {schema.head()}
 
 
 def test_a_migration_killed_in_any_revision_is_finished_by_the_next(database_url: str) -> None:
