@@ -74,6 +74,10 @@ class DbtProject(dg.ConfigurableResource):  # type: ignore[type-arg]
         with _environment(self._variables(settings)):
             yield output / "target"
 
+    def last_build(self) -> Path:
+        """The file that remembers what the last good build was made from."""
+        return load_settings().home / "dbt" / "last_build.txt"
+
     def _variables(self, settings: Settings) -> dict[str, str]:
         return {
             **address_variables(database_url(settings)),

@@ -1,21 +1,47 @@
 """Dagster's run, event and schedule storage in the desk's Postgres, with pooled connections.
 
 Belongs here: the storage class named in `dagster.yaml`. It finds the database as everything else does, so no URL and no
-password is written into a Dagster file. dagster-postgres opens a connection for every event (NullPool); with a pool and
-`DAGSTER_EVENT_BATCH_SIZE` a backfill of 900 materializations took 4.3 s instead of 23.8 s.
+password is written into a Dagster file. It differs from dagster-postgres in two ways, both measured over 90 sessions and
+14 assets: connections are kept (theirs opens one per event), and the events that announce a run's 1,260 planned
+partitions are written at once (theirs takes 6 ms for each). tests/orchestration/test_instance_storage.py guards both,
+since they lean on private parts of a pinned release.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dagster import DagsterEventType, EventLogEntry
 from dagster._config.config_schema import UserConfigSchema
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.address import dagster_url, ensure_dagster_schema, pooled_engine
+
+
+class DeskEventLogStorage(PostgresEventLogStorage):
+    """Writes the planned materializations of a run in one statement and touches each asset's row once."""
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events that belong together; order within an asset is kept."""
+        planned = [e for e in events if e.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
+        if planned:
+            self._store_planned(planned)
+        others = [e for e in events if e.dagster_event_type is not DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
+        if others:
+            super().store_event_batch(others)
+
+    def _store_planned(self, events: Sequence[EventLogEntry]) -> None:
+        statement = self.prepare_insert_event_batch(events).returning(SqlEventLogStorageTable.c.id)
+        with self._connect() as connection:
+            ids = [int(row[0]) for row in connection.execute(statement).fetchall()]
+        last = {event.get_dagster_event().asset_key: (event, number) for event, number in zip(events, ids, strict=True)}
+        with self.index_transaction() as connection:
+            for event, number in last.values():
+                self._store_asset_event(connection, event, number)
 
 
 class DeskStorage(DagsterPostgresStorage):
@@ -24,9 +50,10 @@ class DeskStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         ensure_dagster_schema(postgres_url)
         super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = DeskEventLogStorage(postgres_url)
         engine = pooled_engine(postgres_url)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
-            storage._engine.dispose()  # noqa: SLF001  (no public way; tests/orchestration/test_instance_storage.py guards it)
+            storage._engine.dispose()  # noqa: SLF001
             storage._engine = engine  # noqa: SLF001
 
     @classmethod

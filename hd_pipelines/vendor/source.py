@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -60,10 +61,16 @@ def announced(home: Path) -> SandboxAddress | None:
         return None
 
 
+@cache
+def _say(event: str, **place: str) -> None:
+    # Once per process and address: every step of a run makes its own client.
+    _log.info(event, **place)
+
+
 def flat_files_client(settings: Settings) -> FlatFiles:
     """The client for this desk's bucket; says in one log line which it is."""
     if settings.flat_files_key_id is not None and settings.flat_files_secret is not None:
-        _log.info("flat files come from the vendor", url=settings.flat_files_url)
+        _say("flat files come from the vendor", url=settings.flat_files_url)
         return FlatFiles(
             url=settings.flat_files_url,
             bucket=settings.flat_files_bucket,
@@ -77,7 +84,7 @@ def flat_files_client(settings: Settings) -> FlatFiles:
             "no vendor credentials are set and no sandbox is running for this HD_HOME: start `hd sandbox`, or set "
             "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET"
         )
-    _log.info("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
+    _say("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
     return FlatFiles(
         url=address.url,
         bucket=settings.flat_files_bucket,

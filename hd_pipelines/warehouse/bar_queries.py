@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.sessions import regular_hours
@@ -65,6 +65,16 @@ def day_closes(connection: Connection, symbol: str, first: date, last: date) -> 
     )
     rows: Sequence[Any] = connection.execute(statement).all()
     return [(session, float(close)) for session, close in rows]
+
+
+def published_state(connection: Connection) -> str:
+    """A text that changes whenever bars are published or marts disappear; equal texts mean equal inputs for dbt."""
+    manifest = bars_manifest.c
+    pairs, rows, newest = connection.execute(
+        select(func.count(), func.sum(manifest.rows), func.max(manifest.loaded_at))
+    ).one()
+    marts = connection.execute(text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")).scalar()
+    return f"{pairs} pairs, {rows} bars, {newest}, {marts} relations in marts"
 
 
 def newest_session(connection: Connection) -> date | None:
