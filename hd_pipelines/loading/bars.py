@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -34,6 +34,7 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.findings import Judged, settle
 from hd_pipelines.warehouse.load import publish_bars
 from hd_pipelines.warehouse.roles import Role
+from hd_pipelines.warehouse.watchlist import active_symbols
 
 MOST_PAIRS_AT_ONCE = 3_000
 """Symbol-sessions derived and published in one transaction: about 1.6 M bars, half a gigabyte at the peak."""
@@ -86,8 +87,10 @@ def _settle_missing(
     database: Database, symbols: Sequence[str], sessions: Sequence[date], run_id: str | None
 ) -> list[Finding]:
     with database.begin(Role.SERVICE) as connection:
-        have = bar_queries.published_pairs(connection, symbols, sessions[0], sessions[-1])
-        missing = bar_audit.missing_findings(have, symbols, sessions)
+        # Judged for the whole watchlist, also when one symbol is refreshed: only then "all symbols" is true.
+        expected = {*active_symbols(connection), *symbols}
+        have = bar_queries.published_pairs(connection, expected, sessions[0], sessions[-1])
+        missing = bar_audit.missing_findings(have, expected, sessions)
         judged = Judged(bar_audit.DATASET, frozenset(sessions), bar_audit.MISSING_RULES)
         settle(connection, missing, [judged], run_id=run_id)
     return missing
@@ -127,9 +130,10 @@ def _refresh_portion(
     symbols = sorted({symbol for symbol, _ in pending})
     bars = derive(lake, symbols, sessions).join(_frame(pending), on=["symbol", "session"], how="semi")
     hours = hours_frame(sessions)
-    before = sessions_back(sessions[0], bar_audit.USUAL_SESSIONS + 1)[:-1]
+    # Also what lies published between pending sessions: a session that was withheld stays pending by itself.
+    first = sessions_back(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
     with database.connect() as connection:
-        earlier = bar_queries.minute_shares(connection, symbols, before)
+        earlier = bar_queries.minute_shares(connection, symbols, sessions_between(first, sessions[-1]))
     verdict = bar_audit.audit(bars, hours, earlier)
     if judge is not None and not bars.is_empty():
         opinions = judge(bars, bar_audit.coverage(bars, hours, earlier))
@@ -142,7 +146,7 @@ def _refresh_portion(
         scope=Scope(frozenset(scope)),
         fingerprints=scope,
         findings=verdict.findings,
-        judged=[Judged(bar_audit.DATASET, frozenset(sessions), bar_audit.AUDIT_RULES, frozenset(symbols))],
+        judged=_judged(pending),
         run_id=run_id,
     )
     totals.rows += verdict.accepted.height
@@ -153,40 +157,53 @@ def _refresh_portion(
         totals.by_timeframe[timeframe] = totals.by_timeframe.get(timeframe, 0) + rows
 
 
-def derive(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
-    """Bars of all timeframes from what the lake has of `symbols` in `sessions` (ascending). Returns `bars.SCHEMA`."""
-    hours = hours_frame(sessions)
-    week_sessions = sorted({day for session in sessions for day in week_of(session)})
-    parts = []
-    for minute, day, tickers in _sources(symbols):
-        if not tickers:
-            continue
-        intraday = intraday_bars(_read(lake, minute, sessions, tickers), hours)
-        days_of_weeks = _read(lake, day, week_sessions, tickers)
-        all_days = day_bars(days_of_weeks, intraday, hours_frame(week_sessions))
-        parts += [
-            intraday,
-            all_days.filter(pl.col("session").is_in(list(sessions))),
-            week_bars(all_days).filter(pl.col("session").is_in(list(sessions))),
-        ]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
-
-
-def _sources(symbols: Sequence[str]) -> list[tuple[FlatFileDataset, FlatFileDataset, list[str]]]:
-    tickers = [ticker_of(symbol) for symbol in symbols]
+def _judged(pairs: Iterable[Pair]) -> list[Judged]:
+    """Exactly `pairs`: what was found earlier about other symbols of the same sessions stays open."""
+    symbols: dict[date, set[str]] = {}
+    for symbol, session in pairs:
+        symbols.setdefault(session, set()).add(symbol)
     return [
-        (STOCK_MINUTE, STOCK_DAY, [ticker for ticker in tickers if not is_index(ticker)]),
-        (INDEX_MINUTE, INDEX_DAY, [ticker for ticker in tickers if is_index(ticker)]),
+        Judged(bar_audit.DATASET, frozenset({session}), bar_audit.AUDIT_RULES, frozenset(of_session))
+        for session, of_session in symbols.items()
     ]
 
 
-def _read(lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date], tickers: list[str]) -> pl.DataFrame:
-    rows = lake.scan(dataset, sessions[0], sessions[-1], tickers=tickers)
+def derive(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
+    """Bars of all timeframes from what the lake has of `symbols` in `sessions` (ascending). Returns `bars.SCHEMA`.
+
+    Where a session ends its week, that week's other days are read too: a week's VWAP is made of all its minutes,
+    whichever of its sessions are asked for.
+    """
+    read = sorted({*sessions, *(day for session in sessions if _ends_week(session) for day in week_of(session))})
+    hours = hours_frame(read)
+    parts = []
+    for minute, day, symbol_of in _sources(symbols):
+        if not symbol_of:
+            continue
+        intraday = intraday_bars(_read(lake, minute, read, symbol_of), hours)
+        days = day_bars(_read(lake, day, read, symbol_of), intraday, hours)
+        parts += [bars.filter(pl.col("session").is_in(list(sessions))) for bars in (intraday, days, week_bars(days))]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
+
+
+def _ends_week(session: date) -> bool:
+    return session == week_of(session)[-1]
+
+
+def _sources(symbols: Sequence[str]) -> list[tuple[FlatFileDataset, FlatFileDataset, dict[str, str]]]:
+    symbol_of = {ticker_of(symbol): symbol for symbol in symbols}
+    return [
+        (STOCK_MINUTE, STOCK_DAY, {ticker: name for ticker, name in symbol_of.items() if not is_index(ticker)}),
+        (INDEX_MINUTE, INDEX_DAY, {ticker: name for ticker, name in symbol_of.items() if is_index(ticker)}),
+    ]
+
+
+def _read(lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date], symbol_of: Mapping[str, str]) -> pl.DataFrame:
+    rows = lake.read(dataset, sessions[0], sessions[-1], tickers=symbol_of)
     return (
         rows.filter(pl.col("session").is_in(list(sessions)))
-        .with_columns(symbol=pl.col("ticker").str.strip_prefix("I:"))
+        .with_columns(symbol=pl.col("ticker").replace_strict(symbol_of, return_dtype=pl.String))
         .drop("ticker")
-        .collect()
     )
 
 
@@ -205,8 +222,9 @@ def _fingerprints(database: Database, symbols: Sequence[str], sessions: Sequence
             inputs = [sources.get((minute.name, session)), sources.get((day.name, session))]
             if not any(inputs):
                 continue
-            if session == week_of(session)[-1]:
-                inputs += [sources.get((day.name, earlier)) for earlier in week_of(session)[:-1]]
+            if _ends_week(session):
+                week = week_of(session)[:-1]
+                inputs += [sources.get((dataset.name, earlier)) for earlier in week for dataset in (minute, day)]
             text = "|".join([str(DERIVATION), *(mark or "" for mark in inputs)])
             marks[symbol, session] = hashlib.sha256(text.encode()).hexdigest()[:32]
     return marks

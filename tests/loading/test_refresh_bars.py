@@ -1,0 +1,240 @@
+"""From the lake to published bars: only what changed is touched, and what failed is not published."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from hd_pipelines.loading.bars import lake_sessions
+from hd_pipelines.loading.watchlist import backfill_queue
+from hd_pipelines.market.findings import Rule
+from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from tests.support.desk import SESSIONS, SYMBOLS, day_rows, minute_rows, vendor_object
+
+TUESDAY, FRIDAY = date(2026, 5, 12), date(2026, 5, 15)
+WEEK = SESSIONS[:5]
+
+
+def cut_to(symbol: str, first: int, last: int):
+    """Keep only minutes `first` to `last` of `symbol`."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        minute = pl.int_range(pl.len()).over("ticker")
+        return frame.filter((pl.col("ticker") != symbol) | minute.is_between(first, last))
+
+    return change
+
+
+def test_two_weeks_of_three_symbols_become_bars_of_every_timeframe(desk):
+    desk.publish_files()
+    report = desk.refresh()
+    assert report.rows_by_timeframe == {
+        "1m": 30 * 390,
+        "5m": 30 * 78,
+        "15m": 30 * 26,
+        "1h": 30 * 7,
+        "4h": 30 * 2,
+        "day": 30,
+        "week": 3 * 2,
+    }
+    assert (report.published, report.withheld, report.findings) == (30, 0, ())
+    counted = desk.table("select timeframe, count(*) from historical_bars group by 1")
+    assert dict(counted) == report.rows_by_timeframe
+
+
+def test_a_second_run_writes_nothing(desk):
+    desk.publish_files()
+    desk.refresh()
+    before = desk.row_versions()
+    manifest = desk.table("select ctid, xmin, * from bars_manifest order by symbol, session")
+    loads = desk.table("select ctid, xmin, * from load_manifest order by load_id")
+    again = desk.to_lake()
+    assert [(report.ingested, report.already_known) for report in again.values()] == [(0, 10), (0, 10)]
+    report = desk.to_bars()
+    assert (report.published, report.rows, report.up_to_date) == (0, 0, 30)
+    assert desk.row_versions() == before
+    assert desk.table("select ctid, xmin, * from bars_manifest order by symbol, session") == manifest
+    assert desk.table("select ctid, xmin, * from load_manifest order by load_id") == loads
+
+
+def test_a_republished_object_reloads_its_session_and_its_week_only(desk):
+    desk.publish_files()
+    desk.refresh()
+    before = {row[:3]: row for row in desk.row_versions()}
+    highs = desk.table(
+        "select high from historical_bars where symbol = 'SPY' and timeframe = 'week' order by timestamp"
+    )
+    desk.publish_files([TUESDAY], shift=900.0)
+    assert [report.ingested for report in desk.to_lake().values()] == [1, 1]
+    report = desk.to_bars()
+    assert report.published == 6  # three symbols: Tuesday, and Friday for its week bar
+    reloaded = {row[:3] for row in desk.row_versions() if before.get(row[:3]) != row}
+    touched = desk.table(
+        "select symbol, timeframe, timestamp from historical_bars where session in (%s, %s)", TUESDAY, FRIDAY
+    )
+    assert reloaded == set(touched)
+    after = desk.table(
+        "select high from historical_bars where symbol = 'SPY' and timeframe = 'week' order by timestamp"
+    )
+    assert after[0][0] > 900 > highs[0][0]
+    assert after[1] == highs[1]
+
+
+def test_a_week_follows_its_tuesday_even_if_only_tuesday_is_asked_for(desk):
+    desk.publish_files()
+    desk.refresh()
+    desk.publish_files([TUESDAY], shift=900.0)
+    desk.refresh([TUESDAY])
+    week = desk.table("select max(high) from historical_bars where timeframe = 'week' and session = %s", FRIDAY)
+    day = desk.table("select max(high) from historical_bars where timeframe = 'day' and session = %s", TUESDAY)
+    assert week == day
+
+
+def test_nothing_that_failed_is_published_and_the_last_good_bars_stay(desk):
+    desk.publish_files()
+    desk.refresh()
+    good = desk.bars()
+    last = SESSIONS[-1]
+    desk.publish_files([last], shift=3.0, minutes=cut_to("SPY", 0, 99))  # 100 of 390 minutes: 0.26 of the usual
+    report = desk.refresh()
+    assert (report.published, report.withheld) == (2, 1)
+    assert [row for row in desk.bars() if row[0] == "SPY"] == [row for row in good if row[0] == "SPY"]
+    assert [row for row in desk.bars() if row[0] == "AAPL"] != [row for row in good if row[0] == "AAPL"]
+    (found,) = desk.findings()
+    assert (found.rule, found.severity, found.subject, found.session) == (Rule.ROW_COUNT_UNUSUAL, "error", "SPY", last)
+
+    desk.publish_files([last], shift=4.0)
+    report = desk.refresh()
+    assert (report.published, report.withheld, desk.findings()) == (3, 0, [])
+    resolved = desk.table("select count(*) from data_findings where resolved_at is not null")
+    assert resolved == [(1,)]
+
+
+def test_a_withheld_session_is_tried_again_and_does_not_close_what_is_known_of_others(desk):
+    """AAPL was halted for an hour of the last session (a warning); SPY of it is withheld and so stays pending."""
+    desk.publish_files()
+    desk.refresh()
+    last = SESSIONS[-1]
+
+    def change(frame):
+        minute = pl.int_range(pl.len()).over("ticker")
+        return cut_to("SPY", 0, 99)(frame.filter((pl.col("ticker") != "AAPL") | ~minute.is_between(100, 159)))
+
+    desk.publish_files([last], shift=3.0, minutes=change)
+    desk.refresh()
+    known = {(found.rule, found.severity, found.subject) for found in desk.findings()}
+    assert known == {(Rule.ROW_COUNT_UNUSUAL, "error", "SPY"), (Rule.SESSION_INCOMPLETE, "warning", "AAPL")}
+    desk.publish_files([TUESDAY], shift=1.0)
+    report = desk.refresh()
+    assert report.withheld == 1
+    assert {(found.rule, found.severity, found.subject) for found in desk.findings()} == known
+
+
+def test_a_second_judge_keeps_back_what_it_names(desk):
+    desk.publish_files()
+    desk.to_lake()
+    asked = []
+
+    def judge(bars, coverage):
+        asked.append((bars.height, coverage.height))
+        return []
+
+    desk.to_bars(judge=judge)
+    assert asked == [(len(desk.table("select 1 from historical_bars")), 30)]
+
+
+def test_a_symbol_that_joins_gets_its_history_from_the_lake(desk):
+    desk.publish_files(symbols=(*SYMBOLS, "NVDA"))
+    desk.refresh()
+    with desk.database.begin() as connection:
+        add_to_watchlist(connection, ["NVDA"])
+    before = desk.row_versions()
+    reports = backfill_queue(desk.database, desk.lake)
+    assert reports["NVDA"].published == len(lake_sessions(desk.lake)) == 10
+    assert [row for row in desk.row_versions() if row[0] != "NVDA"] == before
+    assert desk.table("select count(*) from historical_bars where symbol = 'NVDA' and timeframe = '1m'") == [(3900,)]
+    assert backfill_queue(desk.database, desk.lake) == {}
+
+
+def test_a_new_symbol_without_history_is_missing_by_itself_and_not_for_everybody(desk):
+    desk.publish_files()
+    desk.refresh()
+    with desk.database.begin() as connection:
+        add_to_watchlist(connection, [*SYMBOLS, "NEWCO"])
+    backfill_queue(desk.database, desk.lake)
+    assert {(found.rule, found.severity, found.subject) for found in desk.findings()} == {
+        (Rule.SYMBOL_MISSING, "warning", "NEWCO")
+    }
+    with desk.database.begin() as connection:
+        add_to_watchlist(connection, ["OTHER"])
+    desk.to_bars(symbols=["OTHER"])
+    assert {found.subject for found in desk.findings()} == {"NEWCO", "OTHER"}
+
+
+def test_a_session_that_never_came_is_one_finding(desk):
+    desk.publish_files([session for session in SESSIONS if session != TUESDAY])
+    desk.refresh()
+    (found,) = desk.findings()
+    assert (found.rule, found.session, found.subject) == (Rule.SESSION_MISSING, TUESDAY, "all symbols")
+    weeks = desk.table("select distinct session from historical_bars where timeframe = 'week'")
+    assert weeks == [(SESSIONS[-1],)]  # the first week lacks its Tuesday
+
+
+def test_an_index_given_as_a_ticker_keeps_that_name(desk):
+    from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, INDEX_MINUTE
+
+    for session in WEEK:
+        minutes, days = minute_rows(session, ["I:COMP"]), day_rows(session, ["I:COMP"])
+        desk.land(INDEX_MINUTE, session, vendor_object(minutes, INDEX_MINUTE, session))
+        desk.land(INDEX_DAY, session, vendor_object(days, INDEX_DAY, session))
+    desk.symbols = ("I:COMP",)
+    report = desk.refresh(WEEK)
+    assert (report.published, report.findings) == (5, ())
+    counts = desk.table(
+        "select symbol, count(*), count(volume), count(vwap), count(trades) from historical_bars group by 1"
+    )
+    assert counts == [("I:COMP", 5 * (390 + 78 + 26 + 7 + 2 + 1) + 1, 0, 0, 0)]
+
+
+def test_a_changed_rule_of_derivation_makes_all_bars_again(desk, monkeypatch):
+    desk.publish_files(WEEK)
+    desk.refresh(WEEK)
+    same = [row[:-2] for row in desk.bars() if len(row) > 5]
+    monkeypatch.setattr("hd_pipelines.loading.bars.DERIVATION", 2)
+    assert desk.to_bars(WEEK).published == 15
+    assert [row[:-2] for row in desk.bars() if len(row) > 5] == same
+
+
+@pytest.mark.parametrize("dataset", [STOCK_MINUTE, STOCK_DAY])
+def test_one_kind_of_file_is_enough(desk, dataset):
+    desk.publish_files(WEEK)
+    desk.landed_files = {dataset: desk.landed_files[dataset]}
+    assert desk.refresh(WEEK).findings == ()
+    frames = {row[0] for row in desk.table("select distinct timeframe from historical_bars")}
+    assert frames == ({"day", "week"} if dataset is STOCK_DAY else {"1m", "5m", "15m", "1h", "4h"})
+
+
+def test_a_week_is_the_same_whether_its_days_come_together_or_one_by_one(make_desk):
+    together, daily = make_desk(), make_desk()
+    for desk in (together, daily):
+        desk.publish_files(WEEK)
+    together.refresh(WEEK)
+    for session in WEEK:
+        daily.refresh([session])
+    week = "select symbol, volume, vwap from historical_bars where timeframe = 'week' order by 1"
+    assert daily.table(week) == together.table(week)
+    assert None not in {vwap for _, _, vwap in daily.table(week)}
+    assert daily.bars() == together.bars()
+
+
+def test_a_week_follows_minutes_alone(desk):
+    """Its VWAP is made of the minutes of all its days."""
+    desk.publish_files(WEEK)
+    desk.refresh(WEEK)
+    before = desk.table("select vwap from historical_bars where timeframe = 'week' order by symbol")
+    rows = minute_rows(TUESDAY).with_columns(volume=pl.col("volume") * pl.int_range(1, pl.len() + 1))
+    desk.land(STOCK_MINUTE, TUESDAY, vendor_object(rows, STOCK_MINUTE, TUESDAY))
+    desk.refresh(WEEK)
+    after = desk.table("select vwap from historical_bars where timeframe = 'week' order by symbol")
+    assert all(new != old for (new,), (old,) in zip(after, before, strict=True))

@@ -1,0 +1,133 @@
+"""From landed files to the lake: the manifest knows every version, a refused file changes nothing."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from hd_pipelines.loading import lake as loading_lake
+from hd_pipelines.market.findings import Rule
+from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE
+from tests.support.desk import SESSIONS, minute_rows, vendor_object
+
+LAST = SESSIONS[-1]
+
+
+def bad_tick(frame: pl.DataFrame) -> pl.DataFrame:
+    """One row of SPY has a high below its low: it is set aside."""
+    first = (pl.col("ticker") == "SPY") & (pl.int_range(pl.len()).over("ticker") == 5)
+    return frame.with_columns(high=pl.when(first).then(pl.col("low") - 1).otherwise(pl.col("high")))
+
+
+def manifest(desk):
+    return desk.table(
+        "select dataset, session, etag, superseded_by is null from load_manifest order by ingested_at, session"
+    )
+
+
+def test_every_version_is_recorded_and_the_newest_is_current(desk):
+    desk.publish_files([LAST])
+    desk.to_lake()
+    desk.publish_files([LAST], shift=1.0)
+    desk.to_lake()
+    minutes = [(etag, current) for dataset, _, etag, current in manifest(desk) if dataset == STOCK_MINUTE.name]
+    newest = desk.landed_files[STOCK_MINUTE][LAST].etag
+    assert [(etag == newest, current) for etag, current in minutes] == [(False, False), (True, True)]
+    assert desk.lake.part(STOCK_MINUTE, LAST).source.etag == newest
+
+
+def test_a_refused_file_keeps_the_last_good_part_and_lets_others_on(desk):
+    desk.publish_files(SESSIONS[-2:])
+    desk.refresh(SESSIONS[-2:])
+    part, bars = desk.lake.part(STOCK_MINUTE, LAST).source, desk.bars()
+    body = desk.landed_files[STOCK_MINUTE][LAST].path.read_bytes()
+    desk.land(STOCK_MINUTE, LAST, body[: len(body) // 2])
+    desk.publish_files([SESSIONS[0]])
+    report = desk.to_lake()[STOCK_MINUTE]
+    assert (report.ingested, report.refused) == (1, 1)
+    assert report.findings[0].rule is Rule.GZIP_TRUNCATED
+    assert desk.lake.part(STOCK_MINUTE, LAST).source == part
+    desk.to_bars(SESSIONS[-2:])
+    assert desk.bars() == bars
+    (found,) = [found for found in desk.findings() if found.dataset == STOCK_MINUTE.name]
+    assert (found.rule, found.session) == (Rule.GZIP_TRUNCATED, LAST)
+
+    desk.publish_files([LAST], shift=2.0)
+    assert desk.to_lake()[STOCK_MINUTE].refused == 0
+    assert [found for found in desk.findings() if found.dataset == STOCK_MINUTE.name] == []
+
+
+def test_a_file_that_stays_refused_is_refused_again_by_every_run(desk):
+    desk.land(STOCK_MINUTE, LAST, b"")
+    for _ in range(2):
+        assert desk.to_lake()[STOCK_MINUTE].refused == 1
+    assert desk.table("select count(*) from data_findings") == [(1,)]
+
+
+def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(desk, monkeypatch):
+    desk.publish_files([LAST], minutes=bad_tick)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crash:
+        crash.setattr(loading_lake, "_record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            desk.to_lake()
+    assert desk.lake.part(STOCK_MINUTE, LAST) is not None
+    assert manifest(desk) == desk.findings() == []
+    desk.to_lake()
+    assert sorted((dataset, current) for dataset, _, _, current in manifest(desk)) == [
+        (STOCK_DAY.name, True),
+        (STOCK_MINUTE.name, True),
+    ]
+    (found,) = [found for found in desk.findings() if found.dataset == STOCK_MINUTE.name]
+    assert (found.rule, found.session) == (Rule.HIGH_BELOW_LOW, LAST)
+
+
+def test_a_part_that_was_lost_is_made_again(desk):
+    desk.publish_files()
+    desk.to_lake()
+    desk.lake.remove(STOCK_DAY, LAST)
+    report = desk.to_lake()[STOCK_DAY]
+    assert (report.ingested, report.already_known) == (1, 9)
+    assert desk.lake.part(STOCK_DAY, LAST) is not None
+
+
+def test_parts_made_by_older_code_are_made_again(desk, monkeypatch):
+    desk.publish_files(SESSIONS[:3])
+    desk.to_lake(SESSIONS[:3])
+    monkeypatch.setattr(loading_lake, "INGEST_VERSION", 2)
+    assert desk.to_lake(SESSIONS[:3])[STOCK_DAY].ingested == 3
+
+
+def test_a_file_half_as_long_as_the_sessions_before_is_refused(desk):
+    desk.publish_files(SESSIONS[:-1])
+    desk.to_lake()
+    rows = minute_rows(LAST).filter(pl.int_range(pl.len()).over("ticker") < 190)
+    desk.land(STOCK_MINUTE, LAST, vendor_object(rows, STOCK_MINUTE, LAST))
+    report = desk.to_lake()[STOCK_MINUTE]
+    assert (report.refused, report.findings[0].rule) == (1, Rule.ROW_COUNT_UNUSUAL)
+
+
+def test_the_same_bytes_under_a_second_date_are_refused(desk):
+    desk.publish_files([LAST])
+    desk.to_lake()
+    body = desk.landed_files[STOCK_DAY][LAST].path.read_bytes()
+    desk.land(STOCK_DAY, SESSIONS[-2], body)
+    report = desk.to_lake()[STOCK_DAY]
+    assert report.findings[0].rule is Rule.OBJECT_UNDER_TWO_DATES
+    assert desk.lake.sessions(STOCK_DAY) == [LAST]
+
+
+def test_progress_and_window_are_told(desk):
+    desk.publish_files(SESSIONS[:2])
+    told = []
+    files = list(desk.landed_files[STOCK_DAY].values())
+    report = loading_lake.refresh_lake(
+        desk.database, desk.lake, STOCK_DAY, files, sessions=SESSIONS, on_progress=lambda *step: told.append(step)
+    )
+    assert told == [(1, 2), (2, 2)]
+    assert report.rows_by_session == ((date(2026, 5, 11), 3), (date(2026, 5, 12), 3))
+    assert report.rows_in_window == 6
+    assert report.source_sha256 == files[-1].sha256

@@ -1,0 +1,216 @@
+"""A small desk for tests: a warehouse at head, a lake, and files of a market of a few symbols.
+
+def test_something(desk):
+    desk.deliver(SESSIONS)                  # files of every session land and go into the lake
+    desk.refresh()                          # and become bars
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+
+from hd_pipelines.lake import Lake
+from hd_pipelines.loading.bars import BarsReport, refresh_bars
+from hd_pipelines.loading.lake import LakeReport, refresh_lake
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns, regular_hours, sessions_back
+from hd_pipelines.sandbox.vendor_csv import compress, csv_text
+from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
+from hd_pipelines.vendor.landing import LandedFile
+from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.queries import OpenFinding, open_findings
+from tests.support.flat_files import landed
+from tests.support.postgres import PostgresServer
+
+SESSIONS = sessions_back(date(2026, 5, 22), 10)
+"""Two whole weeks, Monday 2026-05-11 to Friday 2026-05-22, no holiday and no half day."""
+SYMBOLS = ("AAPL", "MSFT", "SPY")
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def unchanged(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
+
+
+def minute_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 0.0) -> pl.DataFrame:
+    """All regular minutes of `symbols` in the vendor's columns; equal arguments give equal rows."""
+    hours = regular_hours(session)
+    frames = []
+    for symbol in sorted(symbols):
+        start = 100 + int(hashlib.sha256(f"{symbol}{session}".encode()).hexdigest()[:3], 16) % 50 + shift
+        close = pl.Series([round(start + (minute * 7 % 31) / 100, 2) for minute in range(hours.minutes)])
+        frames.append(
+            pl.DataFrame(
+                {
+                    "ticker": symbol,
+                    "volume": [float(100 + minute % 17) for minute in range(hours.minutes)],
+                    "open": (close - 0.01).round(2),
+                    "close": close,
+                    "high": (close + 0.02).round(2),
+                    "low": (close - 0.03).round(2),
+                    "window_start": [hours.opens_at_ns + m * NANOSECONDS_PER_MINUTE for m in range(hours.minutes)],
+                    "transactions": 5,
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def day_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 0.0) -> pl.DataFrame:
+    """The day aggregates that go with `minute_rows`, volume with extended hours."""
+    added = minute_rows(session, symbols, shift=shift).group_by("ticker", maintain_order=True)
+    return added.agg(
+        volume=pl.col("volume").sum() + 1000,
+        open=pl.col("open").first(),
+        close=pl.col("close").last(),
+        high=pl.col("high").max(),
+        low=pl.col("low").min(),
+        window_start=pl.lit(midnight_ns(session)),
+        transactions=pl.col("transactions").sum(),
+    )
+
+
+def vendor_object(frame: pl.DataFrame, dataset: FlatFileDataset, session: date) -> bytes:
+    """The object's bytes, as the vendor serves them."""
+    return compress(csv_text(frame, dataset, session))
+
+
+@dataclass
+class SmallDesk:
+    """Database, lake and a folder of landed files."""
+
+    url: str
+    database: Database
+    lake: Lake
+    folder: Path
+    symbols: Sequence[str] = SYMBOLS
+    landed_files: dict[FlatFileDataset, dict[date, LandedFile]] = field(default_factory=dict)
+
+    def land(self, dataset: FlatFileDataset, session: date, body: bytes) -> LandedFile:
+        """A file that was just downloaded; the newest version of its session."""
+        version = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        file = landed(self.folder, body, dataset=dataset, session=session, etag=version)
+        self.landed_files.setdefault(dataset, {})[session] = file
+        return file
+
+    def publish_files(
+        self,
+        sessions: Iterable[date] = SESSIONS,
+        *,
+        symbols: Iterable[str] | None = None,
+        shift: float = 0.0,
+        minutes: Change = unchanged,
+        days: Change = unchanged,
+    ) -> None:
+        """Land minute and day files of `sessions`; `minutes` and `days` change their rows first."""
+        names = tuple(symbols or self.symbols)
+        for session in sessions:
+            rows = minutes(minute_rows(session, names, shift=shift))
+            self.land(STOCK_MINUTE, session, vendor_object(rows, STOCK_MINUTE, session))
+            rows = days(day_rows(session, names, shift=shift))
+            self.land(STOCK_DAY, session, vendor_object(rows, STOCK_DAY, session))
+
+    def to_lake(self, sessions: Sequence[date] = SESSIONS) -> dict[FlatFileDataset, LakeReport]:
+        """Refresh the lake with everything landed."""
+        return {
+            dataset: refresh_lake(
+                self.database,
+                self.lake,
+                dataset,
+                [file for day, file in sorted(files.items()) if day in set(sessions)],
+                sessions=sessions,
+            )
+            for dataset, files in self.landed_files.items()
+        }
+
+    def to_bars(self, sessions: Sequence[date] = SESSIONS, **options: object) -> BarsReport:
+        """Refresh the bars of the desk's symbols."""
+        given = {"symbols": list(self.symbols)} | options
+        return refresh_bars(self.database, self.lake, sessions=sessions, **given)  # type: ignore[arg-type]
+
+    def refresh(self, sessions: Sequence[date] = SESSIONS) -> BarsReport:
+        """From landed files to bars."""
+        self.to_lake(sessions)
+        return self.to_bars(sessions)
+
+    def findings(self) -> list[OpenFinding]:
+        """Everything that is open."""
+        with self.database.connect() as connection:
+            return open_findings(connection)
+
+    def table(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Rows of `query`, as superuser: row-level security hides nothing."""
+        return rows(self.url, query, *values)
+
+    def bars(self) -> list[tuple[object, ...]]:
+        """The whole table in key order, without `created_at`."""
+        return bars_of(self.url)
+
+    def row_versions(self) -> list[tuple[object, ...]]:
+        """Which physical version each bar is: a row that was written again has another one."""
+        return self.table(
+            "select symbol, timeframe, timestamp, tableoid::regclass::text, ctid::text, xmin::text, created_at"
+            " from historical_bars order by 1, 2, 3"
+        )
+
+
+def rows(url: str, query: str, *values: object) -> list[tuple[object, ...]]:
+    """Rows of `query` as superuser."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(query, values or None).fetchall()  # type: ignore[arg-type]
+
+
+def bars_of(url: str) -> list[tuple[object, ...]]:
+    """Every bar and every manifest row of a warehouse, without the times and run of writing."""
+    return [
+        *rows(
+            url,
+            "select symbol, timeframe, timestamp, session, open::text, high::text, low::text, close::text,"
+            " volume::text, vwap::text, trades from historical_bars order by symbol, timeframe, timestamp, session",
+        ),
+        *rows(url, "select symbol, session, fingerprint, rows from bars_manifest order by symbol, session"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def desk_template(postgres_server: PostgresServer) -> str:
+    """A database at head that others are copied from."""
+    url = postgres_server.new_database()
+    schema.upgrade(url)
+    return url
+
+
+@pytest.fixture
+def make_desk(postgres_server: PostgresServer, desk_template: str, tmp_path: Path) -> Iterator[Callable[[], SmallDesk]]:
+    """Desks with a warehouse, a lake and a landing folder of their own."""
+    made: list[SmallDesk] = []
+
+    def make() -> SmallDesk:
+        home = tmp_path / f"desk{len(made)}"
+        (home / "landed").mkdir(parents=True)
+        url = postgres_server.new_database(template=desk_template)
+        made.append(SmallDesk(url, Database(url), Lake(home / "lake"), home / "landed"))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.database.close()
+        postgres_server.drop_database(desk.url)
+
+
+@pytest.fixture
+def desk(make_desk: Callable[[], SmallDesk]) -> SmallDesk:
+    """One desk, empty."""
+    return make_desk()
+
+
+NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)
+"""After everything of `SESSIONS` was due."""
