@@ -53,16 +53,18 @@ def ingest(
     *,
     history_rows: Mapping[date, int] | None = None,
     session_of_sha256: Callable[[str], date | None] = lambda _: None,
+    read_again: bool = False,
 ) -> IngestReport:
     """Publish `landed` as the part of its session.
 
     `history_rows`: rows per session of the same dataset already in the lake; the last 20 before this one are the
-    measure of a usual file. `session_of_sha256`: which session was loaded from the same bytes, if any. Raises
-    `FileRefusedError` with all findings; the lake then is as before.
+    measure of a usual file. `session_of_sha256`: which session was loaded from the same bytes, if any. `read_again`: read
+    and publish also a version that the lake has, for its findings. Raises `FileRefusedError` with all findings; the
+    lake then is as before.
     """
     started = time.perf_counter()
     place = ObjectPlace(landed.dataset.name, landed.session, landed.key)
-    if already_published(landed, lake):
+    if not read_again and already_published(landed, lake):
         part = lake.part(landed.dataset, landed.session)
         rows, aside = (part.source.rows, part.source.rows_set_aside) if part else (0, 0)
         return _report(landed, rows, aside, (), started, is_unchanged=True)

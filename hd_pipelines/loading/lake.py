@@ -58,8 +58,8 @@ def refresh_lake(
 ) -> LakeReport:
     """Ingest every landed file that the lake does not have in this version. `sessions`: the window, ascending.
 
-    Each file's manifest row and findings are one transaction, written after its part is in place; a crash between the
-    two is healed by the next run, which finds the part published and records it.
+    Each file's manifest row and findings are one transaction, written after its part is in place. After a crash between
+    the two the next run reads the file again: its findings are nowhere else.
     """
     reports: list[IngestReport] = []
     refusals: list[FlatFileError] = []
@@ -68,7 +68,9 @@ def refresh_lake(
     fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
     for done, file in enumerate(sorted(fresh, key=lambda f: f.session), start=1):
         try:
-            report = ingest(file, lake, history_rows=history, session_of_sha256=_other_session(database, dataset))
+            report = ingest(
+                file, lake, history_rows=history, session_of_sha256=_other_session(database, dataset), read_again=True
+            )
         except FlatFileError as refusal:
             refusals.append(refusal)
             _settle(database, dataset, file.session, refusal.findings, run_id)
