@@ -15,6 +15,7 @@ import polars as pl
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.symbols import INDEX_SYMBOLS
 
 USUAL_SESSIONS = 20
 """Sessions whose median says how many minutes are usual."""
@@ -22,6 +23,8 @@ FEWEST_SESSIONS_FOR_A_MEDIAN = 5
 USUAL_RATIO = (0.5, 2.0)
 THIN_SHARE = 0.9
 """Below this share of its minutes a session is told as thin."""
+CONTRADICTION = 0.01
+"""Minutes may leave the range of their day bar by this share: day aggregates leave some odd prints out."""
 EDGE_MINUTES = 30
 """A session whose first or last minute bar is further than this from the open or close is cut off."""
 DATASET = "historical_bars"
@@ -92,7 +95,8 @@ def coverage(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> 
 
 def audit(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> BarAudit:
     """Judge derived bars (`bars.SCHEMA`). Arguments as in `coverage`."""
-    return keep_back(bars, (*row_findings(bars), *coverage_findings(coverage(bars, hours, earlier))))
+    covered = coverage(bars, hours, earlier)
+    return keep_back(bars, (*row_findings(bars), *coverage_findings(covered), *contradiction_findings(bars)))
 
 
 def keep_back(bars: pl.DataFrame, findings: tuple[Finding, ...]) -> BarAudit:
@@ -134,13 +138,14 @@ def row_findings(bars: pl.DataFrame) -> list[Finding]:
 def coverage_findings(covered: pl.DataFrame) -> list[Finding]:
     """Sessions with unusually many or few minutes, and sessions that are cut off. `covered` as from `coverage`.
 
-    One halted symbol is the market's business (`WARNING`); a session that is cut off for most symbols is a file that
-    was not finished (`ERROR`).
+    One halted symbol is the market's business (`WARNING`); a session that is cut off for most symbols of a file, and
+    for more than one, is a file that was not finished (`ERROR`). Stocks and indices come in files of their own.
     """
     is_cut = (pl.col("late_minutes") > EDGE_MINUTES) | (pl.col("early_minutes") > EDGE_MINUTES)
+    is_from_index_file = pl.col("symbol").str.starts_with("I:") | pl.col("symbol").is_in(sorted(INDEX_SYMBOLS))
     judged = covered.with_columns(
         is_cut=is_cut,
-        file_is_cut=is_cut.mean().over("session") > 0.5,
+        file_is_cut=((pl.len() > 1) & (is_cut.mean() > 0.5)).over("session", is_from_index_file),
         is_unusual=~pl.col("ratio").is_between(*USUAL_RATIO).fill_null(value=True),
     )
     findings = [
@@ -178,15 +183,50 @@ def coverage_findings(covered: pl.DataFrame) -> list[Finding]:
     return findings
 
 
+def contradiction_findings(bars: pl.DataFrame) -> list[Finding]:
+    """Sessions whose regular minutes trade outside the range of their own day bar by more than 1 %.
+
+    Both are published, since nobody here can tell which is right: usually one of them is adjusted for a split.
+    """
+    minutes = (
+        bars.filter(pl.col("timeframe") == Timeframe.M1.value)
+        .group_by("symbol", "session")
+        .agg(pl.col("high").max().alias("highest"), pl.col("low").min().alias("lowest"))
+    )
+    apart = (
+        bars.filter(pl.col("timeframe") == Timeframe.DAY.value)
+        .join(minutes, on=["symbol", "session"])
+        .filter(
+            (pl.col("highest") > pl.col("high") * (1 + CONTRADICTION))
+            | (pl.col("lowest") < pl.col("low") * (1 - CONTRADICTION))
+        )
+        .sort("symbol", "session")
+    )
+    return [
+        Finding(
+            rule=Rule.DAY_CONTRADICTS_MINUTES,
+            severity=Severity.WARNING,
+            dataset=DATASET,
+            session=row["session"],
+            subject=row["symbol"],
+            detail=f"Minutes trade from {row['lowest']:g} to {row['highest']:g}, the day bar says {row['low']:g} to "
+            f"{row['high']:g}; the day has no VWAP.",
+            cure="Compare with a second source; flat files should be unadjusted, a recording may not be.",
+        )
+        for row in apart.iter_rows(named=True)
+    ]
+
+
 def missing_findings(published: pl.DataFrame, symbols: Iterable[str], sessions: Iterable[date]) -> list[Finding]:
     """What ought to be there and is not. `published`: pairs (symbol, session) that have bars.
 
-    A session without any symbol is one finding, not one per symbol.
+    A session without any symbol is one finding, not one per symbol; so is a symbol without any session.
     """
-    wanted_symbols = sorted(symbols)
+    wanted_symbols, wanted_sessions = sorted(symbols), sorted(sessions)
     have = set(published.select("symbol", "session").iter_rows())
-    findings = []
-    for session in sessions:
+    never = {s for s in wanted_symbols if have and not any((s, day) in have for day in wanted_sessions)}
+    findings = [_never_there(symbol, wanted_sessions) for symbol in sorted(never)]
+    for session in wanted_sessions:
         absent = [symbol for symbol in wanted_symbols if (symbol, session) not in have]
         if wanted_symbols and len(absent) == len(wanted_symbols):
             findings.append(
@@ -212,8 +252,22 @@ def missing_findings(published: pl.DataFrame, symbols: Iterable[str], sessions: 
                 cure="Check the spelling and whether it was listed then; indices need the vendor's index plan.",
             )
             for symbol in absent
+            if symbol not in never
         ]
     return findings
+
+
+def _never_there(symbol: str, sessions: list[date]) -> Finding:
+    return Finding(
+        rule=Rule.SYMBOL_MISSING,
+        severity=Severity.WARNING,
+        dataset=DATASET,
+        session=sessions[-1],
+        subject=symbol,
+        detail=f"Not one bar in {len(sessions)} sessions from {sessions[0]} to {sessions[-1]}.",
+        cure="Check the spelling and whether it was listed then; indices need the vendor's index plan.",
+        rows=len(sessions),
+    )
 
 
 _ROW_RULES: dict[Rule, tuple[pl.Expr, str]] = {

@@ -1,0 +1,260 @@
+"""The gate before the warehouse: what is kept back is exactly one symbol's session."""
+
+import math
+from datetime import date
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hd_pipelines.market.bar_audit import audit, coverage, coverage_findings, keep_back, missing_findings
+from hd_pipelines.market.bars import hours_frame, intraday_bars
+from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from tests.support.desk import SESSIONS, minute_rows
+
+SYMBOLS = ("AAPL", "MSFT", "SPY", "TSLA")
+LAST = SESSIONS[-1]
+HALF_DAY = date(2025, 11, 28)
+NO_HISTORY = pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date, "share": pl.Float64})
+DEFECTS = {
+    Rule.PRICE_NOT_FINITE: {"open": math.nan},
+    Rule.PRICE_NOT_POSITIVE: {"low": -0.01},
+    Rule.HIGH_BELOW_LOW: {"high": 1.0, "low": 2.0, "open": 1.5, "close": 1.5},
+    Rule.PRICE_OUTSIDE_RANGE: {"close": 9e6},
+    Rule.VOLUME_NEGATIVE: {"volume": -1.0},
+}
+
+
+def bars(sessions=SESSIONS, symbols=SYMBOLS, keep=None) -> pl.DataFrame:
+    """Bars of complete minutes; `keep(symbol, session)` gives the range of minutes that there are."""
+    parts = []
+    for session in sessions:
+        rows = minute_rows(session, symbols).rename({"ticker": "symbol"}).with_columns(session=pl.lit(session))
+        minute = pl.int_range(pl.len()).over("symbol")
+        for symbol in symbols:
+            kept = keep(symbol, session) if keep else None
+            if kept is not None:
+                rows = (
+                    rows.with_columns(minute=minute)
+                    .filter((pl.col("symbol") != symbol) | pl.col("minute").is_in(list(kept)))
+                    .drop("minute")
+                )
+        parts.append(rows)
+    return intraday_bars(pl.concat(parts), hours_frame(sessions))
+
+
+def with_defect(frame: pl.DataFrame, symbol: str, session: date, timeframe: str = "5m", **changed) -> pl.DataFrame:
+    """The first bar of `symbol` in `session` changed."""
+    here = (pl.col("symbol") == symbol) & (pl.col("session") == session) & (pl.col("timeframe") == timeframe)
+    here &= pl.col("timestamp") == pl.col("timestamp").filter(here).min()
+    return frame.with_columns(pl.when(here).then(pl.lit(v)).otherwise(pl.col(k)).alias(k) for k, v in changed.items())
+
+
+def verdict(frame, sessions=SESSIONS, earlier=NO_HISTORY):
+    return audit(frame, hours_frame(sessions), earlier)
+
+
+def pairs(frame) -> set:
+    return set(frame.select("symbol", "session").iter_rows())
+
+
+def test_sound_bars_are_all_accepted():
+    frame = bars()
+    judged = verdict(frame)
+    assert judged.findings == ()
+    assert judged.accepted.equals(frame)
+
+
+@pytest.mark.parametrize("rule", DEFECTS)
+@pytest.mark.parametrize("timeframe", ["1m", "4h"])
+def test_a_bad_bar_costs_that_symbols_session_and_nothing_else(rule, timeframe):
+    frame = with_defect(bars(), "SPY", LAST, timeframe, **DEFECTS[rule])
+    judged = verdict(frame)
+    assert rule in {found.rule for found in judged.findings}
+    assert {(found.severity, found.subject, found.session, found.rows) for found in judged.findings} == {
+        (Severity.ERROR, "SPY", LAST, 1)
+    }
+    assert set(judged.withheld.iter_rows()) == {("SPY", LAST)}
+    assert pairs(frame) - pairs(judged.accepted) == {("SPY", LAST)}
+    assert judged.accepted.equals(frame.filter((pl.col("symbol") != "SPY") | (pl.col("session") != LAST)))
+
+
+def test_infinity_is_no_price():
+    judged = verdict(with_defect(bars(), "SPY", LAST, high=math.inf))
+    assert [found.rule for found in judged.findings] == [Rule.PRICE_NOT_FINITE]
+
+
+def test_a_missing_price_is_no_price():
+    judged = verdict(with_defect(bars(), "SPY", LAST, close=None))
+    assert [found.rule for found in judged.findings] == [Rule.PRICE_NOT_FINITE]
+
+
+def test_a_bar_that_is_there_twice_is_kept_back():
+    frame = bars()
+    judged = verdict(pl.concat([frame, frame.filter(pl.col("symbol") == "SPY").head(1)]))
+    assert [(found.rule, found.rows) for found in judged.findings] == [(Rule.ROW_DUPLICATED, 2)]
+    assert judged.withheld.rows() == [("SPY", SESSIONS[0])]
+
+
+def test_a_finding_names_the_first_bad_bar():
+    judged = verdict(with_defect(bars(), "SPY", LAST, "1h", close=9e6))
+    assert "1h 13:30 UTC" in judged.findings[0].detail
+    assert "close 9000000.0" in judged.findings[0].detail
+
+
+@given(
+    st.sets(
+        st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(SESSIONS[-3:]), st.sampled_from(sorted(DEFECTS))),
+        max_size=4,
+    )
+)
+@settings(max_examples=15, deadline=None)
+def test_whatever_is_broken_exactly_the_broken_pairs_are_kept_back(broken):
+    frame = sound = bars(SESSIONS[-3:])
+    for symbol, session, rule in sorted(broken):
+        frame = with_defect(frame, symbol, session, **DEFECTS[rule])
+    judged = verdict(frame, SESSIONS[-3:])
+    lost = {(symbol, session) for symbol, session, _ in broken}
+    assert set(judged.withheld.iter_rows()) == lost
+    assert pairs(judged.accepted) == pairs(sound) - lost
+
+
+def test_a_halted_symbol_is_told_and_published():
+    def halted(symbol, session):
+        return range(60, 390) if (symbol, session) == ("SPY", LAST) else None
+
+    frame = bars(keep=halted)
+    judged = verdict(frame)
+    (found,) = judged.findings
+    assert (found.rule, found.severity, found.subject) == (Rule.SESSION_INCOMPLETE, Severity.WARNING, "SPY")
+    assert "330 of 390 minutes; starts 60 min after the open, ends 0 min before the close" in found.detail
+    assert found.rows == 60
+    assert judged.accepted.equals(frame)
+
+
+def test_a_thin_session_is_told_and_published():
+    judged = verdict(bars(keep=lambda symbol, session: range(0, 390, 2) if symbol == "SPY" else None))
+    assert {(found.rule, found.severity, found.subject) for found in judged.findings} == {
+        (Rule.SESSION_INCOMPLETE, Severity.WARNING, "SPY")
+    }
+    assert len(judged.findings) == len(SESSIONS)
+
+
+def test_a_file_that_ends_early_for_most_symbols_is_kept_back_for_those_it_cuts():
+    """240 of 390 minutes is within the usual bounds; that everybody stops at once is not."""
+
+    def cut(symbol, session):
+        return range(240) if session == LAST and symbol != "TSLA" else None
+
+    judged = verdict(bars(keep=cut))
+    assert {(found.rule, found.severity) for found in judged.findings} == {(Rule.SESSION_INCOMPLETE, Severity.ERROR)}
+    assert set(judged.withheld.iter_rows()) == {(symbol, LAST) for symbol in SYMBOLS if symbol != "TSLA"}
+
+
+def test_one_symbol_alone_is_halted_and_no_cut_off_file():
+    """A thinly traded symbol that joins the watchlist is judged by itself."""
+    judged = verdict(bars(symbols=["SPY"], keep=lambda symbol, session: range(45, 390)))
+    assert {found.severity for found in judged.findings} == {Severity.WARNING}
+    assert judged.withheld.is_empty()
+
+
+def test_index_files_are_judged_apart_from_stock_files():
+    symbols = (*SYMBOLS, "SPX", "NDX")
+
+    def cut(symbol, session):
+        return range(240) if session == LAST and symbol in {"SPX", "NDX"} else None
+
+    judged = verdict(bars(symbols=symbols, keep=cut))
+    assert set(judged.withheld.iter_rows()) == {("SPX", LAST), ("NDX", LAST)}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_kept_back"), [(194, True), (195, False), (389, False)], ids=["below half", "half", "nearly all"]
+)
+def test_half_the_usual_minutes_is_the_limit(minutes, is_kept_back):
+    def spread(symbol, session):  # over the whole session, so that nothing is cut off at an edge
+        return [390 * step // minutes for step in range(minutes)] if (symbol, session) == ("SPY", LAST) else None
+
+    judged = verdict(bars(keep=spread))
+    assert judged.withheld.rows() == ([("SPY", LAST)] if is_kept_back else [])
+    if is_kept_back:
+        assert (judged.findings[0].rule, judged.findings[0].severity) == (Rule.ROW_COUNT_UNUSUAL, Severity.ERROR)
+        assert "194 of 390 minutes, 0.50 times the usual share" in judged.findings[0].detail
+
+
+@pytest.mark.parametrize(("usual", "is_kept_back"), [(0.499, True), (0.5, False), (0.501, False)])
+def test_twice_the_usual_minutes_is_the_limit(usual, is_kept_back):
+    history = history_of("SPY", LAST, usual)
+    judged = verdict(bars([LAST]), [LAST], history)
+    assert judged.withheld.rows() == ([("SPY", LAST)] if is_kept_back else [])
+
+
+def history_of(symbol: str, before: date, share: float, count: int = 20) -> pl.DataFrame:
+    sessions = sessions_back(before, count + 1)[:-1]
+    return pl.DataFrame({"symbol": symbol, "session": sessions, "share": share}, schema=NO_HISTORY.schema)
+
+
+def test_the_median_takes_no_notice_of_one_odd_session():
+    history = history_of("SPY", LAST, 1.0).with_columns(
+        share=pl.when(pl.int_range(pl.len()) == 3).then(0.01).otherwise(pl.col("share"))
+    )
+    assert verdict(bars([LAST]), [LAST], history).findings == ()
+
+
+def test_twenty_sessions_are_the_measure_and_no_older_one():
+    older = history_of("SPY", LAST, 1.0, count=25)
+    recent = history_of("SPY", LAST, 0.3)
+    mixed = pl.concat([older.join(recent, on="session", how="anti"), recent])
+    covered = coverage(bars([LAST], ["SPY"]), hours_frame([LAST]), mixed)
+    assert covered["usual_share"].to_list() == [0.3]
+
+
+def test_with_fewer_than_five_sessions_nothing_is_usual():
+    covered = coverage(bars([LAST], ["SPY"]), hours_frame([LAST]), history_of("SPY", LAST, 0.1, count=4))
+    assert covered.select("usual_share", "ratio").row(0) == (None, None)
+    assert coverage_findings(covered) == []
+
+
+def test_a_half_day_is_not_unusual():
+    sessions = sessions_back(HALF_DAY, 10)
+    assert regular_hours(HALF_DAY).minutes == 210
+    judged = verdict(bars(sessions), sessions)
+    assert judged.findings == ()
+    after = sessions_back(date(2025, 12, 5), 6)
+    assert verdict(bars(after), after).findings == ()
+
+
+def test_coverage_states_what_there_is():
+    frame = bars(sessions=[HALF_DAY], symbols=["SPY"], keep=lambda *_: range(5, 200))
+    covered = coverage(frame, hours_frame([HALF_DAY]), NO_HISTORY).row(0, named=True)
+    assert (covered["minutes_found"], covered["minutes_expected"]) == (195, 210)
+    assert (covered["late_minutes"], covered["early_minutes"]) == (5, 10)
+    assert covered["share"] == 195 / 210
+
+
+def test_a_missing_session_is_one_finding_and_a_missing_symbol_another():
+    have = pl.DataFrame(
+        [(symbol, SESSIONS[0]) for symbol in SYMBOLS] + [("SPY", SESSIONS[2])],
+        schema={"symbol": pl.String, "session": pl.Date},
+        orient="row",
+    )
+    found = missing_findings(have, SYMBOLS, SESSIONS[:3])
+    assert [(f.rule, f.session, f.subject, f.severity) for f in found] == [
+        (Rule.SESSION_MISSING, SESSIONS[1], "all symbols", Severity.ERROR),
+        *((Rule.SYMBOL_MISSING, SESSIONS[2], symbol, Severity.WARNING) for symbol in ("AAPL", "MSFT", "TSLA")),
+    ]
+
+
+def test_an_empty_watchlist_misses_nothing():
+    assert missing_findings(pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}), [], SESSIONS) == []
+
+
+def test_two_judges_of_one_mind_count_once():
+    def said(detail):
+        return Finding(Rule.HIGH_BELOW_LOW, Severity.ERROR, "historical_bars", LAST, "SPY", detail, "Look.")
+
+    judged = keep_back(bars(), (said("first"), said("second")))
+    assert [found.detail for found in judged.findings] == ["first"]
+    assert judged.withheld.rows() == [("SPY", LAST)]
