@@ -7,6 +7,7 @@ in `market.bar_audit`; this is the independent second judge, and the one that pe
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -92,6 +93,13 @@ def _bar_expectations() -> list[Any]:
             )
             for column in prices
         ),
+        *(
+            gxe.ExpectColumnValuesToBeBetween(
+                column=column, max_value=sys.float_info.max, meta={"rule": Rule.PRICE_NOT_FINITE}
+            )
+            for column in prices
+        ),
+        gxe.ExpectColumnValuesToBeBetween(column="volume", min_value=0, meta={"rule": Rule.VOLUME_NEGATIVE}),
         gxe.ExpectColumnPairValuesAToBeGreaterThanB(
             column_A="high", column_B="low", or_equal=True, meta={"rule": Rule.HIGH_BELOW_LOW}
         ),

@@ -1,0 +1,82 @@
+"""The Great Expectations suite: the second judge comes to the first one's verdict."""
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from hd_pipelines.checks.bar_suite import BarSuite
+from hd_pipelines.market.bar_audit import audit, coverage
+from hd_pipelines.market.bars import hours_frame
+from hd_pipelines.market.findings import Rule, Severity
+from tests.market.test_bar_audit import DEFECTS, LAST, NO_HISTORY, bars, with_defect
+from tests.support.desk import SESSIONS, SYMBOLS
+
+HERE = pl.col("symbol") == "SPY"
+pytestmark = pytest.mark.slow
+
+
+def judged_by_both(frame: pl.DataFrame):
+    """Pairs and rules in error by the rules of `bar_audit`, and by the suite."""
+    hours = hours_frame(SESSIONS)
+    suite = BarSuite()
+    first = [f for f in audit(frame, hours, NO_HISTORY).findings if f.severity is Severity.ERROR]
+    second = suite.judge(frame, coverage(frame, hours, NO_HISTORY))
+    return {(f.rule, f.subject, f.session) for f in first}, {(f.rule, f.subject, f.session) for f in second}, suite
+
+
+def test_sound_bars_meet_every_expectation():
+    _, second, suite = judged_by_both(bars())
+    assert second == set()
+    result = suite.result("bars_are_sound")
+    assert result.passed
+    assert result.metadata["expectations_evaluated"].value >= 18
+    assert result.metadata["rows_judged"].value == bars().height
+
+
+@pytest.mark.parametrize("rule", [*DEFECTS, "infinite", "twice", "few minutes"])
+def test_both_judges_keep_back_the_same_pair(rule):
+    frame = bars()
+    if rule == "twice":
+        frame = pl.concat([frame, frame.filter(HERE, session=LAST).head(1)])
+    elif rule == "infinite":
+        frame = with_defect(frame, "SPY", LAST, high=float("inf"))
+    elif rule == "few minutes":
+        frame = bars(keep=lambda symbol, session: range(100) if (symbol, session) == ("SPY", LAST) else None)
+    else:
+        frame = with_defect(frame, "SPY", LAST, **DEFECTS[rule])
+    first, second, suite = judged_by_both(frame)
+    assert first
+    assert {pair[1:] for pair in first} == {pair[1:] for pair in second} == {("SPY", LAST)}
+    assert {found[0] for found in first} <= {found[0] for found in second}
+    result = suite.result("bars_are_sound")
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert {failure["symbol_sessions"] for failure in result.metadata["failures"].value} == {1}
+
+
+def test_days_without_minutes_are_judged_too(desk):
+    """A recording of day bars only has no coverage to judge."""
+    desk.publish_files(SESSIONS[:5])
+    desk.landed_files = {dataset: files for dataset, files in desk.landed_files.items() if "day" in dataset.name}
+    suite = BarSuite()
+    desk.to_lake(SESSIONS[:5])
+    report = desk.to_bars(SESSIONS[:5], judge=suite.judge)
+    assert (report.published, report.withheld, suite.rows) == (15, 0, 18)
+
+
+def test_nothing_that_the_suite_fails_is_published(desk, monkeypatch):
+    """With the first judge asleep, the suite alone keeps the bad symbol's session back and its last good bars stay."""
+    desk.publish_files()
+    desk.refresh()
+    good = [row for row in desk.bars() if row[0] == "SPY"]
+
+    def few(frame):
+        return frame.filter((pl.col("ticker") != "SPY") | (pl.int_range(pl.len()).over("ticker") < 100))
+
+    monkeypatch.setattr("hd_pipelines.market.bar_audit.coverage_findings", lambda _: [])
+    desk.publish_files([LAST], shift=2.0, minutes=few)
+    desk.to_lake()
+    report = desk.to_bars(judge=BarSuite().judge)
+    assert (report.published, report.withheld) == (len(SYMBOLS) - 1, 1)
+    assert [row for row in desk.bars() if row[0] == "SPY"] == good
+    (found,) = desk.findings()
+    assert (found.rule, found.subject, found.session) == (Rule.ROW_COUNT_UNUSUAL, "SPY", LAST)
