@@ -10,7 +10,7 @@ import dagster as dg
 
 from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.assets.pictures import closes, columns_by_session
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata
+from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
 from hd_pipelines.checks.bar_suite import BarSuite
 from hd_pipelines.loading.bars import refresh_bars
 from hd_pipelines.market.bar_audit import MISSING_RULES
@@ -87,6 +87,7 @@ COLUMN_LINEAGE = dg.TableColumnLineage(
         "dagster/table_name": "public.historical_bars",
     },
 )
+@retrying_only_transient_errors()
 def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
     """Bars of all timeframes from one-minute and day aggregates. Grain: one row per symbol, timeframe and bar start."""
     sessions = window(context)
@@ -105,7 +106,7 @@ def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Wa
         context.log.warning(str(finding))
     with warehouse.database.connect() as connection:
         counts = bar_queries.bars_by_session(connection, sessions[0], sessions[-1])
-        line = bar_queries.day_closes(connection, symbols[0], sessions[0], sessions[-1])
+        line = bar_queries.day_closes(connection, symbols[0], sessions[0], sessions[-1]) if symbols else []
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(rows for _, rows in counts),
@@ -120,7 +121,7 @@ def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Wa
             **{f"rows_{timeframe}": rows for timeframe, rows in sorted(report.rows_by_timeframe.items())},
             **findings_metadata(report.findings),
             "rows": columns_by_session(counts, "historical_bars: rows by session"),
-            "first_symbol": closes(line, f"{symbols[0]}: day closes"),
+            "first_symbol": closes(line, f"{symbols[0]}: day closes" if symbols else "The watchlist is empty"),
         },
         check_results=[suite.result(SOUND), _completeness(report.findings)],
     )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from hd_pipelines.assets.pictures import columns_by_session
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata
+from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import FlatFileBucket, Warehouse
 from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
@@ -37,6 +37,7 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             "One object per session; an object whose ETag is known is not fetched again."
         ),
     )
+    @retrying_only_transient_errors()
     def landed(
         context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, warehouse: Warehouse
     ) -> dg.MaterializeResult:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.pictures import columns_by_session
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata
+from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
 from hd_pipelines.loading.lake import refresh_lake
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import FlatFileBucket, Lake, Warehouse
@@ -57,6 +57,7 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             "sorted by ticker and time. A refused file leaves the last good part in place."
         ),
     )
+    @retrying_only_transient_errors()
     def ingested(
         context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, lake: Lake, warehouse: Warehouse
     ) -> dg.MaterializeResult:

@@ -1,21 +1,45 @@
 """What assets have in common when they tell: owners, retry rules, findings as a table.
 
-Belongs here: presentation. Nothing here decides anything.
+Belongs here: presentation, and which errors are worth another attempt. Nothing here decides about data.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 
+from hd_pipelines.lake.parts import LakeUnsettledError
 from hd_pipelines.market.findings import Finding, Severity
+from hd_pipelines.vendor.errors import FlatFileError
+from hd_pipelines.warehouse.errors import is_transient
 
 OWNERS = ["team:market-data"]
 TRANSIENT_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For steps that talk to the vendor or the database. Data faults are findings, not exceptions, and are not retried."""
+"""For steps that talk to the vendor or the database; `retrying_only_transient_errors` takes it from all other errors."""
 SHOWN = 200
+
+
+@contextmanager
+def retrying_only_transient_errors() -> Iterator[None]:
+    """Around an asset's work: an error that a second attempt would meet again fails the step at once.
+
+    Data faults are findings, not exceptions, and never get here.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _may_pass(error):
+            raise
+        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, FlatFileError):
+        return error.is_transient
+    return isinstance(error, LakeUnsettledError) or is_transient(error)
 
 
 def findings_metadata(findings: Sequence[Finding]) -> dict[str, dg.MetadataValue]:

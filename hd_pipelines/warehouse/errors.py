@@ -5,6 +5,20 @@ Belongs here: the typed refusals that callers catch or show. Driver errors that 
 
 from __future__ import annotations
 
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+_CONNECTION_FAILURES = "08"
+_TRANSIENT_STATES = frozenset(
+    {
+        "40001",  # serialization_failure
+        "40P01",  # deadlock_detected
+        "57P01",  # admin_shutdown: the server is restarted
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now: it is starting
+    }
+)
+
 
 class WarehouseError(Exception):
     """Something about the warehouse needs a person or a retry. The message says what, where and the cure."""
@@ -36,3 +50,15 @@ class PublishBlockedError(WarehouseError):
 
 class QueryRefusedError(WarehouseError):
     """A statement given to the reader is not one plain query, or asks for more than the reader may see."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later without anybody doing anything: lost connections, lost races."""
+    if isinstance(error, PublishBlockedError):
+        return True
+    told = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(told, psycopg.Error):
+        return False
+    if told.sqlstate is None:  # the server said nothing: it could not be reached, or went away
+        return isinstance(told, psycopg.OperationalError)
+    return told.sqlstate in _TRANSIENT_STATES or told.sqlstate.startswith(_CONNECTION_FAILURES)
