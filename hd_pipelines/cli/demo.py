@@ -18,6 +18,9 @@ from hd_pipelines.cli.summary import show_summary, summary_of
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.settings import Settings, load_settings
+from hd_pipelines.vendor import chain_archive
+from hd_pipelines.vendor.chain_archive import ARCHIVE_RULES, archive_findings, archived_days
+from hd_pipelines.warehouse.findings import Judged, settle
 
 
 def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: date | None, report: Path | None) -> None:
@@ -25,6 +28,8 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
     settings = load_settings()
     began = time.perf_counter()
     window = _window(sessions, replay, first, last)
+    if not window:
+        raise Refusal(f"there is no exchange session from {first or 'the start'} to {last or 'the end'}")
     source = f"recording {replay.name}" if replay else "synthetic market"
     console().print(f"[bold]hd demo[/bold]: {source}, {len(window)} sessions from {window[0]} to {window[-1]}")
     steps = Steps()
@@ -32,6 +37,8 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
         desk = open_desk(settings)
     with _vendor(settings, replay, window, steps):
         outcome = _main_job(desk, window, steps)
+    if replay is not None:
+        _check_chains(desk, replay, outcome.run_id)
     summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
     show_summary(summary, settings)
     if report is not None:
@@ -61,6 +68,16 @@ def _vendor(settings: Settings, replay: Path | None, window: list[date], steps: 
         step.note = f"{report.objects_written} objects written, {report.objects_skipped} known"
     with serving(settings, replay):
         yield
+
+
+def _check_chains(desk: Desk, replay: Path, run_id: str) -> None:
+    days = archived_days(replay)
+    seen = frozenset(day for have in days.values() for day in sessions_between(have[0], have[-1])) | frozenset(
+        day for have in days.values() for day in have
+    )
+    judged = Judged(chain_archive.DATASET, seen, ARCHIVE_RULES, frozenset(days))
+    with desk.database.begin() as connection:
+        settle(connection, archive_findings(days), [judged], run_id=run_id)
 
 
 def _main_job(desk: Desk, window: list[date], steps: Steps) -> MainJobOutcome:
