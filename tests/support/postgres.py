@@ -1,6 +1,6 @@
 """A PostgreSQL server for the tests, and as many fresh databases in it as they want.
 
-`HD_TEST_DATABASE_URL` (a server 15 or newer, superuser) is used if set, else one embedded server per test process.
+`TEST_DATABASE_URL` (a server 15 or newer, superuser) is used if set, else one embedded server per test process.
 Every database made here has a name that ends in `_test`, and no other one is ever touched.
 
     def test_something(database_url): ...                      # a fresh empty database for this test
@@ -91,7 +91,7 @@ def hd_home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """The server of this test process."""
-    given = os.environ.get("HD_TEST_DATABASE_URL")
+    given = os.environ.get("TEST_DATABASE_URL")
     if given:
         server = PostgresServer(given)
         yield server

@@ -1,0 +1,171 @@
+"""The flat-file sensor: a level, not an edge; a batch is asked for until it is loaded, refused or hopeless."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hd_pipelines.definitions import build_definitions
+from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
+from hd_pipelines.resources import FlatFileBucket, Warehouse
+from hd_pipelines.sensors import flat_files as sensor
+from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, batch_id, decide, unloaded
+from hd_pipelines.vendor.flat_file_layout import DATASETS, STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.vendor.flat_files import RemoteObject
+from hd_pipelines.vendor.source import SandboxNotRunningError
+
+NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)
+WEEK = sessions_back(date(2026, 5, 22), 5)
+S, F, C = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+Q, STARTED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
+
+
+def remote(session, etag="v1", dataset=STOCK_DAY):
+    return RemoteObject(dataset.key(session), dataset, session, etag, 10, NOW)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "answer"),
+    [
+        ([], 1),
+        ([F], 2),
+        ([C], 2),
+        ([F, C], 3),
+        ([F, F, F], "failed 3 times"),
+        ([F, F, F, F], "failed 4 times"),
+        ([Q], "is under way"),
+        ([STARTED, F], "is under way"),
+        ([dg.DagsterRunStatus.CANCELING], "is under way"),
+        ([dg.DagsterRunStatus.NOT_STARTED], "is under way"),
+        ([S], "was read and refused"),
+        ([F, S], "was read and refused"),
+        ([STARTED, S], "is under way"),
+    ],
+)
+def test_a_batch_is_started_unless_it_runs_succeeded_or_is_hopeless(earlier, answer):
+    decided = decide("b", WEEK, earlier)
+    if isinstance(answer, int):
+        assert decided.run_key == f"flat_files:b__attempt{answer}"
+        assert decided.tags == {RANGE_START_TAG: "2026-05-18", RANGE_END_TAG: "2026-05-22", BATCH_TAG: "b"}
+    else:
+        assert answer in decided.skip_message
+
+
+@given(st.lists(st.sampled_from(list(dg.DagsterRunStatus)), max_size=6))
+def test_no_batch_gets_more_than_three_runs_or_two_at_once(earlier):
+    decided = decide("b", WEEK, earlier)
+    if isinstance(decided, dg.RunRequest):
+        assert len(earlier) < MOST_ATTEMPTS
+        assert set(earlier) <= {F, C}
+
+
+def test_what_is_loaded_in_this_version_is_no_news():
+    listed = [remote(session) for session in WEEK]
+    loaded = {(STOCK_DAY.name, session): "v1" for session in WEEK}
+    assert unloaded(listed, loaded, WEEK) == []
+    assert unloaded(listed, {}, WEEK) == listed
+    assert unloaded(listed, loaded | {(STOCK_DAY.name, WEEK[2]): "v0"}, WEEK) == [listed[2]]
+    assert unloaded(listed, {(STOCK_MINUTE.name, session): "v1" for session in WEEK}, WEEK) == listed
+
+
+def test_strays_and_closed_days_are_no_news():
+    stray = RemoteObject("us_stocks_sip/day_aggs_v1/README", STOCK_DAY, None, "v1", 10, NOW)
+    assert unloaded([stray, remote(date(2026, 5, 25)), remote(date(2026, 5, 11))], {}, WEEK) == []
+
+
+@given(st.permutations([remote(session, dataset=dataset) for session in WEEK[:2] for dataset in DATASETS[:2]]))
+def test_a_batch_has_one_name_whatever_the_order_of_listing(listed):
+    named = batch_id(unloaded(listed, {}, WEEK))
+    assert named == batch_id(unloaded(list(reversed(listed)), {}, WEEK))
+    assert len(named) == 16
+    int(named, 16)
+
+
+def test_another_version_or_object_is_another_batch():
+    one = [remote(WEEK[0]), remote(WEEK[1])]
+    others = [one[:1], [one[0], replace(one[1], etag="v2")], [*one, remote(WEEK[2])]]
+    assert len({batch_id(batch) for batch in [one, *others]}) == 4
+
+
+class Bucket(FlatFileBucket):
+    """A bucket that lists what the test says; None is a sandbox that does not run."""
+
+    @property
+    def client(self):
+        if LISTED is None:
+            raise SandboxNotRunningError("start `hd sandbox`")
+        return SimpleNamespace(
+            list_objects=lambda dataset, first, last: [
+                one for one in LISTED if one.dataset is dataset and first <= one.session <= last
+            ]
+        )
+
+
+LISTED: list[RemoteObject] | None = []
+
+
+@pytest.fixture
+def evaluate(monkeypatch, desk):
+    """Evaluate the real sensor with a fake bucket, a real warehouse and an ephemeral instance."""
+
+    class Desk(Warehouse):
+        @property
+        def database(self):
+            return desk.database
+
+    repository = build_definitions().get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def tick(listed):
+            monkeypatch.setattr(f"{__name__}.LISTED", listed)
+            resources = {"flat_file_bucket": Bucket(), "warehouse": Desk()}
+            with dg.build_sensor_context(instance, resources=resources, repository_def=repository) as context:
+                return sensor.new_flat_files(context)
+
+        tick.instance = instance
+        yield tick
+
+
+def test_a_new_object_is_asked_for_until_a_run_has_it(evaluate):
+    newest = last_completed_session(datetime.now(UTC))
+    listed = [remote(newest), remote(sessions_back(newest, 3)[0])]
+    asked = evaluate(listed)
+    assert (asked.tags[RANGE_START_TAG], asked.tags[RANGE_END_TAG]) == (str(listed[1].session), str(newest))
+    assert asked.run_key.endswith("__attempt1")
+    assert evaluate(listed).run_key == asked.run_key  # a lost tick loses nothing, and asks for nothing twice
+
+    add_run(evaluate.instance, asked, F)
+    assert evaluate(listed).run_key == asked.run_key.replace("attempt1", "attempt2")
+    add_run(evaluate.instance, asked, STARTED)
+    assert "under way" in evaluate(listed).skip_message
+
+
+def test_an_object_that_was_refused_is_not_asked_for_again(evaluate):
+    listed = [remote(last_completed_session(datetime.now(UTC)))]
+    add_run(evaluate.instance, evaluate(listed), S)
+    assert "read and refused" in evaluate(listed).skip_message
+    assert evaluate([replace(listed[0], etag="v2")]).run_key.endswith("__attempt1")
+
+
+def test_a_loaded_object_and_an_empty_bucket_are_quiet(evaluate, desk):
+    from hd_pipelines.warehouse.manifest import IngestedFile, record_load
+
+    one = remote(last_completed_session(datetime.now(UTC)))
+    with desk.database.begin() as connection:
+        record_load(connection, IngestedFile(STOCK_DAY.name, one.session, "v1", 10, "a" * 64, 3, 0, one.key, NOW))
+    assert evaluate([one]).skip_message == "nothing new among 1 objects"
+    assert evaluate([]).skip_message == "nothing new among 0 objects"
+
+
+def test_a_sandbox_that_does_not_run_is_a_reason_to_wait(evaluate):
+    assert "hd sandbox" in evaluate(None).skip_message
+
+
+def add_run(instance, request, status):
+    job = build_definitions().resolve_job_def("main")
+    instance.create_run_for_job(job, tags=request.tags, status=status)
