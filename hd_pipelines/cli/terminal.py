@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+PLAIN_WIDTH = 200
+
 
 class Refusal(Exception):  # noqa: N818  (it is an answer, not a fault of the program)
     """A command that cannot be carried out; the message says what, where and what to do."""
@@ -25,7 +27,9 @@ class Refusal(Exception):  # noqa: N818  (it is an answer, not a fault of the pr
 @cache
 def console() -> Console:
     """Standard output."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    # A pipe or a log has no width of its own; 80 columns would fold every finding into a ribbon.
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(file=sys.stdout, highlight=False, width=width, soft_wrap=width is not None)
 
 
 def log_to_stderr() -> None:

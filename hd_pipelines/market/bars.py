@@ -42,6 +42,8 @@ class Timeframe(StrEnum):
 MINUTES = {Timeframe.M5: 5, Timeframe.M15: 15, Timeframe.H1: 60, Timeframe.H4: 240}
 """Derived intraday timeframes and their length in minutes."""
 
+_ROUNDING = 1e-6
+
 SCHEMA: pl.Schema = pl.Schema(
     {
         "symbol": pl.String,
@@ -219,9 +221,11 @@ def _added_up() -> list[pl.Expr]:
 
 
 def _vwap(volume: str = "volume") -> pl.Expr:
-    # Six decimals, then kept inside the bar: (3 × 1.1) / 3 is a hair above 1.1 in floats, a VWAP never is.
+    # Six decimals, then kept inside the bar: (3 × 1.1) / 3 is a hair above 1.1 in floats, a VWAP never is. One that is
+    # further out was made of minutes that contradict the bar (other adjustment, other instrument), and is none.
     raw = pl.when(pl.col(volume) > 0).then(pl.col("turnover") / pl.col(volume)).round(6)
-    return raw.clip(pl.col("low"), pl.col("high"))
+    is_inside = raw.is_between(pl.col("low") * (1 - _ROUNDING), pl.col("high") * (1 + _ROUNDING))
+    return pl.when(is_inside).then(raw.clip(pl.col("low"), pl.col("high")))
 
 
 def _in_order(frames: list[pl.DataFrame]) -> pl.DataFrame:

@@ -65,6 +65,7 @@ class Rule(StrEnum):
     SYMBOL_MISSING = "symbol_missing"
     DATASET_NOT_OFFERED = "dataset_not_offered"
     WEEK_INCOMPLETE = "week_incomplete"
+    DAY_CONTRADICTS_MINUTES = "day_contradicts_minutes"
 
 
 @dataclass(frozen=True, slots=True)
