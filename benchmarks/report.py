@@ -26,7 +26,10 @@ def comparison(figures: Mapping[str, Any], ours: Mapping[str, Any] | None) -> st
         return f"{figures['wall_s'] / figures['limit_s']:.2f} of limit"
     if ours is None or ours is figures:
         return ""
-    ratio = seconds(figures) / seconds(ours)
+    return _times(seconds(figures) / seconds(ours))
+
+
+def _times(ratio: float) -> str:
     return f"{ratio:.2f} x faster" if ratio >= 1 else f"{1 / ratio:.2f} x slower"
 
 
@@ -72,7 +75,7 @@ def _predecessor(case: Mapping[str, Any] | None) -> list[str]:
         return []
     lines = [f"{'predecessors_case ours':34}" + _cells(case, "")]
     for name, rate in case["predecessor_rows_per_s"].items():
-        compared = f"{case['rows_per_s'] / rate:.1f} x faster"
+        compared = _times(case["rows_per_s"] / rate)
         lines.append(f"{'predecessors_case ' + name:34}" + _cells({"rows_per_s": rate}, compared))
     return lines
 
@@ -86,5 +89,5 @@ def record(result: Mapping[str, Any], today: date, path: Path = RESULTS) -> None
     """Put one result into the file in place of an older one of the same benchmark; the others stay."""
     everything = recorded(path) | {str(result["benchmark"]): {"measured_on": today.isoformat(), **result}}
     written = path.with_suffix(".part")
-    written.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n")
+    written.write_text(json.dumps(everything, indent=1) + "\n")
     written.replace(path)
