@@ -13,6 +13,7 @@ from hd_pipelines.assets.pictures import closes, columns_by_session
 from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
 from hd_pipelines.checks.bar_suite import BarSuite
 from hd_pipelines.loading.bars import refresh_bars
+from hd_pipelines.loading.watchlist import backfill_queue
 from hd_pipelines.market.bar_audit import MISSING_RULES
 from hd_pipelines.market.findings import Finding, Severity
 from hd_pipelines.partitions import session_partitions, window
@@ -102,6 +103,8 @@ def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Wa
         run_id=context.run_id,
         judge=suite.judge,
     )
+    # Symbols that joined the watchlist, by command or by hand, have history in the lake beyond this window.
+    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run_id, judge=suite.judge)
     for finding in report.findings:
         context.log.warning(str(finding))
     with warehouse.database.connect() as connection:
@@ -116,7 +119,8 @@ def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Wa
             "published_symbol_sessions": report.published,
             "up_to_date_symbol_sessions": report.up_to_date,
             "withheld_symbol_sessions": report.withheld,
-            "published_rows": report.rows,
+            "published_rows": report.rows + sum(more.rows for more in joined.values()),
+            "symbols_joined": ", ".join(joined),
             "seconds": round(report.seconds, 3),
             **{f"rows_{timeframe}": rows for timeframe, rows in sorted(report.rows_by_timeframe.items())},
             **findings_metadata(report.findings),

@@ -44,7 +44,9 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         sessions = window(context)
         client = flat_file_bucket.client
         remotes = client.list_objects(dataset, sessions[0], sessions[-1])
-        outcome = client.download_many([remote for remote in remotes if remote.session in set(sessions)])
+        outcome = client.download_many(
+            [remote for remote in remotes if remote.session in set(sessions)], flat_file_bucket.download_workers
+        )
         findings = [
             *publication_findings(dataset, sessions, remotes, now=datetime.now(UTC)),
             *(finding for error in outcome.errors for finding in error.findings),

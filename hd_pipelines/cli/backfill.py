@@ -13,6 +13,7 @@ from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.partitions import FIRST_PARTITION
 from hd_pipelines.settings import load_settings
+from hd_pipelines.vendor.source import SandboxNotRunningError, flat_files_client
 from hd_pipelines.warehouse.watchlist import add_to_watchlist
 
 DEFAULT_SESSIONS = 90
@@ -34,9 +35,14 @@ def chosen_window(days: int | None, first: date | None, last: date | None, *, no
 def run_backfill(*, symbols: Sequence[str], days: int | None, first: date | None, last: date | None) -> None:
     """Run the main job over the chosen sessions; `symbols` join the watchlist first."""
     window = chosen_window(days, first, last, now=datetime.now(UTC))
+    settings = load_settings()
+    try:
+        flat_files_client(settings)
+    except SandboxNotRunningError as error:
+        raise Refusal(str(error)) from None
     steps = Steps()
     with steps.step("Postgres and schema"):
-        desk = open_desk(load_settings())
+        desk = open_desk(settings)
     if symbols:
         try:
             with desk.database.begin() as connection:

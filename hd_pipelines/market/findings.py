@@ -64,7 +64,6 @@ class Rule(StrEnum):
     SESSION_INCOMPLETE = "session_incomplete"
     SYMBOL_MISSING = "symbol_missing"
     DATASET_NOT_OFFERED = "dataset_not_offered"
-    WEEK_INCOMPLETE = "week_incomplete"
     DAY_CONTRADICTS_MINUTES = "day_contradicts_minutes"
 
 

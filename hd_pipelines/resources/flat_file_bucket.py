@@ -25,6 +25,11 @@ class FlatFileBucket(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._client = flat_files_client(load_settings())
         return self._client
 
+    @property
+    def download_workers(self) -> int:
+        """Objects to download at the same time, `HD_DOWNLOAD_WORKERS`."""
+        return load_settings().download_workers
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Forget the client: the next run may find the sandbox on another port."""
         self._client = None

@@ -7,9 +7,11 @@ sandbox: the platform cannot tell it from the vendor.
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import SecretStr
@@ -67,6 +69,16 @@ def _say(event: str, **place: str) -> None:
     _log.info(event, **place)
 
 
+def _expect_answer(address: SandboxAddress) -> None:
+    place = urlsplit(address.url)
+    try:
+        socket.create_connection((place.hostname or "", place.port or 80), timeout=5).close()
+    except OSError as error:
+        raise SandboxNotRunningError(
+            f"the sandbox that announced itself at {address.url} does not answer ({error.strerror}); start `hd sandbox`"
+        ) from error
+
+
 def flat_files_client(settings: Settings) -> FlatFiles:
     """The client for this desk's bucket; says in one log line which it is."""
     if settings.flat_files_key_id is not None and settings.flat_files_secret is not None:
@@ -84,6 +96,7 @@ def flat_files_client(settings: Settings) -> FlatFiles:
             "no vendor credentials are set and no sandbox is running for this HD_HOME: start `hd sandbox`, or set "
             "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET"
         )
+    _expect_answer(address)
     _say("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
     return FlatFiles(
         url=address.url,
