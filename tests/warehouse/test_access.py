@@ -57,6 +57,14 @@ def test_nobody_reads_a_leaf_directly(filled_url: str, role: str) -> None:
         _count(connection, LEAF)
 
 
+@pytest.mark.parametrize("role", ["hd_reader", "hd_service", "hd_webhook"])
+def test_nobody_but_the_owner_has_any_right_on_a_leaf(filled_url: str, role: str) -> None:
+    with psycopg.connect(filled_url) as connection:
+        for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"):
+            row = connection.execute("SELECT has_table_privilege(%s, %s, %s)", (role, LEAF, right)).fetchone()
+            assert row == (False,), right
+
+
 @pytest.mark.parametrize("relation", ["historical_bars", LEAF, "bars_manifest"])
 def test_even_the_owner_sees_no_rows(filled_url: str, relation: str) -> None:
     with acting_as(filled_url, "hd_owner") as connection:

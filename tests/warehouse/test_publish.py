@@ -8,7 +8,7 @@ from decimal import Decimal
 import polars as pl
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
@@ -268,10 +268,12 @@ _VALUES = st.one_of(
     st.integers(1, 10**9).map(lambda n: n / 10_000),
     st.floats(1e-4, 1e6),
     st.integers(1, 10**14).map(float),
+    st.integers(50, 62).map(lambda power: 2.0**power),  # whole, but its shortest decimal is another whole number
 )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(prices=[2.0**59], volume=None)
 @given(prices=st.lists(_VALUES, min_size=1, max_size=20), volume=st.one_of(st.none(), st.floats(0, 1e15)))
 def test_the_stored_numeric_is_the_shortest_decimal_of_the_float(
     database: Database, warehouse_url: str, prices: list[float], volume: float | None
