@@ -6,6 +6,7 @@ Belongs here: the database for people at a terminal. How the embedded server is 
 from __future__ import annotations
 
 import csv
+from itertools import chain, islice
 from typing import TextIO
 
 import typer
@@ -77,8 +78,9 @@ def run_query(sql: str, out: TextIO) -> None:
 
     try:
         columns, rows = read_only_query(database_url(load_settings()), sql)
+        first = list(islice(rows, 1))  # the server may refuse only here; then nothing is printed
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(chain(first, rows))
     except WarehouseError as error:
         raise Refusal(str(error)) from None

@@ -82,7 +82,7 @@ def _schema_of(url: str) -> Diagnosis:
         require_head(url)
     except WarehouseError as error:
         return Diagnosis("schema", is_well=False, state=str(error), cure="hd db upgrade")
-    with Database(url).connect() as connection:
+    with Database(url) as database, database.connect() as connection:
         errors = [finding for finding in queries.open_findings(connection) if finding.severity == "error"]
     return Diagnosis(
         "schema and data",

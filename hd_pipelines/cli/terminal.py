@@ -63,6 +63,25 @@ def showing_refusals() -> Iterator[None]:
             name = "HD_" + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else "settings"
             typer.echo(f"hd: {name}: {problem['msg']}", err=True)
         raise typer.Exit(2) from None
+    except Exception as error:
+        reason = _refusal_of_the_database(error)
+        if reason is None:
+            raise
+        typer.echo(f"hd: {reason}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _refusal_of_the_database(error: Exception) -> str | None:
+    """What a person should read of an error that the database's state explains; None for any other."""
+    from hd_pipelines.warehouse.embedded.errors import EmbeddedPostgresError
+    from hd_pipelines.warehouse.errors import WarehouseError, is_transient
+
+    if isinstance(error, (WarehouseError, EmbeddedPostgresError)):
+        return str(error)
+    if is_transient(error):
+        told = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        return f"the database did not answer: {told}; see `hd doctor`"
+    return None
 
 
 class Steps:

@@ -5,15 +5,28 @@ Belongs here: adding, removing, listing. A symbol that is added gets its history
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console, showing_refusals
-from hd_pipelines.settings import load_settings
+from hd_pipelines.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from hd_pipelines.warehouse.engine import Database
 
 watchlist_app = typer.Typer(no_args_is_help=True)
 Symbols = Annotated[list[str], typer.Argument(help="Symbols such as SPY, BRK.B, SPX.")]
+
+
+def _desk_database(settings: Settings) -> Database:
+    from hd_pipelines.warehouse.address import database_url
+    from hd_pipelines.warehouse.engine import Database
+    from hd_pipelines.warehouse.schema import require_head
+
+    url = database_url(settings)
+    require_head(url)
+    return Database(url)
 
 
 @watchlist_app.command("add")
@@ -22,13 +35,11 @@ def watchlist_add(symbols: Symbols) -> None:
     with showing_refusals():
         from hd_pipelines.lake import Lake
         from hd_pipelines.loading.watchlist import backfill_queue
-        from hd_pipelines.warehouse.address import database_url
-        from hd_pipelines.warehouse.engine import Database
         from hd_pipelines.warehouse.watchlist import add_to_watchlist
 
         settings = load_settings()
         steps = Steps()
-        database = Database(database_url(settings))
+        database = _desk_database(settings)
         try:
             with database.begin() as connection:
                 added = add_to_watchlist(connection, symbols)
@@ -45,11 +56,9 @@ def watchlist_add(symbols: Symbols) -> None:
 def watchlist_remove(symbols: Symbols) -> None:
     """Take symbols off the watchlist; their bars stay."""
     with showing_refusals():
-        from hd_pipelines.warehouse.address import database_url
-        from hd_pipelines.warehouse.engine import Database
         from hd_pipelines.warehouse.watchlist import remove_from_watchlist
 
-        with Database(database_url(load_settings())).begin() as connection:
+        with _desk_database(load_settings()).begin() as connection:
             console().print(", ".join(remove_from_watchlist(connection, symbols)) or "none of them was on it")
 
 
@@ -57,9 +66,7 @@ def watchlist_remove(symbols: Symbols) -> None:
 def watchlist_list() -> None:
     """Print the active symbols."""
     with showing_refusals():
-        from hd_pipelines.warehouse.address import database_url
-        from hd_pipelines.warehouse.engine import Database
         from hd_pipelines.warehouse.watchlist import active_symbols
 
-        with Database(database_url(load_settings())).connect() as connection:
+        with _desk_database(load_settings()).connect() as connection:
             console().print("\n".join(active_symbols(connection)))
