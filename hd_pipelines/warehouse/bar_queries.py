@@ -73,7 +73,9 @@ def published_state(connection: Connection) -> str:
     pairs, rows, newest = connection.execute(
         select(func.count(), func.sum(manifest.rows), func.max(manifest.loaded_at))
     ).one()
-    marts = connection.execute(text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")).scalar()
+    marts = connection.execute(
+        text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")
+    ).scalar()
     return f"{pairs} pairs, {rows} bars, {newest}, {marts} relations in marts"
 
 

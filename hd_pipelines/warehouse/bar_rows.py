@@ -149,8 +149,8 @@ def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.Data
     try:
         with cursor.copy(statement) as copy:
             if exponents is None:
-                for block in one_ahead(encode_csv, rows.iter_slices(_ROWS_PER_BLOCK)):
-                    copy.write(block)
+                for text in one_ahead(encode_csv, rows.iter_slices(_ROWS_PER_BLOCK)):
+                    copy.write(text)
             else:
                 copy.write(BINARY_HEADER)
                 for block in one_ahead(partial(encode_binary, exponents=exponents), rows.iter_slices(_ROWS_PER_BLOCK)):
