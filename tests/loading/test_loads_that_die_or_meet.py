@@ -57,6 +57,7 @@ POINTS = ["1/copied", "1/after_commit", "2/recorded", "2/after_commit", "1/befor
 """Each run goes on where the one before was killed: portions that were committed are not made again."""
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_a_refresh_leaves_nothing_that_the_next_run_does_not_heal(make_desk):
     undisturbed, killed = make_desk(), make_desk()
     undisturbed.publish_files()

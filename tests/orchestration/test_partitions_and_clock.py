@@ -44,10 +44,10 @@ def test_the_newest_partition_is_the_session_of_today_or_the_last_one(now, newes
     assert keys_at(now)[-1] == newest
 
 
-@given(st.datetimes(datetime(2018, 1, 1), datetime(2026, 11, 20)))
+@given(st.integers(0, 3242 * 24 * 60))
 @settings(max_examples=12, deadline=None)
-def test_at_any_moment_partitions_end_with_the_newest_session(moment):
-    now = moment.replace(tzinfo=UTC)
+def test_at_any_moment_partitions_end_with_the_newest_session(minute):
+    now = datetime(2018, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
     today = now.astimezone(NEW_YORK).date()
     weekday = today - timedelta(days=max(today.weekday() - 4, 0))
     # From a holiday on the next session's partition is there already: Dagster's offset counts partitions, not days.
@@ -56,7 +56,7 @@ def test_at_any_moment_partitions_end_with_the_newest_session(moment):
 
 
 def test_the_calendar_answers_for_partitions_to_come():
-    assert last_known_session() > date.today() + timedelta(days=90)
+    assert last_known_session() > datetime.now(UTC).date() + timedelta(days=90)
 
 
 def test_range_tags_name_the_ends():

@@ -1,0 +1,59 @@
+"""From the vendor's bucket to bars, counting requests: what is known is not asked for again."""
+
+from hd_pipelines.loading.watchlist import backfill_queue
+from hd_pipelines.sandbox.faults import Operation
+from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from tests.support.desk import SESSIONS, SYMBOLS, day_rows, minute_rows, vendor_object
+from tests.support.vendor_bucket import client_of, vendor_bucket
+
+__all__ = ["vendor_bucket"]  # a fixture
+ROWS = {STOCK_MINUTE: minute_rows, STOCK_DAY: day_rows}
+
+
+def put(server, session, **changed):
+    for dataset, rows in ROWS.items():
+        frame = rows(session, (*SYMBOLS, "NVDA"), **changed)
+        server.bucket.put(dataset.key(session), vendor_object(frame, dataset, session))
+
+
+def download(desk, client) -> int:
+    """Bring the landing folder up to date; how many objects were fetched."""
+    fetched = 0
+    for dataset in ROWS:
+        outcome = client.download_many(client.list_objects(dataset, SESSIONS[0], SESSIONS[-1]))
+        fetched += outcome.downloaded
+        desk.landed_files[dataset] = {file.session: file for file in client.landed(dataset, SESSIONS)}
+    return fetched
+
+
+def test_only_what_changed_in_the_bucket_is_fetched_ingested_and_published(desk, vendor_bucket):
+    for session in SESSIONS:
+        put(vendor_bucket, session)
+    client = client_of(vendor_bucket, desk.folder)
+    assert download(desk, client) == 20
+    assert desk.refresh().published == 30
+
+    gets = vendor_bucket.app.requests_served[Operation.GET]
+    before = desk.row_versions()
+    assert download(desk, client) == 0
+    assert vendor_bucket.app.requests_served[Operation.GET] == gets
+    assert desk.refresh().published == 0
+    assert desk.row_versions() == before
+
+    put(vendor_bucket, SESSIONS[-1], shift=1.0)
+    assert download(desk, client) == 2
+    assert desk.refresh().published == 3
+
+
+def test_a_symbol_that_joins_the_watchlist_costs_no_request(desk, vendor_bucket):
+    for session in SESSIONS:
+        put(vendor_bucket, session)
+    download(desk, client_of(vendor_bucket, desk.folder))
+    desk.refresh()
+    served = dict(vendor_bucket.app.requests_served)
+    with desk.database.begin() as connection:
+        add_to_watchlist(connection, ["NVDA"])
+    assert backfill_queue(desk.database, desk.lake)["NVDA"].published == len(SESSIONS)
+    assert vendor_bucket.app.requests_served == served
+    assert sum(served.values()) > 20  # the counter does count

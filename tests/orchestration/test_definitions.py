@@ -1,0 +1,117 @@
+"""Everything Dagster is told, as one committed snapshot; and what loading it may cost."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from hd_pipelines.definitions import build_definitions
+
+SNAPSHOT = Path(__file__).with_name("definitions_snapshot.json")
+UPDATE = "UPDATE_SNAPSHOTS"
+HEAVY = ("great_expectations", "scipy", "exchange_calendars", "hypothesis", "sklearn", "matplotlib")
+MOST_CPU_SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_definitions()
+
+
+def told(definitions: dg.Definitions) -> dict[str, object]:
+    """All specs in a form that reads well in a diff."""
+    repository = definitions.get_repository_def()
+    graph = repository.asset_graph
+    return {
+        "assets": {
+            spec.key.to_user_string(): {
+                "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+                "group": spec.group_name,
+                "kinds": sorted(spec.kinds),
+                "owners": sorted(spec.owners),
+                "partitions": type(spec.partitions_def).__name__ if spec.partitions_def else None,
+                "described": bool(spec.description),
+            }
+            for spec in sorted(definitions.resolve_all_asset_specs(), key=lambda spec: spec.key)
+        },
+        "checks": {
+            f"{key.asset_key.to_user_string()}:{key.name}": {"blocking": graph.get_check_spec(key).blocking}
+            for key in sorted(graph.asset_check_keys, key=str)
+        },
+        "jobs": {
+            job.name: {"steps": sorted(node.name for node in job.nodes), "partitioned": job.partitions_def is not None}
+            for job in sorted(repository.get_all_jobs(), key=lambda job: job.name)
+        },
+        "schedules": {
+            schedule.name: {
+                "job": schedule.job_name,
+                "cron": schedule.cron_schedule,
+                "timezone": schedule.execution_timezone,
+                "status": schedule.default_status.value,
+            }
+            for schedule in sorted(repository.schedule_defs, key=lambda schedule: schedule.name)
+        },
+        "sensors": {
+            sensor.name: {
+                "jobs": sorted(target.job_name for target in sensor.targets),
+                "seconds": sensor.minimum_interval_seconds,
+                "status": sensor.default_status.value,
+            }
+            for sensor in sorted(repository.sensor_defs, key=lambda sensor: sensor.name)
+        },
+        "resources": sorted(definitions.resources or {}),
+    }
+
+
+def test_what_dagster_is_told_is_what_was_agreed(definitions):
+    now = json.dumps(told(definitions), indent=1, sort_keys=True) + "\n"
+    if os.environ.get(UPDATE):
+        SNAPSHOT.write_text(now)
+    agreed = SNAPSHOT.read_text()
+    assert json.loads(now) == json.loads(agreed), (
+        f"The definitions changed. If that is meant, run `{UPDATE}=1 pytest {SNAPSHOT.parent.name}` and read the diff."
+    )
+
+
+def test_definitions_are_loadable(definitions):
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_every_session_asset_has_one_partitioning_and_owners(definitions):
+    specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.partitions_def]
+    assert len(specs) == 13
+    assert len({spec.partitions_def for spec in specs}) == 1
+    assert all(spec.owners and spec.kinds and spec.description and spec.group_name for spec in specs)
+
+
+def test_a_backfill_of_session_assets_is_one_run(definitions):
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        if graph.get(key).partitions_def is not None:
+            assert graph.get(key).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_a_resource_can_be_replaced():
+    other = dg.ResourceDefinition.hardcoded_resource("lake of a test")
+    assert build_definitions(resource_overrides={"lake": other}).resources["lake"] is other
+
+
+@pytest.mark.slow
+def test_loading_the_definitions_is_cheap_and_loads_nothing_heavy():
+    """A fresh interpreter; user CPU, so that a busy machine does not matter. Every Dagster process pays this."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    answer = subprocess.run(
+        [sys.executable, "-c", "import json, sys, hd_pipelines.definitions; print(json.dumps(sorted(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    loaded = {name.partition(".")[0] for name in json.loads(answer.stdout)}
+    assert loaded.isdisjoint(HEAVY)
+    assert seconds < MOST_CPU_SECONDS

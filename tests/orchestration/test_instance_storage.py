@@ -1,0 +1,101 @@
+"""Dagster's storage of one HD_HOME: pooled, in a schema of its own, found without an address in a file."""
+
+import os
+
+import dagster as dg
+import pytest
+from sqlalchemy.pool import NullPool, QueuePool
+
+from hd_pipelines.checks.standing import no_partitions_left_failed
+from hd_pipelines.partitions import session_partitions
+from hd_pipelines.resources.instance import EVENT_BATCH, desk_instance
+from hd_pipelines.resources.instance_storage import DeskEventLogStorage, DeskStorage
+from hd_pipelines.settings import load_settings
+from tests.support.desk import rows
+
+
+@pytest.fixture(scope="module")
+def desk_home(module_database_url, tmp_path_factory):
+    """A home whose database is the test server's."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HD_HOME", str(home))
+        patch.setenv("HD_DATABASE_URL", module_database_url)
+        patch.setenv("DAGSTER_HOME", "")
+        patch.delenv("DAGSTER_EVENT_BATCH_SIZE", raising=False)
+        yield home
+        os.environ.pop("DAGSTER_EVENT_BATCH_SIZE", None)
+
+
+@pytest.fixture(scope="module")
+def instance(desk_home):
+    with desk_instance(load_settings()) as opened:
+        yield opened
+
+
+def test_dagster_yaml_makes_the_storage_and_holds_no_address(instance, desk_home, module_database_url):
+    assert DeskStorage.__name__ in (desk_home / "dagster" / "dagster.yaml").read_text()
+    assert isinstance(instance.event_log_storage, DeskEventLogStorage)
+    written = (desk_home / "dagster" / "dagster.yaml").read_text()
+    assert "postgresql" not in written
+    assert os.environ["DAGSTER_HOME"] == str(desk_home / "dagster")
+    assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == EVENT_BATCH
+
+
+def test_the_three_storages_share_one_pool_of_connections(instance):
+    """dagster-postgres opens a connection for every event; this is the place where that was taken away."""
+    storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+    (engine,) = {storage._engine for storage in storages}
+    assert isinstance(engine.pool, QueuePool)
+    assert not isinstance(engine.pool, NullPool)
+
+
+def test_a_connection_is_used_again(instance):
+    engine = instance.event_log_storage._engine
+    with engine.connect() as connection:
+        first = connection.connection.driver_connection.get_backend_pid()
+    instance.get_runs()
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection.get_backend_pid() == first
+
+
+def test_dagsters_tables_are_in_its_own_schema(instance, module_database_url):
+    found = dict(rows(module_database_url, "select schemaname, count(*) from pg_tables group by 1"))
+    assert found["dagster"] >= 20
+    assert "public" not in found
+    assert rows(module_database_url, "select 1 from pg_tables where schemaname = 'dagster' and tablename = 'runs'")
+
+
+def test_events_are_kept_and_runs_that_failed_are_not_started_again(instance):
+    @dg.asset
+    def something() -> None:
+        """Nothing."""
+
+    assert dg.materialize([something], instance=instance).success
+    assert instance.get_latest_materialization_event(dg.AssetKey("something")) is not None
+    assert instance.get_settings("run_retries")["retry_on_asset_or_op_failure"] is False
+
+
+def test_a_failed_partition_is_found_until_it_has_succeeded(instance):
+    key = dg.AssetKey("sessional")
+    broken = {"2026-05-21"}
+
+    @dg.asset(partitions_def=session_partitions())
+    def sessional(context: dg.AssetExecutionContext) -> None:
+        """Fails on the sessions that are broken."""
+        if context.partition_key in broken:
+            raise RuntimeError("no file")
+
+    check = no_partitions_left_failed([key])
+
+    def verdict():
+        result = dg.materialize([sessional, check], instance=instance, selection=dg.AssetSelection.checks(check))
+        (evaluation,) = result.get_asset_check_evaluations()
+        return evaluation.passed, evaluation.metadata["failed"].value, evaluation.metadata["newest"].value
+
+    for day in ("2026-05-20", "2026-05-21"):
+        dg.materialize([sessional], instance=instance, partition_key=day, raise_on_error=False)
+    assert verdict() == (False, 1, "2026-05-21")
+    broken.clear()
+    dg.materialize([sessional], instance=instance, partition_key="2026-05-21")
+    assert verdict() == (True, 0, "")

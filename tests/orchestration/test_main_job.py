@@ -1,0 +1,130 @@
+"""The main job from end to end in this process: files over HTTP, lake, bars, marts; and a second time for nothing."""
+
+import base64
+import os
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from hd_pipelines.cli.desk import open_desk, run_main_job
+from hd_pipelines.cli.sandbox import fill, serving
+from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.resources.instance import desk_instance
+from hd_pipelines.settings import load_settings
+from hd_pipelines.vendor.flat_file_layout import DATASETS
+from hd_pipelines.warehouse.queries import open_findings
+from hd_pipelines.warehouse.reader import read_only_query
+from tests.support.desk import SESSIONS, bars_of, rows
+
+pytestmark = pytest.mark.slow
+WINDOW = sessions_back(SESSIONS[-1], 3)
+SVG = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
+
+
+class Ran:
+    """A desk on which the main job ran twice over the same three sessions, and what each run told."""
+
+    def __init__(self, home, url):
+        self.url, self.told, self.bars, self.outcomes = url, [], [], []
+        settings = load_settings()
+        self.desk = open_desk(settings)
+        fill(settings, None, WINDOW, lambda *_: None)
+        with serving(settings, None):
+            for _ in range(2):
+                self.progress = []
+                outcome = run_main_job(self.desk, WINDOW, on_progress=lambda *step: self.progress.append(step))
+                self.outcomes.append(outcome)
+                self.bars.append(bars_of(url))
+                with desk_instance(settings) as instance:
+                    records = instance.all_logs(outcome.run_id)
+                self.told.append(
+                    {
+                        entry.dagster_event.asset_key.to_user_string(): entry.dagster_event.materialization.metadata
+                        for entry in records
+                        if entry.is_dagster_event and entry.dagster_event.is_step_materialization
+                    }
+                )
+
+
+@pytest.fixture(scope="module")
+def ran(module_database_url, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    before = dict(os.environ)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HD_HOME", str(home))
+        patch.setenv("HD_DATABASE_URL", module_database_url)
+        finished = Ran(home, module_database_url)
+        yield finished
+        finished.desk.database.close()
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+
+
+def test_both_runs_succeed_and_tell_their_progress(ran):
+    assert [outcome.succeeded for outcome in ran.outcomes] == [True, True]
+    assert [outcome.failed_steps for outcome in ran.outcomes] == [(), ()]
+    total = ran.outcomes[0].steps
+    assert ran.progress == [(done, total) for done in range(1, total + 1)]
+
+
+def test_the_first_run_downloads_ingests_and_publishes_everything(ran):
+    first = ran.told[0]
+    for dataset in DATASETS:
+        assert first[f"flat_files/{dataset.name}"]["downloaded"].value == 3
+        assert first[f"lake/{dataset.name}"]["ingested"].value == 3
+    bars = first["historical_bars"]
+    assert bars["published_symbol_sessions"].value == bars["symbols"].value * 3
+    counted = rows(ran.url, "select count(*) from historical_bars")[0][0]
+    assert bars["dagster/row_count"].value == bars["published_rows"].value == counted > 0
+
+
+def test_the_second_run_downloads_nothing_and_loads_nothing(ran):
+    second = ran.told[1]
+    for dataset in DATASETS:
+        assert second[f"flat_files/{dataset.name}"]["downloaded"].value == 0
+        assert second[f"flat_files/{dataset.name}"]["already_known"].value == 3
+        assert second[f"lake/{dataset.name}"]["ingested"].value == 0
+    assert second["historical_bars"]["published_rows"].value == 0
+    assert ran.bars[0] == ran.bars[1]
+
+
+def test_a_clean_market_has_no_findings(ran):
+    with ran.desk.database.connect() as connection:
+        assert open_findings(connection) == []
+
+
+@pytest.mark.parametrize("key", ["historical_bars", "lake/stock_minute_aggs", "flat_files/option_day_aggs"])
+def test_pictures_are_well_formed(ran, key):
+    pictures = [SVG.search(str(value.value)) for value in ran.told[0][key].values()]
+    drawn = [base64.b64decode(found[1]) for found in pictures if found]
+    assert drawn
+    for picture in drawn:
+        assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert b"<rect" in drawn[0]
+
+
+def test_marts_are_built_and_the_reader_may_read_them(ran):
+    assert {"stg_bars", "fct_daily_returns"} <= {key.rsplit("/", 1)[-1] for key in ran.told[0]}
+    columns, answer = read_only_query(
+        ran.url, "select symbol, session, return_simple from fct_daily_returns order by symbol, session"
+    )
+    found = list(answer)
+    assert columns == ["symbol", "session", "return_simple"]
+    symbols = rows(ran.url, "select count(distinct symbol) from historical_bars")[0][0]
+    assert len(found) == 3 * symbols
+    assert {row[2] is None for row in found if row[1] == WINDOW[0]} == {True}
+    assert {row[2] is None for row in found if row[1] == WINDOW[1]} == {False}
+
+
+def test_checks_passed(ran):
+    with desk_instance(load_settings()) as instance:
+        evaluations = [
+            entry.dagster_event.asset_check_evaluation_data
+            for entry in instance.all_logs(ran.outcomes[0].run_id)
+            if entry.is_dagster_event and entry.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
+        ]
+    names = {evaluation.check_name for evaluation in evaluations}
+    assert {"bars_are_sound", "sessions_are_complete"} <= names
+    assert [evaluation.check_name for evaluation in evaluations if not evaluation.passed] == []
+    assert len(names) > 5  # dbt's tests are checks as well

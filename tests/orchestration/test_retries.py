@@ -1,0 +1,104 @@
+"""Transient errors are tried again, all others fail the step at once."""
+
+from datetime import date
+
+import dagster as dg
+import psycopg
+import pytest
+from psycopg import errors as pg
+from sqlalchemy.exc import OperationalError as SqlalchemyOperationalError
+from sqlalchemy.exc import ProgrammingError as SqlalchemyProgrammingError
+
+from hd_pipelines.assets.reporting import retrying_only_transient_errors
+from hd_pipelines.definitions import build_definitions
+from hd_pipelines.lake.parts import LakeUnsettledError
+from hd_pipelines.vendor.errors import CredentialsRefusedError, FileRefusedError, ObjectPlace, ObjectUnavailableError
+from hd_pipelines.warehouse.errors import BarsRefusedError, PublishBlockedError, SchemaOutdatedError, is_transient
+
+FINDING = ObjectPlace("stock_day_aggs", date(2026, 5, 22), "key").error("object_unavailable", "No answer.", "Wait.")
+
+TRANSIENT = [
+    pg.SerializationFailure(),
+    pg.DeadlockDetected(),
+    pg.AdminShutdown(),
+    pg.CannotConnectNow(),
+    pg.ConnectionFailure(),
+    psycopg.OperationalError("the connection is lost"),
+    SqlalchemyOperationalError("select 1", {}, psycopg.OperationalError("server closed the connection")),
+    SqlalchemyOperationalError("select 1", {}, pg.DeadlockDetected()),
+    PublishBlockedError("another load holds the lock"),
+]
+PERMANENT = [
+    pg.UniqueViolation(),
+    pg.InsufficientPrivilege(),
+    pg.UndefinedTable(),
+    pg.DiskFull(),
+    psycopg.ProgrammingError("wrong use"),
+    SqlalchemyProgrammingError("select", {}, pg.SyntaxError()),
+    SchemaOutdatedError("upgrade"),
+    BarsRefusedError("bad"),
+    ValueError("wrong"),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+def test_lost_connections_and_lost_races_may_pass(error):
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize("error", PERMANENT, ids=repr)
+def test_what_a_second_attempt_would_meet_again_may_not(error):
+    assert not is_transient(error)
+
+
+def attempts(error: Exception) -> int:
+    """How often an asset with our retry rules is tried when it always meets `error`."""
+    tried = 0
+
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2, delay=0))
+    @retrying_only_transient_errors()
+    def failing() -> None:
+        nonlocal tried
+        tried += 1
+        raise error
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not dg.materialize([failing], instance=instance, raise_on_error=False).success
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("error", "times"),
+    [
+        (pg.DeadlockDetected(), 3),
+        (ObjectUnavailableError(FINDING), 3),
+        (LakeUnsettledError("replaced again and again"), 3),
+        (FileRefusedError(FINDING), 1),
+        (CredentialsRefusedError(FINDING), 1),
+        (SchemaOutdatedError("run `hd db upgrade`"), 1),
+        (KeyError("a fault of ours"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_an_asset_is_tried_again_for_transient_errors_only(error, times):
+    assert attempts(error) == times
+
+
+def test_the_reason_stays_readable():
+    reason = pytest.raises(dg.Failure, match="SchemaOutdatedError: run `hd db upgrade`")
+    with reason as failed, retrying_only_transient_errors():
+        raise SchemaOutdatedError("run `hd db upgrade`")
+    assert failed.value.allow_retries is False
+
+
+def test_every_session_asset_has_the_rule_and_the_guard():
+    """A retry policy without the guard would repeat permanent faults too."""
+    partitioned = [
+        definition
+        for definition in build_definitions().resolve_asset_graph().assets_defs
+        if definition.partitions_def is not None
+    ]
+    assert len(partitioned) == 13
+    for definition in partitioned:
+        assert definition.op.retry_policy is not None
+        assert hasattr(definition.op.compute_fn.decorated_fn, "__wrapped__"), definition.key

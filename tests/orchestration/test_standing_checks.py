@@ -1,0 +1,51 @@
+"""Checks that stand for ever: the newest session that is due has to be there."""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+
+from hd_pipelines.checks import standing
+from hd_pipelines.checks.standing import newest_due_session, newest_due_session_is_published
+from hd_pipelines.resources import Warehouse
+from tests.support.desk import SESSIONS
+
+FRIDAY, THURSDAY = date(2026, 5, 22), date(2026, 5, 21)
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        (datetime(2026, 5, 22, 14, 59, tzinfo=UTC), date(2026, 5, 20)),  # Friday 10:59 in New York
+        (datetime(2026, 5, 22, 15, 0, tzinfo=UTC), THURSDAY),
+        (datetime(2026, 5, 23, 14, 59, tzinfo=UTC), THURSDAY),
+        (datetime(2026, 5, 23, 15, 0, tzinfo=UTC), FRIDAY),  # Saturday 11:00
+        (datetime(2026, 5, 26, 12, 0, tzinfo=UTC), FRIDAY),  # the morning after Memorial Day
+    ],
+)
+def test_a_session_is_due_from_eleven_on_the_day_after(now, due):
+    assert newest_due_session(now) == due
+
+
+@pytest.mark.parametrize(("expected", "passes"), [(SESSIONS[-1], True), (date(2026, 5, 26), False)])
+def test_late_data_is_a_failed_check(desk, monkeypatch, expected, passes):
+    class Desk(Warehouse):
+        @property
+        def database(self):
+            return desk.database
+
+    desk.publish_files()
+    desk.refresh()
+    monkeypatch.setattr(standing, "newest_due_session", lambda _: expected)
+    result = newest_due_session_is_published(Desk())
+    assert (result.passed, result.severity) == (passes, dg.AssetCheckSeverity.ERROR)
+    assert result.metadata["newest"].value == "2026-05-22"
+
+
+def test_an_empty_warehouse_fails(desk):
+    class Desk(Warehouse):
+        @property
+        def database(self):
+            return desk.database
+
+    assert not newest_due_session_is_published(Desk()).passed
