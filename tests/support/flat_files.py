@@ -25,10 +25,10 @@ def row(ticker: str = "SPY", *, minute: int = 0, session: date = SESSION, **chan
     fields = {
         "ticker": ticker,
         "volume": "1200.500000",
-        "open": "115.03",
-        "close": "114.96",
-        "high": "116.36",
-        "low": "113.675",
+        "open": "215.03",
+        "close": "214.96",
+        "high": "216.36",
+        "low": "213.675",
         "window_start": str(stamp(session, minute)),
         "transactions": "34",
     }
