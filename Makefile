@@ -15,8 +15,9 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@echo "Setting up .venv (once)"
 	@$(PYTHON) -m venv .venv || { echo "make: the venv module is missing; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@$(BIN)/python -m compileall -q hd_pipelines  # some machines never write bytecode by themselves
 	@touch $(READY)
 
 demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox

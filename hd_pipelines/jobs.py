@@ -10,7 +10,6 @@ import dagster as dg
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.checks.standing import NEWEST_DUE, NO_PARTITIONS_LEFT_FAILED
-from hd_pipelines.partitions import session_partitions
 from hd_pipelines.vendor.flat_file_layout import DATASETS
 
 MAIN = "main"
@@ -24,14 +23,12 @@ _STANDING = dg.AssetSelection.checks(
 main_job = dg.define_asset_job(
     MAIN,
     selection=dg.AssetSelection.all() - _STANDING,
-    partitions_def=session_partitions(),
     executor_def=dg.in_process_executor,
     description="Vendor files to lake to warehouse to marts, for one session or a range of sessions.",
 )
 bars_job = dg.define_asset_job(
     "bars",
     selection=dg.AssetSelection.groups("bars").downstream() - _STANDING,
-    partitions_def=session_partitions(),
     executor_def=dg.in_process_executor,
     description="Bars and marts from what the lake has: after a change of the watchlist, without a download.",
 )

@@ -100,11 +100,11 @@ def historical_bars(context: dg.AssetExecutionContext, lake: Lake, warehouse: Wa
         lake.datasets,
         symbols=symbols,
         sessions=sessions,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         judge=suite.judge,
     )
     # Symbols that joined the watchlist, by command or by hand, have history in the lake beyond this window.
-    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run_id, judge=suite.judge)
+    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run.run_id, judge=suite.judge)
     for finding in report.findings:
         context.log.warning(str(finding))
     with warehouse.database.connect() as connection:

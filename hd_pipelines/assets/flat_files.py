@@ -53,7 +53,7 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         ]
         seen = frozenset(sessions) | {finding.session for finding in findings if finding.session}
         with warehouse.database.begin() as connection:
-            settle(connection, findings, [Judged(dataset.name, seen, PUBLICATION_RULES)], run_id=context.run_id)
+            settle(connection, findings, [Judged(dataset.name, seen, PUBLICATION_RULES)], run_id=context.run.run_id)
         for finding in findings:
             context.log.warning(str(finding))
         return dg.MaterializeResult(

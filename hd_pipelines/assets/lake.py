@@ -68,7 +68,7 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             dataset,
             flat_file_bucket.client.landed(dataset, sessions),
             sessions=sessions,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
         )
         for finding in report.findings:
             context.log.warning(str(finding))

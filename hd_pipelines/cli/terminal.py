@@ -40,8 +40,9 @@ def log_to_stderr() -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # Looked up at every event: a test, or a program that embeds us, may have put another stream in its place.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
     )
 
 
