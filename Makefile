@@ -26,7 +26,7 @@ demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox
 up: $(READY)  ## everything as a service: Dagster UI on 127.0.0.1:3000
 	@$(BIN)/hd up
 
-test: $(READY)  ## all tests; browser tests need Debian's chromium
+test: $(READY)  ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
 
 lint: $(READY)  ## style, types, import rules

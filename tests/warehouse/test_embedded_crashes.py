@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -165,18 +166,20 @@ def test_a_server_that_is_killed_again_while_it_recovers_is_started_again(home):
     with psycopg.connect(url) as connection:
         connection.execute("create table busy as select generate_series(1, 500000) as close")
         connection.execute("update busy set close = close + 1")
-    first, supervisor, recovering = postmaster_pid(home), supervisor_pid(home), []
+    first, supervisor = postmaster_pid(home), supervisor_pid(home)
     kill(first)
 
-    def is_recovering():
-        # The pid file comes and goes with the servers; the supervisor's child is there or it is not.
+    def killed_in_recovery():
+        # The pid file comes and goes with the servers; the supervisor's child is there, or it is not there any more.
         server = server_of(supervisor)
-        if server not in {None, first} and embedded.status(home).state is State.RECOVERING:
-            recovering.append(server)
-        return bool(recovering)
+        if server in {None, first} or embedded.status(home).state is not State.RECOVERING:
+            return False
+        with suppress(ProcessLookupError):
+            kill(server)
+            return True
+        return False
 
-    assert eventually(is_recovering)
-    kill(recovering[0])
+    assert eventually(killed_in_recovery)
     with embedded.running(home) as url:
         assert ask(url, "select min(close) from busy") == 2
 

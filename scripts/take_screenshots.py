@@ -1,0 +1,42 @@
+"""Write docs/img/lineage.png and docs/img/asset.png from a running desk (`make up` after `make demo`).
+
+Needs Debian's chromium. Playwright drives it; its own browsers are not downloaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from hd_pipelines.settings import load_settings
+
+IMAGES = Path(__file__).parent.parent / "docs" / "img"
+CHROMIUM = "/usr/bin/chromium"
+# Chromium otherwise looks for updates and half a dozen services at every start.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+PAGES = {
+    "lineage": ("/assets/fct_daily_returns?view=lineage&lineageScope=upstream&lineageDepth=4", "fct_daily_returns"),
+    "asset": ("/assets/historical_bars?view=overview", "Column name"),
+}
+
+
+def main() -> None:
+    """Open each page, wait for what it should show and let the graph settle."""
+    base = f"http://127.0.0.1:{load_settings().ui_port}"
+    if not Path(CHROMIUM).exists():
+        sys.exit("take_screenshots: install chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1760, "height": 1050})
+        for name, (path, expected) in PAGES.items():
+            page.goto(base + path)
+            page.get_by_text(expected).first.wait_for(timeout=30_000)
+            page.wait_for_timeout(5_000)
+            page.screenshot(path=str(IMAGES / f"{name}.png"))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
