@@ -88,19 +88,7 @@ def intraday_bars(minutes: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:
         .sort("symbol", "window_start")
         .with_columns(turnover=pl.sum_horizontal("high", "low", "close") / 3.0 * pl.col("volume"))
     )
-    one_minute = regular.select(
-        "symbol",
-        timeframe=pl.lit(Timeframe.M1.value),
-        timestamp=_instant("window_start"),
-        session="session",
-        open="open",
-        high="high",
-        low="low",
-        close="close",
-        volume="volume",
-        vwap=pl.lit(None, pl.Float64),
-        trades="transactions",
-    )
+    one_minute = _bars(regular, Timeframe.M1, _instant("window_start"), vwap=pl.lit(None, pl.Float64))
     longer = [_cut(regular, timeframe, length) for timeframe, length in MINUTES.items()]
     return _in_order([one_minute, *longer])
 
@@ -109,19 +97,7 @@ def _cut(regular: pl.DataFrame, timeframe: Timeframe, length: int) -> pl.DataFra
     span = length * NANOSECONDS_PER_MINUTE
     start = pl.col("opens_ns") + (pl.col("window_start") - pl.col("opens_ns")) // span * span
     grouped = regular.with_columns(start=start).group_by("symbol", "session", "start", maintain_order=True)
-    return grouped.agg(*_added_up()).select(
-        "symbol",
-        timeframe=pl.lit(timeframe.value),
-        timestamp=_instant("start"),
-        session="session",
-        open="open",
-        high="high",
-        low="low",
-        close="close",
-        volume="volume",
-        vwap=_vwap(),
-        trades="transactions",
-    )
+    return _bars(grouped.agg(*_added_up()), timeframe, _instant("start"), vwap=_vwap())
 
 
 def day_bars(days: pl.DataFrame, intraday: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:
@@ -135,24 +111,8 @@ def day_bars(days: pl.DataFrame, intraday: pl.DataFrame, hours: pl.DataFrame) ->
         .group_by("symbol", "session")
         .agg(_total("turnover").alias("turnover"), _total("volume").alias("regular_volume"))
     )
-    bars = (
-        days.join(hours, on="session", how="inner")
-        .join(regular_vwap, on=["symbol", "session"], how="left")
-        .select(
-            "symbol",
-            timeframe=pl.lit(Timeframe.DAY.value),
-            timestamp=_instant("opens_ns"),
-            session="session",
-            open="open",
-            high="high",
-            low="low",
-            close="close",
-            volume="volume",
-            vwap=_vwap("regular_volume"),
-            trades="transactions",
-        )
-    )
-    return _in_order([bars])
+    known = days.join(hours, on="session", how="inner").join(regular_vwap, on=["symbol", "session"], how="left")
+    return _in_order([_bars(known, Timeframe.DAY, _instant("opens_ns"), vwap=_vwap("regular_volume"))])
 
 
 def week_bars(day: pl.DataFrame) -> pl.DataFrame:
@@ -181,21 +141,26 @@ def week_bars(day: pl.DataFrame) -> pl.DataFrame:
             *_added_up(),
         )
         .filter(pl.col("found") == pl.col("expected"))
-        .select(
-            "symbol",
-            timeframe=pl.lit(Timeframe.WEEK.value),
-            timestamp="timestamp",
-            session="last",
-            open="open",
-            high="high",
-            low="low",
-            close="close",
-            volume="volume",
-            vwap=_vwap(),
-            trades="transactions",
-        )
     )
-    return _in_order([whole])
+    return _in_order([_bars(whole, Timeframe.WEEK, pl.col("timestamp"), vwap=_vwap(), session="last")])
+
+
+def _bars(
+    frame: pl.DataFrame, timeframe: Timeframe, begins: pl.Expr, *, vwap: pl.Expr, session: str = "session"
+) -> pl.DataFrame:
+    return frame.select(
+        "symbol",
+        timeframe=pl.lit(timeframe.value),
+        timestamp=begins,
+        session=session,
+        open="open",
+        high="high",
+        low="low",
+        close="close",
+        volume="volume",
+        vwap=vwap,
+        trades="transactions",
+    )
 
 
 def _instant(column: str) -> pl.Expr:
