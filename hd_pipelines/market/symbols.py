@@ -70,6 +70,13 @@ def symbol_of(ticker: str) -> str:
     return ticker.removeprefix("I:")
 
 
+def canonical_symbol(symbol: str) -> str:
+    """One name per instrument: `I:SPX` → `SPX`, while `I:COMP` stays, since `COMP` is a stock. Raises `ValueError`."""
+    ticker = ticker_of(symbol)
+    plain = symbol_of(ticker)
+    return plain if ticker_of(plain) == ticker else symbol.strip()
+
+
 def is_index(ticker_or_symbol: str) -> bool:
     """Whether the name is an index: no volume, its own files, day bars stamped in Chicago."""
     return ticker_or_symbol.startswith("I:") or ticker_or_symbol in INDEX_SYMBOLS

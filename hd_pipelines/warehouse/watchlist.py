@@ -13,7 +13,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.market.symbols import canonical_symbol, ticker_of
 from hd_pipelines.warehouse.tables import historical_ingestion_queue as queue
 from hd_pipelines.warehouse.tables import watchlist
 
@@ -127,4 +127,4 @@ def fail(connection: Connection, symbol: str, error: str) -> str:
 
 
 def _distinct(symbols: Iterable[str]) -> list[str]:
-    return sorted({symbol.strip() for symbol in symbols})
+    return sorted({canonical_symbol(symbol) for symbol in symbols})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hd_pipelines.market.symbols import (
     INDEX_SYMBOLS,
     OptionSymbol,
+    canonical_symbol,
     is_index,
     parse_option_ticker,
     symbol_of,
@@ -77,3 +78,10 @@ def test_a_plain_symbol_comes_back_from_its_ticker_and_keeps_its_kind(symbol):
     assert symbol_of(ticker) == symbol
     assert is_index(ticker) == is_index(symbol) == (symbol in INDEX_SYMBOLS)
     assert ticker_of(ticker) == ticker
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"), [("I:SPX", "SPX"), ("SPX", "SPX"), (" SPY ", "SPY"), ("I:COMP", "I:COMP"), ("COMP", "COMP")]
+)
+def test_an_instrument_has_one_name(given, canonical):
+    assert canonical_symbol(given) == canonical

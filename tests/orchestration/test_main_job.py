@@ -117,14 +117,24 @@ def test_marts_are_built_and_the_reader_may_read_them(ran):
     assert {row[2] is None for row in found if row[1] == WINDOW[1]} == {False}
 
 
-def test_checks_passed(ran):
+def evaluations_of(outcome):
     with desk_instance(load_settings()) as instance:
-        evaluations = [
+        return [
             entry.dagster_event.asset_check_evaluation_data
-            for entry in instance.all_logs(ran.outcomes[0].run_id)
+            for entry in instance.all_logs(outcome.run_id)
             if entry.is_dagster_event and entry.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
         ]
+
+
+@pytest.mark.parametrize("run", [0, 1], ids=["first", "second"])
+def test_every_announced_check_is_answered_and_passed(ran, run):
+    evaluations = evaluations_of(ran.outcomes[run])
     names = {evaluation.check_name for evaluation in evaluations}
     assert {"bars_are_sound", "sessions_are_complete"} <= names
     assert [evaluation.check_name for evaluation in evaluations if not evaluation.passed] == []
-    assert len(names) > 5  # dbt's tests are checks as well
+    assert len(evaluations) == 16  # dbt's 14 tests are checks as well
+
+
+def test_dbt_tests_that_were_not_run_again_say_so(ran):
+    told = [evaluation.metadata for evaluation in evaluations_of(ran.outcomes[1])]
+    assert sum("not_run_again" in metadata for metadata in told) == 14
