@@ -4,7 +4,6 @@ Belongs here: how models appear in Dagster. Their SQL, tests and descriptions li
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from hd_pipelines.assets.reporting import OWNERS
 from hd_pipelines.resources import Warehouse
-from hd_pipelines.resources.dbt import MANIFEST, PROJECT, DbtProject, ensure_manifest
+from hd_pipelines.resources.dbt import PROJECT, DbtProject, ensure_manifest, project_state
 from hd_pipelines.warehouse.bar_queries import published_state
 
 
@@ -31,9 +30,9 @@ def dbt_build_arguments() -> list[str]:
     return ["build", "--profiles-dir", str(PROJECT), "--exclude-resource-type", "unit_test"]
 
 
-def _inputs(warehouse: Warehouse, manifest: Path) -> str:
+def _inputs(warehouse: Warehouse) -> str:
     with warehouse.database.connect() as connection:
-        return f"{published_state(connection)}; project {manifest.stat().st_mtime_ns}"
+        return f"{published_state(connection)}; project {project_state()}"
 
 
 def _still_passed(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
@@ -56,11 +55,11 @@ def dbt_models(
     Nothing is built, and nothing is said to have been, when neither bars nor models changed since the last good build.
     """
     built = dbt_project.last_build()
-    if built.exists() and built.read_text() == _inputs(warehouse, MANIFEST):
+    if built.exists() and built.read_text() == _inputs(warehouse):
         context.log.info("bars and models are as they were at the last build: nothing to do")
         yield from _still_passed(context)
         return
     built.unlink(missing_ok=True)
     with dbt_project.running() as target:
         yield from dbt.cli(dbt_build_arguments(), context=context, target_path=target).stream()
-    built.write_text(_inputs(warehouse, MANIFEST))
+    built.write_text(_inputs(warehouse))

@@ -5,11 +5,14 @@ Belongs here: how dbt is started. Which models there are is the manifest's busin
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +22,7 @@ from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.address import database_url
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
-MANIFEST = PROJECT / "target" / "manifest.json"
+TARGET = PROJECT / "target"
 DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))
 """Beside this Python: a service is not started from an activated environment."""
 _READ_BY_DBT = ("*.sql", "*.yml")
@@ -44,23 +47,43 @@ def address_variables(url: str) -> dict[str, str]:
     }
 
 
+def project_state() -> str:
+    """A digest of everything dbt reads from the project: the same for the same models, tests, macros and settings."""
+    sources = [file for pattern in _READ_BY_DBT for file in PROJECT.rglob(pattern) if TARGET not in file.parents]
+    digest = hashlib.sha256(version("dbt-core").encode())
+    for file in sorted(sources):
+        digest.update(f"\n{file.relative_to(PROJECT)}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def ensure_manifest() -> Path:
-    """Path of the manifest, parsed again (about four seconds) if a model, test or macro is newer."""
-    sources = [file for pattern in _READ_BY_DBT for file in PROJECT.rglob(pattern) if "target" not in file.parts]
-    newest = max(file.stat().st_mtime for file in sources)
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < newest:
-        command = [DBT_EXECUTABLE, "parse", "--project-dir", str(PROJECT), "--quiet"]
+    """Path of the manifest of the project as it is now; dbt parses it (about four seconds) when there is none yet.
+
+    Safe in several processes at once: each parses into a folder of its own, and a finished manifest appears under the
+    name of its content by one rename, so nobody reads half of one.
+    """
+    manifest = TARGET / f"manifest-{project_state()}.json"
+    if manifest.exists():
+        return manifest
+    TARGET.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="parse-", dir=TARGET) as own:
+        command = [DBT_EXECUTABLE, "parse", "--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         done = subprocess.run(
-            [*command, "--profiles-dir", str(PROJECT)],
+            [*command, "--target-path", own],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "DBT_LOG_PATH": str(PROJECT / "target" / "logs")},
+            env={**os.environ, "DBT_LOG_PATH": f"{own}/logs"},
         )
         if done.returncode != 0:
             raise ManifestError(f"dbt cannot parse {PROJECT}:\n{done.stdout}{done.stderr}")
-        MANIFEST.touch()
-    return MANIFEST
+        Path(own, "partial_parse.msgpack").replace(TARGET / "partial_parse.msgpack")  # dagster-dbt looks for it there
+        Path(own, "manifest.json").replace(manifest)
+    for older in TARGET.glob("manifest*.json"):
+        if older != manifest:
+            older.unlink(missing_ok=True)
+    return manifest
 
 
 class DbtProject(dg.ConfigurableResource):  # type: ignore[type-arg]
