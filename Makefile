@@ -44,7 +44,7 @@ calendar: $(READY)  ## take a new snapshot of the exchange calendar from the loc
 	@$(BIN)/python scripts/write_calendar.py
 
 lock: $(READY)  ## resolve the dependencies again
-	@$(BIN)/uv pip compile pyproject.toml --universal --extra dev --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --universal --extra dev --extra bench --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements.lock
 	@echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements-uv.lock

@@ -1,0 +1,211 @@
+"""The words that more than one room uses: every class a row can carry, once.
+
+Belongs here: enums whose values are stored. The database's checks are generated from them, so a value is never renamed.
+Cut-offs that decide between the values live with the formulas in `analytics`.
+"""
+
+from enum import StrEnum
+
+
+class OptionType(StrEnum):
+    """Right of an option."""
+
+    CALL = "call"
+    PUT = "put"
+
+
+class ExerciseStyle(StrEnum):
+    """When an option may be exercised."""
+
+    AMERICAN = "american"
+    EUROPEAN = "european"
+
+
+class PriceSource(StrEnum):
+    """Where the price of a valued contract came from."""
+
+    CHAIN_SNAPSHOT = "chain_snapshot"
+    CHAIN_ARCHIVE = "chain_archive"
+    OPTION_MINUTE = "option_minute_aggs"
+    OPTION_DAY = "option_day_aggs"
+
+
+class SnapshotKind(StrEnum):
+    """Whether a chain was taken at the session's close or during it."""
+
+    CLOSE = "close"
+    INTRADAY = "intraday"
+
+
+class IvRegime(StrEnum):
+    """How expensive options are against their own last 252 sessions."""
+
+    EXTREMELY_LOW = "EXTREMELY_LOW"
+    LOW = "LOW"
+    NORMAL = "NORMAL"
+    ELEVATED = "ELEVATED"
+    HIGH = "HIGH"
+    EXTREMELY_HIGH = "EXTREMELY_HIGH"
+
+
+class IvTrend(StrEnum):
+    """Which way implied volatility went over 20 sessions."""
+
+    EXPANDING = "EXPANDING"
+    STABLE = "STABLE"
+    CONTRACTING = "CONTRACTING"
+
+
+class IvRecommendation(StrEnum):
+    """What the level of implied volatility suggests to a trader of premium."""
+
+    BUY_PREMIUM = "BUY_PREMIUM"
+    BUY_FAVORABLE = "BUY_FAVORABLE"
+    NEUTRAL = "NEUTRAL"
+    WAIT_FOR_IV_DROP = "WAIT_FOR_IV_DROP"
+    SELL_PREMIUM = "SELL_PREMIUM"
+
+
+class SignModel(StrEnum):
+    """Whom a gamma figure assumes dealers to have traded with; an assumption, so every row carries it."""
+
+    NAIVE_CALLS_LONG = "naive_calls_long"
+
+
+class DealerPositioning(StrEnum):
+    """Sign of the dealers' gamma under the row's sign model."""
+
+    LONG_GAMMA = "LONG_GAMMA"
+    SHORT_GAMMA = "SHORT_GAMMA"
+    NEUTRAL = "NEUTRAL"
+
+
+class PositioningStrength(StrEnum):
+    """How unusual the size of the gamma is for this underlying."""
+
+    WEAK = "WEAK"
+    MODERATE = "MODERATE"
+    STRONG = "STRONG"
+    EXTREME = "EXTREME"
+
+
+class ExpectedBehavior(StrEnum):
+    """What hedging of that gamma does to the underlying."""
+
+    PINNING = "PINNING"
+    TRENDING = "TRENDING"
+    VOLATILE = "VOLATILE"
+    RANGE_BOUND = "RANGE_BOUND"
+
+
+class TradeType(StrEnum):
+    """Kind of an options print."""
+
+    SWEEP = "SWEEP"
+    BLOCK = "BLOCK"
+    SPLIT = "SPLIT"
+    LARGE = "LARGE"
+    REGULAR = "REGULAR"
+
+
+class FlowSentiment(StrEnum):
+    """Direction that a print speaks for."""
+
+    BULLISH = "BULLISH"
+    BEARISH = "BEARISH"
+    NEUTRAL = "NEUTRAL"
+
+
+class Aggressiveness(StrEnum):
+    """How far a print went to find the other side."""
+
+    PASSIVE = "PASSIVE"
+    NORMAL = "NORMAL"
+    AGGRESSIVE = "AGGRESSIVE"
+
+
+class VixRegime(StrEnum):
+    """Level of the VIX."""
+
+    EXTREMELY_LOW = "EXTREMELY_LOW"
+    LOW = "LOW"
+    NORMAL = "NORMAL"
+    ELEVATED = "ELEVATED"
+    HIGH = "HIGH"
+    EXTREME = "EXTREME"
+
+
+class VixTermStructure(StrEnum):
+    """Shape of implied volatility over maturities."""
+
+    STEEP_CONTANGO = "STEEP_CONTANGO"
+    CONTANGO = "CONTANGO"
+    FLAT = "FLAT"
+    BACKWARDATION = "BACKWARDATION"
+    STEEP_BACKWARDATION = "STEEP_BACKWARDATION"
+
+
+class TickRegime(StrEnum):
+    """Level of the NYSE TICK."""
+
+    EXTREME_SELLING = "EXTREME_SELLING"
+    WEAK = "WEAK"
+    NEUTRAL = "NEUTRAL"
+    STRONG = "STRONG"
+    EXTREME_BUYING = "EXTREME_BUYING"
+
+
+class BreadthRegime(StrEnum):
+    """How many stocks take part."""
+
+    EXTREMELY_BEARISH = "EXTREMELY_BEARISH"
+    BEARISH = "BEARISH"
+    NEUTRAL = "NEUTRAL"
+    BULLISH = "BULLISH"
+    EXTREMELY_BULLISH = "EXTREMELY_BULLISH"
+
+
+class CorrelationRegime(StrEnum):
+    """How much stocks move together."""
+
+    DIVERGING = "DIVERGING"
+    LOW = "LOW"
+    NORMAL = "NORMAL"
+    HIGH = "HIGH"
+    EXTREMELY_HIGH = "EXTREMELY_HIGH"
+
+
+class SectorRotation(StrEnum):
+    """Which kind of sector leads."""
+
+    DEFENSIVE = "DEFENSIVE"
+    CYCLICAL = "CYCLICAL"
+    GROWTH = "GROWTH"
+    VALUE = "VALUE"
+    MIXED = "MIXED"
+
+
+class PutCallRegime(StrEnum):
+    """What the put/call ratio says of the crowd."""
+
+    EXTREME_FEAR = "EXTREME_FEAR"
+    FEAR = "FEAR"
+    NEUTRAL = "NEUTRAL"
+    GREED = "GREED"
+    EXTREME_GREED = "EXTREME_GREED"
+
+
+class MarketRegime(StrEnum):
+    """The eleven regimes, the one vocabulary of engine, detectors, scanner and backtest."""
+
+    STRONG_UPTREND = "STRONG_UPTREND"
+    WEAK_UPTREND = "WEAK_UPTREND"
+    CHOPPY_BULLISH = "CHOPPY_BULLISH"
+    RANGE_BOUND = "RANGE_BOUND"
+    CHOPPY_BEARISH = "CHOPPY_BEARISH"
+    WEAK_DOWNTREND = "WEAK_DOWNTREND"
+    STRONG_DOWNTREND = "STRONG_DOWNTREND"
+    BREAKOUT = "BREAKOUT"
+    BREAKDOWN = "BREAKDOWN"
+    CAPITULATION = "CAPITULATION"
+    EUPHORIA = "EUPHORIA"
