@@ -1,9 +1,24 @@
-"""The lake: one Parquet file per dataset and session, on disk or in S3, replaced atomically.
+"""The lake: Parquet by dataset and session, on disk or in S3, replaced atomically.
 
-Belongs here: where parts lie, writing and reading them, and the way from a landed vendor file to a part. No formulas.
+Belongs here: where parts, option chains and yields lie, writing and reading them, and the way from a landed vendor file
+to a part. No formulas.
 """
 
+from hd_pipelines.lake.chains import ChainLake, ChainSnapshot, ChainSource, ChainsUnsettledError
 from hd_pipelines.lake.ingest import IngestReport, ingest
 from hd_pipelines.lake.parts import Lake, LakePart, LakeUnsettledError, PartSource
+from hd_pipelines.lake.yields import TreasuryYields
 
-__all__ = ["IngestReport", "Lake", "LakePart", "LakeUnsettledError", "PartSource", "ingest"]
+__all__ = [
+    "ChainLake",
+    "ChainSnapshot",
+    "ChainSource",
+    "ChainsUnsettledError",
+    "IngestReport",
+    "Lake",
+    "LakePart",
+    "LakeUnsettledError",
+    "PartSource",
+    "TreasuryYields",
+    "ingest",
+]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,7 +17,9 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.lake.stores import FolderStore, ObjectStore, Store
+from hd_pipelines.lake.chains import ChainLake
+from hd_pipelines.lake.stores import open_store
+from hd_pipelines.lake.yields import TreasuryYields
 from hd_pipelines.vendor.flat_file_csv import BAR_SCHEMA
 from hd_pipelines.vendor.flat_file_layout import FlatFileDataset
 
@@ -61,17 +62,15 @@ class LakeUnsettledError(RuntimeError):
 class Lake:
     """Parquet below `root`, a path or `s3://bucket/prefix` (credentials and endpoint from the standard AWS variables).
 
-    A part appears, or changes, in one step: who opens it sees one version.
+    A part appears, or changes, in one step: who opens it sees one version. Option chains and Treasury yields lie beside
+    the bars and have their own doors: `lake.chains`, `lake.treasury_yields`.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(root)
-        self._storage_options: dict[str, str] | None = None
-        self._store: Store
-        if self.root.startswith("s3://"):
-            self._store, self._storage_options = _s3_store(self.root)
-        else:
-            self._store = FolderStore(Path(self.root))
+        self._store, self._storage_options = open_store(self.root)
+        self.chains = ChainLake(self._store, self._storage_options)
+        self.treasury_yields = TreasuryYields(self._store, self._storage_options)
 
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
@@ -180,16 +179,3 @@ def _source_of(footer: dict[str, Any], url: str) -> PartSource:
         ) from None
     numbers = {name: int(told[name]) for name in ("size", "rows", "rows_set_aside", "ingest_version")}
     return PartSource(**(told | numbers))
-
-
-def _s3_store(root: str) -> tuple[Store, dict[str, str]]:
-    import pyarrow.fs
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    filesystem = pyarrow.fs.S3FileSystem(
-        **({"endpoint_override": endpoint} if endpoint else {}), **({"region": region} if region else {})
-    )
-    options = {"aws_endpoint_url": endpoint, "aws_region": region}
-    scratch = Path(tempfile.gettempdir()) / "hd-lake-unpublished"
-    return ObjectStore(root, filesystem, scratch), {name: value for name, value in options.items() if value}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -114,6 +115,25 @@ class ObjectStore:
         """A local folder."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
+
+
+def open_store(root: str) -> tuple[Store, dict[str, str] | None]:
+    """The store of `root`, a path or `s3://bucket/prefix`, and polars' storage options for its URLs.
+
+    Credentials, region and endpoint of S3 come from the standard AWS variables.
+    """
+    if not root.startswith("s3://"):
+        return FolderStore(Path(root)), None
+    import pyarrow.fs
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    filesystem = pyarrow.fs.S3FileSystem(
+        **({"endpoint_override": endpoint} if endpoint else {}), **({"region": region} if region else {})
+    )
+    options = {"aws_endpoint_url": endpoint, "aws_region": region}
+    scratch = Path(tempfile.gettempdir()) / "hd-lake-unpublished"
+    return ObjectStore(root, filesystem, scratch), {name: value for name, value in options.items() if value}
 
 
 def _sync(path: Path) -> None:
