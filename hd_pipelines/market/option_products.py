@@ -1,0 +1,128 @@
+"""What an option root is: its underlying, exercise, settlement and hours.
+
+Belongs here: contract specifications that follow from the root of an OCC symbol. Not here: the instant at which one
+expiration settles, which needs the calendar (`pricing.settlement`), nor what a contract delivers: the deliverable of an
+adjusted root stands in OCC's memo only, so it is read from the vendor's contract reference and never guessed.
+
+Sources: contract specifications on cboe.com (SPX, SPXW "SPX Weeklys and End-of-Month", XSP, VIX, RUT, OEX/XEO, DJX),
+nasdaq.com (NDX, NDXP), OCC by-laws on adjustments; OSI symbology for roots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+from functools import cache
+
+from hd_pipelines.market.vocabulary import ExerciseStyle
+
+
+class SettlementTime(StrEnum):
+    """Which price of the expiration day an option settles on."""
+
+    MORNING = "am"
+    """A special opening quotation (SET of SPX, VRO of VIX); the last trade was the session before."""
+
+    AFTERNOON = "pm"
+    """The closing price of the underlying."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionProduct:
+    """What all contracts of one root have in common.
+
+    underlying     vendor ticker, `I:SPX` or `SPY`
+    settlement     `MORNING` or `AFTERNOON`
+    is_cash        settled in cash; otherwise shares are delivered
+    closes         end of regular trading, New York; an expiring contract of a 16:15 product stops at 16:00 all the same
+    is_adjusted    the root carries OCC's adjustment digit: the deliverable is another one
+    is_flex        FLEX series (root begins with a digit): terms of its own, hardly ever quoted
+    """
+
+    root: str
+    underlying: str
+    exercise_style: ExerciseStyle
+    settlement: SettlementTime
+    is_cash: bool
+    closes: time
+    is_adjusted: bool = False
+    is_flex: bool = False
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether prices of this root may be compared with the underlying as they stand."""
+        return not (self.is_adjusted or self.is_flex)
+
+
+_FOUR, _QUARTER_PAST = time(16), time(16, 15)
+
+# root: (index, morning-settled?). All cash-settled, all European but OEX.
+_INDEX_ROOTS = {
+    "SPX": ("SPX", True),
+    "SPXW": ("SPX", False),
+    "XSP": ("XSP", False),
+    "XSPAM": ("XSP", True),
+    "NDX": ("NDX", True),
+    "NDXP": ("NDX", False),
+    "XND": ("XND", False),
+    "RUT": ("RUT", True),
+    "RUTW": ("RUT", False),
+    "MRUT": ("MRUT", False),
+    "VIX": ("VIX", True),
+    "VIXW": ("VIX", True),
+    "DJX": ("DJX", True),
+    "OEX": ("OEX", False),
+    "XEO": ("OEX", False),
+}
+_AMERICAN_INDEX_ROOTS = frozenset({"OEX"})
+
+# Funds whose options trade until 16:15 (Cboe "Options Trading Hours"); the ones a watchlist is likely to hold.
+_QUARTER_PAST_FUNDS = frozenset(
+    "DBA DBC DIA EEM EFA GLD IWM IWN IWO IYR KBE KRE MDY QQQ RSP SLV SMH SPY SVXY UNG USO UUP UVXY VIXY VXX XHB XLB XLE "
+    "XLF XLI XLK XLP XLU XLV XLY XME XRT".split()
+)
+
+# OCC roots have no dot, tickers do.
+_DOTTED_STOCKS = {"BRKA": "BRK.A", "BRKB": "BRK.B", "BFA": "BF.A", "BFB": "BF.B", "LENB": "LEN.B", "HEIA": "HEI.A"}
+
+
+@cache
+def product_of_root(root: str) -> OptionProduct:
+    """The product of `root` (`SPXW`, `AAPL`, `TSLA1`). A root that is no known index option is one on a stock or fund.
+
+    Raises `ValueError` for an empty root, or one of digits only.
+    """
+    is_flex = root[:1].isdigit()
+    plain = root.lstrip("0123456789") if is_flex else root.rstrip("0123456789")
+    if not plain:
+        raise ValueError(f"{root!r} is not an option root (1-6 letters, perhaps with a digit of OCC at the end)")
+    is_adjusted = not is_flex and plain != root
+    index = _INDEX_ROOTS.get(plain)
+    if index is None:
+        return OptionProduct(
+            root=root,
+            underlying=_DOTTED_STOCKS.get(plain, plain),
+            exercise_style=ExerciseStyle.AMERICAN,
+            settlement=SettlementTime.AFTERNOON,
+            is_cash=False,
+            closes=_QUARTER_PAST if plain in _QUARTER_PAST_FUNDS else _FOUR,
+            is_adjusted=is_adjusted,
+            is_flex=is_flex,
+        )
+    name, is_morning = index
+    return OptionProduct(
+        root=root,
+        underlying=f"I:{name}",
+        exercise_style=ExerciseStyle.AMERICAN if plain in _AMERICAN_INDEX_ROOTS else ExerciseStyle.EUROPEAN,
+        settlement=SettlementTime.MORNING if is_morning else SettlementTime.AFTERNOON,
+        is_cash=True,
+        closes=_QUARTER_PAST,
+        is_adjusted=is_adjusted,
+        is_flex=is_flex,
+    )
+
+
+def underlying_of_root(root: str) -> str:
+    """Vendor ticker of what `root` is an option on: `SPXW` → `I:SPX`, `BRKB` → `BRK.B`, `TSLA1` → `TSLA`."""
+    return product_of_root(root).underlying
