@@ -1,12 +1,12 @@
-"""The warehouse's tables as SQLAlchemy Core metadata.
+"""The warehouse's tables as SQLAlchemy Core metadata: bars, manifests, findings, watchlist.
 
-Belongs here: columns, keys and checks. Triggers, row-level security and functions are SQL in `migrations`; a test holds
-that metadata and migrated schema say the same. Leaf partitions are made by `partitions` and appear nowhere here.
+Belongs here: columns, keys and checks. Tables about options and the market are in `option_tables`, `analytics_tables`
+and `regime_tables`; whoever imports this module has them all in `metadata`. Triggers, row-level security and functions
+are SQL in `migrations`; a test holds that metadata and migrated schema say the same. Leaf partitions are made by
+`partitions` and appear nowhere here.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,23 +14,22 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
     Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
-    func,
     text,
 )
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Severity
+from hd_pipelines.warehouse import analytics_tables, option_tables, regime_tables  # noqa: F401  (fill `metadata`)
+from hd_pipelines.warehouse.columns import byte_ordered_text, metadata, moment, none_negative, now, one_of
 
 TIMEFRAMES = tuple(timeframe.value for timeframe in Timeframe)
 """Every timeframe that `historical_bars` holds, shortest first; the database refuses others."""
@@ -52,32 +51,12 @@ BAR_COLUMNS = (
 BAR_KEY = ("symbol", "timeframe", "timestamp", "session")
 BARS_TABLE = "historical_bars"
 
-metadata = MetaData()
-
-
-def _one_of(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN ({', '.join(repr(value) for value in values)})"
-
-
-def _now(name: str, *, nullable: bool = False) -> Column[Any]:
-    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=func.now())
-
-
-def _moment(name: str, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
-def _byte_ordered_text(name: str) -> Column[str]:
-    # "C": keys compare as bytes, whatever the database's locale. Sorted input then makes the key build a single pass.
-    return Column(name, Text(collation="C"), nullable=False)
-
-
 historical_bars = Table(
     BARS_TABLE,
     metadata,
-    _byte_ordered_text("symbol"),
-    _byte_ordered_text("timeframe"),
-    _moment("timestamp", nullable=False),
+    byte_ordered_text("symbol"),
+    byte_ordered_text("timeframe"),
+    moment("timestamp", nullable=False),
     Column("session", Date, nullable=False),
     Column("open", Numeric, nullable=False),
     Column("high", Numeric, nullable=False),
@@ -86,12 +65,12 @@ historical_bars = Table(
     Column("volume", Numeric),
     Column("vwap", Numeric),
     Column("trades", BigInteger),
-    _now("created_at"),
+    now("created_at"),
     # Readers ask for one symbol and timeframe over a stretch of time. Monthly leaves bound the scan when they ask by
     # session instead; with session before timestamp, a question by time alone would read all history of the symbol.
     PrimaryKeyConstraint(*BAR_KEY, name="historical_bars_pkey"),
     CheckConstraint("symbol <> ''", name="historical_bars_symbol"),
-    CheckConstraint(_one_of("timeframe", TIMEFRAMES), name="historical_bars_timeframe"),
+    CheckConstraint(one_of("timeframe", TIMEFRAMES), name="historical_bars_timeframe"),
     # NaN sorts above everything in PostgreSQL: "high below infinity" refuses it for all four prices.
     CheckConstraint(
         "low > 0 AND low <= open AND low <= close AND high >= open AND high >= close AND high < 'Infinity'::numeric",
@@ -114,16 +93,31 @@ historical_bars = Table(
 bars_manifest = Table(
     "bars_manifest",
     metadata,
-    _byte_ordered_text("symbol"),
+    byte_ordered_text("symbol"),
     Column("session", Date, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("run_id", Text),
-    _now("loaded_at"),
+    now("loaded_at"),
     PrimaryKeyConstraint("symbol", "session", name="bars_manifest_pkey"),
     CheckConstraint("rows >= 0", name="bars_manifest_rows"),
 )
 Index("bars_manifest_session_idx", bars_manifest.c.session)
+
+derivation_manifest = Table(
+    "derivation_manifest",
+    metadata,
+    byte_ordered_text("table_name"),
+    byte_ordered_text("symbol"),
+    Column("session", Date, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("run_id", Text),
+    now("loaded_at"),
+    PrimaryKeyConstraint("table_name", "symbol", "session", name="derivation_manifest_pkey"),
+    CheckConstraint("table_name <> '' AND symbol <> ''", name="derivation_manifest_names"),
+    CheckConstraint(none_negative("rows"), name="derivation_manifest_rows"),
+)
 
 load_manifest = Table(
     "load_manifest",
@@ -137,8 +131,8 @@ load_manifest = Table(
     Column("rows", BigInteger, nullable=False),
     Column("rows_set_aside", BigInteger, nullable=False, server_default=text("0")),
     Column("object_key", Text, nullable=False),
-    _moment("landed_at", nullable=False),
-    _now("ingested_at"),
+    moment("landed_at", nullable=False),
+    now("ingested_at"),
     Column(
         "superseded_by",
         Text,
@@ -173,12 +167,12 @@ data_findings = Table(
     Column("cure", Text, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("first_row", BigInteger),
-    _now("first_seen_at"),
-    _now("last_seen_at"),
-    _moment("resolved_at"),
+    now("first_seen_at"),
+    now("last_seen_at"),
+    moment("resolved_at"),
     Column("run_id", Text),
     PrimaryKeyConstraint("finding_id", name="data_findings_pkey"),
-    CheckConstraint(_one_of("severity", tuple(severity.value for severity in Severity)), name="data_findings_severity"),
+    CheckConstraint(one_of("severity", Severity), name="data_findings_severity"),
     CheckConstraint("rows >= 0", name="data_findings_rows"),
 )
 Index(
@@ -191,10 +185,10 @@ Index(
 watchlist = Table(
     "watchlist",
     metadata,
-    _byte_ordered_text("symbol"),
+    byte_ordered_text("symbol"),
     Column("ticker", Text, nullable=False),
-    _now("added_at"),
-    _now("updated_at"),
+    now("added_at"),
+    now("updated_at"),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("note", Text),
     PrimaryKeyConstraint("symbol", name="watchlist_pkey"),
@@ -215,14 +209,14 @@ historical_ingestion_queue = Table(
     Column("status", Text, nullable=False, server_default=text("'pending'")),
     Column("retry_count", Integer, nullable=False, server_default=text("0")),
     Column("days_to_backfill", Integer, nullable=False, server_default=text("90")),
-    _now("created_at"),
-    _now("updated_at"),
-    _moment("started_at"),
-    _moment("finished_at"),
+    now("created_at"),
+    now("updated_at"),
+    moment("started_at"),
+    moment("finished_at"),
     Column("last_error", Text),
     PrimaryKeyConstraint("queue_id", name="historical_ingestion_queue_pkey"),
     UniqueConstraint("symbol", name="historical_ingestion_queue_symbol_key"),
-    CheckConstraint(_one_of("status", QUEUE_STATUSES), name="historical_ingestion_queue_status"),
+    CheckConstraint(one_of("status", QUEUE_STATUSES), name="historical_ingestion_queue_status"),
     CheckConstraint("retry_count BETWEEN 0 AND 3", name="historical_ingestion_queue_retries"),
     CheckConstraint("days_to_backfill > 0", name="historical_ingestion_queue_days"),
 )

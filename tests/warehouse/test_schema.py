@@ -72,6 +72,11 @@ LAST_STATEMENTS = {
     "0002": "GRANT SELECT ON data_findings",
     "0003": "CREATE TRIGGER queue_returning_symbol",
     "0004": "ALTER DEFAULT PRIVILEGES",
+    "0005": "GRANT SELECT ON options_flow_history",
+    "0006": "GRANT SELECT ON market_regime_history",
+    "0007": "GRANT SELECT ON gamma_exposure_snapshots",
+    "0008": "GRANT SELECT ON derivation_manifest",
+    "0009": "GRANT EXECUTE ON FUNCTION cleanup_all_historical_data",
 }
 
 
