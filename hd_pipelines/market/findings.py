@@ -65,6 +65,17 @@ class Rule(StrEnum):
     SYMBOL_MISSING = "symbol_missing"
     DATASET_NOT_OFFERED = "dataset_not_offered"
     DAY_CONTRADICTS_MINUTES = "day_contradicts_minutes"
+    # option chains
+    COLUMN_TYPE_WRONG = "column_type_wrong"
+    RESPONSE_MALFORMED = "response_malformed"
+    PAGINATION_BROKEN = "pagination_broken"
+    CONTRACT_CONTRADICTORY = "contract_contradictory"
+    CONTRACT_DUPLICATED = "contract_duplicated"
+    CONTRACT_EXPIRED = "contract_expired"
+    CONTRACT_ADJUSTED = "contract_adjusted"
+    CHAIN_INCOMPLETE = "chain_incomplete"
+    CHAIN_STALE = "chain_stale"
+    SNAPSHOT_MISSED = "snapshot_missed"
 
 
 @dataclass(frozen=True, slots=True)
