@@ -39,11 +39,12 @@ from hd_pipelines.sandbox.option_tape import (
     option_minute_bars,
     trading_weights,
 )
+from hd_pipelines.sandbox.option_values import Volatilities
 from hd_pipelines.sandbox.universe import INSTRUMENTS, SECTORS, Kind, OptionCalendar, OptionRoot
 from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, SIX_DECIMALS_SINCE, compress, csv_text
 from hd_pipelines.vendor.flat_file_layout import OPTION_DAY, OPTION_MINUTE, STOCK_DAY, STOCK_MINUTE, FlatFileDataset
 
-FULL_MARKET_VERSION = "full-market-1"
+FULL_MARKET_VERSION = "full-market-2"
 FULL_MARKET_DATASETS = (STOCK_DAY, STOCK_MINUTE, OPTION_DAY, OPTION_MINUTE)
 STOCK_TICKERS, STOCK_MINUTES = 12_250, 1_830_000
 OPTIONABLE_STOCKS, OPTION_CONTRACTS, OPTION_MINUTES = 5_200, 362_000, 3_060_000
@@ -187,13 +188,12 @@ def _option_minutes(
     roots = [_root(tickers[row], rank, float(np.exp(day.open_[row]))) for rank, row in enumerate(busiest)]
     vol = np.sqrt(252 * ((day.loadings[busiest] ** 2) @ (day.factor_vol**2) + day.idio_vol[busiest] ** 2) / 0.7)
     near = np.clip(vol, 0.12, 1.8)
-    underlyings = Underlyings(knots[busiest], near, 0.5 * near + 0.15, np.zeros(len(roots), dtype=np.bool_))
+    volatilities = Volatilities(near, 0.5 * near + 0.15, np.zeros(len(roots), dtype=np.bool_))
     contracts = list_contracts(roots, np.exp(day.open_[busiest]), near, session)
-    weights = trading_weights(contracts, underlyings, session, rng)
+    weights = trading_weights(contracts, day.open_[busiest], near, session, rng)
     return option_minute_bars(
         contracts,
-        underlyings,
-        session,
+        Underlyings(knots[busiest], volatilities),
         weights=weights ** _concentration(weights, grid.regular_minutes, rng),
         grid=grid,
         target_rows=OPTION_MINUTES,

@@ -6,6 +6,7 @@ which window was asked for, in which order and by how many processes changes not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -33,6 +34,7 @@ from hd_pipelines.sandbox.minute_paths import (
 )
 from hd_pipelines.sandbox.option_chains import list_contracts
 from hd_pipelines.sandbox.option_tape import Underlyings, option_day_bars, option_minute_bars, trading_weights
+from hd_pipelines.sandbox.option_values import Volatilities
 from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, Kind, OptionRoot, split_factor
 from hd_pipelines.sandbox.vendor_csv import SIX_DECIMALS_SINCE
 from hd_pipelines.vendor.flat_file_layout import (
@@ -47,6 +49,8 @@ from hd_pipelines.vendor.flat_file_layout import (
 
 OPTION_MINUTE_ROWS = 20_000
 HALF_DAY_ROW_SHARE = 0.45
+POSITION = {instrument.ticker: i for i, instrument in enumerate(INSTRUMENTS)}
+"""Row of each instrument in the arrays of `daily_paths`."""
 
 SessionData = dict[FlatFileDataset, pl.DataFrame]
 """Frames in the vendor's column names; stock minutes carry an extra `minute`, the number in the session's grid."""
@@ -57,8 +61,7 @@ def synthetic_session(seed: int, session: date) -> SessionData:
     hours = regular_hours(session)
     grid = MinuteGrid.of(hours)
     day = daily_paths(seed).state(session)
-    rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
-    knots = price_paths(day, factor_paths(day, grid, rng), grid, rng)
+    knots, rng = minute_knots(seed, session)
 
     stocks = [
         i
@@ -92,6 +95,13 @@ def synthetic_session(seed: int, session: date) -> SessionData:
     }
 
 
+def minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
+    """Log prices of all instruments at the knots of the session's minute grid, and the generator that goes on."""
+    day, grid = daily_paths(seed).state(session), MinuteGrid.of(regular_hours(session))
+    rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
+    return price_paths(day, factor_paths(day, grid, rng), grid, rng), rng
+
+
 def _liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidity:
     """Shares scale with splits; prints grow with price and size so that the busiest names print some 10^5 times."""
     factor = np.array([split_factor(INSTRUMENTS[i].ticker, session) for i in stocks])
@@ -110,32 +120,38 @@ def long_run_vols() -> Floats:
     return np.asarray(np.sqrt(252 * variance))
 
 
-def _option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, day: DayState) -> pl.DataFrame:
-    position = {instrument.ticker: i for i, instrument in enumerate(INSTRUMENTS)}
-    roots = [root for root in OPTION_ROOTS if _is_listed(root, session)]
-    rows = [position[root.underlying] for root in roots]
-    vix, vix3m = (np.exp(knots[position[ticker], grid.regular.start]) / 100 for ticker in ("I:VIX", "I:VIX3M"))
+def option_roots(session: date) -> list[OptionRoot]:
+    """Roots whose underlying is listed on `session`."""
+    listed = {instrument.ticker: instrument.listed for instrument in INSTRUMENTS}
+    return [root for root in OPTION_ROOTS if (since := listed[root.underlying]) is None or since <= session]
+
+
+def option_volatilities(roots: Sequence[OptionRoot], day: DayState) -> Volatilities:
+    """At-the-money volatilities of the session by root, from the volatility indices at its open."""
+    rows = [POSITION[root.underlying] for root in roots]
+    vix, vix3m = (np.exp(day.open_[POSITION[ticker]]) / 100 for ticker in ("I:VIX", "I:VIX3M"))
     calm = long_run_vols()[rows]
-    relative = calm / long_run_vols()[position["I:SPX"]]
+    relative = calm / long_run_vols()[POSITION["I:SPX"]]
     is_volatility = np.array([root.underlying == "I:VIX" for root in roots])
     tempered = relative * (vix / 0.17) ** np.where(relative > 1.2, -0.25, 0.0)
     near = np.where(is_volatility, 0.95 * (vix / 0.17) ** 0.3, vix * tempered)
     far = np.where(is_volatility, 0.50, (0.5 * vix3m + 0.5 * 0.20) * np.minimum(tempered, 3.0))
-    underlyings = Underlyings(knots[rows][:, grid.regular.start : grid.regular.stop + 1], near, far, is_volatility)
-    contracts = list_contracts(roots, np.exp(day.open_[rows]), near, session)
+    return Volatilities(near, far, is_volatility)
+
+
+def _option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, day: DayState) -> pl.DataFrame:
+    roots = option_roots(session)
+    rows = [POSITION[root.underlying] for root in roots]
+    volatilities = option_volatilities(roots, day)
+    underlyings = Underlyings(knots[rows][:, grid.regular.start : grid.regular.stop + 1], volatilities)
+    contracts = list_contracts(roots, np.exp(day.open_[rows]), volatilities.near, session)
     target = OPTION_MINUTE_ROWS * (1.0 if grid.regular_minutes > 300 else HALF_DAY_ROW_SHARE) * day.stress**0.3
     rng = np.random.default_rng([seed, session.toordinal(), OPTION_STREAM])
     return option_minute_bars(
         contracts,
         underlyings,
-        session,
-        weights=trading_weights(contracts, underlyings, session, rng),
+        weights=trading_weights(contracts, day.open_[rows], volatilities.near, session, rng),
         grid=grid,
         target_rows=int(target),
         rng=rng,
     )
-
-
-def _is_listed(root: OptionRoot, session: date) -> bool:
-    listed = {instrument.ticker: instrument.listed for instrument in INSTRUMENTS}[root.underlying]
-    return listed is None or listed <= session

@@ -1,7 +1,7 @@
 """Minutes in which options traded on a session of the synthetic market, and what was paid.
 
 Belongs here: activity by contract (heavy at the money and near expiration, a long thin tail) and printed prices on the
-vendor's ticks. Listing rules are in `option_chains`, fair values in `option_prices`.
+vendor's ticks. Listing rules are in `option_chains`, fair values in `option_values`.
 """
 
 from __future__ import annotations
@@ -13,37 +13,32 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE
 from hd_pipelines.sandbox.daily_paths import Floats
 from hd_pipelines.sandbox.minute_paths import MinuteGrid, volume_profile
 from hd_pipelines.sandbox.option_chains import ListedContracts
-from hd_pipelines.sandbox.option_prices import MINUTES_PER_YEAR, RATE, black_76, smile, term_structure
-
-MEAN_REVERSION_OF_VIX = 5.0
-"""Per year: forwards of the volatility index lead back to `LONG_RUN_VIX`."""
-LONG_RUN_VIX = 19.0
+from hd_pipelines.sandbox.option_values import ContractTerms, Volatilities, fair_values
 
 
 @dataclass(frozen=True, slots=True)
 class Underlyings:
-    """What the option tape needs to know per root: regular-hours log prices (roots, minutes + 1) and volatilities.
-
-    `near_vol` and `far_vol` are yearly at-the-money volatilities for one month and for long dates.
-    """
+    """What the option tape needs to know per root: regular-hours log prices (roots, minutes + 1) and volatilities."""
 
     knots: Floats
-    near_vol: Floats
-    far_vol: Floats
-    is_volatility_index: NDArray[np.bool_]
+    volatilities: Volatilities
 
 
 def trading_weights(
-    contracts: ListedContracts, underlyings: Underlyings, session: date, rng: np.random.Generator
+    contracts: ListedContracts, log_open: Floats, near_vol: Floats, session: date, rng: np.random.Generator
 ) -> Floats:
-    """Relative number of active minutes per contract on this day, the day's luck included."""
+    """Relative number of active minutes per contract on this day, the day's luck included.
+
+    `log_open` and `near_vol`: per root, the underlying's log price at the open and its one-month volatility.
+    """
     days = np.array([(day - session).days for day in contracts.expirations])[contracts.expiration]
     deliverable = np.array([root.deliverable for root in contracts.roots])[contracts.root]
-    spot = np.exp(underlyings.knots[contracts.root, 0]) * deliverable
-    deviation = underlyings.near_vol[contracts.root] * np.sqrt(np.maximum(days, 1.5) / 365)
+    spot = np.exp(log_open[contracts.root]) * deliverable
+    deviation = near_vol[contracts.root] * np.sqrt(np.maximum(days, 1.5) / 365)
     x = np.log(contracts.strike / spot) / deviation
     out_of_the_money = np.where(contracts.is_call, x, -x)
     shape = 1 / (1 + (np.abs(x) / 0.7) ** 2.4) * np.where(out_of_the_money < -0.3, 0.25, 1.0)
@@ -75,36 +70,6 @@ def _active_cells(expected: Floats, profile: Floats, rng: np.random.Generator) -
     return np.unique(contract * minutes + minute)
 
 
-def _forwards(underlyings: Underlyings, root: NDArray[np.int64], log_spot: Floats, years: Floats) -> Floats:
-    carried = np.exp(log_spot + RATE * years)
-    pull = np.exp(-MEAN_REVERSION_OF_VIX * years)
-    reverting = LONG_RUN_VIX + (np.exp(log_spot) - LONG_RUN_VIX) * pull
-    return np.asarray(np.where(underlyings.is_volatility_index[root], reverting, carried))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Contracts that traded, one entry per (contract, minute), with everything valuation needs."""
-
-    root: NDArray[np.int64]
-    strike: Floats
-    is_call: NDArray[np.bool_]
-    deliverable: Floats
-    is_european: NDArray[np.bool_]
-    days: NDArray[np.int64]
-
-
-def _fair_values(cells: _Cells, underlyings: Underlyings, minutes_left: NDArray[np.int64], log_spot: Floats) -> Floats:
-    years = np.maximum(cells.days * 1440 + minutes_left, 0.5) / MINUTES_PER_YEAR
-    forward = _forwards(underlyings, cells.root, log_spot, years) * cells.deliverable
-    at_the_money = term_structure(underlyings.near_vol[cells.root], underlyings.far_vol[cells.root], years)
-    sigma = smile(np.log(cells.strike / forward), years, at_the_money, underlyings.is_volatility_index[cells.root])
-    value = black_76(forward, cells.strike, years, sigma, cells.is_call)
-    spot = np.exp(log_spot) * cells.deliverable
-    intrinsic = np.maximum(np.where(cells.is_call, spot - cells.strike, cells.strike - spot), 0.0)
-    return np.asarray(np.where(cells.is_european, value, np.maximum(value, intrinsic)))
-
-
 def tick_of(price: Floats, kind: NDArray[np.int64]) -> Floats:
     """Minimum price variation in dollars by `TICK_KINDS`: 0.01 and 0.05, or 0.05 and 0.10, below and from 3.00 on."""
     below_three = price < 3
@@ -119,7 +84,6 @@ TICK_KINDS = {"penny": 0, "nickel": 1, "index": 2}
 def option_minute_bars(
     contracts: ListedContracts,
     underlyings: Underlyings,
-    session: date,
     *,
     weights: Floats,
     grid: MinuteGrid,
@@ -137,16 +101,17 @@ def option_minute_bars(
     cell = _active_cells(expected, volume_profile(grid)[grid.regular], rng)
     contract, minute = cell // minutes, cell % minutes
     root = contracts.root[contract]
-    cells = _Cells(
-        root,
-        contracts.strike[contract],
-        contracts.is_call[contract],
-        np.array([r.deliverable for r in contracts.roots])[root],
-        np.array([r.is_european for r in contracts.roots])[root],
-        np.array([(day - session).days for day in contracts.expirations])[contracts.expiration[contract]],
+    terms = ContractTerms.of(contracts, contract)
+    starts_ns = grid.stamps_ns(minute + grid.regular.start)
+    fair_open, fair_close = (
+        fair_values(
+            terms,
+            underlyings.volatilities,
+            underlyings.knots[root, minute + ended],
+            starts_ns + ended * NANOSECONDS_PER_MINUTE,
+        ).value
+        for ended in (0, 1)
     )
-    fair_open = _fair_values(cells, underlyings, minutes - minute, underlyings.knots[root, minute])
-    fair_close = _fair_values(cells, underlyings, minutes - minute - 1, underlyings.knots[root, minute + 1])
     kind = np.array([TICK_KINDS[r.tick] for r in contracts.roots])[root]
     tick = tick_of(fair_close, kind)
     transactions = 1 + rng.poisson(np.minimum(expected[contract] / minutes * 6, 400.0))
@@ -165,7 +130,7 @@ def option_minute_bars(
             "close": close,
             "high": printed(np.maximum(open_, close) + np.maximum(noise[1], 0) * tick),
             "low": printed(np.minimum(open_, close) - np.maximum(noise[2], 0) * tick),
-            "window_start": grid.stamps_ns(minute + grid.regular.start),
+            "window_start": starts_ns,
             "transactions": transactions.astype(np.int64),
         }
     )

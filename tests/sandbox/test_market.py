@@ -30,6 +30,7 @@ from hd_pipelines.sandbox.market import synthetic_session
 from hd_pipelines.sandbox.minute_paths import PRE_MARKET_MINUTES
 from hd_pipelines.sandbox.option_chains import monthly_expirations, third_friday
 from hd_pipelines.sandbox.option_prices import RATE, black_76, normal_cdf
+from hd_pipelines.sandbox.option_values import settles_at_ns
 from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, split_factor
 from hd_pipelines.settings import DEFAULT_WATCHLIST
 from hd_pipelines.vendor.flat_file_layout import (
@@ -286,9 +287,9 @@ def test_european_calls_and_puts_of_one_minute_obey_parity_within_their_ticks(se
         .join(options.filter(right="P"), on=["expiration", "strike", "window_start"], suffix="_put")
         .join(spot, on="window_start")
     )
-    closes_at = regular_hours(session).closes_at_ns
-    days = pairs["expiration"].str.to_date("%y%m%d").to_numpy().astype("datetime64[D]") - np.datetime64(session)
-    minutes = days.astype(int) * 1440 + (closes_at - pairs["window_start"].to_numpy()) / 60e9 - 1
+    expirations = pairs["expiration"].str.to_date("%y%m%d")
+    settles = np.array([settles_at_ns(day, False) for day in expirations])
+    minutes = (settles - pairs["window_start"].to_numpy()) / 60e9 - 1
     discount = np.exp(-RATE * np.maximum(minutes, 0.5) / 525_600)
     error = pairs["close"] - pairs["close_put"] - (pairs["spot"] - pairs["strike"] * discount)
     assert len(pairs) > 20
