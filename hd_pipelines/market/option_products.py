@@ -61,6 +61,7 @@ _FOUR, _QUARTER_PAST = time(16), time(16, 15)
 _INDEX_ROOTS = {
     "SPX": ("SPX", True),
     "SPXW": ("SPX", False),
+    "SPXPM": ("SPX", False),
     "XSP": ("XSP", False),
     "XSPAM": ("XSP", True),
     "NDX": ("NDX", True),
@@ -78,10 +79,10 @@ _INDEX_ROOTS = {
 _AMERICAN_INDEX_ROOTS = frozenset({"OEX"})
 
 # Funds whose options trade until 16:15 (Cboe "Options Trading Hours"); the ones a watchlist is likely to hold.
-_QUARTER_PAST_FUNDS = frozenset(
-    "DBA DBC DIA EEM EFA GLD IWM IWN IWO IYR KBE KRE MDY QQQ RSP SLV SMH SPY SVXY UNG USO UUP UVXY VIXY VXX XHB XLB XLE "
-    "XLF XLI XLK XLP XLU XLV XLY XME XRT".split()
-)
+_QUARTER_PAST_FUNDS = """
+DBA DBC DIA EEM EFA GLD IWM IWN IWO IYR KBE KRE MDY QQQ RSP SLV SMH SPY SVXY UNG USO UUP UVXY VIXY VXX XHB XLB XLE XLF
+XLI XLK XLP XLU XLV XLY XME XRT
+"""
 
 # OCC roots have no dot, tickers do.
 _DOTTED_STOCKS = {"BRKA": "BRK.A", "BRKB": "BRK.B", "BFA": "BF.A", "BFB": "BF.B", "LENB": "LEN.B", "HEIA": "HEI.A"}
@@ -106,7 +107,7 @@ def product_of_root(root: str) -> OptionProduct:
             exercise_style=ExerciseStyle.AMERICAN,
             settlement=SettlementTime.AFTERNOON,
             is_cash=False,
-            closes=_QUARTER_PAST if plain in _QUARTER_PAST_FUNDS else _FOUR,
+            closes=_QUARTER_PAST if plain in _QUARTER_PAST_FUNDS.split() else _FOUR,
             is_adjusted=is_adjusted,
             is_flex=is_flex,
         )

@@ -1,0 +1,184 @@
+"""Forward and discount factor of every expiration, or why there is none.
+
+Belongs here: what is believed of the parity lines (`parity`), and what takes their place. SPX and SPXW of one date settle
+at different instants, so they are two expirations here.
+
+The discount, first that applies:
+1. European chain: its own slope, given 10 pairs, 30 days and a standard error of the rate of at most 0.1 % a year.
+2. European chain: the rate at which other expirations of the same snapshot qualified for 1, interpolated in years.
+3. `rates`, as known on the session.
+4. The rates that European chains of the same session show.
+American chains begin at 3: early exercise bends their slope (SPY's at 30 days reads as -25 % a year where SPX's reads
+5.6 %). An expiration left over has no forward: `no_discount`.
+
+The forward, first that applies (`ForwardSource`):
+- parity      three pairs or more near the money, at that discount. American mids are first freed of their early exercise
+              premium (`free_of_early_exercise`).
+- spot_carry  ln(F/S) interpolated between expirations of the snapshot that have any pair; outside of them the underlying
+              grows at the mean carry of all pairs, weighted with the inverse square of its error.
+- spot_rate   no pair in the whole snapshot: S * exp(rate * years), as if there were no dividends.
+Source: Cboe, "Volatility Index Methodology" (forward from parity); the limits are this project's, measured on SPX chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from hd_pipelines.pricing.discounting import interpolate_rates, rates_of_sessions
+from hd_pipelines.pricing.parity import Floats, Integers, Lines, fit_lines
+
+FEWEST_PAIRS = 3
+FEWEST_PAIRS_OF_A_SLOPE = 10
+SHORTEST_YEARS_OF_A_SLOPE = 30 / 365
+LARGEST_RATE_ERROR = 0.001
+LARGEST_RATE = 0.25
+FARTHEST_FROM_SPOT, FARTHEST_FROM_SPOT_A_YEAR = 0.10, 0.15
+"""|ln(F/S)| beyond the first plus years times the second is no carry: spot and strikes are on two scales."""
+
+
+class ForwardSource(StrEnum):
+    """How a forward was had."""
+
+    PARITY = "parity"
+    SPOT_CARRY = "spot_carry"
+    SPOT_RATE = "spot_rate"
+
+
+class ForwardReason(StrEnum):
+    """Why an expiration has no forward; goes into `iv_reason`."""
+
+    NO_DISCOUNT = "no_discount"
+    """Neither parity nor `rates` say what money costs until then."""
+
+    NO_FORWARD = "no_forward"
+    """Fewer than three pairs, and no price of the underlying to grow from."""
+
+    SPOT_MISMATCH = "spot_mismatch"
+    """Parity and the price of the underlying are on two scales, as around a split."""
+
+
+EXPIRIES = {
+    "expiry": pl.Int64,
+    "snapshot": pl.Int64,
+    "session": pl.Date,
+    "years": pl.Float64,
+    "spot": pl.Float64,
+    "is_european": pl.Boolean,
+    "is_tied_to_spot": pl.Boolean,
+}
+"""One expiration of one snapshot. `expiry` counts 0, 1, … in order; `snapshot` keys underlying and instant; `spot` null if
+unknown; `is_tied_to_spot` false where the option is in truth on a future (VIX)."""
+
+
+def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Forward and discount of every expiry (`EXPIRIES`), in its order, from `parity.parity_pairs`.
+
+    Returns `expiry`, `forward`, `discount`, `pairs` (near the money), `residual` (RMS, in price), `forward_source`,
+    `forward_reason`; forward, discount and source are null where there is a reason.
+    """
+    years, spot = (expiries[name].to_numpy() for name in ("years", "spot"))
+    discount = _discounts(expiries, fit_lines(pairs, expiries.height), rates)
+    lines = fit_lines(pairs, expiries.height, discount)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        anchor = np.where((years > 0) & (lines.forward > 0), lines.forward, np.nan)
+        carried = _by_carry(expiries["snapshot"].to_numpy(), years, spot, anchor, lines)
+        candidates = {
+            ForwardSource.PARITY: np.where(lines.pairs >= FEWEST_PAIRS, anchor, np.nan),
+            ForwardSource.SPOT_CARRY: carried,
+            ForwardSource.SPOT_RATE: spot / discount,
+        }
+        forward, source = np.full(len(years), np.nan), np.full(len(years), None, dtype=object)
+        for name, values in candidates.items():
+            takes = np.isnan(forward) & np.isfinite(values)
+            forward[takes], source[takes] = values[takes], name.value
+        too_far = np.abs(np.log(forward / spot)) > FARTHEST_FROM_SPOT + FARTHEST_FROM_SPOT_A_YEAR * years
+    reason = np.full(len(years), None, dtype=object)
+    reason[too_far & expiries["is_tied_to_spot"].to_numpy()] = ForwardReason.SPOT_MISMATCH.value
+    reason[np.isnan(forward)] = ForwardReason.NO_FORWARD.value
+    reason[np.isnan(discount)] = ForwardReason.NO_DISCOUNT.value
+    found = expiries.select("expiry").with_columns(
+        pl.Series("forward", forward, nan_to_null=True),
+        pl.Series("discount", discount, nan_to_null=True),
+        pl.Series("pairs", lines.pairs),
+        pl.Series("residual", lines.residual, nan_to_null=True),
+        pl.Series("forward_source", source.tolist(), dtype=pl.String),
+        pl.Series("forward_reason", reason.tolist(), dtype=pl.String),
+    )
+    is_found = pl.col("forward_reason").is_null()
+    return found.with_columns(pl.when(is_found).then(pl.col("forward", "discount", "forward_source")))
+
+
+def _groups(keys: Integers) -> Iterator[Integers]:
+    """Positions of each distinct key."""
+    order = np.argsort(keys, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
+
+
+def _discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) -> Floats:
+    """Discount factor of every expiry; NaN where nothing tells."""
+    years, european = expiries["years"].to_numpy(), expiries["is_european"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = -np.log(free.discount) / years
+        error = free.slope_error / free.discount / years
+    qualifies = (
+        european
+        & (free.pairs >= FEWEST_PAIRS_OF_A_SLOPE)
+        & (years >= SHORTEST_YEARS_OF_A_SLOPE)
+        & (error <= LARGEST_RATE_ERROR)
+        & (np.abs(own) <= LARGEST_RATE)
+    )
+    rate = np.where(qualifies, own, np.nan)
+
+    def fill(wanted: Integers, known: Integers) -> None:
+        known = known[np.argsort(years[known])]
+        rate[wanted] = interpolate_rates((years[known], own[known]), years[wanted])
+
+    for here in _groups(expiries["snapshot"].to_numpy()):
+        if european[here].all() and qualifies[here].any():
+            fill(here[~qualifies[here]], here[qualifies[here]])
+    curves = rates_of_sessions(rates, expiries["session"].unique().to_list())
+    for here in _groups(expiries["session"].to_physical().to_numpy()):
+        wanted = here[np.isnan(rate[here])]
+        curve = curves.get(expiries["session"][int(here[0])])
+        if curve is not None:
+            rate[wanted] = interpolate_rates(curve, years[wanted])
+        elif qualifies[here].any():
+            fill(wanted, here[qualifies[here]])
+    discount: Floats = np.exp(-rate * years)
+    return discount
+
+
+def _by_carry(snapshot: Integers, years: Floats, spot: Floats, anchor: Floats, lines: Lines) -> Floats:
+    """Forwards that grow from the spot as the anchors of the same snapshot do; NaN in a snapshot without any."""
+    growth = np.log(anchor / spot)
+    weight = (spot * years / lines.half_spread) ** 2 * lines.pairs
+    carried = np.full(len(years), np.nan)
+    for here in _groups(snapshot):
+        known = here[np.isfinite(growth[here])]
+        if known.size == 0:
+            continue
+        known = known[np.argsort(years[known])]
+        mean = np.average(growth[known] / years[known], weights=weight[known])
+        inside = (years[here] >= years[known[0]]) & (years[here] <= years[known[-1]])
+        between = np.interp(years[here], years[known], growth[known])
+        carried[here] = spot[here] * np.exp(np.where(inside, between, mean * years[here]))
+    return carried
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedForward:
+    """Parity of one expiration. `residual` is the weighted RMS distance of the pairs from their line, in price.
+
+    `forward` and `discount` are None, with a `reason`, where parity does not give them.
+    """
+
+    forward: float | None
+    discount: float | None
+    pairs: int
+    residual: float | None
+    reason: str | None

@@ -1,0 +1,65 @@
+"""What a root says about its contracts."""
+
+from __future__ import annotations
+
+from datetime import time
+
+import pytest
+
+from hd_pipelines.market.option_products import SettlementTime, product_of_root, underlying_of_root
+from hd_pipelines.market.vocabulary import ExerciseStyle
+
+
+@pytest.mark.parametrize(
+    ("root", "underlying"),
+    [
+        ("SPX", "I:SPX"),
+        ("SPXW", "I:SPX"),
+        ("XSP", "I:XSP"),
+        ("NDXP", "I:NDX"),
+        ("RUTW", "I:RUT"),
+        ("VIXW", "I:VIX"),
+        ("SPY", "SPY"),
+        ("BRKB", "BRK.B"),
+        ("TSLA1", "TSLA"),
+        ("2SPX", "I:SPX"),
+    ],
+)
+def test_a_root_leads_to_the_vendors_ticker_of_its_underlying(root, underlying):
+    assert underlying_of_root(root) == underlying
+
+
+def test_index_options_are_european_and_cash_settled_shares_and_funds_are_not():
+    for root in ("SPX", "SPXW", "NDX", "RUT", "VIX", "XSP"):
+        product = product_of_root(root)
+        assert product.exercise_style is ExerciseStyle.EUROPEAN
+        assert product.is_cash
+    for root in ("SPY", "AAPL", "QQQ"):
+        product = product_of_root(root)
+        assert product.exercise_style is ExerciseStyle.AMERICAN
+        assert not product.is_cash
+        assert product.settlement is SettlementTime.AFTERNOON
+
+
+def test_oex_is_the_american_exception_among_index_options():
+    assert product_of_root("OEX").exercise_style is ExerciseStyle.AMERICAN
+    assert product_of_root("XEO").exercise_style is ExerciseStyle.EUROPEAN
+
+
+def test_a_digit_at_the_end_is_an_adjustment_and_at_the_front_a_flex_series():
+    assert product_of_root("TSLA1").is_adjusted
+    assert product_of_root("2SPX").is_flex
+    assert not product_of_root("2SPX").is_adjusted
+    assert [root for root in ("TSLA", "TSLA1", "2SPX") if product_of_root(root).is_standard] == ["TSLA"]
+
+
+def test_index_products_and_broad_funds_trade_a_quarter_of_an_hour_longer():
+    assert product_of_root("SPX").closes == time(16, 15)
+    assert product_of_root("SPY").closes == time(16, 15)
+    assert product_of_root("AAPL").closes == time(16)
+
+
+@pytest.mark.parametrize("root", ["", "7", "12"])
+def test_a_root_without_letters_is_refused(root):
+    with pytest.raises(ValueError, match="not an option root"):
+        product_of_root(root)
