@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select, text
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.warehouse.derivations import derived_state
 from hd_pipelines.warehouse.tables import bars_manifest, historical_bars
 
 _PAIR = {"symbol": pl.String, "session": pl.Date}
@@ -68,7 +69,7 @@ def day_closes(connection: Connection, symbol: str, first: date, last: date) -> 
 
 
 def published_state(connection: Connection) -> str:
-    """A text that changes whenever bars are published or marts disappear; equal texts mean equal inputs for dbt."""
+    """A text that changes whenever bars or derived rows are published, or marts disappear: what dbt builds from."""
     manifest = bars_manifest.c
     pairs, rows, newest = connection.execute(
         select(func.count(), func.sum(manifest.rows), func.max(manifest.loaded_at))
@@ -76,7 +77,8 @@ def published_state(connection: Connection) -> str:
     marts = connection.execute(
         text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")
     ).scalar()
-    return f"{pairs} pairs, {rows} bars, {newest}, {marts} relations in marts"
+    derived = derived_state(connection)
+    return f"{pairs} pairs, {rows} bars, {newest}, {derived}, {marts} relations in marts"
 
 
 def newest_session(connection: Connection) -> date | None:

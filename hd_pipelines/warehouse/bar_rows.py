@@ -5,9 +5,6 @@ Belongs here: refusing a wrong frame early with the row named, and COPY. Values 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -23,34 +20,15 @@ from hd_pipelines.warehouse.bar_encoding import (
     encode_csv,
     exact_exponents,
 )
-from hd_pipelines.warehouse.errors import BarsRefusedError
+from hd_pipelines.warehouse.errors import BarsRefusedError, refused
 from hd_pipelines.warehouse.lookahead import one_ahead
+from hd_pipelines.warehouse.scope import Scope, require_within
 from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY
+
+__all__ = ["Scope", "check_bars", "copy_bars", "in_key_order"]
 
 _ROWS_PER_BLOCK = 50_000
 _REQUIRED = ("symbol", "timeframe", "timestamp", "session", "open", "high", "low", "close")
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The (symbol, session) pairs that a load answers for: it replaces all their bars, of every timeframe."""
-
-    pairs: frozenset[tuple[str, date]]
-
-    @classmethod
-    def of(cls, symbols: Iterable[str], sessions: Iterable[date]) -> Scope:
-        """Every symbol on every session."""
-        days = tuple(sessions)
-        return cls(frozenset((symbol, day) for symbol in symbols for day in days))
-
-    @property
-    def frame(self) -> pl.DataFrame:
-        """The pairs as columns `symbol`, `session`, sorted."""
-        ordered = sorted(self.pairs)
-        return pl.DataFrame(
-            {"symbol": [symbol for symbol, _ in ordered], "session": [day for _, day in ordered]},
-            schema={"symbol": pl.String, "session": pl.Date},
-        )
 
 
 def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
@@ -78,7 +56,7 @@ def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
                 f"timestamp of row {inexact.arg_max()} is finer than a microsecond, which the database cannot hold. "
                 "Cure: a bar starts on a whole second."
             )
-    _check_scope(frame, scope)
+    require_within(frame, scope.frame, BarsRefusedError)
     return frame.select(BAR_COLUMNS).with_columns(stamps, pl.col("symbol", "timeframe").cast(pl.String))
 
 
@@ -122,17 +100,6 @@ def _check_types(frame: pl.DataFrame) -> None:
         refuse("trades", "Int64")
 
 
-def _check_scope(frame: pl.DataFrame, scope: Scope) -> None:
-    present = frame.select(pl.col("symbol").cast(pl.String), "session").unique()
-    outside = present.join(scope.frame, on=["symbol", "session"], how="anti").sort("symbol", "session")
-    if outside.height:
-        symbol, session = outside.row(0)
-        raise BarsRefusedError(
-            f"{outside.height} (symbol, session) pairs of the frame are outside the scope of this load, first {symbol} "
-            f"{session}. Cure: load only what the scope names, or widen it."
-        )
-
-
 def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool) -> None:
     """COPY `rows` into `target`; the next block is encoded while the server takes the one before it.
 
@@ -157,14 +124,4 @@ def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.Data
                     copy.write(block)
                 copy.write(BINARY_TRAILER)
     except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as refusal:
-        raise refused(refusal) from refusal
-
-
-def refused(refusal: psycopg.Error) -> BarsRefusedError:
-    """The refusal of the database as one that names the rule and the bar."""
-    rule = refusal.diag.constraint_name or type(refusal).__name__
-    detail = refusal.diag.message_detail or refusal.diag.message_primary or str(refusal)
-    return BarsRefusedError(
-        f"Bars break {rule}: {detail} Nothing of this load was published. "
-        "Cure: set the bar aside with a finding, then load again."
-    )
+        raise refused(refusal, BarsRefusedError) from refusal

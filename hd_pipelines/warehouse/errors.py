@@ -40,8 +40,12 @@ class RoleSetupError(WarehouseError):
     """The login user may not create or use the platform's roles."""
 
 
-class BarsRefusedError(WarehouseError):
-    """A frame of bars breaks a rule of the table; nothing of it was published."""
+class RowsRefusedError(WarehouseError):
+    """A frame breaks a rule of the table it is meant for; nothing of it was published."""
+
+
+class BarsRefusedError(RowsRefusedError):
+    """The same of a frame of bars."""
 
 
 class PublishBlockedError(WarehouseError):
@@ -50,6 +54,16 @@ class PublishBlockedError(WarehouseError):
 
 class QueryRefusedError(WarehouseError):
     """A statement given to the reader is not one plain query, or asks for more than the reader may see."""
+
+
+def refused(refusal: psycopg.Error, error: type[RowsRefusedError]) -> RowsRefusedError:
+    """The database's refusal of a row as one that names the rule and the row."""
+    rule = refusal.diag.constraint_name or type(refusal).__name__
+    detail = refusal.diag.message_detail or refusal.diag.message_primary or str(refusal)
+    return error(
+        f"Rows break {rule}: {detail} Nothing of this load was published. "
+        "Cure: set the row aside with a finding, then load again."
+    )
 
 
 def is_transient(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""One month of bars built beside its place: rows in, old rows out of scope kept, key, audit.
+"""One leaf built beside its place: rows in, old rows out of scope kept, keys, audit.
 
 Belongs here: filling a side table on a connection of its own, in one transaction, so that COPY into the table it made
 writes no WAL at wal_level=minimal and its fsync is over before readers are kept out. Putting it in place is `load`.
@@ -8,39 +8,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 import psycopg
 from psycopg import sql
 
-from hd_pipelines.warehouse.bar_rows import copy_bars, in_key_order, refused
 from hd_pipelines.warehouse.engine import Database, driver_connection
-from hd_pipelines.warehouse.partitions import Leaf, close_side, create_side, side_key
+from hd_pipelines.warehouse.errors import RowsRefusedError, refused
+from hd_pipelines.warehouse.partitioned import Leaf, Partitioned
+from hd_pipelines.warehouse.partitions import close_side, create_side, side_keys
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY, BARS_TABLE
+from hd_pipelines.warehouse.scope import in_sql
 
 Audit = Callable[[psycopg.Cursor[Any], str], None]
 """Looks at a relation before readers can; gets a cursor and the relation's name; raises to stop the load.
 
-Two months are built at a time, so it may be called from two threads at once.
+Two leaves are built at a time, so it may be called from two threads at once.
 """
+
+
+class CopyRows(Protocol):
+    """COPY of rows into a table. `frozen` is for a table made in this transaction."""
+
+    def __call__(
+        self, cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool
+    ) -> None:
+        """Raise `RowsRefusedError` naming the row that a check of the table refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a load needs to know about the rows of a partitioned table, beside the table itself."""
+
+    table: Partitioned
+    copy: CopyRows
+    in_order: Callable[[pl.DataFrame], pl.DataFrame]
+    error: type[RowsRefusedError]
 
 
 @dataclass(frozen=True, slots=True)
 class LeafLoad:
-    """What is to be done to one leaf: its new rows, and the (symbol, session) pairs that they replace."""
+    """What is to be done to one leaf: its new rows, and the scope that they replace."""
 
+    content: Content
     leaf: Leaf
     rows: pl.DataFrame
     scope: pl.DataFrame
     is_present: bool
 
     @classmethod
-    def cut(cls, leaf: Leaf, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool) -> LeafLoad:
+    def cut(
+        cls, content: Content, leaf: Leaf, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool
+    ) -> LeafLoad:
         """The part of a whole load that concerns `leaf`."""
         in_leaf = pl.col("session").is_between(leaf.first, leaf.end, closed="left")
-        return cls(leaf, rows.filter(in_leaf), scope.filter(in_leaf), is_present)
+        return cls(content, leaf, rows.filter(in_leaf), scope.filter(in_leaf), is_present)
 
 
 def build_side(database: Database, load: LeafLoad, audit: Audit | None, on_step: Callable[[str], None]) -> Leaf:
@@ -51,15 +74,16 @@ def build_side(database: Database, load: LeafLoad, audit: Audit | None, on_step:
         notice_dead_clients(cursor)
         create_side(cursor, leaf)
         on_step(f"side_created:{leaf.name}")
-        copy_bars(cursor, leaf.side, in_key_order(load.rows), frozen=True)
+        load.content.copy(cursor, leaf.side, load.content.in_order(load.rows), frozen=True)
         on_step(f"copied:{leaf.name}")
         if load.is_present:
             _keep_rows_out_of_scope(cursor, load)
             on_step(f"kept:{leaf.name}")
-        build_key(cursor, side_key(leaf))
+        for statement in side_keys(leaf):
+            build_key(cursor, statement, load.content.error)
         # The planner asks about the key; a small sample of it costs a tenth of the usual ANALYZE, which autovacuum does.
         cursor.execute("SET LOCAL default_statistics_target = 30")
-        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.side, names(BAR_KEY)))
+        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.side, names(leaf.of_table.key)))
         on_step(f"keyed:{leaf.name}")
         if audit is not None:
             audit(cursor, leaf.side.as_string(cursor))
@@ -74,20 +98,18 @@ def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: LeafLoad) -> None
     cursor.execute(
         sql.SQL(
             "INSERT INTO {side} ({columns}) SELECT {columns} FROM {parent} AS held"
-            " WHERE held.session >= {first} AND held.session < {end} AND NOT EXISTS ("
-            "SELECT FROM unnest({symbols}::text[], {sessions}::date[]) AS scope (symbol, session)"
-            " WHERE scope.symbol = held.symbol AND scope.session = held.session)"
-        ).format(side=load.leaf.side, columns=names((*BAR_COLUMNS, "created_at")), **scope_literals(load))
+            " WHERE held.{by} >= {first} AND held.{by} < {end} AND NOT EXISTS (SELECT FROM {scope} WHERE {covers})"
+        ).format(side=load.leaf.side, columns=names(load.leaf.of_table.kept_columns), **leaf_literals(load))
     )
     become(cursor, Role.OWNER)
 
 
-def build_key(cursor: psycopg.Cursor[Any], statement: sql.Composed) -> None:
-    """Run a statement that builds a primary key over new bars. Raises `BarsRefusedError` naming a duplicate."""
+def build_key(cursor: psycopg.Cursor[Any], statement: sql.Composed, error: type[RowsRefusedError]) -> None:
+    """Run a statement that builds a key or index over new rows. Raises `error` naming a duplicate."""
     try:
         cursor.execute(statement)
     except psycopg.errors.UniqueViolation as refusal:
-        raise refused(refusal) from refusal
+        raise refused(refusal, error) from refusal
 
 
 def notice_dead_clients(cursor: psycopg.Cursor[Any]) -> None:
@@ -107,12 +129,15 @@ def names(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def scope_literals(load: LeafLoad) -> dict[str, sql.Composable]:
-    """What statements about a leaf and its scope are filled with: parent, first, end, symbols, sessions."""
+def leaf_literals(load: LeafLoad) -> dict[str, sql.Composable]:
+    """What statements about a leaf and its scope are filled with: parent, by, first, end, scope, covers."""
+    first, end = load.leaf.bounds
+    scope, covers = in_sql(load.leaf.of_table, load.scope)
     return {
-        "parent": sql.Identifier("public", BARS_TABLE),
-        "first": sql.Literal(load.leaf.first),
-        "end": sql.Literal(load.leaf.end),
-        "symbols": sql.Literal(load.scope["symbol"].to_list()),
-        "sessions": sql.Literal(load.scope["session"].to_list()),
+        "parent": load.leaf.of_table.parent,
+        "by": sql.Identifier(load.leaf.of_table.by),
+        "first": first,
+        "end": end,
+        "scope": scope,
+        "covers": covers,
     }

@@ -1,87 +1,30 @@
-"""Write, audit, publish: the bars of a scope replaced in one transaction, all or nothing.
+"""Bars published: the bars of a scope replaced in one transaction, with the record of what they were made from.
 
-Two ways, chosen leaf by leaf. *Rebuild*: a side table takes the new rows by COPY, then the old leaf's rows that are
-out of scope, then its key; two months are built at a time, and all change places with their leaves in the publishing
-transaction. Right when much of a month is new: no dead rows, the key built once, readers kept out for an instant.
-*Replace rows*: delete and insert inside the leaf. Right when little of it is new, because the rest is not touched.
-
-A process killed at any point leaves the old state: side tables are in a schema of their own that nobody reads, and the
-next load drops what it finds there, since only the holder of the publish lock can have a use for it.
+Belongs here: what is particular to `historical_bars`. How a scope is replaced is `publication`.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 import polars as pl
 import psycopg
-from psycopg import sql
-from sqlalchemy.exc import SQLAlchemyError
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.warehouse.bar_rows import Scope, check_bars, copy_bars, in_key_order
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.bar_rows import check_bars, copy_bars, in_key_order
+from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import BarsRefusedError
-from hd_pipelines.warehouse.findings import Judged, settle
-from hd_pipelines.warehouse.leaf_build import (
-    Audit,
-    LeafLoad,
-    become,
-    build_key,
-    build_side,
-    names,
-    notice_dead_clients,
-    scope_literals,
-)
-from hd_pipelines.warehouse.partitions import (
-    Leaf,
-    add_empty_leaf,
-    discard_sides,
-    drop_sides,
-    exchange,
-    leaf_exists,
-    take_publish_lock,
-)
-from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY, BARS_TABLE
+from hd_pipelines.warehouse.findings import Judged
+from hd_pipelines.warehouse.leaf_build import Audit, Content
+from hd_pipelines.warehouse.partitioned import BARS
+from hd_pipelines.warehouse.publication import Method, PublishReport, ignore_step, publish
+from hd_pipelines.warehouse.scope import Scope, require_fingerprints
 
-LOCK_WAIT_SECONDS = 600
-"""How long a load waits for another one before it gives up."""
-_REBUILD_FROM_ROWS = 20_000
-_REBUILD_UP_TO_SHARE = 3
-"""A leaf is rebuilt if it holds at most this many times the new rows."""
-_BUILDERS = 2
-"""Months built at the same time: the server works on one while the key of another is built or its rows are encoded."""
+__all__ = ["Method", "PublishReport", "Scope", "publish_bars"]
 
-
-class Method(StrEnum):
-    """How a leaf takes its new rows."""
-
-    REBUILD = "rebuild"
-    REPLACE_ROWS = "replace_rows"
-
-
-@dataclass(frozen=True, slots=True)
-class PublishReport:
-    """What a load did: bars written, how many sessions and symbols its scope had, how long, and how (per leaf)."""
-
-    rows: int
-    sessions: int
-    symbols: int
-    seconds: float
-    method: str
-    leaves: Mapping[str, Method]
-
-
-def _ignore_step(_: str) -> None:
-    return None
+_CONTENT = Content(BARS, copy_bars, in_key_order, BarsRefusedError)
 
 
 def publish_bars(
@@ -95,7 +38,7 @@ def publish_bars(
     judged: Sequence[Judged] = (),
     audit: Audit | None = None,
     method: Method | None = None,
-    on_step: Callable[[str], None] = _ignore_step,
+    on_step: Callable[[str], None] = ignore_step,
 ) -> PublishReport:
     """Replace exactly the bars of `scope` by those of `frame`, with their manifest and findings, or change nothing.
 
@@ -113,132 +56,9 @@ def publish_bars(
 
     Raises `BarsRefusedError` for bars that break a rule, `PublishBlockedError` if locks cannot be had in time.
     """
-    started = time.perf_counter()
-    lacking = scope.pairs - fingerprints.keys()
-    if lacking:
-        symbol, session = min(lacking)
-        raise BarsRefusedError(
-            f"{len(lacking)} pairs of the scope have no fingerprint, first {symbol} {session}. Cure: give one for each."
-        )
-    rows = check_bars(frame, scope)
-    publication = _Publication(database, rows, scope.frame, audit, on_step)
-    try:
-        with database.begin(Role.OWNER) as connection:
-            cursor = driver_connection(connection).cursor()
-            used = publication.write(cursor, method)
-            publication.record(cursor, fingerprints, run_id)
-            settle(connection, findings, judged, run_id=run_id)
-            on_step("recorded")
-            publication.put_in_place(cursor)
-            on_step("before_commit")
-    except BaseException:
-        with suppress(SQLAlchemyError, psycopg.Error):  # tidiness only: the next load drops them too
-            discard_sides(database)
-        raise
-    on_step("after_commit")
-    return PublishReport(
-        rows=rows.height,
-        sessions=len({session for _, session in scope.pairs}),
-        symbols=len({symbol for symbol, _ in scope.pairs}),
-        seconds=time.perf_counter() - started,
-        method="+".join(sorted(set(used.values()))) or "nothing",
-        leaves=used,
-    )
+    require_fingerprints(scope.pairs, fingerprints, BarsRefusedError)
 
-
-class _Publication:
-    """One load under way; `cursor` is always the publishing transaction's."""
-
-    def __init__(
-        self,
-        database: Database,
-        rows: pl.DataFrame,
-        scope: pl.DataFrame,
-        audit: Audit | None,
-        on_step: Callable[[str], None],
-    ) -> None:
-        self.database = database
-        self.rows = rows
-        self.scope = scope
-        self.audit = audit
-        self.on_step = on_step
-        self.built: list[Leaf] = []
-
-    def write(self, cursor: psycopg.Cursor[Any], forced: Method | None) -> dict[str, Method]:
-        """Write the new rows of every leaf in scope; nothing of it is visible yet. Leaves the cursor as the service."""
-        notice_dead_clients(cursor)
-        take_publish_lock(cursor, wait_seconds=LOCK_WAIT_SECONDS)
-        with self.database.begin(Role.OWNER) as tidying:  # committed at once: builders may need the same names
-            drop_sides(driver_connection(tidying).cursor())
-        self.on_step("locked")
-        loads = self._leaf_loads(cursor)
-        ways = {load.leaf: forced or _choose(cursor, load) for load in loads}
-        self._build([load for load in loads if ways[load.leaf] is Method.REBUILD])
-        for load in loads:
-            if ways[load.leaf] is Method.REPLACE_ROWS:
-                self._replace_rows(cursor, load)
-        become(cursor, Role.SERVICE)
-        return {leaf.name: way for leaf, way in ways.items()}
-
-    def _leaf_loads(self, cursor: psycopg.Cursor[Any]) -> list[LeafLoad]:
-        touched = sorted({Leaf.of(session) for session in self.scope["session"].unique()})
-        loads = [LeafLoad.cut(leaf, self.rows, self.scope, is_present=leaf_exists(cursor, leaf)) for leaf in touched]
-        return [load for load in loads if load.is_present or load.rows.height]
-
-    def _build(self, loads: Sequence[LeafLoad]) -> None:
-        with ThreadPoolExecutor(_BUILDERS, thread_name_prefix="build-leaf") as builders:
-            longest_first = sorted(loads, key=lambda load: load.rows.height, reverse=True)
-            building = [
-                builders.submit(build_side, self.database, load, self.audit, self.on_step) for load in longest_first
-            ]
-            try:
-                self.built = [leaf.result() for leaf in building]
-            except BaseException:
-                builders.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _replace_rows(self, cursor: psycopg.Cursor[Any], load: LeafLoad) -> None:
-        leaf = load.leaf
-        if not load.is_present:
-            become(cursor, Role.OWNER)
-            add_empty_leaf(cursor, leaf)
-        become(cursor, Role.SERVICE)
-        staged = sql.Identifier("pg_temp", f"{leaf.name}_rows")
-        cursor.execute(
-            sql.SQL(
-                "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
-            ).format(sql.Identifier(f"{leaf.name}_rows"), sql.Identifier("public", BARS_TABLE))
-        )
-        copy_bars(cursor, staged, in_key_order(load.rows), frozen=False)
-        # The leaf's own key would refuse a duplicate too, but under row-level security without naming it.
-        build_key(cursor, sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(staged, names(BAR_KEY)))
-        self.on_step(f"copied:{leaf.name}")
-        if self.audit is not None:
-            self.audit(cursor, staged.as_string(cursor))
-        cursor.execute(
-            sql.SQL(
-                "DELETE FROM {parent} AS held"
-                " USING unnest({symbols}::text[], {sessions}::date[]) AS scope (symbol, session)"
-                " WHERE held.session >= {first} AND held.session < {end}"
-                " AND scope.symbol = held.symbol AND scope.session = held.session"
-            ).format(**scope_literals(load))
-        )
-        self.on_step(f"deleted:{leaf.name}")
-        cursor.execute(
-            sql.SQL("INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged}").format(
-                parent=sql.Identifier("public", BARS_TABLE), columns=names(BAR_COLUMNS), staged=staged
-            )
-        )
-        self.on_step(f"inserted:{leaf.name}")
-
-    def record(
-        self, cursor: psycopg.Cursor[Any], fingerprints: Mapping[tuple[str, date], str], run_id: str | None
-    ) -> None:
-        """Say from which inputs the bars of every pair in scope were made."""
-        counts = self.rows.group_by(pl.col("symbol").cast(pl.String), "session").len("rows")
-        pairs = self.scope.join(counts, on=["symbol", "session"], how="left").with_columns(
-            pl.col("rows").fill_null(0).cast(pl.Int64)
-        )
+    def record(cursor: psycopg.Cursor[Any], pairs: pl.DataFrame) -> None:
         named = [fingerprints[(symbol, session)] for symbol, session, _ in pairs.iter_rows()]
         cursor.execute(
             "INSERT INTO public.bars_manifest AS held (symbol, session, fingerprint, rows, run_id, loaded_at)"
@@ -249,20 +69,16 @@ class _Publication:
             (run_id, pairs["symbol"].to_list(), pairs["session"].to_list(), named, pairs["rows"].to_list()),
         )
 
-    def put_in_place(self, cursor: psycopg.Cursor[Any]) -> None:
-        """Put the built leaves in place; readers are kept out from here to the commit, if a leaf was there."""
-        if self.built:
-            become(cursor, Role.OWNER)
-            exchange(cursor, self.built)
-            self.on_step("exchanged")
-
-
-def _choose(cursor: psycopg.Cursor[Any], load: LeafLoad) -> Method:
-    if not load.is_present:
-        return Method.REBUILD
-    row = cursor.execute(
-        "SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = %s::regclass", (f"public.{load.leaf.name}",)
-    ).fetchone()
-    held, new_rows = float(row[0]) if row else 0.0, load.rows.height
-    is_large = new_rows >= _REBUILD_FROM_ROWS and held <= new_rows * _REBUILD_UP_TO_SHARE
-    return Method.REBUILD if is_large else Method.REPLACE_ROWS
+    return publish(
+        database,
+        _CONTENT,
+        check_bars(frame, scope),
+        scope.frame,
+        record=record,
+        run_id=run_id,
+        findings=findings,
+        judged=judged,
+        audit=audit,
+        method=method,
+        on_step=on_step,
+    )

@@ -1,13 +1,13 @@
-"""The monthly leaves of `historical_bars`: names, bounds, making, exchanging, dropping.
+"""Leaves of the partitioned tables: making, exchanging, dropping.
 
-Belongs here: partition DDL. Every change takes one advisory lock, so that two loads never exchange leaves at once.
-A leaf in place has forced row-level security, no policies and no grants: rows are reached through the parent only.
+Belongs here: partition DDL. Every change takes one advisory lock per table, so that two loads never exchange leaves at
+once. A leaf in place has forced row-level security, no policies and no grants: rows are reached through the parent only.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,112 +17,91 @@ from sqlalchemy import text
 
 from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.errors import PublishBlockedError
+from hd_pipelines.warehouse.partitioned import BARS, SIDE_SCHEMA, Leaf, Partitioned
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.tables import BAR_KEY, BARS_TABLE
 
-PUBLISH_LOCK = f"hd_pipelines:{BARS_TABLE}"
-
-_PARENT = sql.Identifier("public", BARS_TABLE)
-SIDE_SCHEMA = "staging"
-"""Where leaves are built. Nobody but the owner and the service may enter; whatever is there is unfinished."""
 _EXCHANGE_LOCK_TIMEOUT = "2s"
 """Readers that arrive while an exchange waits queue behind it, so each wait is short and repeated."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Leaf:
-    """One month of bars; holds the sessions from `first` up to, not including, `end`."""
-
-    first: date
-
-    @classmethod
-    def of(cls, session: date) -> Leaf:
-        """The leaf that holds `session`."""
-        return cls(session.replace(day=1))
-
-    @property
-    def end(self) -> date:
-        """First day of the next month."""
-        return (self.first + timedelta(days=31)).replace(day=1)
-
-    @property
-    def name(self) -> str:
-        """`historical_bars_y2025m11`."""
-        return f"{BARS_TABLE}_y{self.first:%Y}m{self.first:%m}"
-
-    @property
-    def table(self) -> sql.Identifier:
-        """The leaf in SQL."""
-        return sql.Identifier("public", self.name)
-
-    @property
-    def side(self) -> sql.Identifier:
-        """The table that is built to become this leaf."""
-        return sql.Identifier(SIDE_SCHEMA, self.name)
-
-
-def ensure_partition(database: Database, session: date) -> bool:
+def ensure_partition(database: Database, session: date, table: Partitioned = BARS) -> bool:
     """Make the leaf that holds `session` unless it exists; whether it was made. Safe under concurrent calls."""
-    leaf = Leaf.of(session)
+    leaf = Leaf.of(session, table)
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
-        take_publish_lock(cursor)
+        take_publish_lock(cursor, table)
         if leaf_exists(cursor, leaf):
             return False
         add_empty_leaf(cursor, leaf)
         return True
 
 
-def leaves(database: Database) -> list[str]:
+def leaves(database: Database, table: Partitioned = BARS) -> list[str]:
     """Names of all attached leaves, oldest first."""
     statement = text(
         "SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
-        " WHERE inhparent = 'public.historical_bars'::regclass ORDER BY child.relname"
+        " WHERE inhparent = cast(:parent AS regclass) ORDER BY child.relname"
     )
     with database.connect() as connection:
-        return list(connection.execute(statement).scalars())
+        return list(connection.execute(statement, {"parent": f"public.{table.name}"}).scalars())
 
 
 def drop_leaves_older_than(database: Database, keep: timedelta = timedelta(days=365)) -> int:
-    """Drop the leaves that lie wholly before now - `keep`; returns the rows that went with them."""
+    """Drop the leaves of bars that lie wholly before now - `keep`; returns the rows that went with them."""
     statement = text("SELECT cleanup_old_historical_bars(:keep)")
     with database.begin(Role.SERVICE) as connection:
         return int(connection.execute(statement, {"keep": keep}).scalar_one())
 
 
-def take_publish_lock(cursor: psycopg.Cursor[Any], *, wait_seconds: int = 600) -> None:
-    """Be the only one who changes `historical_bars` until the transaction ends.
+def drop_everything_old(database: Database) -> dict[str, int]:
+    """Drop the leaves of every table that are past their retention; rows deleted, by table."""
+    with database.begin(Role.SERVICE) as connection:
+        found = connection.execute(text("SELECT table_name, rows_deleted FROM cleanup_all_historical_data()"))
+        return {row.table_name: int(row.rows_deleted) for row in found}
+
+
+def take_publish_lock(cursor: psycopg.Cursor[Any], table: Partitioned = BARS, *, wait_seconds: int = 600) -> None:
+    """Be the only one who changes `table` until the transaction ends.
 
     One lock for the whole table, not one per leaf: a load that reads the parent holds a lock on it which another
     load's exchange waits for, so two loads of different months would block each other for ever.
     Raises `PublishBlockedError` after `wait_seconds`.
     """
+    take_lock(cursor, table.name, wait_seconds=wait_seconds)
+
+
+def take_lock(cursor: psycopg.Cursor[Any], table_name: str, *, wait_seconds: int = 600) -> None:
+    """The lock of `take_publish_lock`, also for a table without leaves."""
     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_seconds}s",))
     try:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (PUBLISH_LOCK,))
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"hd_pipelines:{table_name}",))
     except psycopg.errors.LockNotAvailable as refusal:
         raise PublishBlockedError(
-            f"Another load has been publishing to {BARS_TABLE} for over {wait_seconds} s. Cure: repeat this load when "
+            f"Another load has been publishing to {table_name} for over {wait_seconds} s. Cure: repeat this load when "
             "it is done; pg_stat_activity shows it under application_name hd_pipelines."
         ) from refusal
 
 
-def drop_sides(cursor: psycopg.Cursor[Any]) -> None:
-    """Drop what a killed or failed load left in the side schema. The caller holds the publish lock and is hd_owner."""
+def drop_sides(cursor: psycopg.Cursor[Any], table: Partitioned = BARS) -> None:
+    """Drop what a killed or failed load of `table` left in the side schema.
+
+    The caller holds the publish lock and is hd_owner.
+    """
     left = cursor.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'", (SIDE_SCHEMA,)
+        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r' AND relname ~ %s",
+        (SIDE_SCHEMA, f"^{table.name}_y[0-9]"),
     ).fetchall()
     for (name,) in left:
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SIDE_SCHEMA, name)))
 
 
-def discard_sides(database: Database) -> None:
+def discard_sides(database: Database, table: Partitioned = BARS) -> None:
     """Drop unfinished side tables, unless another load is publishing: then it has done so already."""
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
-        row = cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (PUBLISH_LOCK,)).fetchone()
+        row = cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (table.lock,)).fetchone()
         if row and row[0]:
-            drop_sides(cursor)
+            drop_sides(cursor, table)
 
 
 def leaf_exists(cursor: psycopg.Cursor[Any], leaf: Leaf) -> bool:
@@ -134,7 +113,8 @@ def leaf_exists(cursor: psycopg.Cursor[Any], leaf: Leaf) -> bool:
 def add_empty_leaf(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
     """Put an empty `leaf` in place as hd_owner. ATTACH, unlike CREATE … PARTITION OF, keeps nobody from reading."""
     create_side(cursor, leaf)
-    cursor.execute(side_key(leaf))
+    for statement in side_keys(leaf):
+        cursor.execute(statement)
     close_side(cursor, leaf)
     exchange(cursor, [leaf])
 
@@ -144,28 +124,44 @@ def create_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
 
     The service may insert into it until `close_side`.
     """
+    first, end = leaf.bounds
     cursor.execute(
         sql.SQL(
             "CREATE TABLE {side} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,"
-            " CONSTRAINT {bounds} CHECK (session >= {first} AND session < {end}))"
+            " CONSTRAINT {bounds} CHECK ({by} >= {first} AND {by} < {end}))"
         ).format(
             side=leaf.side,
-            parent=_PARENT,
+            parent=leaf.of_table.parent,
             bounds=sql.Identifier(f"{leaf.name}_bounds"),
-            first=sql.Literal(leaf.first),
-            end=sql.Literal(leaf.end),
+            by=sql.Identifier(leaf.of_table.by),
+            first=first,
+            end=end,
         )
     )
     cursor.execute(sql.SQL("GRANT INSERT ON {} TO hd_service").format(leaf.side))
 
 
-def side_key(leaf: Leaf) -> sql.Composed:
-    """The statement that builds the primary key of the side table; duplicate bars fail in it."""
-    return sql.SQL("ALTER TABLE {side} ADD CONSTRAINT {name} PRIMARY KEY ({key})").format(
-        side=leaf.side,
-        name=sql.Identifier(f"{leaf.name}_pkey"),
-        key=sql.SQL(", ").join(map(sql.Identifier, BAR_KEY)),
+def side_keys(leaf: Leaf) -> list[sql.Composed]:
+    """The statements that build the keys and indexes of the side table; duplicate rows fail in them.
+
+    The same as the parent's, so that ATTACH takes them over and builds none while readers wait.
+    """
+    primary = sql.SQL("ALTER TABLE {side} ADD CONSTRAINT {name} PRIMARY KEY ({key})").format(
+        side=leaf.side, name=sql.Identifier(f"{leaf.name}_pkey"), key=_listed(leaf.of_table.key)
     )
+    unique = [
+        sql.SQL("ALTER TABLE {side} ADD UNIQUE ({key})").format(side=leaf.side, key=_listed(key))
+        for key in leaf.of_table.unique_keys
+    ]
+    indexes = [
+        sql.SQL("CREATE INDEX ON {side} ({columns})").format(side=leaf.side, columns=_listed(columns))
+        for columns in leaf.of_table.indexes
+    ]
+    return [primary, *unique, *indexes]
+
+
+def _listed(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
 def close_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
@@ -182,19 +178,20 @@ def exchange(cursor: psycopg.Cursor[Any], built: list[Leaf], *, wait_seconds: fl
     """
     replaced = [leaf for leaf in built if leaf_exists(cursor, leaf)]
     if replaced:
-        _keep_readers_out(cursor, wait_seconds)
+        _keep_readers_out(cursor, replaced[0].of_table, wait_seconds)
     for leaf in replaced:
-        cursor.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(_PARENT, leaf.table))
+        cursor.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(leaf.of_table.parent, leaf.table))
         cursor.execute(sql.SQL("DROP TABLE {}").format(leaf.table))
     for leaf in built:
         _attach_side(cursor, leaf)
 
 
 def _attach_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
+    first, end = leaf.bounds
     cursor.execute(sql.SQL("ALTER TABLE {} SET SCHEMA public").format(leaf.side))
     cursor.execute(
         sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-            _PARENT, leaf.table, sql.Literal(leaf.first), sql.Literal(leaf.end)
+            leaf.of_table.parent, leaf.table, first, end
         )
     )
     # The bounds are the partition's own from here on; the check had only spared ATTACH the scan.
@@ -203,30 +200,30 @@ def _attach_side(cursor: psycopg.Cursor[Any], leaf: Leaf) -> None:
     )
 
 
-def _keep_readers_out(cursor: psycopg.Cursor[Any], wait_seconds: float) -> None:
+def _keep_readers_out(cursor: psycopg.Cursor[Any], table: Partitioned, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (_EXCHANGE_LOCK_TIMEOUT,))
     while True:
         cursor.execute("SAVEPOINT keep_readers_out")
         try:
-            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_PARENT))
+            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table.parent))
         except psycopg.errors.LockNotAvailable as refusal:
             cursor.execute("ROLLBACK TO SAVEPOINT keep_readers_out")
             if time.monotonic() > deadline:
-                raise PublishBlockedError(_blockers(cursor, wait_seconds)) from refusal
+                raise PublishBlockedError(_blockers(cursor, table, wait_seconds)) from refusal
             time.sleep(0.2)
         else:
             cursor.execute("RELEASE SAVEPOINT keep_readers_out")
             return
 
 
-def _blockers(cursor: psycopg.Cursor[Any], wait_seconds: float) -> str:
+def _blockers(cursor: psycopg.Cursor[Any], table: Partitioned, wait_seconds: float) -> str:
     rows = cursor.execute(
         "SELECT DISTINCT pid FROM pg_locks WHERE relation = %s::regclass AND granted AND pid <> pg_backend_pid()",
-        (f"public.{BARS_TABLE}",),
+        (f"public.{table.name}",),
     ).fetchall()
     pids = ", ".join(str(row[0]) for row in rows) or "unknown"
     return (
-        f"Readers (server pids {pids}) have held {BARS_TABLE} for over {wait_seconds:.0f} s, so nothing was published. "
+        f"Readers (server pids {pids}) have held {table.name} for over {wait_seconds:.0f} s, so nothing was published. "
         "Cure: end those transactions, often a backup or an open psql session, and repeat the load."
     )

@@ -5,7 +5,6 @@ Belongs here: reads with typed answers. Writing is in `load`, `manifest`, `findi
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,9 +14,9 @@ import polars as pl
 from psycopg import sql
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.frames import columns_of, read_frame
 from hd_pipelines.warehouse.tables import (
-    BAR_COLUMNS,
     TIMEFRAMES,
     bars_manifest,
     data_findings,
@@ -99,28 +98,11 @@ def bars(
         conditions.append(sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols))))
     if timeframe is not None:
         conditions.append(sql.SQL("timeframe = {}").format(sql.Literal(timeframe)))
-    columns = [
-        sql.SQL("\"timestamp\" AT TIME ZONE 'UTC'") if name == "timestamp" else sql.Identifier(name)
-        for name in BAR_COLUMNS
-    ]
-    statement = sql.SQL(
-        'COPY (SELECT {} FROM public.historical_bars WHERE {} ORDER BY symbol, timeframe, "timestamp", session)'
-        " TO STDOUT (FORMAT csv)"
-    ).format(sql.SQL(", ").join(columns), sql.SQL(" AND ").join(conditions))
-    received = io.BytesIO()
-    with (
-        database.connect() as connection,
-        driver_connection(connection).cursor() as cursor,
-        cursor.copy(statement) as copy,
-    ):
-        for block in copy:
-            received.write(block)
-    if not received.tell():
-        return pl.DataFrame(schema=BAR_SCHEMA)
-    received.seek(0)
-    as_text = {**BAR_SCHEMA, "timestamp": pl.Datetime("us")}
-    frame = pl.read_csv(received, has_header=False, new_columns=list(BAR_COLUMNS), schema=as_text)
-    return frame.with_columns(pl.col("timestamp").dt.replace_time_zone("UTC"))
+    select = sql.SQL(
+        'SELECT {} FROM public.historical_bars WHERE {} ORDER BY symbol, timeframe, "timestamp", session'
+    ).format(columns_of(BAR_SCHEMA), sql.SQL(" AND ").join(conditions))
+    with database.connect() as connection:
+        return read_frame(connection, select, BAR_SCHEMA)
 
 
 def current_loads(connection: Connection, datasets: Collection[str], first: date, last: date) -> list[CurrentLoad]:

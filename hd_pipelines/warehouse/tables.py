@@ -31,6 +31,22 @@ from hd_pipelines.market.findings import Severity
 from hd_pipelines.warehouse import analytics_tables, option_tables, regime_tables  # noqa: F401  (fill `metadata`)
 from hd_pipelines.warehouse.columns import byte_ordered_text, metadata, moment, none_negative, now, one_of
 
+__all__ = [
+    "BARS_TABLE",
+    "BAR_COLUMNS",
+    "BAR_KEY",
+    "QUEUE_STATUSES",
+    "TIMEFRAMES",
+    "bars_manifest",
+    "data_findings",
+    "derivation_manifest",
+    "historical_bars",
+    "historical_ingestion_queue",
+    "load_manifest",
+    "metadata",
+    "watchlist",
+]
+
 TIMEFRAMES = tuple(timeframe.value for timeframe in Timeframe)
 """Every timeframe that `historical_bars` holds, shortest first; the database refuses others."""
 QUEUE_STATUSES = ("pending", "processing", "completed", "failed")

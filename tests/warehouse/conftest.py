@@ -9,6 +9,7 @@ import pytest
 
 from hd_pipelines.warehouse import schema
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.tables import metadata
 from tests.support.postgres import PostgresServer
 
 
@@ -31,12 +32,10 @@ def _module_warehouse_url(postgres_server: PostgresServer, migrated_url: str) ->
 def warehouse_url(_module_warehouse_url: str) -> str:
     """URL of an empty warehouse at head. One database per module, emptied for each test: ten times faster than new."""
     with psycopg.connect(_module_warehouse_url) as connection:
-        connection.execute(
-            "TRUNCATE historical_bars, bars_manifest, load_manifest, data_findings, watchlist,"
-            " historical_ingestion_queue RESTART IDENTITY"
-        )
+        connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
         leaves = connection.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'historical_bars'::regclass"
+            "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchall()
         for (leaf,) in leaves:
             connection.execute(f"DROP TABLE {leaf}")

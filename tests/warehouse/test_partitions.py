@@ -10,7 +10,8 @@ import pytest
 
 from hd_pipelines.warehouse import queries
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.partitions import Leaf, drop_leaves_older_than, ensure_partition, leaves
+from hd_pipelines.warehouse.partitioned import Leaf
+from hd_pipelines.warehouse.partitions import drop_leaves_older_than, ensure_partition, leaves
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish, stored
 
 

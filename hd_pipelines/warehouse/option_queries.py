@@ -1,0 +1,167 @@
+"""Reads about options and the market: valued contracts, histories, and the newest row per symbol.
+
+Belongs here: frames for assets, analytics and pictures. Writing is `greeks` and `option_rows`; what rows were made from
+is `derivations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+
+import polars as pl
+from psycopg import sql
+from sqlalchemy import Connection, Table
+
+from hd_pipelines.market.option_chains import STAMP, VALUED
+from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
+from hd_pipelines.warehouse.frames import columns_of, read_frame, schema_of
+from hd_pipelines.warehouse.regime_tables import market_regime_history, treasury_yields
+
+_Schema = dict[str, Any]
+_RANKED: _Schema = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}
+
+
+def read_valued(
+    connection: Connection,
+    symbols: Collection[str],
+    first: date,
+    last: date,
+    *,
+    kind: str | None = None,
+    columns: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Valued contracts of the sessions `first` to `last`, both included: `option_chains.VALUED`, sorted as it says.
+
+    Args:
+        connection: As reader or service.
+        symbols: Plain symbols of the underlyings.
+        first: First session.
+        last: Last session.
+        kind: A `vocabulary.SnapshotKind`; None for snapshots of every kind.
+        columns: Only these, of `VALUED`, `iv_rank` and `iv_percentile`; None for exactly `VALUED`.
+    """
+    names = VALUED if columns is None else columns
+    schema = {name: dtype for name, dtype in _RANKED.items() if name in names}
+    conditions = [_of(symbols), _on_sessions(first, last)]
+    if kind is not None:
+        conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
+    select = sql.SQL(
+        'SELECT {} FROM public.historical_greeks WHERE {} ORDER BY symbol, "timestamp", contract_ticker'
+    ).format(columns_of(schema), sql.SQL(" AND ").join(conditions))
+    return read_frame(connection, select, schema)
+
+
+def iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
+    """The observed 30-day volatilities of all sessions before `before`: symbol, date, iv30, iv_skew; ascending.
+
+    Sessions without an observation are rows with a null, not gaps.
+    """
+    schema: _Schema = {"symbol": pl.String, "date": pl.Date, "iv30": pl.Float64, "iv_skew": pl.Float64}
+    select = sql.SQL("SELECT {} FROM public.iv_percentile_cache WHERE {} AND date < {} ORDER BY symbol, date").format(
+        columns_of(schema), _of(symbols), sql.Literal(before)
+    )
+    return read_frame(connection, select, schema)
+
+
+def iv_percentiles(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Every column of `iv_percentile_cache` from `first` to `last`, both included; by symbol and date."""
+    return _whole_rows(connection, iv_percentile_cache, [_of(symbols), _on_dates(first, last)], "symbol, date")
+
+
+def gamma_history(
+    connection: Connection, symbols: Collection[str], before: date, *, kind: str | None = None
+) -> pl.DataFrame:
+    """Net gamma exposure of all snapshots of sessions before `before`: symbol, timestamp, gex_usd_per_1pct; ascending.
+
+    `kind` is a `vocabulary.SnapshotKind`; None for snapshots of every kind.
+    """
+    schema: _Schema = {"symbol": pl.String, "timestamp": STAMP, "gex_usd_per_1pct": pl.Float64}
+    conditions: list[sql.Composable] = [
+        _of(symbols),
+        sql.SQL('"timestamp" < {}::date').format(sql.Literal(before)),
+    ]
+    if kind is not None:
+        conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
+    select = sql.SQL('SELECT {} FROM public.gamma_exposure_snapshots WHERE {} ORDER BY symbol, "timestamp"').format(
+        columns_of(schema), sql.SQL(" AND ").join(conditions)
+    )
+    return read_frame(connection, select, schema)
+
+
+def gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
+    conditions = [_of(symbols), _on_sessions(first, last)]
+    return _whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
+
+
+def regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:
+    """Every column of `market_regime_history` from `first` to `last`, both included; by date."""
+    return _whole_rows(connection, market_regime_history, [_on_dates(first, last)], "date")
+
+
+def yields(connection: Connection, first: date, last: date) -> pl.DataFrame:
+    """The curve points known from `first` to `last`, both included: date, years, rate; by date and years."""
+    return _whole_rows(connection, treasury_yields, [_on_dates(first, last)], "date, years")
+
+
+def latest_iv_percentiles(connection: Connection, symbols: Collection[str]) -> pl.DataFrame:
+    """The newest row of `iv_percentile_cache` of each symbol that has one."""
+    return _newest(connection, iv_percentile_cache, symbols, "date")
+
+
+def latest_gamma(connection: Connection, symbols: Collection[str]) -> pl.DataFrame:
+    """The newest row of `gamma_exposure_snapshots` of each symbol that has one; documents as JSON text."""
+    return _newest(connection, gamma_exposure_snapshots, symbols, "timestamp")
+
+
+def latest_regime(connection: Connection) -> pl.DataFrame:
+    """The newest row of `market_regime_history`; no row in an empty warehouse."""
+    schema = schema_of(market_regime_history)
+    select = sql.SQL("SELECT {} FROM public.market_regime_history ORDER BY date DESC LIMIT 1").format(
+        columns_of(schema)
+    )
+    return read_frame(connection, select, schema)
+
+
+def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Composed], order: str) -> pl.DataFrame:
+    schema = schema_of(table)
+    select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        columns_of(schema),
+        sql.Identifier("public", table.name),
+        sql.SQL(" AND ").join(conditions),
+        sql.SQL(order),
+    )
+    return read_frame(connection, select, schema)
+
+
+def _newest(connection: Connection, table: Table, symbols: Collection[str], by: str) -> pl.DataFrame:
+    # One descent of an index per symbol; DISTINCT ON would read the whole history of all.
+    schema = schema_of(table)
+    select = sql.SQL(
+        "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL"
+        " (SELECT * FROM {table} AS held WHERE held.symbol = wanted.name ORDER BY held.{by} DESC LIMIT 1) AS newest"
+        " ORDER BY symbol"
+    ).format(
+        columns=columns_of(schema),
+        symbols=sql.Literal(sorted(symbols)),
+        table=sql.Identifier("public", table.name),
+        by=sql.Identifier(by),
+    )
+    return read_frame(connection, select, schema)
+
+
+def _of(symbols: Collection[str]) -> sql.Composed:
+    return sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols)))
+
+
+def _on_dates(first: date, last: date) -> sql.Composed:
+    return sql.SQL("date BETWEEN {} AND {}").format(sql.Literal(first), sql.Literal(last))
+
+
+def _on_sessions(first: date, last: date) -> sql.Composed:
+    # By instant, which is what leaves and indexes are cut by; connections are in UTC.
+    return sql.SQL('"timestamp" >= {}::date AND "timestamp" < {}::date + 1').format(
+        sql.Literal(first), sql.Literal(last)
+    )
