@@ -11,6 +11,7 @@ them; averages are simple, of the last n bars including today's. Class cut-offs:
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 import polars as pl
 
@@ -59,19 +60,28 @@ breadth_reason        what is missing or thin, null when nothing is
 
 
 def breadth(
-    bars: pl.DataFrame, *, universe: Collection[str] | None = None, splits: pl.DataFrame | None = None
+    bars: pl.DataFrame,
+    *,
+    sessions: Collection[date] | None = None,
+    universe: Collection[str] | None = None,
+    splits: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Breadth of each session in `bars`. Returns `BREADTH`, one row per session, ascending.
+    """Breadth of each of `sessions`. Returns `BREADTH`, one row per session, ascending.
 
     `bars`: ticker, session, open, high, low, close, volume; unadjusted, any order, one row per ticker and session.
     `universe`: the tickers that count; None goes by their spelling. `splits`: as `on_one_scale` takes them; None
-    guesses. A session is compared with the one before it in `bars`: give every session of the window.
+    guesses. `sessions`: the exchange's, all of the window; None takes those in `bars`. A session is compared with the
+    one directly before it: where that has no bars, nothing advanced or declined.
     """
-    sessions = bars.select(pl.col("session").unique().sort()).with_row_index("number", offset=1)
+    axis = (
+        pl.Series("session", sorted(sessions if sessions is not None else bars["session"].unique()), pl.Date)
+        .to_frame()
+        .with_row_index("number", offset=1)
+    )
     counts = pl.col("ticker").is_in(sorted(universe)) if universe is not None else is_stock(pl.col("ticker"))
     stocks = bars.filter(counts).select("ticker", "session", "open", "high", "low", "close", "volume")
-    scaled = on_one_scale(stocks, splits).join(sessions, on="session", maintain_order="left")
-    return _classified(sessions.join(_counted(_marked(scaled)), on="session", how="left").sort("session"))
+    scaled = on_one_scale(stocks, splits).join(axis, on="session", maintain_order="left")
+    return _classified(axis.join(_counted(_marked(scaled)), on="session", how="left").sort("session"))
 
 
 def _marked(scaled: pl.DataFrame) -> pl.DataFrame:

@@ -19,9 +19,9 @@ from hd_pipelines.market.vocabulary import CorrelationRegime
 Floats = NDArray[np.float64]
 
 WINDOW = 20
-SECTOR_CUT_OFFS = (0.20, 0.40, 0.65, 0.80)
+SECTOR_CUT_OFFS = (0.25, 0.45, 0.70, 0.82)
 """Of the average pairwise correlation of sector ETFs over 20 sessions."""
-INDEX_CUT_OFFS = (0.60, 0.78, 0.92, 0.96)
+INDEX_CUT_OFFS = (0.77, 0.85, 0.925, 0.95)
 """Of the mean of SPY–NDX and SPY–RUT, whose indices share most of their weight: used where sectors are not measured."""
 FEWEST_SECTORS = 5
 

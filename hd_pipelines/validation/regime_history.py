@@ -36,7 +36,9 @@ EPISODES: tuple[tuple[str, date, date], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class RegimeHistory:
-    """rows      what would have been published (`regime.REGIME_ROWS`)
+    """The answer and its description.
+
+    rows      what would have been published (`regime.REGIME_ROWS`)
     episodes  per episode: sessions, return, VIX range, dominant class, share of sessions per class
     classes   per class: sessions, share, spells, mean and longest dwell in sessions, mean confidence, and the mean SPX
               return and VIX of its sessions
