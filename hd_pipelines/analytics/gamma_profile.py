@@ -25,6 +25,8 @@ WIDEST_STEP = 1e-3
 MOST_NODES = 4096
 NEGLIGIBLE = 1e-11
 """Net exposure below this share of the contracts' summed peaks is none: it is rounding, or dollars in billions."""
+NEAR_TOUCH = 0.25
+"""Between nodes of one sign the profile is looked at once more where it should fall below this share of the nodes'."""
 ROOT_TOLERANCE = 1e-11
 _PAIRS_PER_THREAD = 1_000_000
 
@@ -146,11 +148,29 @@ def _search_nodes(book: Book, low: float, high: float) -> tuple[Floats, Floats]:
     values = np.zeros(count)
     exposures_on_grid(low, (high - low) / (count - 1), values, *book)
     spikes = np.unique(top[inside & (book.steepness * step > 1 / 1.5)])
-    if spikes.size == 0:
+    more = np.concatenate([spikes, _vertices(nodes, values)])
+    if more.size == 0:
         return nodes, values
-    nodes, values = np.append(nodes, spikes), np.append(values, _exposures(book, spikes))
+    nodes, values = np.append(nodes, more), np.append(values, _exposures(book, more))
     order = np.argsort(nodes, kind="stable")
     return nodes[order], values[order]
+
+
+def _vertices(nodes: Floats, values: Floats) -> Floats:
+    """Where the profile comes near 0 between nodes and may touch it: vertices of parabolas through three equal steps."""
+    before, here, after = values[:-2], values[1:-1], values[2:]
+    bend = before - 2 * here + after
+    nears = (
+        (before * here > 0)
+        & (after * here > 0)
+        & (bend * here > 0)
+        & (np.abs(here) <= np.minimum(abs(before), abs(after)))
+    )
+    at = np.flatnonzero(nears)
+    slope = (after[at] - before[at]) / 2
+    lowest = 1 - slope**2 / (2 * bend[at] * here[at])
+    at, slope = at[lowest < NEAR_TOUCH], slope[lowest < NEAR_TOUCH]
+    return np.asarray(nodes[1 + at] - slope / bend[at] * (nodes[1] - nodes[0]), dtype=np.float64)
 
 
 def _exposures(book: Book, log_spots: Floats) -> Floats:
