@@ -1,0 +1,106 @@
+"""Recording chains that have reached the lake: completeness against the ones before, findings, one transaction.
+
+Belongs here: what archive and snapshots do alike once a chain is published. How they come by it: `loading.chains`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import polars as pl
+
+from hd_pipelines.lake import ChainSource, Lake
+from hd_pipelines.market.chain_coverage import ChainCoverage, completeness, coverage_findings, measure
+from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.symbols import symbol_of
+from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.vendor.chain_archive import ARCHIVE_RULES
+from hd_pipelines.vendor.chain_rules import JudgedChain
+from hd_pipelines.warehouse.chain_manifest import RecordedChain, record_chain_snapshots, recorded_chains
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.findings import Judged, settle
+
+CHAIN_RULES = frozenset(Rule) - ARCHIVE_RULES - {Rule.SNAPSHOT_MISSED}
+"""What is judged anew whenever a chain is read."""
+HISTORY_SESSIONS = 60
+"""How far back the record is read for the usual number of contracts; snapshots may have gaps."""
+
+Usual = dict[tuple[str, SnapshotKind], dict[date, int]]
+"""Contracts of the last snapshot of each session, by ticker and kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedChain:
+    """One chain that is in the lake now. `record.completeness` is null until it is recorded."""
+
+    record: RecordedChain
+    coverage: ChainCoverage
+    rows_set_aside: int
+    findings: tuple[Finding, ...]
+
+
+def publish(lake: Lake, judged: JudgedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
+    """Put one chain into the lake and measure it."""
+    snapshot = lake.chains.publish(judged.chain, source)
+    coverage = measure(judged.chain)
+    record = RecordedChain(
+        underlying=snapshot.underlying,
+        snapshot_at=snapshot.snapshot_at,
+        session=snapshot.session,
+        kind=snapshot.kind.value,
+        source=_only(judged.chain["source"]),
+        contracts=coverage.contracts,
+        with_quote=coverage.with_quote,
+        with_open_interest=coverage.with_open_interest,
+        with_vendor_iv=coverage.with_vendor_iv,
+        completeness=None,
+        fingerprint=fingerprint,
+        landed_url=source.url,
+    )
+    return LoadedChain(record, coverage, judged.rows_set_aside, judged.findings)
+
+
+def usual_contracts(database: Database, tickers: Collection[str], first: date, last: date) -> Usual:
+    """What is recorded from 60 sessions before `first` to `last`."""
+    usual: Usual = {}
+    with database.connect() as connection:
+        known = recorded_chains(connection, tickers, sessions_back(first, HISTORY_SESSIONS)[0], last)
+    for underlying, kind, session, contracts in known.select("underlying", "kind", "session", "contracts").iter_rows():
+        usual.setdefault((underlying, SnapshotKind(kind)), {})[session] = contracts
+    return usual
+
+
+def record(
+    database: Database,
+    chains: Sequence[LoadedChain],
+    usual: Usual,
+    findings: Sequence[Finding],
+    judged: Sequence[Judged],
+    *,
+    run_id: str | None,
+) -> list[Finding]:
+    """Record `chains` with their completeness and settle `findings` and those of the chains; returns all of them.
+
+    `usual` is brought up to date, so that each chain of a long load is judged by those before it.
+    """
+    told = [*findings, *(finding for chain in chains for finding in chain.findings)]
+    records = []
+    for chain in sorted(chains, key=lambda chain: chain.record.snapshot_at):
+        held = chain.record
+        history = usual.setdefault((held.underlying, SnapshotKind(held.kind)), {})
+        share = completeness(held.contracts, [history[day] for day in sorted(history) if day < held.session])
+        history[held.session] = held.contracts
+        records.append(replace(held, completeness=share))
+        told += coverage_findings(symbol_of(held.underlying), held.session, chain.coverage, share)
+    with database.begin() as connection:
+        record_chain_snapshots(connection, records)
+        settle(connection, told, judged, run_id=run_id)
+    return told
+
+
+def _only(values: pl.Series) -> str:
+    (value,) = values.unique()
+    return str(value)

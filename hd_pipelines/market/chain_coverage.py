@@ -1,0 +1,119 @@
+"""How much of a market an option chain shows: contracts, quotes, open interest, strikes, and how fresh it is.
+
+Belongs here: measuring one snapshot as a whole, and comparing it with the snapshots of the same underlying before it.
+What is wrong with a single row is decided where chains are read (`vendor.chain_rules`). Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+
+import polars as pl
+
+from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.sessions import NEW_YORK
+
+DATASET = "option_chains"
+HISTORY_SNAPSHOTS = 20
+FEWEST_SNAPSHOTS_TO_JUDGE = 5
+LEAST_SHARE_OF_MEDIAN = 0.75
+"""Of the contracts that the underlying's chains usually have. An expiration of a quarter takes some 10 %."""
+LEAST_PAIRED_SHARE = 0.70
+"""Of the strikes, those with a call and a put. Exchanges list both, so a hole is a loss, whatever came before."""
+FEWEST_STRIKES_TO_PAIR = 40
+LEAST_QUOTED_SHARE = 1 / 3
+STALE_AFTER = timedelta(minutes=20)
+"""A delayed plan is 15 minutes behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCoverage:
+    """One snapshot in numbers.
+
+    `with_quote` counts two-sided quotes, bid and ask above zero; `strikes` distinct root, expiration and strike;
+    `paired_strikes` those with both a call and a put. `quote_age` is the median age of quotes, None if no quote tells its
+    time; `foreign_quotes` counts quotes of another day.
+    """
+
+    contracts: int
+    with_quote: int
+    with_open_interest: int
+    with_vendor_iv: int
+    strikes: int
+    paired_strikes: int
+    quote_age: timedelta | None
+    foreign_quotes: int
+
+
+def measure(chain: pl.DataFrame) -> ChainCoverage:
+    """Measure one snapshot: `CHAIN`, at least one row, one underlying and one `snapshot_at`."""
+    quoted = (pl.col("bid") > 0) & (pl.col("ask") > 0)
+    age = (pl.col("snapshot_at") - pl.col("quote_at")).filter(quoted)
+    new_york = pl.col("quote_at").dt.convert_time_zone(NEW_YORK.key).dt.date()
+    session = pl.col("snapshot_at").dt.convert_time_zone(NEW_YORK.key).dt.date()
+    counts = chain.select(
+        pl.len().alias("contracts"),
+        quoted.fill_null(value=False).sum().alias("with_quote"),
+        pl.col("open_interest").count().alias("with_open_interest"),
+        pl.col("vendor_iv").count().alias("with_vendor_iv"),
+        age.median().alias("quote_age"),
+        (new_york != session).fill_null(value=False).sum().alias("foreign_quotes"),
+    ).row(0, named=True)
+    rights = chain.group_by("root", "expiration", "strike").agg(pl.col("option_type").n_unique())["option_type"]
+    return ChainCoverage(**counts, strikes=rights.len(), paired_strikes=int((rights == 2).sum()))
+
+
+def completeness(contracts: int, earlier: Sequence[int]) -> float | None:
+    """Contracts over the median of the last 20 snapshots before (`earlier`, oldest first), at most 1.
+
+    None with fewer than five of them. Counting contracts shows lost strikes and lost pages alike.
+    """
+    recent = earlier[-HISTORY_SNAPSHOTS:]
+    if len(recent) < FEWEST_SNAPSHOTS_TO_JUDGE:
+        return None
+    return min(1.0, contracts / median(recent))
+
+
+def coverage_findings(
+    underlying: str, session: date, coverage: ChainCoverage, share_of_usual: float | None
+) -> list[Finding]:
+    """What a reader of this snapshot should know. `share_of_usual`: its `completeness`."""
+    missing = []
+    if share_of_usual is not None and share_of_usual < LEAST_SHARE_OF_MEDIAN:
+        missing.append(f"{coverage.contracts:,} contracts are {share_of_usual:.0%} of the usual number")
+    paired = coverage.paired_strikes / coverage.strikes
+    if coverage.strikes >= FEWEST_STRIKES_TO_PAIR and paired < LEAST_PAIRED_SHARE:
+        missing.append(f"{1 - paired:.0%} of {coverage.strikes:,} strikes lack their call or their put")
+    if coverage.with_quote < LEAST_QUOTED_SHARE * coverage.contracts:
+        missing.append(f"{coverage.with_quote:,} of {coverage.contracts:,} contracts have a two-sided quote")
+    findings = []
+    if missing:
+        findings.append(
+            _warning(
+                Rule.CHAIN_INCOMPLETE,
+                underlying,
+                session,
+                f"{'; '.join(missing)}.",
+                "Sums over this chain (gamma, open interest, put/call) are too small. If it is today's, take it again.",
+            )
+        )
+    is_old = coverage.quote_age is not None and coverage.quote_age > STALE_AFTER
+    if is_old or 2 * coverage.foreign_quotes > coverage.contracts:
+        age = f"half of the quotes are older than {coverage.quote_age}" if is_old else "quotes are of another day"
+        findings.append(
+            _warning(
+                Rule.CHAIN_STALE,
+                underlying,
+                session,
+                f"{age[0].upper()}{age[1:]}.",
+                "Compare the plan's delay and the vendor's status page; do not trade on these values.",
+            )
+        )
+    return findings
+
+
+def _warning(rule: Rule, underlying: str, session: date, detail: str, cure: str) -> Finding:
+    return Finding(rule, Severity.WARNING, DATASET, session, underlying, detail, cure)
