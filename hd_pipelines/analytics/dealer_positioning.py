@@ -61,7 +61,7 @@ def position(gex: float | None, gross: float | None, earlier: Sequence[float]) -
         return Position(_sign(is_neutral, is_long), None, HISTORY_TOO_SHORT, past.size)
     share = float(np.mean(past < size))
     strength = next((name for cut, name in STRENGTH_CUT_OFFS if share < cut), PositioningStrength.EXTREME)
-    is_neutral = size < NEUTRAL_SHARE_OF_MEDIAN * float(np.median(past))
+    is_neutral = size == 0 or size < NEUTRAL_SHARE_OF_MEDIAN * float(np.median(past))
     return Position(_sign(is_neutral, is_long), strength, None, past.size)
 
 
