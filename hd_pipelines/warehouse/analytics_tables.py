@@ -94,9 +94,9 @@ iv_percentile_cache = Table(
     check(
         "iv_percentile_cache",
         "finite",
-        finite("iv_rank", "iv_zscore", "iv_change_5d", "iv_change_20d", "iv_skew"),
+        finite("iv_zscore", "iv_change_5d", "iv_change_20d", "iv_skew"),
     ),
-    check("iv_percentile_cache", "shares", within(0, 1, "iv_percentile", "skew_percentile")),
+    check("iv_percentile_cache", "shares", within(0, 1, "iv_rank", "iv_percentile", "skew_percentile")),
     check("iv_percentile_cache", "current_iv", "current_iv IS NOT DISTINCT FROM iv30"),
     check("iv_percentile_cache", "iv_reason", "(iv30 IS NULL) = (iv_reason IS NOT NULL)"),
     check(

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import psycopg
 from psycopg import sql
+from sqlalchemy import Numeric
 
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.warehouse.derivations import record_derivations
@@ -30,6 +31,9 @@ __all__ = ["Method", "PublishReport", "Scope", "publish_greeks"]
 
 _KEY_ORDER = ("symbol", "timestamp", "contract_ticker")
 """Order on disk: a snapshot lies together, and so do the snapshots of a symbol."""
+
+_PRICES = [column.name for column in GREEKS.table.columns if isinstance(column.type, Numeric)]
+_DECIMALS = 8
 
 
 def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +94,7 @@ def publish_greeks(
     wanted = scope.frame if isinstance(scope, Scope) else scope.unique().sort(scope.columns)
     pairs = set(wanted.select("symbol", "session").iter_rows())
     require_fingerprints(pairs, fingerprints, RowsRefusedError)
-    rows = check_rows(frame, GREEKS.table)
+    rows = check_rows(frame, GREEKS.table).with_columns(pl.col(_PRICES).cast(pl.Float64).round(_DECIMALS))
     require_within(rows, wanted, RowsRefusedError)
 
     def record(cursor: psycopg.Cursor[Any], counted: pl.DataFrame) -> None:

@@ -106,7 +106,7 @@ historical_greeks = Table(
         "greeks_need_a_volatility",
         f"implied_volatility IS NOT NULL OR num_nonnulls({', '.join(GREEKS)}) = 0",
     ),
-    check("historical_greeks", "rank", f"{finite('iv_rank')} AND {within(0, 1, 'iv_percentile')}"),
+    check("historical_greeks", "rank", within(0, 1, "iv_rank", "iv_percentile")),
     postgresql_partition_by='RANGE ("timestamp")',
 )
 # One symbol over a stretch of time, and its newest snapshot. The history of one contract is the primary key's.

@@ -50,7 +50,7 @@ def _checked(values: pl.Series, column: Column[Any], error: type[RowsRefusedErro
         row = values.is_null().arg_max()
         raise error(f"{where} is null in row {row} of the frame. Cure: set such rows aside.")
     if values.dtype == pl.Null:
-        return values.cast(pl.String)
+        return values.cast(_WHEN_ALL_NULL.get(type(column.type), pl.String))
     accepts, wanted = _ACCEPTED[type(column.type)]
     if not accepts(values.dtype):
         raise error(f"{where} is {values.dtype}, {wanted} is needed. Cure: cast it.")
@@ -107,6 +107,17 @@ _ACCEPTED: dict[type[Any], tuple[Callable[[pl.DataType], bool], str]] = {
     Boolean: (lambda dtype: dtype == pl.Boolean, "Boolean"),
     JSONB: (lambda dtype: dtype == pl.String or isinstance(dtype, pl.List), "JSON text or a list"),
     ARRAY: (lambda dtype: isinstance(dtype, pl.List), "a list"),
+}
+
+
+_WHEN_ALL_NULL: dict[type[Any], Any] = {
+    DateTime: pl.Datetime("us", "UTC"),
+    Date: pl.Date,
+    Double: pl.Float64,
+    Numeric: pl.Float64,
+    Integer: pl.Int32,
+    BigInteger: pl.Int64,
+    Boolean: pl.Boolean,
 }
 
 

@@ -89,9 +89,7 @@ def upgrade() -> None:
             CONSTRAINT historical_greeks_greeks_need_a_volatility CHECK (
                 implied_volatility IS NOT NULL OR num_nonnulls(delta, gamma, theta, vega, rho) = 0
             ),
-            CONSTRAINT historical_greeks_rank CHECK (
-                abs(iv_rank) < 'Infinity'::double precision AND iv_percentile BETWEEN 0 AND 1
-            )
+            CONSTRAINT historical_greeks_rank CHECK (iv_rank BETWEEN 0 AND 1 AND iv_percentile BETWEEN 0 AND 1)
         ) PARTITION BY RANGE ("timestamp")
         """
     )

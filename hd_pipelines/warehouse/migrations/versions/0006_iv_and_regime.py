@@ -70,12 +70,12 @@ def upgrade() -> None:
                 'Infinity'::double precision
             ),
             CONSTRAINT iv_percentile_cache_finite CHECK (
-                abs(iv_rank) < 'Infinity'::double precision AND abs(iv_zscore) < 'Infinity'::double precision AND
-                abs(iv_change_5d) < 'Infinity'::double precision AND abs(iv_change_20d) < 'Infinity'::double
-                precision AND abs(iv_skew) < 'Infinity'::double precision
+                abs(iv_zscore) < 'Infinity'::double precision AND abs(iv_change_5d) < 'Infinity'::double precision
+                AND abs(iv_change_20d) < 'Infinity'::double precision AND abs(iv_skew) < 'Infinity'::double
+                precision
             ),
             CONSTRAINT iv_percentile_cache_shares CHECK (
-                iv_percentile BETWEEN 0 AND 1 AND skew_percentile BETWEEN 0 AND 1
+                iv_rank BETWEEN 0 AND 1 AND iv_percentile BETWEEN 0 AND 1 AND skew_percentile BETWEEN 0 AND 1
             ),
             CONSTRAINT iv_percentile_cache_current_iv CHECK (current_iv IS NOT DISTINCT FROM iv30),
             CONSTRAINT iv_percentile_cache_iv_reason CHECK ((iv30 IS NULL) = (iv_reason IS NOT NULL)),
