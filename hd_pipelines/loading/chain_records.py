@@ -16,10 +16,10 @@ from hd_pipelines.market.chain_coverage import ChainCoverage, completeness, cove
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import symbol_of
-from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.market.vocabulary import PriceSource, SnapshotKind
 from hd_pipelines.vendor.chain_archive import ARCHIVE_RULES
 from hd_pipelines.vendor.chain_rules import JudgedChain
-from hd_pipelines.warehouse.chain_manifest import RecordedChain, record_chain_snapshots, recorded_chains
+from hd_pipelines.warehouse.chain_manifest import ChainRecord, record_chains, recorded_chains
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.findings import Judged, settle
 
@@ -36,7 +36,7 @@ Usual = dict[tuple[str, SnapshotKind], dict[date, int]]
 class LoadedChain:
     """One chain that is in the lake now. `record.completeness` is null until it is recorded."""
 
-    record: RecordedChain
+    record: ChainRecord
     coverage: ChainCoverage
     rows_set_aside: int
     findings: tuple[Finding, ...]
@@ -46,12 +46,12 @@ def publish(lake: Lake, judged: JudgedChain, source: ChainSource, fingerprint: s
     """Put one chain into the lake and measure it."""
     snapshot = lake.chains.publish(judged.chain, source)
     coverage = measure(judged.chain)
-    record = RecordedChain(
+    record = ChainRecord(
         underlying=snapshot.underlying,
         snapshot_at=snapshot.snapshot_at,
         session=snapshot.session,
-        kind=snapshot.kind.value,
-        source=_only(judged.chain["source"]),
+        kind=snapshot.kind,
+        source=PriceSource(_only(judged.chain["source"])),
         contracts=coverage.contracts,
         with_quote=coverage.with_quote,
         with_open_interest=coverage.with_open_interest,
@@ -67,9 +67,8 @@ def usual_contracts(database: Database, tickers: Collection[str], first: date, l
     """What is recorded from 60 sessions before `first` to `last`."""
     usual: Usual = {}
     with database.connect() as connection:
-        known = recorded_chains(connection, tickers, sessions_back(first, HISTORY_SESSIONS)[0], last)
-    for underlying, kind, session, contracts in known.select("underlying", "kind", "session", "contracts").iter_rows():
-        usual.setdefault((underlying, SnapshotKind(kind)), {})[session] = contracts
+        for held in recorded_chains(connection, sessions_back(first, HISTORY_SESSIONS)[0], last, tickers):
+            usual.setdefault((held.underlying, held.kind), {})[held.session] = held.contracts
     return usual
 
 
@@ -90,13 +89,13 @@ def record(
     records = []
     for chain in sorted(chains, key=lambda chain: chain.record.snapshot_at):
         held = chain.record
-        history = usual.setdefault((held.underlying, SnapshotKind(held.kind)), {})
+        history = usual.setdefault((held.underlying, held.kind), {})
         share = completeness(held.contracts, [history[day] for day in sorted(history) if day < held.session])
         history[held.session] = held.contracts
         records.append(replace(held, completeness=share))
         told += coverage_findings(symbol_of(held.underlying), held.session, chain.coverage, share)
     with database.begin() as connection:
-        record_chain_snapshots(connection, records)
+        record_chains(connection, records)
         settle(connection, told, judged, run_id=run_id)
     return told
 

@@ -14,8 +14,6 @@ from datetime import date
 from itertools import groupby
 from pathlib import Path
 
-import polars as pl
-
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish, record, usual_contracts
 from hd_pipelines.market.findings import Finding
@@ -124,14 +122,11 @@ def _known(
     tickers = {file.underlying for file in files}
     in_lake = {(s.underlying, s.snapshot_at) for s in lake.chains.snapshots(sessions[0], sessions[-1], tickers)}
     with database.connect() as connection:
-        records = recorded_chains(connection, tickers, sessions[0], sessions[-1])
-    told = records.filter(pl.col("source") == PriceSource.CHAIN_ARCHIVE.value)
+        records = recorded_chains(connection, sessions[0], sessions[-1], tickers)
     return {
-        (underlying, session): fingerprint
-        for underlying, session, at, fingerprint in told.select(
-            "underlying", "session", "snapshot_at", "fingerprint"
-        ).iter_rows()
-        if (underlying, at) in in_lake
+        (held.underlying, held.session): held.fingerprint
+        for held in records
+        if held.source is PriceSource.CHAIN_ARCHIVE and (held.underlying, held.snapshot_at) in in_lake
     }
 
 
