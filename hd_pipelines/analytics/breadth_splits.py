@@ -21,8 +21,12 @@ FORWARD_TOLERANCE = 0.05
 REVERSE_TOLERANCE = 0.15
 """Companies that merge their shares are falling: the night is worse."""
 CROWD = 4.0
-"""A split moves no money: dollar volume stays below this multiple of the median of the 20 bars before. A stock that
-halves or doubles on news trades ten times its usual dollars and more."""
+"""A split moves no money: dollars traded, and shares counted as before the split, stay below this multiple of the median
+of the 20 bars before. A stock that halves or doubles on news trades ten times its usual and more."""
+SETTLED = 0.25
+"""The close confirms the open: its log distance from the ratio is below this, or a wrong opening print is no split."""
+CHEAPEST_AFTER = 2.0
+"""Dollars. Nobody divides shares into less; a price that opens there has fallen."""
 VOLUME_BARS = 20
 LONGEST_PAUSE = 20
 """Sessions without a bar after which a ticker is taken for another company's: its history begins anew."""
@@ -37,7 +41,8 @@ def on_one_scale(bars: pl.DataFrame, splits: pl.DataFrame | None = None) -> pl.D
     ordinary days, `factor` × price is on the scale of the life's first bar.
 
     Guessed: yesterday's close over today's open is within `FORWARD_TOLERANCE` (`REVERSE_TOLERANCE`) of a ratio that
-    companies use, and the day's dollar volume is an ordinary one. Without volume nothing is guessed. A fall to one half
+    companies use, the close stays there, and the day's dollar volume is an ordinary one. Without volume nothing is
+    guessed. A fall to one half
     on an ordinary day's volume would be mistaken for a split; an odd ratio (a spin-off, 8:100) stays a real move.
     """
     numbered = (
@@ -81,7 +86,8 @@ def _guessed_ratio(numbered: pl.DataFrame) -> pl.Series:
     before = pl.col("close").shift(1)
     is_same_life = pl.col("life") == pl.col("life").shift(1)
     jump = pl.when(is_same_life & (pl.col("open") > 0)).then(before / pl.col("open"))
-    rows = numbered.select("life", "volume", "close", jump=jump).with_row_index("_row")
+    day = pl.when(is_same_life).then(before / pl.col("close"))
+    rows = numbered.select("life", "volume", "close", "open", jump=jump, day=day).with_row_index("_row")
     suspects = rows.filter(((pl.col("jump") > 1.4) | (pl.col("jump") < 0.6)) & pl.col("jump").is_finite())
     if suspects.is_empty():
         return pl.repeat(1.0, numbered.height, dtype=pl.Float64, eager=True)
@@ -94,16 +100,24 @@ def _guessed_ratio(numbered: pl.DataFrame) -> pl.Series:
         )
         .select("_row", "dollars", "usual", "usual_shares")
     )
-    quiet = pl.col("dollars") <= CROWD * pl.col("usual")
-    fewer_shares = pl.col("volume") < pl.col("usual_shares")
+    old_shares = pl.col("volume") / pl.col("ratio")
+    quiet = (pl.col("dollars") <= CROWD * pl.col("usual")) & (old_shares <= CROWD * pl.col("usual_shares"))
+    is_dear = pl.col("open") >= CHEAPEST_AFTER
+    merged = (pl.col("ratio") < 1) & (pl.col("volume") < pl.col("usual_shares"))
     ratio = pl.coalesce(
         *(
-            pl.when(((pl.col("jump") / n).log().abs() <= FORWARD_TOLERANCE) & quiet).then(pl.lit(n))
+            pl.when(((pl.col("jump") / n).log().abs() <= FORWARD_TOLERANCE) & is_dear).then(pl.lit(n))
             for n in FORWARD_RATIOS
         ),
-        pl.when((pl.col("jump") < 0.6) & (quiet | fewer_shares)).then(_nearest_reverse(pl.col("jump"))),
+        pl.when(pl.col("jump") < 0.6).then(_nearest_reverse(pl.col("jump"))),
     )
-    found = suspects.join(crowd, on="_row").select("_row", ratio=ratio).drop_nulls()
+    settled = (pl.col("day") / pl.col("ratio")).log().abs() <= SETTLED
+    found = (
+        suspects.join(crowd, on="_row")
+        .with_columns(ratio=ratio)
+        .filter(settled & (quiet | merged))
+        .select("_row", "ratio")
+    )
     return rows.join(found, on="_row", how="left", maintain_order="left")["ratio"].fill_null(1.0)
 
 

@@ -85,8 +85,8 @@ def volatility_index(closes: pl.DataFrame, second: SecondMaturities | None = Non
     level = pl.col(VIX)
     measured = known.with_columns(
         vix_level=level,
-        vix_change=level - level.shift(1),
-        vix_change_pct=(level / level.shift(1) - 1) * 100,
+        vix_change=(level - level.shift(1)).round(6),
+        vix_change_pct=((level / level.shift(1) - 1) * 100).round(6),
         vix_regime=by_cut_offs(level, VIX_CUT_OFFS, list(VixRegime)),
     )
     pairs = {
@@ -112,7 +112,7 @@ def volatility_index(closes: pl.DataFrame, second: SecondMaturities | None = Non
         )
     )
     measured = measured.with_columns(
-        vix_term_spread=spread,
+        vix_term_spread=spread.round(6),
         term_ratio=ratio,
         vix_term_structure=shape,
         term_structure_reason=pl.when(source == TermSource.FUTURES.value)
