@@ -1,0 +1,73 @@
+"""Price and Greeks of European options on a forward: Black (1976).
+
+Belongs here: the public functions and what they mean. The formula itself is in `kernels_black`, compiled at first use.
+
+price = discount * (F N(d1) - K N(d2)) for a call, with d1,2 = ln(F / K) / (sigma sqrt T) +- sigma sqrt(T) / 2, and
+put = call - discount * (F - K). `discount` is the price today of 1 at settlement; rates and dividends are inside it and
+inside the forward. All arguments broadcast; `years` is time to settlement in years of 365 days. A missing or impossible
+argument gives NaN: forward, strike or discount not positive, sigma or years negative.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hd_pipelines.pricing.arrays import Floats, broadcast, over_cores
+
+
+class Greeks(NamedTuple):
+    """Derivatives of the price of one share's option. NaN = no answer, also where sigma or years is 0."""
+
+    delta: Floats
+    gamma: Floats
+    theta: Floats
+    vega: Floats
+    rho: Floats
+
+
+def price(  # noqa: PLR0917
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+    sigma: ArrayLike,
+    is_call: ArrayLike,
+) -> Floats:
+    """Present value of European options, in the unit of the forward; discounted payoff where sigma sqrt(T) is 0."""
+    from hd_pipelines.pricing.kernels_loops import value
+
+    numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma}
+    shape, arrays, flags = broadcast(numbers, is_call)
+    worth = np.empty(math.prod(shape))
+    over_cores(lambda first, last: value(arrays, flags, first, last, worth), worth.size)
+    return worth.reshape(shape)[()]
+
+
+def greeks(  # noqa: PLR0917
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+    sigma: ArrayLike,
+    is_call: ArrayLike,
+) -> Greeks:
+    """Black's Greeks, to the forward.
+
+    delta   dV/dF = discount N(d1) for a call, -discount N(-d1) for a put
+    gamma   d2V/dF2
+    theta   change of V over one calendar day, forward, rate and volatility held: -(dV/dT) / 365
+    vega    change of V for +0.01 of volatility
+    rho     change of V for +0.01 of the continuously compounded rate, forward held: -T V / 100
+
+    Greeks to the spot, as brokers and vendors quote them, are these by way of `spot_greeks.in_spot`: delta takes the
+    factor forward / spot, gamma its square.
+    """
+    from hd_pipelines.pricing.kernels_loops import derive
+
+    numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma}
+    shape, arrays, flags = broadcast(numbers, is_call)
+    found = tuple(np.empty(math.prod(shape)) for _ in Greeks._fields)
+    over_cores(lambda first, last: derive(arrays, flags, first, last, found), found[0].size)
+    return Greeks(*(array.reshape(shape)[()] for array in found))
