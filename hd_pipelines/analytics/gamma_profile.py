@@ -10,12 +10,12 @@ short every put, an assumption and not an observation. Sources: Black (1976); Sq
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from hd_pipelines.pricing.arrays import broadcast, over_cores
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,7 +28,8 @@ NEGLIGIBLE = 1e-11
 NEAR_TOUCH = 0.25
 """Between nodes of one sign the profile is looked at once more where it should fall below this share of the nodes'."""
 ROOT_TOLERANCE = 1e-11
-_PAIRS_PER_THREAD = 1_000_000
+_SHARE = 500_000
+"""Pairs of contract and trial spot that are worth another thread: some milliseconds of work."""
 
 
 class Book(NamedTuple):
@@ -52,10 +53,8 @@ def usable_contracts(
 
     NaN stands for unknown. A contract with an open interest of 0 is usable: it is known to weigh nothing.
     """
-    numbers = _broadcast(strike, years, forward, sigma, open_interest, multiplier)
-    positive = [np.isfinite(column) & (column > 0) for column in (*numbers[:4], numbers[5])]
-    held = np.isfinite(numbers[4]) & (numbers[4] >= 0)
-    return np.asarray(np.logical_and.reduce([*positive, held]), dtype=np.bool_)
+    columns, _ = _flat(strike, years, forward, sigma, open_interest, multiplier, True)
+    return _usable(columns)
 
 
 def gamma_profile(
@@ -80,7 +79,7 @@ def gamma_profile(
         sigma: implied volatility per year; NaN where there is none, which leaves the contract out.
         open_interest: contracts open; NaN where unknown, which leaves the contract out.
         multiplier: shares per contract. Times the discount factor it gives the discounted delta of a share.
-        is_call: booleans.
+        is_call: booleans, or 0 and 1; anything else raises TypeError.
 
     Returns:
         Array of the shape of `spots`: calls positive, puts negative; 0 where no contract is left.
@@ -174,17 +173,12 @@ def _vertices(nodes: Floats, values: Floats) -> Floats:
 
 
 def _exposures(book: Book, log_spots: Floats) -> Floats:
-    """Exposure divided by trial spot; work enough for two threads is split by trial spot, so sums stay the same."""
+    """Exposure divided by trial spot. Cores share the trial spots, so that no sum depends on their number."""
     from hd_pipelines.analytics.gamma_profile_kernels import exposures_at
 
     out = np.empty(log_spots.size)
-    threads = min(os.cpu_count() or 1, 1 + log_spots.size * book.peak.size // _PAIRS_PER_THREAD)
-    if threads == 1:
-        exposures_at(log_spots, *book, out)
-        return out
-    parts = zip(np.array_split(log_spots, threads), np.array_split(out, threads), strict=True)
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda part: exposures_at(part[0], *book, part[1]), parts))
+    share = max(1, _SHARE // max(1, book.peak.size))
+    over_cores(lambda first, last: exposures_at(log_spots[first:last], *book, out[first:last]), out.size, share)
     return out
 
 
@@ -201,15 +195,39 @@ def _book(
     """The usable contracts. Gamma per share is n(d1) / (spot * sd) for forward = spot; times spot² * 1 % here."""
     if not (math.isfinite(spot) and spot > 0):
         raise ValueError(f"spot must be positive and finite, not {spot}")
-    usable = usable_contracts(strike, years, forward, sigma, open_interest, multiplier)
-    columns = _broadcast(strike, years, forward, sigma, open_interest, multiplier, is_call)
-    k, t, f, v, held, shares, call = (np.broadcast_to(column, usable.shape)[usable] for column in columns)
+    columns, calls = _flat(strike, years, forward, sigma, open_interest, multiplier, is_call)
+    usable = _usable(columns)
+    k, t, f, v, held, shares = (column[usable] for column in columns)
     deviation = v * np.sqrt(t)
-    sign = np.where(call != 0, 1.0, -1.0)
+    sign = np.where(calls[usable], 1.0, -1.0)
     peak = sign * held * shares * 0.01 * f / (spot * deviation * math.sqrt(2 * math.pi))
     return Book(np.log(k / f), 1.0 / deviation, 0.5 * deviation, peak)
 
 
-def _broadcast(*columns: ArrayLike) -> list[Floats]:
-    arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(column, dtype=np.float64)) for column in columns))
-    return [np.asarray(array) for array in arrays]
+def _flat(
+    strike: ArrayLike,
+    years: ArrayLike,
+    forward: ArrayLike,
+    sigma: ArrayLike,
+    open_interest: ArrayLike,
+    multiplier: ArrayLike,
+    is_call: ArrayLike,
+) -> tuple[list[Floats], Mask]:
+    """The six numbers and the flag of every contract, one-dimensional."""
+    numbers = {
+        "strike": strike,
+        "years": years,
+        "forward": forward,
+        "sigma": sigma,
+        "open_interest": open_interest,
+        "multiplier": multiplier,
+    }
+    shape, arrays, flags = broadcast(numbers, is_call if np.size(is_call) else np.zeros(0, dtype=np.bool_))
+    size = math.prod(shape)
+    return [np.broadcast_to(array, size) for array in arrays], np.broadcast_to(flags, size)
+
+
+def _usable(columns: list[Floats]) -> Mask:
+    *others, held, shares = columns
+    positive = [np.isfinite(column) & (column > 0) for column in (*others, shares)]
+    return np.asarray(np.logical_and.reduce([*positive, np.isfinite(held) & (held >= 0)]), dtype=np.bool_)

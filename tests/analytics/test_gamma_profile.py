@@ -104,7 +104,7 @@ def test_a_book_that_cancels_exactly_has_no_crossing_made_of_rounding():
 @pytest.mark.parametrize("column", ["strike", "years", "forward", "sigma", "open_interest", "multiplier"])
 def test_a_contract_with_an_unknown_number_is_left_out(column: str):
     whole = book(3)
-    broken = {name: values.astype(float).copy() for name, values in whole.items()}
+    broken = {name: values.copy() for name, values in whole.items()}
     broken[column][5] = np.nan
     without = {name: np.delete(values, 5) for name, values in whole.items()}
     spots = np.linspace(85, 115, 31)
@@ -125,6 +125,8 @@ def test_a_spot_that_is_no_price_is_refused():
         zero_gamma(float("nan"), 100.0, 0.1, 100.0, 0.2, 1.0, 100.0, True)
     with pytest.raises(ValueError, match="trial spots must be positive"):
         gamma_profile([0.0], 100.0, 100.0, 0.1, 100.0, 0.2, 1.0, 100.0, True)
+    with pytest.raises(TypeError, match="is_call must be True"):
+        gamma_profile(100.0, 100.0, 100.0, 0.1, 100.0, 0.2, 1.0, 100.0, "C")
     with pytest.raises(ValueError, match="share of spot"):
         zero_gamma(100.0, 100.0, 0.1, 100.0, 0.2, 1.0, 100.0, True, search=15)
 
