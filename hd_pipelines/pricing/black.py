@@ -61,13 +61,50 @@ def greeks(  # noqa: PLR0917
     vega    change of V for +0.01 of volatility
     rho     change of V for +0.01 of the continuously compounded rate, forward held: -T V / 100
 
-    Greeks to the spot, as brokers and vendors quote them, are these by way of `spot_greeks.in_spot`: delta takes the
-    factor forward / spot, gamma its square.
+    Greeks to the spot, as brokers and vendors quote them, come from `spot_greeks`. Where the forward is the spot (no
+    carry) delta, gamma, theta and vega are the same.
     """
+    return _derive(forward, forward, strike, years, discount, sigma, is_call, at_spot=False)
+
+
+def spot_greeks(  # noqa: PLR0917
+    spot: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+    sigma: ArrayLike,
+    is_call: ArrayLike,
+) -> Greeks:
+    """Greeks to the spot: the forward moves with it in proportion, and the carry ln(forward / spot) / T is constant.
+
+    delta   dV/dS = dV/dF * F/S
+    gamma   d2V/dS2 = d2V/dF2 * (F/S)^2
+    theta   change of V over one calendar day with the spot held: the forward slides towards it by its carry
+    vega    as in `greeks`
+    rho     change of V for +0.01 of the rate with spot and dividend yield held, so the forward rises with the rate
+
+    With forward = S exp((r - q) T) and discount = exp(-r T) these are the Black-Scholes-Merton Greeks of Haug, "The
+    Complete Guide to Option Pricing Formulas". Spot missing or not positive gives NaN.
+    """
+    return _derive(spot, forward, strike, years, discount, sigma, is_call, at_spot=True)
+
+
+def _derive(  # noqa: PLR0917
+    spot: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+    sigma: ArrayLike,
+    is_call: ArrayLike,
+    *,
+    at_spot: bool,
+) -> Greeks:
     from hd_pipelines.pricing.kernels_loops import derive
 
-    numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma}
+    numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma, "spot": spot}
     shape, arrays, flags = broadcast(numbers, is_call)
     found = tuple(np.empty(math.prod(shape)) for _ in Greeks._fields)
-    over_cores(lambda first, last: derive(arrays, flags, first, last, found), found[0].size)
+    over_cores(lambda first, last: derive(arrays, flags, first, last, at_spot, found), found[0].size)
     return Greeks(*(array.reshape(shape)[()] for array in found))

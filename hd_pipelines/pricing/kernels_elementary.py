@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba import types
+from numba.core.typing import Signature
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ def inlined(function: _Function) -> _Function:
     return cast("_Function", numba.njit(forceinline=True, **_OPTIONS)(function))
 
 
-def cached(signature: types.Type) -> Callable[[_Function], _Function]:
+def cached(signature: Signature) -> Callable[[_Function], _Function]:
     """Compile a kernel for one signature now, or load it from the cache on disk. It must close over `SOURCES`."""
 
     def compile_it(function: _Function) -> _Function:

@@ -171,31 +171,37 @@ def _build_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - 
 
 
 def _build_derive(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(5), FLAGS, types.int64, types.int64, filled(5)))
-    def derive(inputs: Inputs, is_call: Flags, first: int, last: int, answers: Inputs) -> None:
-        """Greeks to the forward from (forward, strike, years, discount, sigma)."""
+    @cached(types.void(given(6), FLAGS, types.int64, types.int64, types.boolean, filled(5)))
+    def derive(  # noqa: PLR0917
+        inputs: Inputs, is_call: Flags, first: int, last: int, at_spot: bool, answers: Inputs
+    ) -> None:
+        """Greeks from (forward, strike, years, discount, sigma, spot); to the forward where `at_spot` is false."""
         stamp  # noqa: B018 - part of the cache's key
-        work = np.empty(11 * BLOCK)
+        work = np.empty(12 * BLOCK)
+        held = 1.0 if at_spot else 0.0
         for start in range(first, last, BLOCK):
             count = min(BLOCK, last - start)
             fill(inputs, start, count, work)
-            fill_flags(5, is_call, start, count, work)
+            fill_flags(6, is_call, start, count, work)
             for j in range(count):
                 f, k, t, d = work[j], work[BLOCK + j], work[2 * BLOCK + j], work[3 * BLOCK + j]
-                v, call = work[4 * BLOCK + j], work[5 * BLOCK + j] > 0.5
+                v, spot, call = work[4 * BLOCK + j], work[5 * BLOCK + j], work[6 * BLOCK + j] > 0.5
                 time_value, slope, curvature, per_sigma = black_derivatives(f, k, v, math.sqrt(t), call)
-                sound = known(f) and known(k) and known(t) and known(d) and known(v)
+                sound = known(f) and known(k) and known(t) and known(d) and known(v) and known(spot)
                 d = d if sound else np.nan
-                worth = d * (time_value + payoff(f, k, call))
-                work[6 * BLOCK + j] = d * slope
-                work[7 * BLOCK + j] = d * curvature
-                work[8 * BLOCK + j] = -(0.5 * d * per_sigma * v + worth * logarithm(d)) / (365.0 * t)
-                work[9 * BLOCK + j] = 0.01 * d * per_sigma
-                work[10 * BLOCK + j] = -0.01 * t * worth
+                ratio = f / spot
+                carried = held * f * slope
+                worth = time_value + payoff(f, k, call)
+                decay = 0.5 * per_sigma * v + carried * log_ratio(f, spot) + worth * logarithm(d)
+                work[7 * BLOCK + j] = d * slope * ratio
+                work[8 * BLOCK + j] = d * curvature * ratio * ratio
+                work[9 * BLOCK + j] = -d * decay / (365.0 * t)
+                work[10 * BLOCK + j] = 0.01 * d * per_sigma
+                work[11 * BLOCK + j] = 0.01 * t * d * (carried - worth)
             for greek in range(5):
                 answer = answers[greek]
                 for j in range(count):
-                    answer[start + j] = work[(6 + greek) * BLOCK + j]
+                    answer[start + j] = work[(7 + greek) * BLOCK + j]
 
     return derive
 
