@@ -43,6 +43,7 @@ OBSERVED: Schema = {
     "near_expiration": pl.Date,
     "next_expiration": pl.Date,
     "iv30_reason": pl.String,
+    "price_source": pl.String,
 }
 """One snapshot of one symbol. Key: symbol, timestamp.
 
@@ -50,6 +51,7 @@ iv30                   30-day volatility at the forward, per year; null with a r
 iv30_call, iv30_put    the same from calls only and from puts only, each null where its own contracts do not suffice
 iv_skew                25-delta call less 25-delta put, at 30 days; negative where puts are dearer
 near, next_expiration  the pair behind iv30; equal where one settles exactly 30 days ahead
+price_source           of most of its contracts
 """
 
 _SNAPSHOT = ["symbol", "timestamp"]
@@ -65,7 +67,9 @@ class ObservationReason(StrEnum):
 def observe(valued: pl.DataFrame) -> pl.DataFrame:
     """30-day volatility and skew (`OBSERVED`) of every snapshot in `valued` (`option_chains.VALUED`), sorted by key."""
     terms = at_the_forward(valued)
-    snapshots = valued.group_by(_SNAPSHOT).agg(pl.col("session", "kind").first())
+    snapshots = valued.group_by(_SNAPSHOT).agg(
+        pl.col("session", "kind").first(), pl.col("price_source").drop_nulls().mode().sort().first()
+    )
     middle = _at_30_days(terms.select(*INSTANT, "expiration", "years", iv="atm_iv"))
     sides = [
         _at_30_days(at_the_forward_of(valued, option_type)).select(*_SNAPSHOT, pl.col("iv30").alias(name))
@@ -95,7 +99,8 @@ def _at_30_days(terms: pl.DataFrame) -> pl.DataFrame:
     total = (1 - share) * pl.col("total") + share * pl.col("total_next")
     return near.join(after, on=_SNAPSHOT, suffix="_next").select(
         *_SNAPSHOT,
-        iv30=(total / _TARGET_YEARS).sqrt(),
+        # Times, not divided by: polars divides a column by a number a bit differently from row to row.
+        iv30=(total * (1 / _TARGET_YEARS)).sqrt(),
         near_expiration="expiration",
         next_expiration="expiration_next",
     )

@@ -25,8 +25,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from hd_pipelines.analytics.iv_classes import PercentileReason, iv_recommendation, iv_regime, iv_trend
+from hd_pipelines.analytics.model_free import MODEL_FREE
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.sessions import is_session, sessions_between
+from hd_pipelines.market.symbols import canonical_symbol
+from hd_pipelines.market.vocabulary import SnapshotKind
 
 WINDOW = 252
 FEWEST_OBSERVATIONS = 126
@@ -106,6 +109,42 @@ def against_history(iv: ArrayLike, history: ArrayLike, window: int = WINDOW) -> 
         rank = (values - low) / (high - low)
     percentile = np.where(np.isfinite(values), np.searchsorted(known, values, side="left") / known.size, np.nan)
     return rank, percentile
+
+
+def session_observations(observed: pl.DataFrame, model_free: pl.DataFrame | None = None) -> pl.DataFrame:
+    """One row of `OBSERVATIONS` for each symbol and session: its snapshot at the close, else its last one.
+
+    `observed`: `constant_maturity.OBSERVED`. `model_free`: `model_free.MODEL_FREE`, matched by symbol and instant; null
+    where it has none.
+    """
+    is_close = pl.col("kind") == SnapshotKind.CLOSE.value
+    last = (
+        observed.sort("symbol", "session", is_close, "timestamp")
+        .group_by("symbol", "session", maintain_order=True)
+        .last()
+    )
+    index = pl.DataFrame(schema=MODEL_FREE) if model_free is None else model_free
+    symbols = [canonical_symbol(name) for name in index["underlying"]]
+    index = index.select(
+        pl.Series("symbol", symbols, dtype=pl.String), timestamp="snapshot_at", model_free_iv30="model_free_iv30"
+    )
+    return (
+        last.join(index, on=["symbol", "timestamp"], how="left")
+        .select(
+            "symbol",
+            "timestamp",
+            "iv_skew",
+            "model_free_iv30",
+            "price_source",
+            date="session",
+            current_iv="iv30",
+            current_iv_call="iv30_call",
+            current_iv_put="iv30_put",
+            iv_reason="iv30_reason",
+        )
+        .select(OBSERVATIONS.keys())
+        .sort("symbol", "date")
+    )
 
 
 def percentile_rows(observations: pl.DataFrame) -> pl.DataFrame:

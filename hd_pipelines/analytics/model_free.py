@@ -160,7 +160,7 @@ def _terms(chain: pl.DataFrame) -> dict[Snapshot, list[Term]]:
     found = chain.select(_TERM).unique().filter(pl.col("root").map_elements(_is_standard, return_dtype=pl.Boolean))
     found = found.join(settlements(found.select("root", "expiration").unique()), on=["root", "expiration"])
     found = found.with_columns(
-        settles_on=_new_york_date("settles_at"), years=years_between(pl.col("snapshot_at"), pl.col("settles_at"))
+        years_between(found["snapshot_at"], found["settles_at"]), settles_on=_new_york_date("settles_at")
     ).with_columns(days=(pl.col("settles_on") - _new_york_date("snapshot_at")).dt.total_days())
     found = found.filter(
         pl.col("days").is_between(NEAREST_DAYS, FURTHEST_DAYS)

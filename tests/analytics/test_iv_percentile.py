@@ -12,8 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hd_pipelines.analytics.constant_maturity import OBSERVED
 from hd_pipelines.analytics.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS, PercentileReason
-from hd_pipelines.analytics.iv_percentile import against_history, percentile_rows, rank_and_percentile
+from hd_pipelines.analytics.iv_percentile import (
+    against_history,
+    percentile_rows,
+    rank_and_percentile,
+    session_observations,
+)
+from hd_pipelines.analytics.model_free import MODEL_FREE
 from hd_pipelines.market.sessions import sessions_between
 from hd_pipelines.market.vocabulary import IvRecommendation, IvRegime, IvTrend
 from hd_pipelines.validation.iv_rank_against_published import rank_against_recomputation, vix_rank_against_published
@@ -276,6 +283,45 @@ def test_what_is_carried_along_stays():
     row = percentile_rows(frame).row(0, named=True)
     assert (row["timestamp"], row["current_iv_call"], row["current_iv_put"]) == (at, 0.19, 0.21)
     assert (row["model_free_iv30"], row["iv30"], row["current_iv"], row["price_source"]) == (0.22, 0.2, 0.2, "x")
+
+
+def observed(*snapshots):
+    """Snapshots (hour UTC, kind, iv30) of SPX on 2019-01-02."""
+    rows = [
+        {
+            "symbol": "SPX",
+            "session": SESSIONS[0],
+            "timestamp": datetime(2019, 1, 2, hour, tzinfo=UTC),
+            "kind": kind,
+            "iv30": iv,
+        }
+        for hour, kind, iv in snapshots
+    ]
+    return pl.DataFrame(rows, schema=OBSERVED)
+
+
+def test_a_session_is_observed_at_its_close_and_without_one_at_its_last_snapshot():
+    close_last = observed((15, "intraday", 0.2), (21, "close", 0.22), (22, "intraday", 0.9))
+    assert session_observations(close_last)["current_iv"].to_list() == [0.22]
+    no_close = observed((17, "intraday", 0.21), (15, "intraday", 0.2))
+    assert session_observations(no_close)["current_iv"].to_list() == [0.21]
+
+
+def test_the_model_free_volatility_is_that_of_the_same_snapshot():
+    index = pl.DataFrame(
+        {
+            "underlying": ["I:SPX", "I:SPX"],
+            "snapshot_at": [datetime(2019, 1, 2, hour, tzinfo=UTC) for hour in (15, 21)],
+            "model_free_iv30": [0.3, 0.25],
+        }
+    )
+    index = index.select(
+        (pl.col(name) if name in index.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in MODEL_FREE.items()
+    )
+    row = session_observations(observed((15, "intraday", 0.2), (21, "close", 0.22)), index).row(0, named=True)
+    assert (row["current_iv"], row["model_free_iv30"]) == (0.22, 0.25)
+    assert percentile_rows(pl.DataFrame([row]))["model_free_iv30"].item() == 0.25
 
 
 # --- classes -------------------------------------------------------------------------------------------------------
