@@ -30,7 +30,11 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.pricing.discounting import interpolate_rates, rates_of_sessions
-from hd_pipelines.pricing.parity import Floats, Integers, Lines, fit_lines
+from hd_pipelines.pricing.early_exercise import free_of_early_exercise
+from hd_pipelines.pricing.parity import Floats, Integers, Lines, fit_lines, parity_pairs
+from hd_pipelines.pricing.quotes import newest_of_duplicates, with_mid
+from hd_pipelines.pricing.reasons import Reason
+from hd_pipelines.pricing.terms import read_terms
 
 FEWEST_PAIRS = 3
 FEWEST_PAIRS_OF_A_SLOPE = 10
@@ -47,19 +51,6 @@ class ForwardSource(StrEnum):
     PARITY = "parity"
     SPOT_CARRY = "spot_carry"
     SPOT_RATE = "spot_rate"
-
-
-class ForwardReason(StrEnum):
-    """Why an expiration has no forward; goes into `iv_reason`."""
-
-    NO_DISCOUNT = "no_discount"
-    """Neither parity nor `rates` say what money costs until then."""
-
-    NO_FORWARD = "no_forward"
-    """Fewer than three pairs, and no price of the underlying to grow from."""
-
-    SPOT_MISMATCH = "spot_mismatch"
-    """Parity and the price of the underlying are on two scales, as around a split."""
 
 
 EXPIRIES = {
@@ -98,9 +89,9 @@ def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame
             forward[takes], source[takes] = values[takes], name.value
         too_far = np.abs(np.log(forward / spot)) > FARTHEST_FROM_SPOT + FARTHEST_FROM_SPOT_A_YEAR * years
     reason = np.full(len(years), None, dtype=object)
-    reason[too_far & expiries["is_tied_to_spot"].to_numpy()] = ForwardReason.SPOT_MISMATCH.value
-    reason[np.isnan(forward)] = ForwardReason.NO_FORWARD.value
-    reason[np.isnan(discount)] = ForwardReason.NO_DISCOUNT.value
+    reason[too_far & expiries["is_tied_to_spot"].to_numpy()] = Reason.SPOT_MISMATCH.value
+    reason[np.isnan(forward)] = Reason.NO_FORWARD.value
+    reason[np.isnan(discount)] = Reason.NO_DISCOUNT.value
     found = expiries.select("expiry").with_columns(
         pl.Series("forward", forward, nan_to_null=True),
         pl.Series("discount", discount, nan_to_null=True),
@@ -182,3 +173,42 @@ class ImpliedForward:
     pairs: int
     residual: float | None
     reason: str | None
+
+
+def find_forwards(
+    contracts: pl.DataFrame, expirations: pl.DataFrame, rates: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """`forwards_of` for priced contracts: pairs them, and fits American ones again without early exercise premia.
+
+    `contracts`: `expiry`, `strike`, `option_type`, `mid_price`, `half_spread`; `expirations`: `terms.Terms`.
+    """
+    terms = expirations.select("years", "is_european", "terms_reason")[contracts["expiry"]]
+    columns = ["expiry", "strike", "option_type", "mid_price", "half_spread"]
+    usable = contracts.select(columns).hstack(terms).filter(pl.col("terms_reason").is_null())
+    pairs = parity_pairs(usable)
+    found = forwards_of(expirations, pairs, rates)
+    if expirations["is_european"].all():
+        return found
+    return forwards_of(expirations, free_of_early_exercise(pairs, expirations, found), rates)
+
+
+def implied_forward(chain: pl.DataFrame, rates: pl.DataFrame | None = None) -> ImpliedForward:
+    """Parity forward of `chain`, one expiration of one snapshot (`CHAIN`), from nothing but its own pairs and `rates`.
+
+    Raises `ValueError` if the chain holds anything but one root and expiration in one snapshot.
+    """
+    terms = read_terms(with_mid(newest_of_duplicates(chain)))
+    if terms.expirations.height != 1:
+        raise ValueError(f"implied_forward takes one expiration of one snapshot, got {terms.expirations.height}")
+    found = find_forwards(terms.contracts, terms.expirations, rates).row(0, named=True)
+    reason = terms.expirations["terms_reason"].item() or found["forward_reason"]
+    if reason is None and found["forward_source"] != ForwardSource.PARITY.value:
+        reason = Reason.NO_FORWARD.value
+    known = reason is None
+    return ImpliedForward(
+        found["forward"] if known else None,
+        found["discount"] if known else None,
+        found["pairs"],
+        found["residual"],
+        reason,
+    )

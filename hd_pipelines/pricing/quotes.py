@@ -6,28 +6,20 @@ volatility. A bid of 0 is a real bid of nothing, not a missing one; neither make
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import polars as pl
+
+from hd_pipelines.pricing.reasons import Reason
 
 STALE_AFTER_MINUTES = 30
 """A quote this much older than the newest one of its underlying's snapshot no longer belongs to the same market."""
+
+OLDEST_HOURS = 12
+"""A quote this much older than the snapshot is one of an earlier session, however many share its fate."""
 
 WIDEST_SPREAD = 1.0
 WIDE_FROM = 0.50
 """A quote is too wide when ask - bid exceeds its own mid (ask above three bids) and also 0.50 per share: such a mid is
 the middle of nothing. Below 0.50 tick size makes every cheap option look wide."""
-
-
-class QuoteReason(StrEnum):
-    """Why a contract has no price to invert; goes into `iv_reason`."""
-
-    NO_QUOTE = "no_quote"
-    ONE_SIDED = "one_sided_quote"
-    ZERO_BID = "zero_bid"
-    CROSSED = "crossed_quote"
-    WIDE = "wide_quote"
-    STALE = "stale_quote"
 
 
 def newest_of_duplicates(chain: pl.DataFrame) -> pl.DataFrame:
@@ -38,29 +30,39 @@ def newest_of_duplicates(chain: pl.DataFrame) -> pl.DataFrame:
     return chain.sort("quote_at", nulls_last=False, maintain_order=True).unique(keys, keep="last", maintain_order=True)
 
 
-def mid_price() -> pl.Expr:
-    """Middle of `bid` and `ask` where `quote_reason` is null, else null."""
-    return pl.when(pl.col("quote_reason").is_null()).then((pl.col("bid") + pl.col("ask")) / 2)
+def with_mid(chain: pl.DataFrame) -> pl.DataFrame:
+    """`chain` with its prices to invert: `quote_reason`, `mid_price`, `half_spread`, `price_source`, `price_age_seconds`.
+
+    `mid_price` is null where there is a `quote_reason`, `price_age_seconds` where the time of the quote is unknown.
+    """
+    return chain.with_columns(quote_reason=quote_reason()).with_columns(
+        mid_price=pl.when(pl.col("quote_reason").is_null()).then((pl.col("bid") + pl.col("ask")) / 2),
+        half_spread=(pl.col("ask") - pl.col("bid")) / 2,
+        price_source="source",
+        price_age_seconds=(pl.col("snapshot_at") - pl.col("quote_at")).dt.total_seconds().clip(0),
+    )
 
 
 def quote_reason() -> pl.Expr:
-    """`QuoteReason` of each row, null for a sound quote. A locked quote (bid = ask > 0) is sound.
+    """`Reason` of each row, null for a sound quote. A locked quote (bid = ask > 0) is sound.
 
-    Takes `underlying`, `snapshot_at`, `bid`, `ask`, `quote_at`; staleness is only judged where the time is known, against
-    the newest quote of the same underlying and snapshot, since a whole chain read after the close is equally old.
+    Takes `underlying`, `snapshot_at`, `bid`, `ask`, `quote_at`. Staleness is judged where the time is known, and against
+    the newest quote of the same underlying and snapshot first, since a chain read after the close is old as a whole.
     """
     bid, ask = pl.col("bid"), pl.col("ask")
     has_bid, has_ask = bid.is_not_null() & bid.is_finite() & (bid >= 0), ask.is_finite() & (ask > 0)
     mid = (bid + ask) / 2
     newest = pl.col("quote_at").max().over("underlying", "snapshot_at")
+    is_left_behind = newest - pl.col("quote_at") > pl.duration(minutes=STALE_AFTER_MINUTES)
+    is_of_another_day = pl.col("snapshot_at") - pl.col("quote_at") > pl.duration(hours=OLDEST_HOURS)
     conditions = [
-        (~has_bid.fill_null(False) & ~has_ask.fill_null(False), QuoteReason.NO_QUOTE),
-        ((bid == 0) & ~has_ask.fill_null(False), QuoteReason.NO_QUOTE),
-        (~has_bid.fill_null(False) | ~has_ask.fill_null(False), QuoteReason.ONE_SIDED),
-        (bid == 0, QuoteReason.ZERO_BID),
-        (bid > ask, QuoteReason.CROSSED),
-        (newest - pl.col("quote_at") > pl.duration(minutes=STALE_AFTER_MINUTES), QuoteReason.STALE),
-        ((ask - bid > WIDEST_SPREAD * mid) & (ask - bid > WIDE_FROM), QuoteReason.WIDE),
+        (~has_bid.fill_null(False) & ~has_ask.fill_null(False), Reason.NO_QUOTE),
+        ((bid == 0) & ~has_ask.fill_null(False), Reason.NO_QUOTE),
+        (~has_bid.fill_null(False) | ~has_ask.fill_null(False), Reason.ONE_SIDED),
+        (bid == 0, Reason.NO_BID),
+        (bid > ask, Reason.CROSSED),
+        (is_left_behind | is_of_another_day, Reason.STALE),
+        ((ask - bid > WIDEST_SPREAD * mid) & (ask - bid > WIDE_FROM), Reason.WIDE),
     ]
     chosen: pl.Expr = pl.lit(None, pl.String)
     for condition, reason in reversed(conditions):

@@ -64,7 +64,8 @@ def settlements(roots_and_expirations: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def years_between(start: pl.Expr, end: pl.Expr) -> pl.Expr:
-    """Years of 365 days from instant `start` to `end`, counted in minutes and parts of them; negative if over."""
-    microseconds = (end - start).dt.total_microseconds()
-    return microseconds.cast(pl.Float64) / (_MICROSECONDS_PER_MINUTE * MINUTES_PER_YEAR)
+def years_between(start: pl.Series, end: pl.Series) -> pl.Series:
+    """Years of 365 days from instants `start` to `end`, counted in minutes and parts of them; negative if over."""
+    microseconds = (end - start).dt.total_microseconds().to_numpy()
+    # NumPy's division is the exact one; polars multiplies whole lanes with the reciprocal, a bit off in some rows.
+    return pl.Series("years", microseconds / (_MICROSECONDS_PER_MINUTE * MINUTES_PER_YEAR))

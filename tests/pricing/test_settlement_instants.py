@@ -20,8 +20,7 @@ def settles(root: str, expiration: date) -> datetime:
 
 
 def years(start: datetime, end: datetime) -> float:
-    frame = pl.DataFrame({"start": [start], "end": [end]}, schema={"start": STAMP, "end": STAMP})
-    return frame.select(years_between(pl.col("start"), pl.col("end"))).item()
+    return years_between(pl.Series([start], dtype=STAMP), pl.Series([end], dtype=STAMP)).item()
 
 
 def test_spx_and_spxw_of_one_date_settle_six_and_a_half_hours_apart():

@@ -1,0 +1,97 @@
+"""Implied volatility and Greeks of single contracts, by the model that their exercise asks for.
+
+Belongs here: the choice between Black-76 and the American model, on arrays with one value for each contract. Not here:
+where price and forward come from (`valuation`), the models themselves (`black`, `implied`, `american`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hd_pipelines.pricing import black, implied
+from hd_pipelines.pricing.black import Greeks
+from hd_pipelines.pricing.parity import Floats
+from hd_pipelines.pricing.reasons import reason_text
+from hd_pipelines.pricing.spot_greeks import in_spot
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractMarket:
+    """Everything the models take, one value for each contract; NaN where unknown.
+
+    `price` is per share, `spot` the underlying's price as given, `implied_spot` the one that the forwards of its snapshot
+    point back to (`carry`).
+    """
+
+    price: Floats
+    forward: Floats
+    strike: Floats
+    years: Floats
+    discount: Floats
+    spot: Floats
+    implied_spot: Floats
+    is_call: Flags
+    is_european: Flags
+
+    def where(self, chosen: Flags) -> ContractMarket:
+        """The contracts that are `chosen`."""
+        return ContractMarket(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    @property
+    def rate(self) -> Floats:
+        """Continuously compounded rate of the discount, per year."""
+        rate: Floats = -np.log(self.discount) / self.years
+        return rate
+
+    @property
+    def dividend_yield(self) -> Floats:
+        """Yield that carries the spot to the forward; it holds dividends, borrow fees and the age of the spot."""
+        dividends: Floats = self.rate - np.log(self.forward / self.spot) / self.years
+        return dividends
+
+
+def implied_volatility_of(market: ContractMarket) -> tuple[Floats, pl.Series]:
+    """Volatility per year of each contract (NaN where it has none) and the text of `Reason` (null where it has one).
+
+    American prices are inverted by the American model at the yield that makes its forward the parity forward, so the
+    volatility compares with a European one of the same strike.
+    """
+    sigma, codes = np.full(market.price.shape, np.nan), np.zeros(market.price.shape, dtype=np.int8)
+    european, others = market.is_european, ~market.is_european
+    if european.any():
+        one = market.where(european)
+        sigma[european], codes[european] = implied.solve(
+            one.price, one.forward, one.strike, one.years, one.discount, one.is_call
+        )
+    if others.any():
+        from hd_pipelines.pricing import american
+
+        one = market.where(others)
+        sigma[others], codes[others] = american.solve(
+            one.price, one.spot, one.strike, one.years, one.rate, one.dividend_yield, one.is_call
+        )
+    return sigma, reason_text(codes)
+
+
+def greeks_of(market: ContractMarket, sigma: Floats) -> Greeks:
+    """Spot Greeks of each contract at `sigma`; NaN where that, or the spot, is NaN."""
+    answers = np.full((5, *market.price.shape), np.nan)
+    european, others = market.is_european, ~market.is_european
+    if european.any():
+        one, at = market.where(european), sigma[european]
+        of_forward = black.greeks(one.forward, one.strike, one.years, one.discount, at, one.is_call)
+        answers[:, european] = in_spot(of_forward, one.implied_spot, one.forward, one.years)
+    if others.any():
+        from hd_pipelines.pricing import american
+
+        one, at = market.where(others), sigma[others]
+        answers[:, others] = american.greeks(
+            one.spot, one.strike, one.years, one.rate, one.dividend_yield, at, one.is_call
+        )
+    return Greeks(*answers)
