@@ -1,0 +1,92 @@
+"""The option marts on a small filled warehouse: built, tested by their own tests, and readable by the reader only."""
+
+import os
+import subprocess
+from datetime import date
+
+import polars as pl
+import psycopg
+import pytest
+
+from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
+from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from tests.support.desk import rows
+from tests.warehouse.bar_frames import bars, publish
+from tests.warehouse.option_frames import gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued
+
+FRIDAY, MONDAY = date(2025, 10, 31), date(2025, 11, 3)
+
+
+@pytest.fixture(scope="module")
+def built_url(module_database_url, tmp_path_factory):
+    """SPY with everything, QQQ with bars only, IWM with nothing; dbt built and tested."""
+    schema.upgrade(module_database_url)
+    with Database(module_database_url) as database:
+        with database.begin() as connection:
+            add_to_watchlist(connection, ["SPY", "QQQ", "IWM"])
+        publish(database, bars(["SPY", "QQQ"], [FRIDAY, MONDAY]))
+        put_greeks(database, valued(["SPY"], [FRIDAY, MONDAY]))
+        put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [FRIDAY, MONDAY]))
+        gamma = pl.concat([gamma_rows(["SPY"], [FRIDAY], (15, 21)), gamma_rows(["SPY"], [MONDAY], (15,), gex=-2e9)])
+        put_rows(database, "gamma_exposure_snapshots", gamma)
+        put_rows(database, "market_regime_history", regime_rows([FRIDAY]))
+    folder = tmp_path_factory.mktemp("dbt")
+    environment = {**os.environ, **address_variables(module_database_url), "DBT_LOG_PATH": str(folder / "logs")}
+    folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", folder / "target"]
+    done = subprocess.run(
+        [DBT_EXECUTABLE, "build", "--exclude-resource-type", "unit_test", *folders],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return module_database_url
+
+
+@pytest.mark.slow
+def test_the_radar_has_a_row_for_every_symbol_and_knows_how_old_each_part_is(built_url):
+    radar = rows(
+        built_url,
+        "select symbol, close_age_sessions, iv_age_sessions, gamma_age_sessions, regime_age_sessions, iv30,"
+        " gex_usd_per_1pct, market_regime from marts.rpt_radar order by symbol",
+    )
+    assert radar == [
+        ("IWM", None, None, None, 1, None, None, "RANGE_BOUND"),
+        ("QQQ", 0, None, None, 1, None, None, "RANGE_BOUND"),
+        ("SPY", 0, 0, 0, 1, 0.2, -2e9, "RANGE_BOUND"),
+    ]
+
+
+@pytest.mark.slow
+def test_the_newest_snapshot_speaks_for_its_session(built_url):
+    told = rows(
+        built_url,
+        "select session, snapshot_kind, gex_change_usd_per_1pct, has_changed_sign from marts.fct_gamma_exposure"
+        " order by session",
+    )
+    assert told == [(FRIDAY, "close", None, None), (MONDAY, "intraday", -3e9, True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("relation", ["rpt_radar", "fct_gamma_exposure", "stg_greeks", "stg_watchlist"])
+def test_the_reader_reads_marts_and_the_webhook_does_not(built_url, relation):
+    with psycopg.connect(built_url) as connection:
+        connection.execute("set local role hd_reader")
+        assert connection.execute(f"select count(*) > 0 from marts.{relation}").fetchone() == (True,)
+        connection.execute("reset role")
+        connection.execute("set local role hd_webhook")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"select count(*) from marts.{relation}")
+
+
+@pytest.mark.slow
+def test_staging_views_show_what_their_reader_may_see_and_no_more(built_url):
+    with psycopg.connect(built_url) as connection:
+        found = connection.execute(
+            "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind = 'v'"
+            " and not coalesce('security_invoker=true' = any(reloptions), false)"
+        ).fetchall()
+    assert found == []
