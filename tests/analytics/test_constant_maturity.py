@@ -128,6 +128,31 @@ def test_a_strike_at_the_forward_needs_no_neighbour():
     assert row["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
 
 
+def test_one_strike_near_the_forward_borrows_the_slope_of_the_next_maturity():
+    def smile(days, moneyness):
+        deviation = np.sqrt(variance_at(days) * days / 365)
+        return variance_at(days) * (1 - 0.3 * moneyness / deviation)
+
+    full, lonely = chain(44, 79, variance=smile), contracts(23, [392.0], ("put",), variance=smile)
+    rows = at_the_forward(pl.concat([full, lonely])).sort("years")
+    assert rows["method"].to_list() == ["borrowed_slope", "bracket", "bracket"]
+    assert rows["atm_iv"][0] == pytest.approx(np.sqrt(variance_at(23)), abs=2e-4)
+    assert np.sqrt(smile(23, np.log(392 / 400))) > np.sqrt(variance_at(23)) + 0.01
+
+
+def test_nobody_borrows_from_another_symbol_or_snapshot():
+    lonely = contracts(23, [392.0], ("put",))
+    others = [chain(44, symbol="QQQ"), chain(44, at=AT + timedelta(minutes=15))]
+    row = at_the_forward(pl.concat([lonely, *others])).filter((pl.col("symbol") == "SPY") & (pl.col("timestamp") == AT))
+    assert only(row)["reason"] == SmileReason.NO_STRIKES_AT_FORWARD.value
+
+
+def test_a_line_through_two_neighbours_is_not_drawn_far():
+    # One volatility point of noise between strikes one dollar apart would be eight at the forward.
+    neighbours = contracts(23, [391.0, 392.0], ("put",))
+    assert only(at_the_forward(neighbours))["atm_iv"] is None
+
+
 def test_missing_forwards_and_volatilities_are_named():
     smile = chain(30)
     nowhere = smile.with_columns(forward=pl.lit(None, pl.Float64), implied_volatility=pl.lit(None, pl.Float64))
