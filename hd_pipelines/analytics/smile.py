@@ -211,9 +211,13 @@ def _borrowed(near: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     borrowers = near.filter(pl.col("k_nearest").abs() <= NEAREST_STRIKE * deviation).sort(
         "years", "symbol", "timestamp"
     )
-    return borrowers.join_asof(
+    lent = borrowers.join_asof(
         lenders, on="years", by=["symbol", "timestamp"], strategy="nearest", check_sortedness=False
-    ).select(*INSTANT, borrowed=pl.col("v_nearest") / (1 + pl.col("share") * pl.col("k_nearest") / deviation))
+    )
+    # v = v0 + share * v0 * k / sqrt(v0 * years) at the strike, a quadratic in sqrt(v0).
+    linear = pl.col("share") * pl.col("k_nearest") / pl.col("years").sqrt()
+    root = ((linear.pow(2) + 4 * pl.col("v_nearest")).sqrt() - linear) * 0.5
+    return lent.select(*INSTANT, borrowed=root.pow(2))
 
 
 def _is_near(side: str) -> pl.Expr:
