@@ -77,6 +77,13 @@ def test_a_stock_that_did_not_trade_yesterday_is_in_neither_count():
     assert (row["decliners"], row["unchanged"]) == (0, 20)
 
 
+def test_a_stock_listed_when_another_left_does_not_inherit_its_price():
+    closes = np.full((30, 2), 50.0)
+    closes[0, 1], closes[1, 0] = np.nan, np.nan
+    closes[1, 1] = 10.0
+    assert last(breadth(market(closes)))["decliners"] == 0
+
+
 def test_nothing_advances_over_a_session_that_is_missing_for_everyone():
     sessions = sessions_back(LAST, 3)
     frame = market(np.tile([50.0, 51.0], (30, 1)), sessions=[sessions[0], sessions[2]])

@@ -51,3 +51,9 @@ def test_without_the_market_or_with_four_funds_nobody_leads():
 
 def test_the_first_twenty_sessions_have_no_leader():
     assert sector_leadership(closes())["leading_sector"].null_count() == 20
+
+
+def test_a_session_without_spy_has_no_leader():
+    frame = closes(XLE=6.0).with_columns(SPY=pl.Series([100.0] * 20 + [None]))
+    assert last(frame)["leading_sector"] is None
+    assert last(frame)["sector_rotation"] is None

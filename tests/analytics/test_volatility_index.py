@@ -60,6 +60,7 @@ def test_every_shape_of_the_term_structure_occurs(three_months, expected):
     row = volatility_index(closes([20.0], **{"I:VIX3M": [three_months]})).row(0, named=True)
     assert row["vix_term_structure"] == expected
     assert row["vix_term_spread"] == pytest.approx(three_months - 20.0)
+    assert row["term_ratio"] == pytest.approx(three_months / 20.0 - 1)
     assert row["term_structure_reason"] == "VIX3M over VIX; no VIX futures"
     assert (row["vix_front_month"], row["vix_back_month"]) == (None, None)
 
