@@ -26,12 +26,14 @@ ROOT = Path(__file__).parent.parent
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 PROSE = Path(__file__).with_name("data_dictionary.toml")
+OPTION_PROSE = Path(__file__).with_name("data_dictionary_options.toml")
 MODELS = ROOT / "dbt_project" / "models"
 INTRODUCTION = (
-    "Written by `make docs` from `hd_pipelines/warehouse/tables.py`, `hd_pipelines/assets/lake.py`, "
-    "`dbt_project/models` and `scripts/data_dictionary.toml`; change those, not this file.\n\n"
+    "Written by `make docs` from `hd_pipelines/warehouse/*tables.py`, `hd_pipelines/assets/lake.py`, "
+    "`dbt_project/models` and `scripts/data_dictionary*.toml`; change those, not this file.\n\n"
     "Missing is null, never 0. Instants are UTC; a session is a New York exchange date. Prices are as traded, not "
-    "adjusted for splits or dividends."
+    "adjusted for splits or dividends. What a market said is `numeric` (exact), what a model answered `double precision`: "
+    "a fixed number of decimals throws small answers away, as `numeric(10,8)` does with the gamma of an NDX option."
 )
 BEGIN, END = "<!-- settings: written by `make docs` -->", "<!-- settings end -->"
 
@@ -43,6 +45,7 @@ class DictionaryIncompleteError(Exception):
 def data_dictionary() -> str:
     """The whole of docs/data-dictionary.md."""
     prose = tomllib.loads(PROSE.read_text())
+    prose["tables"] |= tomllib.loads(OPTION_PROSE.read_text())["tables"]
     tables = sorted(metadata.tables.values(), key=lambda table: list(prose["tables"]).index(_named(table, prose)))
     parts = [
         "# Data dictionary",
@@ -77,7 +80,9 @@ def with_settings(text: str) -> str:
 
 def _named(table: Table, prose: dict[str, Any]) -> str:
     if table.name not in prose["tables"]:
-        raise DictionaryIncompleteError(f"table {table.name} is not described in {PROSE.name}")
+        raise DictionaryIncompleteError(
+            f"table {table.name} is described in neither {PROSE.name} nor {OPTION_PROSE.name}"
+        )
     return table.name
 
 
@@ -85,7 +90,7 @@ def _same(kind: str, in_code: Iterable[str], in_prose: Iterable[str]) -> None:
     code, told = set(in_code), set(in_prose)
     if code != told:
         raise DictionaryIncompleteError(
-            f"{kind}: {PROSE.name} lacks {sorted(code - told)} and describes {sorted(told - code)}, which do not exist"
+            f"{kind}: the prose lacks {sorted(code - told)} and describes {sorted(told - code)}, which do not exist"
         )
 
 
