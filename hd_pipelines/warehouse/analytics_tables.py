@@ -217,7 +217,10 @@ gamma_exposure_snapshots = Table(
     check(
         "gamma_exposure_snapshots",
         "shares",
-        within(0, 1, "gamma_wall_resistance_strength", "gamma_wall_support_strength", "zero_dte_share", "oi_coverage"),
+        # A sum of parts may leave the sum of all by a rounding error.
+        within(0, 1.000001, "gamma_wall_resistance_strength", "gamma_wall_support_strength", "zero_dte_share")
+        + " AND "
+        + within(0, 1, "oi_coverage"),
     ),
     check("gamma_exposure_snapshots", "counts", none_negative(*_COUNTS) + " AND contracts_valued <= contracts"),
     check("gamma_exposure_snapshots", "dealer_net_gamma", "dealer_net_gamma IS NOT DISTINCT FROM gex_usd_per_1pct"),

@@ -122,8 +122,8 @@ def upgrade() -> None:
                 jsonb_typeof(zero_gamma_crossings) = 'array'
             ),
             CONSTRAINT gamma_exposure_snapshots_shares CHECK (
-                gamma_wall_resistance_strength BETWEEN 0 AND 1 AND gamma_wall_support_strength BETWEEN 0 AND 1 AND
-                zero_dte_share BETWEEN 0 AND 1 AND oi_coverage BETWEEN 0 AND 1
+                gamma_wall_resistance_strength BETWEEN 0 AND 1.000001 AND gamma_wall_support_strength BETWEEN 0 AND
+                1.000001 AND zero_dte_share BETWEEN 0 AND 1.000001 AND oi_coverage BETWEEN 0 AND 1
             ),
             CONSTRAINT gamma_exposure_snapshots_counts CHECK (
                 total_call_oi >= 0 AND total_put_oi >= 0 AND total_call_volume >= 0 AND total_put_volume >= 0 AND
