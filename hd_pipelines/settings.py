@@ -9,6 +9,7 @@ import difflib
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -25,7 +26,9 @@ class UnknownSettingError(ValueError):
 class Settings(BaseSettings):
     """All settings. Environment wins over `.env`; an unknown `HD_*` name in either is refused."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(Path(".hd"), description="Folder of everything a run writes.")
     database_url: SecretStr | None = Field(
@@ -40,6 +43,11 @@ class Settings(BaseSettings):
     flat_files_bucket: str = Field("flatfiles", description="Bucket of the vendor's flat files.")
     flat_files_key_id: SecretStr | None = Field(None, description="S3 access key id of the vendor account.")
     flat_files_secret: SecretStr | None = Field(None, description="S3 secret key of the vendor account.")
+    vendor_api_url: str = Field("https://api.massive.com", description="Base URL of the vendor's REST service.")
+    vendor_api_key: SecretStr | None = Field(None, description="Key of the vendor's REST service. Unset: the sandbox.")
+    chain_archive: Path | None = Field(
+        None, description="Folder of archived option chains, own or bought: chains/<UNDERLYING>/<session>.parquet."
+    )
     watchlist: Annotated[tuple[str, ...], NoDecode] = Field(
         DEFAULT_WATCHLIST, description="Symbols that a new warehouse starts with, comma separated."
     )
@@ -55,10 +63,25 @@ class Settings(BaseSettings):
     def _split_symbols(cls, value: object) -> object:
         return tuple(s.strip() for s in value.split(",") if s.strip()) if isinstance(value, str) else value
 
-    @field_validator("home")
+    @field_validator("home", "chain_archive")
     @classmethod
-    def _absolute_home(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value is not None else None
+
+    @field_validator("vendor_api_url")
+    @classmethod
+    def _plain_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
+            raise ValueError("HD_VENDOR_API_URL is not a plain http(s) URL like https://api.massive.com")
+        return value.rstrip("/")
+
+    @field_validator("vendor_api_key")
+    @classmethod
+    def _key_is_one(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (not (key := value.get_secret_value()).strip() or not key.isascii()):
+            raise ValueError("HD_VENDOR_API_KEY is empty or holds characters that no key has; unset it or give the key")
+        return value
 
     @model_validator(mode="after")
     def _credentials_come_in_pairs(self) -> Settings:
@@ -71,6 +94,11 @@ class Settings(BaseSettings):
     def has_vendor_credentials(self) -> bool:
         """Whether flat files come from the vendor; otherwise from the sandbox on this machine."""
         return self.flat_files_key_id is not None
+
+    @property
+    def has_vendor_api_key(self) -> bool:
+        """Whether chains and yields come from the vendor; otherwise from the sandbox on this machine."""
+        return self.vendor_api_key is not None
 
     @property
     def lake_root(self) -> str:

@@ -56,7 +56,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_right_one(monkeypatch, wron
 
 def test_a_name_like_none_is_refused_with_all_names(monkeypatch):
     monkeypatch.setenv("HD_QQQQQQQQ", "x")
-    with pytest.raises(UnknownSettingError, match=r"known: HD_DATABASE_URL, .*HD_WATCHLIST"):
+    with pytest.raises(UnknownSettingError, match=r"known: HD_CHAIN_ARCHIVE, HD_DATABASE_URL, .*HD_WATCHLIST"):
         load_settings()
 
 
@@ -108,7 +108,24 @@ def test_settings_do_not_change_after_reading():
 def test_everything_secret_is_a_secret_type():
     names = [name for name in Settings.model_fields if any(part in name for part in ("secret", "key", "url"))]
     plain = {name for name in names if SecretStr not in getattr(Settings.model_fields[name].annotation, "__args__", ())}
-    assert plain == {"lake_url", "flat_files_url"}
+    assert plain == {"lake_url", "flat_files_url", "vendor_api_url"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HD_VENDOR_API_KEY", "geheim\u00e4"), ("HD_VENDOR_API_URL", "https://me:geheim@x")]
+)
+def test_a_refused_value_is_not_shown(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name) as refusal:
+        load_settings()
+    assert "geheim" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_vendor_key_is_refused(monkeypatch, value):
+    monkeypatch.setenv("HD_VENDOR_API_KEY", value)
+    with pytest.raises(ValidationError, match="empty"):
+        load_settings()
 
 
 @given(st.lists(st.from_regex(r"[A-Z]{1,5}(\.[AB])?", fullmatch=True), min_size=1, max_size=8))

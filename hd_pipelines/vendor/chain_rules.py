@@ -39,8 +39,8 @@ class JudgedChain:
 def judge_chain(rows: pl.DataFrame, place: ObjectPlace, session: date) -> JudgedChain:
     """Set bad rows of one snapshot aside and keep every contract once: that with the newest quote.
 
-    `rows` has the columns and types of `CHAIN` in any order of rows. A vendor IV that is not positive becomes null. Raises
-    `FileRefusedError` if no row is left or more than 10 % are bad.
+    `rows` has the columns and types of `CHAIN` in any order of rows. A vendor IV that is not positive becomes null, and so
+    does an offer of 0, which nobody makes. Raises `FileRefusedError` if no row is left or more than 10 % are bad.
     """
     if rows.is_empty():
         raise FileRefusedError(place.error(Rule.NO_ROWS, "the chain has no contract.", "Look at the source."))
@@ -70,8 +70,11 @@ def judge_chain(rows: pl.DataFrame, place: ObjectPlace, session: date) -> Judged
             )
         )
     findings += _adjusted(once, place)
+    ask = pl.when(pl.col("ask") > 0).then(pl.col("ask"))
+    # No offer at all: a bid of 0 beside it is no quote either, and a bid of 0 under an offer is a real one.
+    bid = pl.when(pl.col("ask") > 0).then(pl.col("bid")).otherwise(pl.when(pl.col("bid") > 0).then(pl.col("bid")))
     vendor_iv = pl.when(pl.col("vendor_iv").is_finite() & (pl.col("vendor_iv") > 0)).then(pl.col("vendor_iv"))
-    chain = once.with_columns(vendor_iv).select(list(CHAIN_SCHEMA))
+    chain = once.with_columns(ask=ask, bid=bid, vendor_iv=vendor_iv).select(list(CHAIN_SCHEMA))
     return JudgedChain(chain, bad + repeated, tuple(findings))
 
 

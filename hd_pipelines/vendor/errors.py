@@ -1,4 +1,4 @@
-"""What can go wrong between the vendor's bucket and the lake, as types.
+"""What can go wrong between the vendor and the lake, as types.
 
 Belongs here: the exceptions and the place they speak of. Every one carries `Finding`s that name rule, object, row and
 cure; none carries a secret. What a rule means is in `market.findings`.
@@ -29,8 +29,8 @@ class ObjectPlace:
         return Finding(rule, Severity.WARNING, self.dataset, self.session, self.key, detail, cure, rows, first_row)
 
 
-class FlatFileError(Exception):
-    """A flat file could not be had or may not be published. `findings[0]` is the reason.
+class VendorError(Exception):
+    """Data of the vendor could not be had or may not be published. `findings[0]` is the reason.
 
     `is_transient` says whether the same call may succeed a little later without anybody doing anything.
     """
@@ -46,8 +46,12 @@ class FlatFileError(Exception):
         """The finding that stopped the work."""
         return self.findings[0]
 
-    def __reduce__(self) -> tuple[type[FlatFileError], tuple[Finding, ...]]:
+    def __reduce__(self) -> tuple[type[VendorError], tuple[Finding, ...]]:
         return type(self), self.findings  # survives a process boundary with its findings
+
+
+class FlatFileError(VendorError):
+    """A flat file, or a file of an archive, could not be had or may not be published."""
 
 
 class ObjectAbsentError(FlatFileError):
@@ -86,3 +90,48 @@ class DiskNearlyFullError(FlatFileError):
 
 class FileRefusedError(FlatFileError):
     """The file arrived but may not be published: bytes, text, rows or the whole are wrong."""
+
+
+class ApiError(VendorError):
+    """The REST service did not give a complete, readable answer.
+
+    `retry_after_seconds`: how long the service asked to be left alone; None if it did not.
+    """
+
+    retry_after_seconds: float | None = None
+
+
+class ApiKeyRefusedError(ApiError):
+    """401: the key is missing, wrong or revoked. Every further request would say the same."""
+
+
+class ApiNotEntitledError(ApiError):
+    """403, or NOT_AUTHORIZED inside a 200: the plan does not include this."""
+
+
+class ApiNotFoundError(ApiError):
+    """404: the service does not know what was asked for."""
+
+
+class ApiRequestRefusedError(ApiError):
+    """400 and the like: the request itself is wrong, which is a defect of this client."""
+
+
+class ApiRateLimitedError(ApiError):
+    """429 until the retries or the time were used up."""
+
+    is_transient = True
+
+
+class ApiUnavailableError(ApiError):
+    """5xx, no connection, no complete body in time, or no JSON, until the retries or the time were used up."""
+
+    is_transient = True
+
+
+class ApiResponseError(ApiError):
+    """An answer that cannot be read: a field is missing, renamed or of another type, or the body is too large."""
+
+
+class ApiPaginationError(ApiError):
+    """The pages lead elsewhere, in a circle or on for ever. What was read so far is no answer."""

@@ -1,4 +1,4 @@
-"""Which bucket this desk reads: the vendor's, or the sandbox of this HD_HOME.
+"""Which bucket and REST service this desk reads: the vendor's, or the sandbox of this HD_HOME.
 
 Belongs here: that choice, and the small file by which a running sandbox tells its address. Nothing here imports the
 sandbox: the platform cannot tell it from the vendor.
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from hd_pipelines.settings import Settings
 from hd_pipelines.vendor.flat_files import FlatFiles
+from hd_pipelines.vendor.rest import VendorApi
 
 SANDBOX_KEY_ID = "sandbox"
 SANDBOX_SECRET = "sandbox-secret"  # noqa: S105  (opens nothing but a server on this machine with synthetic data)
@@ -90,13 +91,7 @@ def flat_files_client(settings: Settings) -> FlatFiles:
             secret=settings.flat_files_secret,
             landing=settings.landing,
         )
-    address = announced(settings.home)
-    if address is None:
-        raise SandboxNotRunningError(
-            "no vendor credentials are set and no sandbox is running for this HD_HOME: start `hd sandbox`, or set "
-            "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET"
-        )
-    _expect_answer(address)
+    address = _running_sandbox(settings, "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET")
     _say("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
     return FlatFiles(
         url=address.url,
@@ -105,3 +100,24 @@ def flat_files_client(settings: Settings) -> FlatFiles:
         secret=SecretStr(SANDBOX_SECRET),
         landing=settings.landing,
     )
+
+
+def vendor_api(settings: Settings) -> VendorApi:
+    """The client for this desk's REST service; says in one log line which it is. Raises `SandboxNotRunningError`."""
+    if settings.vendor_api_key is not None:
+        _say("chains and yields come from the vendor", url=settings.vendor_api_url)
+        return VendorApi(url=settings.vendor_api_url, key=settings.vendor_api_key)
+    address = _running_sandbox(settings, "HD_VENDOR_API_KEY")
+    _say("no vendor key: chains and yields come from the sandbox", url=address.url, plays=address.plays)
+    return VendorApi(url=address.url, key=SecretStr(SANDBOX_SECRET))
+
+
+def _running_sandbox(settings: Settings, instead: str) -> SandboxAddress:
+    address = announced(settings.home)
+    if address is None:
+        raise SandboxNotRunningError(
+            "no vendor credentials are set and no sandbox is running for this HD_HOME: start `hd sandbox`, or set "
+            f"{instead}"
+        )
+    _expect_answer(address)
+    return address
