@@ -237,7 +237,9 @@ def _index_closes(
 ) -> pl.DataFrame:
     # Levels as printed; changes and the volume ratio on one scale, so that a split of SPY is neither fall nor crowd.
     printed = sessions.join(
-        stocks.filter(pl.col("ticker") == "SPY").select("session", spy_close="close", spy_volume="volume"),
+        stocks.filter((pl.col("ticker") == "SPY") & pl.col("close").is_finite() & (pl.col("close") > 0)).select(
+            "session", spy_close="close", spy_volume="volume"
+        ),
         left_on="date",
         right_on="session",
         how="left",
