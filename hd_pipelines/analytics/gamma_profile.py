@@ -28,8 +28,8 @@ NEGLIGIBLE = 1e-11
 NEAR_TOUCH = 0.25
 """Between nodes of one sign the profile is looked at once more where it should fall below this share of the nodes'."""
 ROOT_TOLERANCE = 1e-11
-_SHARE = 500_000
-"""Pairs of contract and trial spot that are worth another thread: some milliseconds of work."""
+_SHARE = 1_000_000
+"""Pairs of contract and trial spot that are worth another thread: about a millisecond of work."""
 
 
 class Book(NamedTuple):
@@ -136,16 +136,13 @@ def zero_gamma(
 
 def _search_nodes(book: Book, low: float, high: float) -> tuple[Floats, Floats]:
     """Ascending log spots from `low` to `high` that see every sign change, and the exposures there."""
-    from hd_pipelines.analytics.gamma_profile_kernels import exposures_on_grid
-
     top = book.log_strike - book.half / book.steepness
     inside = (top > low) & (top < high)
     narrowest = 1.0 / book.steepness[inside].max() if inside.any() else math.inf
     step = max(min(WIDEST_STEP, narrowest / 2), (high - low) / (MOST_NODES - 1))
     count = math.ceil((high - low) / step) + 1
     nodes = np.linspace(low, high, count)
-    values = np.zeros(count)
-    exposures_on_grid(low, (high - low) / (count - 1), values, *book)
+    values = _exposures(book, nodes)
     spikes = np.unique(top[inside & (book.steepness * step > 1 / 1.5)])
     more = np.concatenate([spikes, _vertices(nodes, values)])
     if more.size == 0:
@@ -176,7 +173,7 @@ def _exposures(book: Book, log_spots: Floats) -> Floats:
     """Exposure divided by trial spot. Cores share the trial spots, so that no sum depends on their number."""
     from hd_pipelines.analytics.gamma_profile_kernels import exposures_at
 
-    out = np.empty(log_spots.size)
+    out = np.zeros(log_spots.size)
     share = max(1, _SHARE // max(1, book.peak.size))
     over_cores(lambda first, last: exposures_at(log_spots[first:last], *book, out[first:last]), out.size, share)
     return out
