@@ -84,9 +84,9 @@ def test_variance_linear_in_moneyness_is_met_at_any_forward(forward, days):
 
 
 def test_out_of_the_money_contracts_speak_and_in_the_money_ones_do_not():
-    smile = chain(30)
+    smile = chain(30, forward=402.0)
     is_call = pl.col("option_type") == "call"
-    in_the_money = (is_call & (pl.col("strike") < FORWARD)) | (~is_call & (pl.col("strike") > FORWARD))
+    in_the_money = (is_call & (pl.col("strike") < 402)) | (~is_call & (pl.col("strike") > 402))
     spoiled = smile.with_columns(
         implied_volatility=pl.when(in_the_money).then(0.9).otherwise(pl.col("implied_volatility"))
     )

@@ -173,6 +173,12 @@ def test_many_contracts_are_ranked_at_once():
     np.testing.assert_array_equal(percentile, [0.0, np.nan, 1.0])
 
 
+def test_the_252nd_session_before_counts_for_the_percentile_and_not_for_the_range():
+    history = np.concatenate([[9.0], np.linspace(0.1, 0.2, 251)])
+    rank, percentile = against_history([0.3], history)
+    assert (rank[0], percentile[0]) == (1.0, 251 / 252)
+
+
 def test_a_short_history_ranks_nothing():
     for answer in against_history([0.2, 0.3], random_walk(125)):
         assert np.isnan(answer).all()
