@@ -1,6 +1,6 @@
-"""Rank and percentile of the VIX since 1990 beside a published series, and of a recording's own volatility.
+"""Rank and percentile of the VIX since 1990 beside a published series; of recorded chains beside a plain recomputation.
 
-Belongs here: reading the files, and tables of differences. The formulas are in `analytics.iv_percentile`.
+Belongs here: reading the files, and tables of differences. The formulas are in `analytics`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from hd_pipelines.analytics.iv_percentile import WINDOW, rank_and_percentile
+from hd_pipelines.analytics.constant_maturity import observe
+from hd_pipelines.analytics.iv_percentile import WINDOW, percentile_rows, rank_and_percentile, session_observations
+from hd_pipelines.analytics.model_free import model_free_volatility
+from hd_pipelines.pricing.valuation import value_chain
+from hd_pipelines.validation.vix_against_official import treasury_rates
+from hd_pipelines.vendor.chain_archive import archived_days, chain_files, read_chain
 
 DECIMALS = 6
 """Of the published series."""
@@ -49,6 +54,20 @@ def vix_rank_against_published(daily_history: Path) -> pl.DataFrame:
         is_equal=(pl.col("rank").round(DECIMALS) == pl.col("rank_252_incl"))
         & (pl.col("percentile").round(DECIMALS) == pl.col("pctile_prev252_strictly_below")),
     )
+
+
+def recorded_percentiles(recording: Path, symbol: str) -> pl.DataFrame:
+    """Rows of `iv_percentile_cache` of every recorded session of `symbol`: chains valued, observed at 30 days, ranked.
+
+    Needs `chains/<symbol>` and `treasury_yields.parquet`.
+    """
+    rates = treasury_rates(recording)
+    observed, model_free = [], []
+    for file in chain_files(recording, [symbol], archived_days(recording)[symbol]):
+        chain = read_chain(file).judged.chain
+        observed.append(observe(value_chain(chain, rates)))
+        model_free.append(model_free_volatility(chain, rates))
+    return percentile_rows(session_observations(pl.concat(observed), pl.concat(model_free)))
 
 
 def rank_against_recomputation(rows: pl.DataFrame) -> pl.DataFrame:
