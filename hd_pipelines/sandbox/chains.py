@@ -181,13 +181,14 @@ def _hours_of(moment: datetime) -> Hours:
 def _log_spot(seed: int, session: date, minute: int, minutes: int) -> Floats:
     """Log prices of all instruments at a knot of regular hours."""
     if minute < minutes:
-        return _knots(seed, session)[:, minute]
+        return regular_knots(seed, session)[:, minute]
     day = daily_paths(seed).state(session)
     return np.asarray(day.open_ + day.loadings @ day.factor_intraday + day.idio_intraday)
 
 
 @lru_cache(maxsize=2)
-def _knots(seed: int, session: date) -> Floats:
+def regular_knots(seed: int, session: date) -> Floats:
+    """Log prices of all instruments at the knots of regular hours, shape (instruments, minutes + 1)."""
     knots, _ = minute_knots(seed, session)
     regular = MinuteGrid.of(regular_hours(session)).regular
     return knots[:, regular.start : regular.stop + 1]

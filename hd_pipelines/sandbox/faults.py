@@ -1,6 +1,6 @@
-"""What can go wrong with the vendor's bucket, as a script that tests write.
+"""What can go wrong with the vendor, as a script that tests write.
 
-Belongs here: rules and their counting. `s3` obeys them. A server has no faults unless a script is given.
+Belongs here: rules and their counting. `s3` and `rest` obey them. A server has no faults unless a script is given.
 """
 
 from __future__ import annotations
@@ -11,23 +11,30 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Any
 
 
 class Operation(StrEnum):
-    """The three requests that S3 clients make here."""
+    """The three requests that S3 clients make here, and a request to the REST service (key: its path)."""
 
     LIST = "list"
     HEAD = "head"
     GET = "get"
+    REST = "rest"
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer with an error: 403, 404, 429, 500, 503, ... `code` defaults to what S3 says for that status."""
+    """Answer with an error: 403, 404, 429, 500, 503, ... `code` defaults to what S3 says for that status.
+
+    `retry_after`: an HTTP date instead of seconds. `has_body` False: REST sends no text with it.
+    """
 
     status: int
     code: str | None = None
     retry_after_seconds: int | None = None
+    retry_after: datetime | None = None
+    has_body: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +80,28 @@ class Absent:
     until: datetime | None = None
 
 
-Action = Refuse | CutConnection | TruncateBody | SlowBody | Republish | WrongLength | Absent
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A page of a proxy under `status`, called JSON in its header."""
+
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Change a REST answer just before it is sent: `edit` gets the whole JSON object and changes it in place."""
+
+    edit: Callable[[dict[str, Any]], None]
+
+
+Action = Refuse | CutConnection | TruncateBody | SlowBody | Republish | WrongLength | Absent | Html | Rewrite
 
 
 _OBEYED_BY: dict[Operation, tuple[type, ...]] = {
     Operation.LIST: (Refuse, Absent),
     Operation.HEAD: (Refuse, Republish, WrongLength, Absent),
     Operation.GET: (Refuse, CutConnection, TruncateBody, SlowBody, Republish, WrongLength, Absent),
+    Operation.REST: (Refuse, CutConnection, SlowBody, Html, Rewrite),
 }
 
 
@@ -111,6 +133,7 @@ class FaultRule:
 
 
 OBJECT_OPERATIONS = frozenset({Operation.HEAD, Operation.GET})
+S3_OPERATIONS = OBJECT_OPERATIONS | {Operation.LIST}
 
 
 def list_but_not_get(key: str) -> FaultRule:
@@ -118,9 +141,14 @@ def list_but_not_get(key: str) -> FaultRule:
     return FaultRule(Refuse(403), key, OBJECT_OPERATIONS, times=None)
 
 
+def rest_fault(action: Action, path: str = "*", *, nth: int = 1, times: int | None = 1) -> FaultRule:
+    """`action` for requests to the REST service whose path matches `path`."""
+    return FaultRule(action, path, frozenset({Operation.REST}), nth, times)
+
+
 def late(key: str, until: datetime | None = None) -> FaultRule:
     """Keys that are neither listed nor found until `until`."""
-    return FaultRule(Absent(until), key, frozenset(Operation), times=None)
+    return FaultRule(Absent(until), key, S3_OPERATIONS, times=None)
 
 
 def utc_now() -> datetime:

@@ -1,6 +1,6 @@
 """Running the sandbox: in a thread for the demo and tests, in the foreground for `hd sandbox`.
 
-Belongs here: sockets, threads and signals. What is answered is in `s3`.
+Belongs here: sockets, threads and signals, and which paths are the bucket's. What is answered is in `s3` and `rest`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from types import FrameType, TracebackType
 from typing import Self
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.faults import FaultScript
+from hd_pipelines.sandbox.rest import PREFIXES, RestApp
+from hd_pipelines.sandbox.rest_market import RestMarket
+from hd_pipelines.sandbox.rest_wire import RestPlan
 from hd_pipelines.sandbox.s3 import SANDBOX_KEYS, Plan, S3App
 from hd_pipelines.sandbox.s3_signature import KeyPair
 from hd_pipelines.vendor.flat_file_layout import BUCKET
@@ -45,7 +49,19 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _uvicorn(app: S3App) -> uvicorn.Server:
+class SandboxApp:
+    """Bucket and REST service on one port: the paths of the vendor's API go to the one, all others to the other."""
+
+    def __init__(self, s3: S3App, rest: RestApp | None) -> None:
+        self.s3, self.rest = s3, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_rest = self.rest is not None and scope["path"].startswith(PREFIXES)
+        await (self.rest if self.rest is not None and is_rest else self.s3)(scope, receive, send)
+
+
+def _uvicorn(app: SandboxApp) -> uvicorn.Server:
     # The access log would be one line per ranged GET; errors on purpose (cut connections) are the app's business.
     return uvicorn.Server(
         uvicorn.Config(
@@ -64,14 +80,24 @@ def _uvicorn(app: S3App) -> uvicorn.Server:
 class SandboxServer:
     """The sandbox in a background thread. Use as a context manager, or `start()` and `stop()`.
 
-    `bucket`: folder of objects. `port`: 0 chooses a free one. `faults` and `bucket` may be changed while it runs:
-    `server.faults.add(...)`, `server.bucket.put(key, body)`.
+    `bucket`: folder of objects. `port`: 0 chooses a free one. `market`: what the REST service shows; without one there is
+    only the bucket. `faults`, `bucket` and the clock may be changed while it runs: `server.faults.add(...)`,
+    `server.bucket.put(key, body)`, `server.rest.now = moment`.
     """
 
     def __init__(
-        self, bucket: Path, *, port: int = 0, plan: Plan | None = None, faults: FaultScript | None = None
+        self,
+        bucket: Path,
+        *,
+        port: int = 0,
+        plan: Plan | None = None,
+        faults: FaultScript | None = None,
+        market: RestMarket | None = None,
+        rest_plan: RestPlan | None = None,
     ) -> None:
-        self.app = S3App(Bucket(bucket), plan=plan, faults=faults)
+        script = faults or FaultScript()
+        self.app = S3App(Bucket(bucket), plan=plan, faults=script)
+        self._rest = RestApp(market, faults=script, plan=rest_plan) if market is not None else None
         self._port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -80,6 +106,13 @@ class SandboxServer:
     def bucket(self) -> Bucket:
         """The objects served."""
         return self.app.bucket
+
+    @property
+    def rest(self) -> RestApp:
+        """The REST service. Raises `SandboxStartError` for a server without a market."""
+        if self._rest is None:
+            raise SandboxStartError("this sandbox was started without a market, so it has no REST service")
+        return self._rest
 
     @property
     def faults(self) -> FaultScript:
@@ -112,7 +145,7 @@ class SandboxServer:
             raise SandboxStartError(f"the sandbox already listens on {self.url}")
         listener = _listen(self._port)
         self._port = listener.getsockname()[1]
-        server = self._server = _uvicorn(self.app)
+        server = self._server = _uvicorn(SandboxApp(self.app, self._rest))
         self._thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="sandbox-s3", daemon=True
         )
@@ -141,9 +174,14 @@ class SandboxServer:
         self.stop()
 
 
-def run_sandbox(bucket: Path, port: int, *, plan: Plan | None = None) -> None:
-    """Serve `bucket` on `port` in the foreground until SIGINT or SIGTERM, then return. Raises `SandboxStartError`."""
-    server = _uvicorn(S3App(Bucket(bucket), plan=plan))
+def run_sandbox(bucket: Path, port: int, *, plan: Plan | None = None, market: RestMarket | None = None) -> None:
+    """Serve `bucket`, and `market` as REST service, on `port` in the foreground until SIGINT or SIGTERM, then return.
+
+    Raises `SandboxStartError`.
+    """
+    faults = FaultScript()
+    rest = RestApp(market, faults=faults) if market is not None else None
+    server = _uvicorn(SandboxApp(S3App(Bucket(bucket), plan=plan, faults=faults), rest))
 
     def already_handled(_number: int, _frame: FrameType | None) -> None:
         """Uvicorn stops on the signal itself and then raises it once more for whoever was there before."""

@@ -1,0 +1,156 @@
+"""Option chains of the moment: fetched, judged, published, recorded; and the alarm for those that were missed.
+
+Belongs here: taking snapshots of many underlyings and what happens when some cannot be had. When they are due is in
+`market.snapshot_times`, chains of the past come from `loading.chains`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from hd_pipelines.lake import ChainSource, Lake
+from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish, record, usual_contracts
+from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.snapshot_times import missed_snapshot_findings
+from hd_pipelines.market.symbols import symbol_of, ticker_of
+from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.vendor.chain_snapshot import DATASET, SNAPSHOT_VERSION, ChainFetch, chain_path, fetch_chain
+from hd_pipelines.vendor.errors import ApiKeyRefusedError, VendorError
+from hd_pipelines.vendor.rest import VendorApi
+from hd_pipelines.vendor.treasury import fetch_yields
+from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.findings import Judged, settle
+
+WORKERS = 4
+"""Underlyings fetched at the same time; a chain's own pages come one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReport:
+    """What one round of snapshots brought.
+
+    `taken` and `refused` are tickers; `skew_seconds` the longest time between first and last page of one chain; `errors`
+    are why the refused ones were, transient ones worth another round.
+    """
+
+    snapshot_at: datetime
+    kind: SnapshotKind
+    taken: tuple[str, ...]
+    refused: tuple[str, ...]
+    contracts: int
+    pages: int
+    skew_seconds: float
+    is_delayed: bool
+    findings: tuple[Finding, ...]
+    errors: tuple[VendorError, ...]
+
+
+def take_snapshot(
+    database: Database,
+    lake: Lake,
+    client: VendorApi,
+    *,
+    underlyings: Sequence[str],
+    now: datetime,
+    kind: SnapshotKind,
+    run_id: str | None = None,
+) -> SnapshotReport:
+    """Fetch the chains of `underlyings` (symbols or tickers), all stamped `now`, to the second.
+
+    One that cannot be had leaves a finding and the others go on. A refused key stops the round: raises
+    `ApiKeyRefusedError`. Raises `ValueError` for a close before the close, or a moment without a session.
+    """
+    session = _session_of(now, kind)
+    tickers = sorted({ticker_of(name) for name in underlyings})
+    with ThreadPoolExecutor(WORKERS) as pool:
+        outcomes = list(pool.map(lambda ticker: _fetch(client, ticker, now, kind), tickers))
+    errors = [outcome for outcome in outcomes if isinstance(outcome, VendorError)]
+    fetched = [outcome for outcome in outcomes if isinstance(outcome, ChainFetch)]
+    chains = [_publish(lake, fetch) for fetch in fetched]
+    subjects = frozenset({name for ticker in tickers for name in (symbol_of(ticker), chain_path(ticker))})
+    usual = usual_contracts(database, tickers, session, session)
+    findings = record(
+        database,
+        chains,
+        usual,
+        [finding for error in errors for finding in error.findings],
+        [Judged(DATASET, frozenset({session}), CHAIN_RULES, subjects)],
+        run_id=run_id,
+    )
+    for error in errors:
+        if isinstance(error, ApiKeyRefusedError):
+            raise error
+    return SnapshotReport(
+        snapshot_at=now.replace(microsecond=0),
+        kind=kind,
+        taken=tuple(chain.record.underlying for chain in chains),
+        refused=tuple(t for t, outcome in zip(tickers, outcomes, strict=True) if isinstance(outcome, VendorError)),
+        contracts=sum(chain.record.contracts for chain in chains),
+        pages=sum(fetch.pages for fetch in fetched),
+        skew_seconds=max((fetch.skew_seconds for fetch in fetched), default=0.0),
+        is_delayed=any(fetch.is_delayed for fetch in fetched),
+        findings=tuple(findings),
+        errors=tuple(errors),
+    )
+
+
+def settle_missed_snapshots(
+    database: Database,
+    *,
+    underlyings: Sequence[str],
+    sessions: Sequence[date],
+    now: datetime,
+    kinds: Sequence[SnapshotKind] = tuple(SnapshotKind),
+    run_id: str | None = None,
+) -> list[Finding]:
+    """Compare what is recorded of `sessions` (ascending) with the plan; keep the findings, return them.
+
+    `kinds`: what this desk takes at all. An archive's chain counts as the close of its session.
+    """
+    tickers = {ticker_of(name) for name in underlyings}
+    with database.connect() as connection:
+        held = recorded_chains(connection, sessions[0], sessions[-1], tickers)
+    have = [(chain.underlying, chain.kind, chain.snapshot_at) for chain in held]
+    findings = missed_snapshot_findings(have, sessions, now, underlyings=tickers, kinds=kinds)
+    judged = Judged(DATASET, frozenset(sessions), frozenset({Rule.SNAPSHOT_MISSED}), frozenset(map(symbol_of, tickers)))
+    with database.begin() as connection:
+        settle(connection, findings, [judged], run_id=run_id)
+    return findings
+
+
+def refresh_treasury_yields(lake: Lake, client: VendorApi, first: date, last: date) -> tuple[date, date] | None:
+    """Fetch the curve of `first` to `last` into the lake; first and last date it has now, None if none.
+
+    Raises `ApiError`s; the lake then is as before.
+    """
+    return lake.treasury_yields.merge(fetch_yields(client, first, last).curve)
+
+
+def _session_of(now: datetime, kind: SnapshotKind) -> date:
+    session = now.astimezone(NEW_YORK).date()
+    if not is_session(session):
+        raise ValueError(f"{session} is no exchange session: there is no chain to take")
+    hours = regular_hours(session)
+    if now < hours.opens_at or (kind is SnapshotKind.CLOSE) != (now >= hours.closes_at):
+        raise ValueError(
+            f"{now:%Y-%m-%d %H:%M} UTC is no moment for a snapshot of kind {kind}: regular hours of {session} are "
+            f"{hours.opens_at:%H:%M} to {hours.closes_at:%H:%M} UTC"
+        )
+    return session
+
+
+def _fetch(client: VendorApi, ticker: str, now: datetime, kind: SnapshotKind) -> ChainFetch | VendorError:
+    try:
+        return fetch_chain(client, ticker, now=now, kind=kind)
+    except VendorError as error:
+        return error
+
+
+def _publish(lake: Lake, fetch: ChainFetch) -> LoadedChain:
+    source = ChainSource(fetch.url, fetch.sha256, SNAPSHOT_VERSION)
+    return publish(lake, fetch.judged, source, f"{fetch.sha256}-{SNAPSHOT_VERSION}")
