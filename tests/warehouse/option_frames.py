@@ -83,7 +83,11 @@ def valued(
 
 
 def put_greeks(
-    database: Database, frame: pl.DataFrame, scope: Scope | pl.DataFrame | None = None, mark: str = "x", **options: object
+    database: Database,
+    frame: pl.DataFrame,
+    scope: Scope | pl.DataFrame | None = None,
+    mark: str = "x",
+    **options: object,
 ) -> PublishReport:
     """Publish `frame`; its own pairs are the scope unless one is given."""
     wanted = scope if scope is not None else Scope(frozenset(frame.select("symbol", "session").unique().iter_rows()))
@@ -112,7 +116,9 @@ def iv_rows(symbols: Iterable[str], days: Iterable[date], iv: float = 0.2) -> pl
     return pl.DataFrame(rows, schema=schema_of(iv_percentile_cache))
 
 
-def gamma_rows(symbols: Iterable[str], days: Iterable[date], hours: Iterable[int] = (21,), gex: float = 1e9) -> pl.DataFrame:
+def gamma_rows(
+    symbols: Iterable[str], days: Iterable[date], hours: Iterable[int] = (21,), gex: float = 1e9
+) -> pl.DataFrame:
     """One snapshot per symbol, day and hour."""
     schema = schema_of(gamma_exposure_snapshots)
     rows = [
@@ -174,7 +180,12 @@ def yield_rows(days: Iterable[date], rate: float = 0.05) -> pl.DataFrame:
 
 
 def put_rows(
-    database: Database, table: str, frame: pl.DataFrame, scope: pl.DataFrame | None = None, mark: str = "x", **options: object
+    database: Database,
+    table: str,
+    frame: pl.DataFrame,
+    scope: pl.DataFrame | None = None,
+    mark: str = "x",
+    **options: object,
 ) -> RowsReport:
     """Publish `frame`; its own pairs are the scope unless one is given."""
     session = "session" if "session" in frame.columns else "date"

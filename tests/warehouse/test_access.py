@@ -19,7 +19,16 @@ TABLES = (
     "data_findings",
     "watchlist",
     "historical_ingestion_queue",
+    "historical_greeks",
+    "options_flow_history",
+    "iv_percentile_cache",
+    "gamma_exposure_snapshots",
+    "market_regime_history",
+    "treasury_yields",
+    "option_chain_snapshots",
+    "derivation_manifest",
 )
+CLEANED = ("greeks", "flow", "iv", "gamma", "regime")
 LEAF = "historical_bars_y2025m11"
 
 
@@ -175,6 +184,8 @@ def test_no_role_can_log_in_or_go_round_row_level_security(filled_url: str) -> N
         ("cleanup_old_historical_bars(interval)", {"hd_owner", "hd_service"}),
         ("forget_bars_before(date)", {"hd_owner", "hd_service"}),
         ("get_all_watchlist_symbols()", {"hd_service", "hd_reader"}),
+        ("forget_rows_before(text, date)", {"hd_owner", "hd_service"}),
+        *((f"cleanup_old_{name}(interval)", {"hd_owner", "hd_service"}) for name in CLEANED),
         ("run_as_reader(text)", {"hd_reader"}),
     ],
 )

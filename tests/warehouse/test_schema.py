@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
 
 import psycopg
@@ -17,6 +19,7 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 from sqlalchemy import create_engine
 
+from hd_pipelines.market import vocabulary
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Severity
 from hd_pipelines.warehouse import embedded, schema
@@ -206,19 +209,27 @@ def test_alembic_sees_nothing_to_generate(database: Database, warehouse_url: str
 
 
 def _is_not_a_leaf(_: object, name: str | None, kind: str, *__: object) -> bool:
-    return not (kind == "table" and str(name).startswith("historical_bars_y"))
+    return not (kind == "table" and re.search(r"_y\d{4}", str(name)))
 
 
 @pytest.mark.parametrize(
     ("constraint", "words"),
     [
-        ("historical_bars_timeframe", [timeframe.value for timeframe in Timeframe]),
-        ("data_findings_severity", [severity.value for severity in Severity]),
+        ("historical_bars_timeframe", Timeframe),
+        ("data_findings_severity", Severity),
+        ("historical_greeks_price_source", vocabulary.PriceSource),
+        ("options_flow_history_trade_type", vocabulary.TradeType),
+        ("iv_percentile_cache_iv_regime", vocabulary.IvRegime),
+        ("iv_percentile_cache_iv_recommendation", vocabulary.IvRecommendation),
+        ("gamma_exposure_snapshots_dealer_positioning", vocabulary.DealerPositioning),
+        ("gamma_exposure_snapshots_expected_behavior", vocabulary.ExpectedBehavior),
+        ("market_regime_history_market_regime", vocabulary.MarketRegime),
+        ("market_regime_history_vix_term_structure", vocabulary.VixTermStructure),
     ],
 )
-def test_the_database_knows_the_same_words(migrated_url: str, constraint: str, words: list[str]) -> None:
+def test_the_database_knows_the_same_words(migrated_url: str, constraint: str, words: type[StrEnum]) -> None:
     rule = str(one(migrated_url, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", constraint))
-    assert [word for word in rule.split("'") if "::" not in word and word.strip("[]() ,")][1:] == words
+    assert [word for word in rule.split("'") if "::" not in word and word.strip("[]() ,")][1:] == list(words)
 
 
 @pytest.fixture
