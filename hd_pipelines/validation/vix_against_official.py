@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hd_pipelines.analytics.model_free import model_free_volatility
+from hd_pipelines.analytics.model_free import model_free_volatility, rates_of_valuation
+from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.vendor.chain_archive import archived_days, chain_files, read_chain
 
 SLOPE_SESSIONS = 252
@@ -95,6 +96,32 @@ def vix_against_official(recording: Path) -> pl.DataFrame:
         "next_expiration",
         "reason",
     ).sort("session")
+
+
+def saved_closes_against_official(recording: Path, daily_history: Path) -> pl.DataFrame:
+    """SPX chains saved after the close, of a recording without yields, beside the VIX of `vix_daily.csv.gz`.
+
+    session, recomputed, official (null after the series ends), difference, reason. Rates are those that put-call parity of
+    the same chain shows.
+    """
+    rows = []
+    for file in chain_files(recording, ["SPX"], archived_days(recording)["SPX"]):
+        chain = read_chain(file).judged.chain
+        rows.append(model_free_volatility(chain, rates_of_valuation(value_chain(chain))))
+    official = pl.read_csv(daily_history / "vix_daily.csv.gz", try_parse_dates=True)
+    return (
+        pl.concat(rows)
+        .join(official.select(session="date", official="close"), on="session", how="left")
+        .with_columns(recomputed=pl.col("model_free_iv30") * 100)
+        .select(
+            "session",
+            "recomputed",
+            "official",
+            (pl.col("recomputed") - pl.col("official")).alias("difference"),
+            "reason",
+        )
+        .sort("session")
+    )
 
 
 def summary(differences: pl.DataFrame) -> pl.DataFrame:

@@ -29,7 +29,11 @@ from hd_pipelines.analytics.variance_strip import (
 )
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.pricing.settlement import MINUTES_PER_YEAR
-from hd_pipelines.validation.vix_against_official import summary, vix_against_official
+from hd_pipelines.validation.vix_against_official import (
+    saved_closes_against_official,
+    summary,
+    vix_against_official,
+)
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 REFERENCE = SHARED / "data" / "reference_values"
@@ -357,6 +361,15 @@ def test_chains_saved_at_the_close_meet_the_official_vix(beside_the_official):
     closes = beside_the_official.filter("is_close")
     assert (closes["difference"].abs() <= 0.05).sum() >= 5
     assert closes["difference"].abs().max() < 0.2
+
+
+def test_later_saved_closes_meet_the_official_vix_at_the_chains_own_rates():
+    recording, history = SHARED / "recordings" / "gex-days", SHARED / "data" / "daily_history"
+    if not recording.exists():
+        pytest.skip("needs the recording ../shared/recordings/gex-days")
+    known = saved_closes_against_official(recording, history).drop_nulls("official")
+    assert known["session"].to_list() == [date(2022, 2, 4), date(2022, 6, 10)]
+    assert known["difference"].abs().max() <= 0.05
 
 
 def test_every_recorded_session_has_an_index(beside_the_official):
