@@ -81,6 +81,8 @@ max_pain               of the nearest unsettled expiration with open interest
 distance_*_pct         (level / spot - 1) * 100: above the spot positive
 zero_dte_share         share of absolute gamma that expires this session
 expiration_focus       expiration with the most absolute gamma
-oi_coverage            contracts_valued / contracts: those with open interest, deliverable and gamma known
+contracts_valued       those with open interest, deliverable and a gamma of their own quote; the sums also hold those whose
+                       gamma comes from the smile (`gamma_smiles`)
+oi_coverage            contracts_valued / contracts
 open_interest_as_of    the oldest of the chain's dates
 """

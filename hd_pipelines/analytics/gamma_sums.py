@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from hd_pipelines.analytics.gamma_smiles import with_smile
 from hd_pipelines.market.vocabulary import SignModel
 
 KEY = ["symbol", "timestamp"]
@@ -18,7 +19,7 @@ _IDS = uuid.uuid5(uuid.NAMESPACE_URL, "hd_pipelines/gamma_exposure_snapshots")
 
 
 def exposed(valued: pl.DataFrame) -> pl.DataFrame:
-    """The contracts with `is_valued` and their signed exposure, null where a contract is left out."""
+    """The contracts with `is_valued`, `is_own` and their signed exposure, null where a contract is left out."""
     spot = pl.col("underlying_price")
     usable = (
         pl.col("gamma").is_finite()
@@ -29,7 +30,8 @@ def exposed(valued: pl.DataFrame) -> pl.DataFrame:
     ).fill_null(value=False)
     sign = pl.when(pl.col("option_type") == "call").then(1.0).otherwise(-1.0)
     return (
-        valued.sort(*KEY, "contract_ticker")
+        with_smile(valued)
+        .sort(*KEY, "contract_ticker")
         .with_columns(is_valued=usable)
         .with_columns(
             signed=pl.when("is_valued").then(
@@ -76,9 +78,7 @@ def sums_of(contracts: pl.DataFrame) -> pl.DataFrame:
         expiring=absolute.filter(pl.col("expiration") == pl.col("session")).sum(),
         expirations_included=pl.col("expiration").filter(held).unique().sort().cast(pl.String),
         contracts=pl.len(),
-        contracts_valued=held.sum(),
-        contracts_held=(held & (pl.col("open_interest") > 0)).sum(),
-        oi_is_unknown=pl.col("open_interest").null_count() == pl.len(),
+        contracts_valued=(held & pl.col("is_own")).sum(),
         open_interest_as_of=pl.col("open_interest_as_of").min(),
     )
     return sums.with_columns(

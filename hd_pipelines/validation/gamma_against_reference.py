@@ -12,7 +12,7 @@ the spot. Those lines alone move SPY's level of 2023-09-14 by 0.18 % of spot, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hd_pipelines.analytics.gamma_exposure import gamma_profile, zero_gamma
+from hd_pipelines.analytics.gamma_smiles import with_smile
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.vendor.chain_archive import chain_files, read_chain
 
@@ -177,25 +178,32 @@ def own_convention_steps(recording: Path, rates: pl.DataFrame | None = None) -> 
     - minutes to settlement   years to each contract's own settlement instead of weekdays / 262
     - parity forward          forward and discount from put-call parity instead of spot and none
     - own volatility          from mids, where recording and we both have one
-    - own contracts           all that we have a volatility of, and only those
+    - smile                   contracts without a price of use at the volatility of their smile (`gamma_smiles`)
     - deliverable             shares per contract of the product instead of 100
     """
-    recorded = list(recorded_chains(recording))
-    valued = {session: _valued(recording, session, recorded, rates) for session in {each.session for each in recorded}}
-    parts = [_steps_of(each, valued[each.session]) for each in recorded]
-    return pl.concat(parts)
+    valued = valued_chains(recording, rates)
+    return pl.concat(_steps_of(each, valued[each.session]) for each in recorded_chains(recording))
 
 
-def _valued(recording: Path, session: date, recorded: Sequence[Recorded], rates: pl.DataFrame | None) -> pl.DataFrame:
-    underlyings = [each.folder for each in recorded if each.session == session]
-    files = chain_files(recording, underlyings, [session])
-    return value_chain(pl.concat(read_chain(file).judged.chain for file in files), rates)
+def valued_chains(recording: Path, rates: pl.DataFrame | None = None) -> dict[date, pl.DataFrame]:
+    """`VALUED` of the recorded chains by session; chains of a session share the rates that they show."""
+    folders: dict[date, list[str]] = {}
+    for each in recorded_chains(recording):
+        folders.setdefault(each.session, []).append(each.folder)
+    return {
+        session: value_chain(
+            pl.concat(read_chain(file).judged.chain for file in chain_files(recording, underlyings, [session])), rates
+        )
+        for session, underlyings in folders.items()
+    }
 
 
 def _steps_of(recorded: Recorded, valued: pl.DataFrame) -> pl.DataFrame:
-    answers = valued.select(
+    answers = with_smile(valued).select(
         pl.col("contract_ticker").alias("ticker"),
-        *("years", "forward", "discount", "implied_volatility", "shares_per_contract"),
+        *("years", "forward", "discount", "shares_per_contract"),
+        pl.col("implied_volatility").alias("smile"),
+        pl.when("is_own").then("implied_volatility").alias("own"),
     )
     joined = recorded.chain.select("ticker").join(answers, on="ticker", how="left", maintain_order="left")
     ours = {name: joined[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in joined.columns[1:]}
@@ -205,7 +213,8 @@ def _steps_of(recorded: Recorded, valued: pl.DataFrame) -> pl.DataFrame:
     crossings = _crossings(grid, values)
     nearest = crossings[np.argsort(np.abs(crossings - reference.spot))]
     rows = [_step("reference", reference, float(np.interp(reference.spot, grid, values)), nearest)]
-    own_sigma, vendor_sigma = ours["implied_volatility"], np.where(reference.sigma > 0, reference.sigma, np.nan)
+    own_sigma, smile = ours["own"], ours["smile"]
+    vendor_sigma = np.where(reference.sigma > 0, reference.sigma, np.nan)
     timed = replace(reference, years=ours["years"])
     carried = replace(timed, forward=ours["forward"], multiplier=100.0 * ours["discount"])
     where_both = np.where(np.isnan(vendor_sigma) | np.isnan(own_sigma), vendor_sigma, own_sigma)
@@ -214,8 +223,8 @@ def _steps_of(recorded: Recorded, valued: pl.DataFrame) -> pl.DataFrame:
         ("minutes to settlement", timed),
         ("parity forward", carried),
         ("own volatility", replace(carried, sigma=where_both)),
-        ("own contracts", replace(carried, sigma=own_sigma)),
-        ("deliverable", replace(carried, sigma=own_sigma, multiplier=ours["shares_per_contract"] * ours["discount"])),
+        ("smile", replace(carried, sigma=smile)),
+        ("deliverable", replace(carried, sigma=smile, multiplier=ours["shares_per_contract"] * ours["discount"])),
     ):
         rows.append(_step(name, convention, float(convention.profile(convention.spot)), convention.roots()))
     change = (pl.col("zero_gamma") - pl.col("zero_gamma").shift()) / reference.spot * 100
@@ -260,18 +269,18 @@ def own_convention(recording: Path, rates: pl.DataFrame | None = None) -> pl.Dat
         zero_gamma=last["zero_gamma"],
     )
     explained = steps.group_by("file", maintain_order=True).agg(
-        _explained("gex_change_bn", "{:+.2f}").alias("gex_explained"),
-        _explained("zero_gamma_change_pct", "{:+.2f} %").alias("zero_gamma_explained"),
+        _explained("gex_change_bn", " bn").alias("gex_explained"),
+        _explained("zero_gamma_change_pct", " %").alias("zero_gamma_explained"),
     )
     return table.with_columns(
         zero_gamma_difference_pct=(pl.col("zero_gamma") - pl.col("reference_zero_gamma")) / pl.col("spot") * 100
     ).join(explained, on="file", how="left", maintain_order="left")
 
 
-def _explained(column: str, form: str) -> pl.Expr:
+def _explained(column: str, unit: str) -> pl.Expr:
     """`own volatility -0.31 %, parity forward +0.10 %`: the steps that show in two decimals, largest first."""
-    said = pl.struct("step", column).map_elements(
-        lambda row: f"{row['step']} {form.format(row[column])}", return_dtype=pl.String
-    )
-    size = pl.col(column).abs()
+    size = pl.col(column).abs().fill_null(0.0)
+    number = pl.col(column).round(2).cast(pl.String)
+    sign = pl.when(pl.col(column) > 0).then(pl.lit("+")).otherwise(pl.lit(""))
+    said = pl.concat_str("step", pl.lit(" "), sign, number, pl.lit(unit))
     return said.sort_by(size, descending=True).filter(size.sort(descending=True) >= 0.005).str.join(", ")

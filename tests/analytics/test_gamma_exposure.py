@@ -155,13 +155,58 @@ def test_the_deliverable_counts_and_is_never_assumed():
     assert (row["contracts"], row["contracts_valued"], row["oi_coverage"]) == (2, 1, 0.5)
 
 
-def test_contracts_without_gamma_or_open_interest_are_left_out_and_counted():
-    rows = [*BY_HAND, contract(95, "put", None, 0.01), contract(80, "put", 500, None)]
-    row = only(rows)
+def test_contracts_without_open_interest_are_left_out_and_counted():
+    row = only([*BY_HAND, contract(95, "put", None, 0.01), contract(80, "put", None, None)])
     assert row["total_gamma"] == pytest.approx(-15)
     assert row["oi_coverage"] == pytest.approx(4 / 6)
-    assert row["total_put_oi"] == 570
     assert [strike["strike"] for strike in json.loads(row["gamma_by_strike"])] == [90.0, 100.0, 105.0]
+
+
+def test_contracts_without_gamma_take_it_from_the_smile_and_are_counted_as_not_their_own():
+    """The put at 95 lies between volatilities of 0.3 and 0.2, so has 0.25: d1 = ln(100/95)/sd + sd/2."""
+    years = contract(95, "put", 1, None)["years"]
+    rows = [
+        contract(90, "put", 0, 0.0, implied_volatility=0.3),
+        contract(95, "put", 10, None),
+        contract(100, "put", 0, 0.0, implied_volatility=0.2),
+        contract(105, "call", 0, 0.0, implied_volatility=0.15),
+        contract(120, "call", 10, None),
+    ]
+
+    def gamma(strike: float, sigma: float) -> float:
+        deviation = sigma * sqrt(years)
+        d1 = log(100 / strike) / deviation + deviation / 2
+        return exp(-d1 * d1 / 2) / sqrt(2 * pi) / deviation / 100
+
+    row = only(rows)
+    assert row["put_gamma"] == pytest.approx(-10 * 100 * gamma(95, 0.25))
+    assert row["call_gamma"] == pytest.approx(10 * 100 * gamma(120, 0.15))
+    assert (row["contracts"], row["contracts_valued"], row["oi_coverage"]) == (5, 3, 0.6)
+
+
+def test_a_contract_in_the_money_without_a_price_has_the_gamma_of_the_other_right():
+    """By put-call parity; here the whole chain of calls in the money is without."""
+    whole = black_chain()
+    robbed = [
+        row
+        | ({"gamma": None, "implied_volatility": None} if row["option_type"] == "call" and row["strike"] < 100 else {})
+        for row in whole
+    ]
+    full, filled = only(whole), only(robbed)
+    assert filled["gex_usd_per_1pct"] == pytest.approx(full["gex_usd_per_1pct"], rel=1e-9)
+    assert filled["zero_gamma"] == pytest.approx(full["zero_gamma"], rel=1e-9)
+    assert filled["oi_coverage"] == pytest.approx(32 / 42)
+
+
+def test_two_strikes_are_no_smile():
+    rows = [contract(100, "call", 10, 0.02), contract(105, "call", 10, 0.01), contract(110, "call", 10, None)]
+    assert only(rows)["total_gamma"] == pytest.approx(30)
+
+
+def test_a_contract_that_has_settled_is_not_revived_by_the_smile():
+    rows = [contract(90 + 5 * n, "put", 10, 0.01, implied_volatility=0.2) for n in range(4)]
+    settled = contract(100, "call", 10, None, years=0.0)
+    assert only([*rows, settled])["call_gamma"] is None
 
 
 def test_a_ratio_over_nothing_is_null():
