@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -123,7 +124,7 @@ def gamma_rows(
     schema = schema_of(gamma_exposure_snapshots)
     rows = [
         {
-            "id": f"00000000-0000-4000-8000-{abs(hash((symbol, day, hour))) % 10**12:012}",
+            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{symbol} {day} {hour}")),
             "symbol": symbol,
             "timestamp": at(day, hour),
             "session": day,
