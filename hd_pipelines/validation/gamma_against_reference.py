@@ -110,9 +110,10 @@ def recorded_chains(recording: Path) -> Iterator[Recorded]:
 def against_reference(recording: Path) -> pl.DataFrame:
     """In the reference's convention: one row per chain and published number.
 
-    file, quantity, number (which crossing, by spot), ours, reference, difference_pct (totals: of the reference, or of
-    half its last digit where that is more; levels: of spot), limit_pct, is_within, is_same_digits (ours rounds to the
-    published number), exact (levels and value at spot without the reference's grid), exact_difference_pct.
+    file, quantity, number (which crossing, by spot), ours, reference, difference_pct (levels: of spot; totals: of the
+    reference, or of 50 units of its last digit where that is more, so that its rounding is no difference), limit_pct,
+    is_within, is_same_digits (ours rounds to the published number), exact (levels and value at spot without the
+    reference's grid), exact_difference_pct.
     """
     rows = [row for recorded in recorded_chains(recording) for row in _compared(recorded)]
     return pl.DataFrame(rows).with_columns(is_within=pl.col("difference_pct").abs() <= pl.col("limit_pct"))
