@@ -61,9 +61,10 @@ def measure(chain: pl.DataFrame) -> ChainCoverage:
         pl.col("vendor_iv").count().alias("with_vendor_iv"),
         age.median().alias("quote_age"),
         (new_york != session).fill_null(value=False).sum().alias("foreign_quotes"),
+        pl.struct("root", "expiration", "strike").n_unique().alias("strikes"),
     ).row(0, named=True)
-    rights = chain.group_by("root", "expiration", "strike").agg(pl.col("option_type").n_unique())["option_type"]
-    return ChainCoverage(**counts, strikes=rights.len(), paired_strikes=int((rights == 2).sum()))
+    # Each contract comes once, so what is beyond one per strike is the other right.
+    return ChainCoverage(**counts, paired_strikes=counts["contracts"] - counts["strikes"])
 
 
 def completeness(contracts: int, earlier: Sequence[int]) -> float | None:

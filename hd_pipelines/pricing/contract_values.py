@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hd_pipelines.pricing import black, implied
+from hd_pipelines.pricing.arrays import Floats
 from hd_pipelines.pricing.black import Greeks
-from hd_pipelines.pricing.parity import Floats
 from hd_pipelines.pricing.reasons import reason_text
 from hd_pipelines.pricing.spot_greeks import in_spot
 
@@ -25,8 +25,7 @@ Flags = NDArray[np.bool_]
 class ContractMarket:
     """Everything the models take, one value for each contract; NaN where unknown.
 
-    `price` is per share, `spot` the underlying's price as given, `implied_spot` the one that the forwards of its snapshot
-    point back to (`carry`).
+    `price` is per share, `spot` the underlying's price.
     """
 
     price: Floats
@@ -35,7 +34,6 @@ class ContractMarket:
     years: Floats
     discount: Floats
     spot: Floats
-    implied_spot: Floats
     is_call: Flags
     is_european: Flags
 
@@ -80,13 +78,13 @@ def implied_volatility_of(market: ContractMarket) -> tuple[Floats, pl.Series]:
 
 
 def greeks_of(market: ContractMarket, sigma: Floats) -> Greeks:
-    """Spot Greeks of each contract at `sigma`; NaN where that, or the spot, is NaN."""
+    """Spot Greeks of each contract at `sigma`; NaN where that is."""
     answers = np.full((5, *market.price.shape), np.nan)
     european, others = market.is_european, ~market.is_european
     if european.any():
         one, at = market.where(european), sigma[european]
         of_forward = black.greeks(one.forward, one.strike, one.years, one.discount, at, one.is_call)
-        answers[:, european] = in_spot(of_forward, one.implied_spot, one.forward, one.years)
+        answers[:, european] = in_spot(of_forward, one.spot, one.forward, one.years, one.discount)
     if others.any():
         from hd_pipelines.pricing import american
 

@@ -9,9 +9,9 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from hd_pipelines.pricing.arrays import Floats
+
 Curve = tuple[Floats, Floats]
 
 RATES = {"date": pl.Date, "years": pl.Float64, "rate": pl.Float64}

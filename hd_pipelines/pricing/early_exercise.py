@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.pricing import implied
-from hd_pipelines.pricing.parity import Floats
+from hd_pipelines.pricing.arrays import Floats
 
 
 def free_of_early_exercise(pairs: pl.DataFrame, expirations: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

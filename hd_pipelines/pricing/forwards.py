@@ -12,11 +12,11 @@ American chains begin at 3: early exercise bends their slope (SPY's at 30 days r
 5.6 %). An expiration left over has no forward: `no_discount`.
 
 The forward, first that applies (`ForwardSource`):
-- parity      three pairs or more near the money, at that discount. American mids are first freed of their early exercise
-              premium (`free_of_early_exercise`).
+- parity      three pairs or more near the money, certain to 0.2 % of the forward. American mids are first freed of their
+              early exercise premium (`early_exercise`).
 - spot_carry  ln(F/S) interpolated between expirations of the snapshot that have any pair; outside of them the underlying
-              grows at the mean carry of all pairs, weighted with the inverse square of its error.
-- spot_rate   no pair in the whole snapshot: S * exp(rate * years), as if there were no dividends.
+              grows at their mean carry, if that is certain to 1 % a year.
+- spot_rate   else S * exp(rate * years), as if there were no dividends.
 Source: Cboe, "Volatility Index Methodology" (forward from parity); the limits are this project's, measured on SPX chains.
 """
 
@@ -29,9 +29,10 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
+from hd_pipelines.pricing.arrays import Floats
 from hd_pipelines.pricing.discounting import interpolate_rates, rates_of_sessions
 from hd_pipelines.pricing.early_exercise import free_of_early_exercise
-from hd_pipelines.pricing.parity import Floats, Integers, Lines, fit_lines, parity_pairs
+from hd_pipelines.pricing.parity import Integers, Lines, fit_lines, parity_pairs
 from hd_pipelines.pricing.quotes import newest_of_duplicates, with_mid
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.terms import read_terms
@@ -41,6 +42,12 @@ FEWEST_PAIRS_OF_A_SLOPE = 10
 SHORTEST_YEARS_OF_A_SLOPE = 30 / 365
 LARGEST_RATE_ERROR = 0.001
 LARGEST_RATE = 0.25
+LARGEST_FORWARD_ERROR = 0.002
+"""A parity forward less certain than this share of itself is left to the carry: trades minutes apart, or wide quotes."""
+
+LARGEST_CARRY_ERROR = 0.01
+"""Yearly. Carry known less well than this is not stretched beyond the expirations that show it."""
+
 FARTHEST_FROM_SPOT, FARTHEST_FROM_SPOT_A_YEAR = 0.10, 0.15
 """|ln(F/S)| beyond the first plus years times the second is no carry: spot and strikes are on two scales."""
 
@@ -76,8 +83,10 @@ def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame
     discount = _discounts(expiries, fit_lines(pairs, expiries.height), rates)
     lines = fit_lines(pairs, expiries.height, discount)
     with np.errstate(divide="ignore", invalid="ignore"):
-        anchor = np.where((years > 0) & (lines.forward > 0), lines.forward, np.nan)
-        carried = _by_carry(expiries["snapshot"].to_numpy(), years, spot, anchor, lines)
+        error = np.fmax(lines.residual, lines.half_spread / 2) / np.sqrt(lines.pairs)
+        is_usable = (years > 0) & (lines.forward > 0) & (error <= LARGEST_FORWARD_ERROR * lines.forward)
+        anchor = np.where(is_usable, lines.forward, np.nan)
+        carried = _by_carry(expiries["snapshot"].to_numpy(), years, spot, anchor, error)
         candidates = {
             ForwardSource.PARITY: np.where(lines.pairs >= FEWEST_PAIRS, anchor, np.nan),
             ForwardSource.SPOT_CARRY: carried,
@@ -144,20 +153,24 @@ def _discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) 
     return discount
 
 
-def _by_carry(snapshot: Integers, years: Floats, spot: Floats, anchor: Floats, lines: Lines) -> Floats:
-    """Forwards that grow from the spot as the anchors of the same snapshot do; NaN in a snapshot without any."""
+def _by_carry(snapshot: Integers, years: Floats, spot: Floats, anchor: Floats, error: Floats) -> Floats:
+    """Forwards that grow from the spot as the anchors of the same snapshot do; NaN where those do not tell.
+
+    `error` is the standard error of each anchor, in price.
+    """
     growth = np.log(anchor / spot)
-    weight = (spot * years / lines.half_spread) ** 2 * lines.pairs
+    weight = (spot * years / error) ** 2
     carried = np.full(len(years), np.nan)
     for here in _groups(snapshot):
         known = here[np.isfinite(growth[here])]
         if known.size == 0:
             continue
         known = known[np.argsort(years[known])]
-        mean = np.average(growth[known] / years[known], weights=weight[known])
         inside = (years[here] >= years[known[0]]) & (years[here] <= years[known[-1]])
+        mean = np.average(growth[known] / years[known], weights=weight[known])
+        beyond = mean * years[here] if weight[known].sum() >= LARGEST_CARRY_ERROR**-2 else np.nan
         between = np.interp(years[here], years[known], growth[known])
-        carried[here] = spot[here] * np.exp(np.where(inside, between, mean * years[here]))
+        carried[here] = spot[here] * np.exp(np.where(inside, between, beyond))
     return carried
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core.typing import Signature
+from numba.core.typing.templates import Signature
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

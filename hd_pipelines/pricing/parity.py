@@ -18,8 +18,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hd_pipelines.market.vocabulary import OptionType
+from hd_pipelines.pricing.arrays import Floats
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _CAUCHY = 2.385

@@ -8,9 +8,7 @@ Choices, where the field has several:
   of the money (`analytics.constant_maturity` does); the row of a contract is about that contract.
 - An option whose mid is not above its discounted intrinsic value has no implied volatility and no Greeks: nothing is
   borrowed from the other side of the strike.
-- Greeks are in the spot that the forwards of the snapshot point back to (`carry`): as fresh as the quotes, and there even
-  where the underlying's own price is not. It differs from that price by its age and the dividends of single expirations,
-  a few tenths of a percent at most; of an option on VIX it is a notional spot that moves with the futures.
+- Greeks are in the spot (`spot_greeks`); of an option on VIX, in a notional spot that moves with its futures.
 - European: Black-76 on the parity forward. American: the premium of early exercise is part of the model (`american`).
 - Adjusted and FLEX roots are not valued: what they deliver, or how, is not in the chain.
 """
@@ -22,10 +20,9 @@ import polars as pl
 
 from hd_pipelines.market.option_chains import CHAIN, VALUED
 from hd_pipelines.market.vocabulary import OptionType
-from hd_pipelines.pricing.carry import with_carry
+from hd_pipelines.pricing.arrays import Floats
 from hd_pipelines.pricing.contract_values import ContractMarket, greeks_of, implied_volatility_of
 from hd_pipelines.pricing.forwards import ForwardSource, find_forwards
-from hd_pipelines.pricing.parity import Floats
 from hd_pipelines.pricing.quotes import newest_of_duplicates, with_mid
 from hd_pipelines.pricing.terms import read_terms
 
@@ -54,8 +51,8 @@ def value_priced(priced: pl.DataFrame, rates: pl.DataFrame | None = None) -> pl.
         return pl.DataFrame(schema=pl.Schema(VALUED))  # type: ignore[arg-type]
     terms = read_terms(priced)
     contracts, expirations = terms.contracts, terms.expirations
-    known = with_carry(expirations.hstack(find_forwards(contracts, expirations, rates).drop("expiry")))
-    known = known.with_columns(model=_model())
+    found = find_forwards(contracts, expirations, rates).drop("expiry")
+    known = expirations.hstack(found).with_columns(model=_model())
     return _valued(contracts, known[contracts["expiry"]])
 
 
@@ -84,7 +81,6 @@ def _valued(contracts: pl.DataFrame, of_expiration: pl.DataFrame) -> pl.DataFram
         years=floats(of_expiration["years"]),
         discount=floats(of_expiration["discount"]),
         spot=floats(of_expiration["spot"]),
-        implied_spot=floats(of_expiration["implied_spot"]),
         is_call=(contracts["option_type"] == OptionType.CALL.value).to_numpy(),
         is_european=of_expiration["is_european"].to_numpy(),
     )

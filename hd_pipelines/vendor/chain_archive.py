@@ -161,14 +161,13 @@ def read_chain(file: ChainFile) -> ReadChain:
     rows = _typed(rows, file.place)
     _expect_place(rows, file)
     snapshot_at = _snapshot_at(rows, file)
-    told = standard_terms(rows.drop("exercise_style", "shares_per_contract"))
-    rows = told.with_columns(
+    terms = standard_terms(rows["root"])
+    rows = rows.with_columns(
         pl.lit(file.underlying).alias("underlying"),
         pl.lit(snapshot_at, dtype=STAMP).alias("snapshot_at"),
         pl.lit(SnapshotKind.CLOSE.value).alias("kind"),
         pl.lit(PriceSource.CHAIN_ARCHIVE.value).alias("source"),
-        pl.coalesce(rows["exercise_style"], told["exercise_style"]).alias("exercise_style"),
-        pl.coalesce(rows["shares_per_contract"], told["shares_per_contract"]).alias("shares_per_contract"),
+        *(pl.coalesce(pl.col(name), standard).alias(name) for name, standard in terms.items()),
         pl.lit(sessions_back(file.session, 2)[0]).alias("open_interest_as_of"),
     )
     return ReadChain(judge_chain(rows, file.place, file.session), sha256)
@@ -203,11 +202,10 @@ def _typed(rows: pl.DataFrame, place: ObjectPlace) -> pl.DataFrame:
         raise FileRefusedError(
             place.error(Rule.COLUMN_TYPE_WRONG, f"{'; '.join(wrong)}.", "Write the archive with the types it promises.")
         )
+    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items() if name not in rows.columns]
+    other = {name: dtype for name, dtype in typed.items() if name in rows.columns and rows.schema[name] != dtype}
     try:
-        return rows.select(
-            (pl.col(name) if name in rows.columns else pl.lit(None)).cast(dtype).alias(name)
-            for name, dtype in typed.items()
-        )
+        return rows.with_columns(*absent, *(pl.col(name).cast(dtype) for name, dtype in other.items()))
     except pl.exceptions.InvalidOperationError as error:
         raise FileRefusedError(
             place.error(Rule.COLUMN_TYPE_WRONG, f"a number does not fit its column ({error}).", "Fix the archive.")
@@ -223,8 +221,7 @@ def _fits(have: pl.DataType, wanted: pl.DataType) -> bool:
 
 
 def _expect_place(rows: pl.DataFrame, file: ChainFile) -> None:
-    sessions = rows["session"].unique().to_list()
-    if sessions != [file.session]:
+    if (sessions := rows["session"].unique().to_list()) != [file.session]:
         raise FileRefusedError(
             file.place.error(
                 Rule.FOREIGN_DATE,

@@ -44,40 +44,31 @@ def judge_chain(rows: pl.DataFrame, place: ObjectPlace, session: date) -> Judged
     """
     if rows.is_empty():
         raise FileRefusedError(place.error(Rule.NO_ROWS, "the chain has no contract.", "Look at the source."))
-    broken = rows.with_columns(_broken_rule(session).alias("rule")).with_row_index("row", offset=1)
-    findings = [
-        place.error(Rule(rule), f"{_MEANING[Rule(rule)]}, first {ticker!r}.", _CURE, rows=count, first_row=first)
-        for rule, ticker, count, first in broken.drop_nulls("rule")
-        .group_by("rule", maintain_order=True)
-        .agg(pl.first("ticker"), pl.len(), pl.first("row").alias("first"))
-        .rows()
-    ]
-    good = rows.filter(broken["rule"].is_null())
-    bad = rows.height - good.height
+    rules = rows.select(_broken_rule(session).alias("rule"), pl.col("ticker"))
+    bad = rows.height - rules["rule"].null_count()
+    findings = _set_aside(rules, place) if bad else []
+    good = rows.filter(rules["rule"].is_null()) if bad else rows
     if good.is_empty() or bad > max(5, MOST_SET_ASIDE * rows.height):
         raise FileRefusedError(*findings)
-    once = good.sort("ticker", "quote_at", nulls_last=False, maintain_order=True).unique(
-        "ticker", keep="last", maintain_order=True
+    repeated = good.height - good["ticker"].n_unique()
+    if repeated:
+        findings.append(_repeated(good, repeated, place))
+        good = good.sort("ticker", "quote_at", nulls_last=False, maintain_order=True)
+        good = good.unique("ticker", keep="last", maintain_order=True)
+    findings += _adjusted(good, place)
+    chain = good.sort("ticker").select(
+        pl.col(name) if name not in _READ_AS else _READ_AS[name] for name in CHAIN_SCHEMA
     )
-    if repeated := good.height - once.height:
-        first = good.filter(pl.col("ticker").is_duplicated())["ticker"][0]
-        findings.append(
-            place.warning(
-                Rule.CONTRACT_DUPLICATED,
-                f"{repeated} rows repeat a contract, first {first!r}; the newest quote of each was kept.",
-                "Nothing if the chain moved while it was paged through; otherwise report it.",
-                rows=repeated,
-            )
-        )
-    findings += _adjusted(once, place)
-    ask = pl.when(pl.col("ask") > 0).then(pl.col("ask"))
-    # No offer at all: a bid of 0 beside it is no quote either, and a bid of 0 under an offer is a real one.
-    bid = pl.when(pl.col("ask") > 0).then(pl.col("bid")).otherwise(pl.when(pl.col("bid") > 0).then(pl.col("bid")))
-    vendor_iv = pl.when(pl.col("vendor_iv").is_finite() & (pl.col("vendor_iv") > 0)).then(pl.col("vendor_iv"))
-    chain = once.with_columns(ask=ask, bid=bid, vendor_iv=vendor_iv).select(list(CHAIN_SCHEMA))
     return JudgedChain(chain, bad + repeated, tuple(findings))
 
 
+_ASK, _BID, _VENDOR_IV = pl.col("ask"), pl.col("bid"), pl.col("vendor_iv")
+_READ_AS: dict[str, pl.Expr] = {
+    "ask": pl.when(_ASK > 0).then(_ASK),
+    # No offer at all: a bid of 0 beside it is no quote either, and a bid of 0 under an offer is a real one.
+    "bid": pl.when((_ASK > 0) | (_BID > 0)).then(_BID),
+    "vendor_iv": pl.when(_VENDOR_IV.is_finite() & (_VENDOR_IV > 0)).then(_VENDOR_IV),
+}
 _MEANING = {
     Rule.TICKER_MALFORMED: "not an OCC option ticker",
     Rule.CONTRACT_CONTRADICTORY: "root, expiration, right or strike differ from what the ticker says",
@@ -86,6 +77,30 @@ _MEANING = {
     Rule.PRICE_NOT_POSITIVE: "a price is negative, or strike or underlying price is zero",
     Rule.VOLUME_NEGATIVE: "a size, volume or open interest is negative",
 }
+
+
+def _set_aside(rules: pl.DataFrame, place: ObjectPlace) -> list[Finding]:
+    """One finding per broken rule. `rules`: `rule` (null for a good row) and `ticker` of every row."""
+    groups = (
+        rules.with_row_index("row", offset=1)
+        .drop_nulls("rule")
+        .group_by("rule", maintain_order=True)
+        .agg(pl.first("ticker"), pl.len(), pl.first("row").alias("first"))
+    )
+    return [
+        place.error(Rule(rule), f"{_MEANING[Rule(rule)]}, first {ticker!r}.", _CURE, rows=count, first_row=first)
+        for rule, ticker, count, first in groups.iter_rows()
+    ]
+
+
+def _repeated(rows: pl.DataFrame, repeated: int, place: ObjectPlace) -> Finding:
+    first = rows.filter(pl.col("ticker").is_duplicated())["ticker"][0]
+    return place.warning(
+        Rule.CONTRACT_DUPLICATED,
+        f"{repeated} rows repeat a contract, first {first!r}; the newest quote of each was kept.",
+        "Nothing if the chain moved while it was paged through; otherwise report it.",
+        rows=repeated,
+    )
 
 
 def _broken_rule(session: date) -> pl.Expr:
@@ -121,34 +136,28 @@ def _broken_rule(session: date) -> pl.Expr:
 
 
 def _adjusted(chain: pl.DataFrame, place: ObjectPlace) -> list[Finding]:
-    roots = chain.group_by("root").len().sort("root").rows()
-    adjusted = [(root, count) for root, count in roots if product_of_root(root).is_adjusted]
+    adjusted = sorted(root for root in chain["root"].unique() if product_of_root(root).is_adjusted)
     if not adjusted:
         return []
-    names = ", ".join(root for root, _ in adjusted)
     return [
         place.warning(
             Rule.CONTRACT_ADJUSTED,
-            f"contracts under {names} deliver something else than 100 shares; nothing is assumed about their value.",
+            f"contracts under {', '.join(adjusted)} deliver something else than 100 shares; no value is assumed for them.",
             "Nothing: they are kept and left out of volatility and gamma. OCC's memo tells the deliverable.",
-            rows=sum(count for _, count in adjusted),
+            rows=int(chain["root"].is_in(adjusted).sum()),
         )
     ]
 
 
-def standard_terms(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add `exercise_style` and `shares_per_contract` by root for a source that does not tell them.
+def standard_terms(roots: pl.Series) -> dict[str, pl.Expr]:
+    """`exercise_style` and `shares_per_contract` by the column `root`, for a source that does not tell them.
 
     100 shares for a standard root; null for an adjusted or FLEX one, whose deliverable stands in OCC's memo only.
     """
-    roots = [root for root in rows["root"].unique().to_list() if root]
-    products = {root: product_of_root(root) for root in roots if not root.isdigit()}
-    terms = pl.DataFrame(
-        {
-            "root": list(products),
-            "exercise_style": [product.exercise_style.value for product in products.values()],
-            "shares_per_contract": [100.0 if product.is_standard else None for product in products.values()],
-        },
-        schema={"root": pl.String, "exercise_style": pl.String, "shares_per_contract": pl.Float64},
-    )
-    return rows.join(terms, on="root", how="left", maintain_order="left")
+    products = {root: product_of_root(root) for root in roots.unique() if root and not root.isdigit()}
+    styles = {root: product.exercise_style.value for root, product in products.items()}
+    shares = {root: 100.0 for root, product in products.items() if product.is_standard}
+    return {
+        "exercise_style": pl.col("root").replace_strict(styles, default=None, return_dtype=pl.String),
+        "shares_per_contract": pl.col("root").replace_strict(shares, default=None, return_dtype=pl.Float64),
+    }

@@ -69,25 +69,26 @@ def test_the_volatility_that_made_the_prices_is_found_again(chain):
 
 def test_greeks_are_slopes_in_the_spot(chain):
     valued = value_chain(chain).filter(pl.col("root") == "SPXW")
-    rate, dividends, spot, years = 0.05, 0.015, 4500.0, years_to(SNAPSHOT, "SPXW", NOVEMBER)
+    rate, years = 0.05, years_to(SNAPSHOT, "SPXW", NOVEMBER)
+    forward = 4500 * math.exp((rate - 0.015) * years)
 
     def worth(
-        strike: float, is_call: bool, sigma: float, *, s: float = spot, t: float = years, r: float = rate
+        strike: float, is_call: bool, sigma: float, *, up: float = 0.0, later: float = 0.0, more: float = 0.0
     ) -> float:
-        return black_76(s * math.exp((r - dividends) * t), strike, t, math.exp(-r * t), sigma, is_call)
+        left = years - later
+        moved = forward * (1 + up / 4500) * math.exp(-rate * later) * (1 + more * years)
+        return black_76(moved, strike, left, math.exp(-(rate + more) * left), sigma, is_call)
 
-    day = 1 / 365
     for row in valued.filter(pl.col("strike").is_in([4200.0, 4500.0, 4700.0])).iter_rows(named=True):
-        strike, is_call, sigma = row["strike"], row["option_type"] == "call", row["implied_volatility"]
-        up, here, down = (worth(strike, is_call, sigma, s=s) for s in (spot + 1, spot, spot - 1))
+        at = row["strike"], row["option_type"] == "call", row["implied_volatility"]
+        up, here, down = (worth(*at, up=step) for step in (1.0, 0.0, -1.0))
         assert row["delta"] == pytest.approx((up - down) / 2, abs=2e-5)
         assert row["gamma"] == pytest.approx(up - 2 * here + down, rel=2e-3)
-        theta = (worth(strike, is_call, sigma, t=years - day / 100) - here) * 100
-        assert row["theta"] == pytest.approx(theta, rel=2e-3)
-        vega = (worth(strike, is_call, sigma + 5e-4) - worth(strike, is_call, sigma - 5e-4)) * 10
-        assert row["vega"] == pytest.approx(vega, rel=1e-4)
-        rho = (worth(strike, is_call, sigma, r=rate + 5e-4) - worth(strike, is_call, sigma, r=rate - 5e-4)) * 10
-        assert row["rho"] == pytest.approx(rho, rel=1e-3)
+        assert row["theta"] == pytest.approx((worth(*at, later=1 / 36_500) - here) * 100, rel=2e-3)
+        assert row["rho"] == pytest.approx((worth(*at, more=1e-4) - worth(*at, more=-1e-4)) * 50, rel=1e-3)
+        strike, is_call, sigma = at
+        wider, narrower = worth(strike, is_call, sigma + 5e-4), worth(strike, is_call, sigma - 5e-4)
+        assert row["vega"] == pytest.approx((wider - narrower) * 10, rel=1e-4)
 
 
 def test_call_and_put_of_one_strike_agree(chain):
@@ -236,22 +237,18 @@ def test_an_index_root_whose_settlement_is_unknown_is_not_guessed(chain):
     assert value_chain(strange)["iv_reason"].unique().to_list() == ["no_settlement_time"]
 
 
-def test_without_a_price_of_the_underlying_the_forwards_tell_the_spot(chain):
+def test_without_a_price_of_the_underlying_there_are_answers_all_the_same(chain):
     blind = value_chain(chain.with_columns(underlying_price=pl.lit(None, pl.Float64)))
     seen = value_chain(chain)
     assert blind["underlying_price"].null_count() == blind.height
     assert blind["implied_volatility"].equals(seen["implied_volatility"])
-    # Both expirations are of one day, so there is no slope and the carry is the rate: 0.15 % of delta.
-    assert blind.select(((pl.col("delta") - seen["delta"]).abs()).max()).item() < 0.003
+    # The discounted forward stands in for the spot: two months of dividends, 0.26 % of delta.
+    assert blind.select((pl.col("delta") / seen["delta"] - 1).abs().max()).item() == pytest.approx(0.0026, abs=2e-4)
 
 
-def test_a_spot_that_is_minutes_old_does_not_move_greeks(chain):
-    months = european_chain(
-        SNAPSHOT, [("SPXW", date(2023, 9, 18)), ("SPXW", NOVEMBER), ("SPXW", date(2023, 12, 15))], STRIKES
-    )
-    old = months.with_columns(pl.col("underlying_price") * 1.003)
-    for name in ("implied_volatility", "delta", "gamma", "theta", "rho"):
-        assert value_chain(old)[name].equals(value_chain(months)[name])
+def test_volatility_does_not_depend_on_the_price_of_the_underlying(chain):
+    old = chain.with_columns(pl.col("underlying_price") * 1.003)
+    assert value_chain(old)["implied_volatility"].equals(value_chain(chain)["implied_volatility"])
 
 
 def test_what_is_missing_is_null_and_never_zero(chain):
