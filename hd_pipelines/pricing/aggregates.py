@@ -3,10 +3,13 @@
 Belongs here: turning bars into priced contracts. Valuing them is `valuation.value_priced`. Bars are the only past that a
 vendor sells; a chain snapshot of quotes beats them wherever there is one.
 
+- A row is stamped with the end of its bar, so that nothing in it is younger than its stamp; a contract in the last minute
+  of its life therefore has no time left.
 - A price is the close of a bar, the last trade in it. When in the bar that was is not told, so `price_age_seconds` is the
   most it can be: the length of the bar, plus how much older the underlying's price is.
 - A minute is matched with the underlying's bar of the same minute, or of at most five before if it did not trade. Older
-  is no price of that moment: `no_spot`.
+  is no price of that moment: `no_spot`. Options on an index do without where parity gives their forward, since bars of
+  indices are a subscription of their own.
 - The forward is that of `forwards`: parity where call and put of enough strikes traded in that minute, else the
   underlying's price and a carry. How far each price may be off its neighbours (half of the bar's range, and of the
   underlying's) is the half spread that weighs the pairs.
@@ -23,7 +26,7 @@ import polars as pl
 from hd_pipelines.market.option_chains import CHAIN, STAMP
 from hd_pipelines.market.option_products import underlying_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
-from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN
+from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN, is_index
 from hd_pipelines.market.vocabulary import OptionType, PriceSource, SnapshotKind
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.valuation import PRICED, value_priced
@@ -49,13 +52,14 @@ def value_aggregates(
     for name, bars in (("option_bars", option_bars), ("underlying_bars", underlying_bars)):
         if missing := [column for column in _BARS if column not in bars.columns]:
             raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}")
-    stamped = _with_spot(_stamp(_contracts(option_bars), source), _stamp(underlying_bars, source), source)
+    contracts, underlyings = _contracts(option_bars.select(_BARS)), underlying_bars.select(_BARS)
+    stamped = _with_spot(_stamp(contracts, source), _stamp(underlyings, source), source)
     close = pl.col("close")
     is_price = close.is_finite() & (close > 0)
     reason = (
         pl.when(~is_price.fill_null(False))
         .then(pl.lit(Reason.NO_PRICE.value))
-        .when(pl.col("underlying_price").is_null())
+        .when(pl.col("underlying_price").is_null() & ~pl.col("is_on_index"))
         .then(pl.lit(Reason.NO_SPOT.value))
     )
     priced = stamped.with_columns(
@@ -87,8 +91,12 @@ def _contracts(bars: pl.DataFrame) -> pl.DataFrame:
         strike=tail.str.tail(8).cast(pl.Int64).cast(pl.Float64) / 1000,
     )
     roots = taken["root"].unique()
-    underlyings = pl.DataFrame({"root": roots, "underlying": [underlying_of_root(root) for root in roots]})
-    return taken.join(underlyings.cast(pl.String), on="root", maintain_order="left")
+    names = [underlying_of_root(root) for root in roots]
+    underlyings = pl.DataFrame(
+        {"root": roots, "underlying": names, "is_on_index": [is_index(name) for name in names]},
+        schema={"root": pl.String, "underlying": pl.String, "is_on_index": pl.Boolean},
+    )
+    return taken.join(underlyings, on="root", maintain_order="left")
 
 
 def _stamp(bars: pl.DataFrame, source: PriceSource) -> pl.DataFrame:

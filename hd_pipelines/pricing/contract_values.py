@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hd_pipelines.pricing import black, implied
 from hd_pipelines.pricing.arrays import Floats
 from hd_pipelines.pricing.black import Greeks
-from hd_pipelines.pricing.reasons import reason_text
+from hd_pipelines.pricing.reasons import CODES, Reason, reason_text
 from hd_pipelines.pricing.spot_greeks import in_spot
 
 Flags = NDArray[np.bool_]
@@ -43,14 +43,16 @@ class ContractMarket:
 
     @property
     def rate(self) -> Floats:
-        """Continuously compounded rate of the discount, per year."""
-        rate: Floats = -np.log(self.discount) / self.years
+        """Continuously compounded rate of the discount, per year; NaN or infinite at settlement."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate: Floats = -np.log(self.discount) / self.years
         return rate
 
     @property
     def dividend_yield(self) -> Floats:
         """Yield that carries the spot to the forward; it holds dividends, borrow fees and the age of the spot."""
-        dividends: Floats = self.rate - np.log(self.forward / self.spot) / self.years
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dividends: Floats = self.rate - np.log(self.forward / self.spot) / self.years
         return dividends
 
 
@@ -60,8 +62,9 @@ def implied_volatility_of(market: ContractMarket) -> tuple[Floats, pl.Series]:
     American prices are inverted by the American model at the yield that makes its forward the parity forward, so the
     volatility compares with a European one of the same strike.
     """
-    sigma, codes = np.full(market.price.shape, np.nan), np.zeros(market.price.shape, dtype=np.int8)
-    european, others = market.is_european, ~market.is_european
+    sigma = np.full(market.price.shape, np.nan)
+    codes = np.full(market.price.shape, CODES[Reason.NO_PRICE], dtype=np.int8)
+    european, others = market.is_european, ~market.is_european & np.isfinite(market.price)
     if european.any():
         one = market.where(european)
         sigma[european], codes[european] = implied.solve(
@@ -80,7 +83,7 @@ def implied_volatility_of(market: ContractMarket) -> tuple[Floats, pl.Series]:
 def greeks_of(market: ContractMarket, sigma: Floats) -> Greeks:
     """Spot Greeks of each contract at `sigma`; NaN where that is."""
     answers = np.full((5, *market.price.shape), np.nan)
-    european, others = market.is_european, ~market.is_european
+    european, others = market.is_european, ~market.is_european & np.isfinite(sigma)
     if european.any():
         one, at = market.where(european), sigma[european]
         of_forward = black.greeks(one.forward, one.strike, one.years, one.discount, at, one.is_call)

@@ -13,7 +13,7 @@ import polars as pl
 from hd_pipelines.market.option_products import OptionProduct, product_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session
 from hd_pipelines.market.symbols import canonical_symbol, is_index
-from hd_pipelines.market.vocabulary import ExerciseStyle
+from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.settlement import settlements, years_between
 
@@ -36,10 +36,12 @@ def read_terms(contracts: pl.DataFrame) -> Terms:
     """Terms of all expirations in `contracts`: `EXPIRATION_KEY`, `exercise_style` (may be null), `underlying_price`.
 
     Exercise is what the source says, else what the root is known for. `spot` is the first positive price of the
-    underlying that the snapshot gives, null if it gives none.
+    underlying that the snapshot gives, null if it gives none. Raises `ValueError` for an `option_type` that is neither
+    call nor put: a "C" that passes for a put is a wrong price that looks right.
     """
+    _expect_rights(contracts)
     run = pl.struct(EXPIRATION_KEY).rle_id()
-    has_price = pl.col("underlying_price") > 0
+    has_price = pl.col("underlying_price").is_finite() & (pl.col("underlying_price") > 0)
     runs = (
         contracts.select(*EXPIRATION_KEY, "exercise_style", "underlying_price", run=run)
         .group_by("run", maintain_order=True)
@@ -64,6 +66,17 @@ def read_terms(contracts: pl.DataFrame) -> Terms:
     ]
     run_of_contract = contracts.select(run).to_series()
     return Terms(contracts.with_columns(expiry_of_run.gather(run_of_contract)), _with_calendar(found))
+
+
+def _expect_rights(contracts: pl.DataFrame) -> None:
+    known = [right.value for right in OptionType]
+    strange = contracts.filter(~pl.col("option_type").is_in(known).fill_null(False))
+    if strange.height:
+        one = strange.row(0, named=True)
+        raise ValueError(
+            f"{strange.height} contract(s) are neither {' nor '.join(known)}, "
+            f"the first is {one['ticker']} with option_type {one['option_type']!r}"
+        )
 
 
 def _with_calendar(found: pl.DataFrame) -> pl.DataFrame:
