@@ -1,14 +1,16 @@
 """Implied volatility and delta from recorded quotes beside those that the recording's vendor published.
 
-Belongs here: reading a recording, and the tables of differences. Formulas are in `pricing.valuation`.
+Belongs here: reading a recording, and the tables of differences. Formulas are in `pricing.valuation`; what a vendor's
+figures assume is read back from them in `vendor_inputs`.
 
-What a vendor's figures are, as far as they show it, and why some rows are laid apart:
+What the differences are made of, as far as the recordings show it (`explained` measures it):
 - A volatility of 0 or null means none; only contracts with one on both sides are compared.
 - A chain that was saved during the session carries no clock. It is valued as of the close, so short expirations get too
-  little time: the last week before settlement is shown by itself.
-- The spread of an option in the money is a multiple of its partner's out of the money, and with it the noise of its
-  volatility; the vendor's also holds a forward of its own (in spx-2019q2 its call and put of one strike lie three times
-  as far apart as ours, see `sides_of_a_strike`). Surfaces are drawn from the side out of the money, and so is the headline.
+  little time: in spx-2019q2 the vendor had 2.8 hours more until 8 May, 1.1 hours more after.
+- An option in the money shows its volatility through a spread that is a multiple of its partner's, and through the
+  forward. In the chains that spx-2019q2 saved at the close (26 and 29 April, 9 and 20 May) the vendor's forward is not
+  that of its own quotes: its call and put of one strike lie apart by whole points of volatility, ours do not
+  (`sides_of_a_strike`). Surfaces are drawn from the side out of the money, and so is the headline.
 - Figures rounded to steps (spy-2021: 0.00976 of volatility) differ by up to half a step from any exact ones.
 """
 
@@ -21,6 +23,7 @@ import polars as pl
 
 from hd_pipelines.market.vocabulary import OptionType
 from hd_pipelines.pricing.valuation import value_chain
+from hd_pipelines.validation.vendor_inputs import at_vendor_inputs, vendor_clock
 from hd_pipelines.validation.vix_against_official import treasury_rates
 from hd_pipelines.vendor.chain_archive import archived_days, chain_files, read_chain
 
@@ -53,44 +56,93 @@ def valued_beside_vendor(recording: Path, underlying: str) -> pl.DataFrame:
 def compared(beside: pl.DataFrame) -> pl.DataFrame:
     """Contracts of `valued_beside_vendor` within ±10 % of the forward that both sides have a volatility for.
 
-    Adds `iv_difference`, `delta_difference` (ours less the vendor's) and `is_out_of_the_money`.
+    Adds `iv_difference`, `delta_difference` (ours less the vendor's), `is_within_spread` (the difference of volatility is
+    worth less than half the quote's spread) and `is_out_of_the_money`.
     """
     near = (pl.col("strike") / pl.col("forward")).log().abs() <= math.log1p(MONEYNESS_LIMIT)
     is_call = pl.col("option_type") == OptionType.CALL.value
-    return beside.filter(near & (pl.col("vendor_iv") > 0) & pl.col("implied_volatility").is_not_null()).with_columns(
-        iv_difference=pl.col("implied_volatility") - pl.col("vendor_iv"),
+    kept = beside.filter(near & (pl.col("vendor_iv") > 0) & pl.col("implied_volatility").is_not_null())
+    return _with_differences(kept).with_columns(is_out_of_the_money=is_call == (pl.col("strike") >= pl.col("forward")))
+
+
+def _with_differences(rows: pl.DataFrame) -> pl.DataFrame:
+    iv = pl.col("implied_volatility") - pl.col("vendor_iv")
+    return rows.with_columns(
+        iv_difference=iv,
         delta_difference=pl.col("delta") - pl.col("vendor_delta"),
-        is_out_of_the_money=is_call == (pl.col("strike") >= pl.col("forward")),
+        is_within_spread=iv.abs() * pl.col("vega") * 100 <= (pl.col("ask") - pl.col("bid")) / 2,
     )
 
 
 def against_vendor(beside: pl.DataFrame) -> pl.DataFrame:
-    """The table of differences. One row for each selection; the first is the headline.
+    """The table of differences, one row for each selection of `compared`; the first is the headline.
 
-    selection, contracts, iv_difference: `mean`, `median`, `std`, `q99` (of the absolute); delta_difference: `delta_mean`,
-    `delta_std`, `delta_q99`, `delta_within` (share of contracts closer than 0.01); `is_within` (std of volatility < 0.004
-    and 99 % of deltas closer than 0.01). Null statistics for a selection without contracts.
+    selection          which contracts; `everything` leaves none out
+    contracts          how many
+    iv_mean, iv_median, iv_std             of ours less the vendor's, per year
+    iv_q95, iv_q99, iv_max                 of the absolute difference
+    within_spread      share whose difference is worth less than half the spread
+    delta_mean, delta_median               of ours less the vendor's
+    delta_q95, delta_q99, delta_max        of the absolute difference
+    delta_within       share closer than 0.01
+    is_within          `iv_std` < 0.004 and `delta_q99` < 0.01; null, as all statistics, without contracts
     """
     rows = compared(beside)
     out, older = pl.col("is_out_of_the_money"), pl.col("years") > LAST_WEEK_YEARS
     days = pl.col("years") * 365
     selections = {
         "out of the money": out,
-        "out of the money, more than 7 days": out & older,
+        "in the money": ~out,
+        "everything": pl.lit(value=True),
+        "out of the money, last 7 days": out & ~older,
         "out of the money, 7 to 30 days": out & older & (days <= 30),
         "out of the money, 30 to 90 days": out & (days > 30) & (days <= 90),
         "out of the money, over 90 days": out & (days > 90),
-        "out of the money, last 7 days": out & ~older,
-        "in the money, more than 7 days": ~out & older,
-        "everything": pl.lit(value=True),
+        "in the money, last 7 days": ~out & ~older,
+        "in the money, 7 to 30 days": ~out & older & (days <= 30),
+        "in the money, 30 to 90 days": ~out & (days > 30) & (days <= 90),
+        "in the money, over 90 days": ~out & (days > 90),
     }
-    return pl.concat(rows.filter(chosen).select(*_statistics(name)) for name, chosen in selections.items())
+    return pl.concat(rows.filter(chosen).select(_named(name), *_statistics()) for name, chosen in selections.items())
 
 
 def by_session(beside: pl.DataFrame) -> pl.DataFrame:
-    """`against_vendor` for each session, out of the money and more than 7 days: shows the days whose clock is off."""
-    rows = compared(beside).filter(pl.col("is_out_of_the_money"), pl.col("years") > LAST_WEEK_YEARS)
-    return rows.group_by("session").agg(*_statistics(None)).sort("session")
+    """The headline of `against_vendor` for each session: out of the money, all maturities.
+
+    Beside its columns: `iv_std_everything` (nothing left out), and of `vendor_inputs.vendor_clock` `hours`, `hours_low`,
+    `hours_high`: how much longer the vendor's time to settlement was.
+    """
+    rows = compared(beside)
+    headline = rows.filter("is_out_of_the_money").group_by("session").agg(*_statistics())
+    everything = rows.group_by("session").agg(iv_std_everything=pl.col("iv_difference").std())
+    clock = vendor_clock(rows).drop("contracts")
+    return headline.join(everything, on="session").join(clock, on="session").sort("session")
+
+
+def explained(beside: pl.DataFrame) -> pl.DataFrame:
+    """What is left of the difference at the vendor's own clock and forward (`vendor_inputs`): what only inputs make.
+
+    Columns of `against_vendor` after `inputs` (`ours`, `vendor clock`, `vendor clock and forward`) and
+    `without_answer`, contracts that have no volatility at those inputs.
+    """
+    rows = compared(beside)
+    given = {
+        "ours": rows,
+        "vendor clock": _with_differences(at_vendor_inputs(rows, clock=True, forward=False)),
+        "vendor clock and forward": _with_differences(at_vendor_inputs(rows, clock=True, forward=True)),
+    }
+    out = pl.col("is_out_of_the_money")
+    selections = {"out of the money": out, "in the money": ~out, "everything": pl.lit(value=True)}
+    return pl.concat(
+        frame.filter(chosen).select(
+            pl.lit(inputs).alias("inputs"),
+            _named(name),
+            pl.col("implied_volatility").null_count().alias("without_answer"),
+            *_statistics(),
+        )
+        for inputs, frame in given.items()
+        for name, chosen in selections.items()
+    )
 
 
 def sides_of_a_strike(beside: pl.DataFrame) -> pl.DataFrame:
@@ -109,20 +161,26 @@ def sides_of_a_strike(beside: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _statistics(selection: str | None) -> list[pl.Expr]:
+def _named(selection: str) -> pl.Expr:
+    return pl.lit(selection).alias("selection")
+
+
+def _statistics() -> list[pl.Expr]:
     iv, delta = pl.col("iv_difference"), pl.col("delta_difference")
-    close = delta.abs() < DELTA_LIMIT
-    named = [] if selection is None else [pl.lit(selection).alias("selection")]
     return [
-        *named,
         pl.len().alias("contracts"),
-        iv.mean().alias("mean"),
-        iv.median().alias("median"),
-        iv.std().alias("std"),
-        iv.abs().quantile(0.99).alias("q99"),
+        iv.mean().alias("iv_mean"),
+        iv.median().alias("iv_median"),
+        iv.std().alias("iv_std"),
+        iv.abs().quantile(0.95).alias("iv_q95"),
+        iv.abs().quantile(0.99).alias("iv_q99"),
+        iv.abs().max().alias("iv_max"),
+        pl.col("is_within_spread").mean().alias("within_spread"),
         delta.mean().alias("delta_mean"),
-        delta.std().alias("delta_std"),
+        delta.median().alias("delta_median"),
+        delta.abs().quantile(0.95).alias("delta_q95"),
         delta.abs().quantile(0.99).alias("delta_q99"),
-        close.mean().alias("delta_within"),
-        ((iv.std() < IV_STD_LIMIT) & (close.mean() >= 0.99)).alias("is_within"),
+        delta.abs().max().alias("delta_max"),
+        (delta.abs() < DELTA_LIMIT).mean().alias("delta_within"),
+        ((iv.std() < IV_STD_LIMIT) & (delta.abs().quantile(0.99) < DELTA_LIMIT)).alias("is_within"),
     ]
