@@ -15,14 +15,31 @@ from hd_pipelines.assets.bars import historical_bars
 from hd_pipelines.assets.flat_files import flat_file_assets
 from hd_pipelines.assets.lake import lake_assets
 from hd_pipelines.assets.marts import dbt_models
-from hd_pipelines.checks.standing import newest_due_session_is_published, no_partitions_left_failed
+from hd_pipelines.assets.option_analytics import gamma_exposure_snapshots, historical_greeks, iv_percentile_cache
+from hd_pipelines.assets.option_chains import option_chains, treasury_yields
+from hd_pipelines.assets.regime import market_regime_history
+from hd_pipelines.checks.standing import (
+    newest_due_session_is_published,
+    no_partitions_left_failed,
+    no_snapshot_was_missed,
+)
 from hd_pipelines.jobs import ALL_JOBS, SESSION_ASSET_KEYS
-from hd_pipelines.resources import FlatFileBucket, Lake, Warehouse
+from hd_pipelines.resources import FlatFileBucket, Lake, OptionData, Warehouse
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, DbtProject
 from hd_pipelines.schedules import ALL_SCHEDULES
-from hd_pipelines.sensors.flat_files import ALL_SENSORS
+from hd_pipelines.sensors import ALL_SENSORS
 
-SESSION_ASSETS = [*flat_file_assets, *lake_assets, historical_bars]
+SESSION_ASSETS = [
+    *flat_file_assets,
+    *lake_assets,
+    historical_bars,
+    option_chains,
+    treasury_yields,
+    historical_greeks,
+    iv_percentile_cache,
+    gamma_exposure_snapshots,
+    market_regime_history,
+]
 
 
 def build_definitions(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -30,6 +47,7 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
     resources: dict[str, object] = {
         "flat_file_bucket": FlatFileBucket(),
         "lake": Lake(),
+        "option_data": OptionData(),
         "warehouse": Warehouse(),
         "dbt_project": DbtProject(),
         "dbt": DbtCliResource(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE),
@@ -40,6 +58,7 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         asset_checks=[
             no_partitions_left_failed(SESSION_ASSET_KEYS),
             newest_due_session_is_published,
+            no_snapshot_was_missed,
         ],
         jobs=ALL_JOBS,
         schedules=ALL_SCHEDULES,

@@ -9,13 +9,23 @@ import dagster as dg
 
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.lake import lake_key
-from hd_pipelines.checks.standing import NEWEST_DUE, NO_PARTITIONS_LEFT_FAILED
-from hd_pipelines.vendor.flat_file_layout import DATASETS
+from hd_pipelines.checks.standing import NEWEST_DUE, NO_PARTITIONS_LEFT_FAILED, NO_SNAPSHOT_MISSED
+from hd_pipelines.vendor.flat_file_layout import DATASETS, INDEX_DAY, STOCK_DAY
 
-MAIN = "main"
-BARS_KEY = dg.AssetKey("historical_bars")
-SESSION_ASSET_KEYS = [*(flat_file_key(d) for d in DATASETS), *(lake_key(d) for d in DATASETS), BARS_KEY]
-_STANDING = dg.AssetSelection.checks(
+MAIN, HISTORY, SNAPSHOT = "main", "history", "chain_snapshot"
+BARS_KEY, CHAINS_KEY = dg.AssetKey("historical_bars"), dg.AssetKey("option_chains")
+_VALUED = [CHAINS_KEY, dg.AssetKey("treasury_yields"), dg.AssetKey("historical_greeks")]
+_DERIVED = [dg.AssetKey(n) for n in ("iv_percentile_cache", "gamma_exposure_snapshots", "market_regime_history")]
+_OF_THE_YEAR_BEFORE = (STOCK_DAY, INDEX_DAY)
+SESSION_ASSET_KEYS = [
+    *(flat_file_key(d) for d in DATASETS),
+    *(lake_key(d) for d in DATASETS),
+    BARS_KEY,
+    *_VALUED,
+    *_DERIVED,
+]
+_MISSED = dg.AssetSelection.checks(dg.AssetCheckKey(CHAINS_KEY, NO_SNAPSHOT_MISSED))
+_STANDING = _MISSED | dg.AssetSelection.checks(
     dg.AssetCheckKey(BARS_KEY, NEWEST_DUE),
     *(dg.AssetCheckKey(key, NO_PARTITIONS_LEFT_FAILED) for key in SESSION_ASSET_KEYS),
 )
@@ -24,7 +34,25 @@ main_job = dg.define_asset_job(
     MAIN,
     selection=dg.AssetSelection.all() - _STANDING,
     executor_def=dg.in_process_executor,
-    description="Vendor files to lake to warehouse to marts, for one session or a range of sessions.",
+    description="Vendor files and chains to lake to warehouse to marts, for one session or a range of sessions.",
+)
+history_job = dg.define_asset_job(
+    HISTORY,
+    selection=dg.AssetSelection.assets(
+        *(flat_file_key(d) for d in _OF_THE_YEAR_BEFORE),
+        *(lake_key(d) for d in _OF_THE_YEAR_BEFORE),
+        *_VALUED,
+        dg.AssetKey("iv_percentile_cache"),
+    )
+    - _STANDING,
+    executor_def=dg.in_process_executor,
+    description="What ranks and averages need of the year before: day bars and closes of chains, no minutes.",
+)
+snapshot_job = dg.define_asset_job(
+    SNAPSHOT,
+    selection=dg.AssetSelection.assets(*_VALUED) - _STANDING,
+    executor_def=dg.in_process_executor,
+    description="Takes the chains of the moment and values them; percentiles and gamma follow by themselves.",
 )
 bars_job = dg.define_asset_job(
     "bars",
@@ -36,6 +64,12 @@ standing_checks_job = dg.define_asset_job(
     "standing_checks",
     selection=_STANDING,
     executor_def=dg.in_process_executor,
-    description="Nothing was left failed, and the newest session that is due is there.",
+    description="Nothing was left failed, the newest session that is due is there, no chain snapshot was missed.",
 )
-ALL_JOBS = [main_job, bars_job, standing_checks_job]
+missed_snapshots_job = dg.define_asset_job(
+    "missed_snapshots",
+    selection=_MISSED,
+    executor_def=dg.in_process_executor,
+    description="Whether every chain snapshot of the last sessions was taken. Nobody sells them later.",
+)
+ALL_JOBS = [main_job, history_job, snapshot_job, bars_job, standing_checks_job, missed_snapshots_job]

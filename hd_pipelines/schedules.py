@@ -5,9 +5,14 @@ Belongs here: times and the window of sessions each tick covers. New files that 
 
 import dagster as dg
 
-from hd_pipelines.jobs import main_job, standing_checks_job
-from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_back
+from hd_pipelines.assets.option_chains import snapshot_run_config
+from hd_pipelines.jobs import main_job, missed_snapshots_job, snapshot_job, standing_checks_job
+from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back
+from hd_pipelines.market.snapshot_times import expected_snapshots
+from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.partitions import range_tags
+from hd_pipelines.resources import OptionData
+from hd_pipelines.vendor.source import SandboxNotRunningError
 
 DAILY_SESSIONS = 2
 """The vendor publishes a session's files by 11:00 on the next day: at 17:00 yesterday's are there."""
@@ -42,4 +47,47 @@ def daily_standing_checks(context: dg.ScheduleEvaluationContext) -> dg.RunReques
     return dg.RunRequest(run_key=f"standing:{context.scheduled_execution_time:%Y-%m-%d}")
 
 
-ALL_SCHEDULES = [daily_sessions, daily_standing_checks]
+@dg.schedule(
+    job=snapshot_job,
+    # In session every quarter of an hour, and 16 minutes after the close of a full and of a half day.
+    cron_schedule=["45 9 * * 1-5", "*/15 10-15 * * 1-5", "16 13,16 * * 1-5"],
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every 15 minutes in session and once at the close, by the exchange calendar: the chains of the moment.",
+)
+def chain_snapshots(context: dg.ScheduleEvaluationContext, option_data: OptionData) -> dg.RunRequest | dg.SkipReason:
+    """One snapshot of every underlying on the watchlist; a tick that the calendar does not plan is passed over."""
+    now = context.scheduled_execution_time
+    session = now.astimezone(NEW_YORK).date()
+    if not is_session(session):
+        return dg.SkipReason(f"{session} is not an exchange session")
+    plan = next((plan for plan in expected_snapshots(session) if plan.at == now), None)
+    if plan is None:
+        return dg.SkipReason(f"no snapshot is planned at {now:%H:%M} UTC of {session}")
+    try:
+        _ = option_data.api
+    except SandboxNotRunningError as error:
+        return dg.SkipReason(str(error))
+    return dg.RunRequest(
+        run_key=f"chains:{now:%Y-%m-%dT%H:%M}:{plan.kind}",
+        run_config=snapshot_run_config(SnapshotKind(plan.kind)),
+        tags=range_tags(session, session),
+    )
+
+
+@dg.schedule(
+    job=missed_snapshots_job,
+    cron_schedule=["10 10-16 * * 1-5", "30 20 * * 1-5"],
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour in session and once after the last moment for a close: was a snapshot missed?",
+)
+def missed_snapshots(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """An alarm on the same day: what was missed cannot be had later, what is being missed can."""
+    now = context.scheduled_execution_time
+    if not is_session(session := now.astimezone(NEW_YORK).date()):
+        return dg.SkipReason(f"{session} is not an exchange session")
+    return dg.RunRequest(run_key=f"missed:{now:%Y-%m-%dT%H:%M}")
+
+
+ALL_SCHEDULES = [daily_sessions, daily_standing_checks, chain_snapshots, missed_snapshots]

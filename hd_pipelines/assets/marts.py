@@ -13,6 +13,7 @@ from hd_pipelines.assets.reporting import OWNERS
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.resources.dbt import PROJECT, DbtProject, ensure_manifest, project_state
 from hd_pipelines.warehouse.bar_queries import published_state
+from hd_pipelines.warehouse.derivations import derived_state
 
 
 class MartTranslator(DagsterDbtTranslator):
@@ -32,7 +33,7 @@ def dbt_build_arguments() -> list[str]:
 
 def _inputs(warehouse: Warehouse) -> str:
     with warehouse.database.connect() as connection:
-        return f"{published_state(connection)}; project {project_state()}"
+        return f"{published_state(connection)}; {derived_state(connection)}; project {project_state()}"
 
 
 def _still_passed(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
@@ -42,7 +43,7 @@ def _still_passed(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckRe
             asset_key=key.asset_key,
             check_name=key.name,
             passed=True,
-            metadata={"not_run_again": "It passed on these very bars and models at the last build."},
+            metadata={"not_run_again": "It passed on these very tables and models at the last build."},
         )
 
 
@@ -52,11 +53,11 @@ def dbt_models(
 ) -> Iterator[Any]:
     """All dbt models and their tests, in one invocation: each one costs three seconds before its first query.
 
-    Nothing is built, and nothing is said to have been, when neither bars nor models changed since the last good build.
+    Nothing is built, and nothing is said to have been, when neither tables nor models changed since the last good build.
     """
     built = dbt_project.last_build()
     if built.exists() and built.read_text() == _inputs(warehouse):
-        context.log.info("bars and models are as they were at the last build: nothing to do")
+        context.log.info("tables and models are as they were at the last build: nothing to do")
         yield from _still_passed(context)
         return
     built.unlink(missing_ok=True)

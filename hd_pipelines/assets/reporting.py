@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from hd_pipelines.lake.parts import LakeUnsettledError
+from hd_pipelines.lake import ChainsUnsettledError, LakeUnsettledError
+from hd_pipelines.loading.derivation import DerivedReport
 from hd_pipelines.market.findings import Finding, Severity
-from hd_pipelines.vendor.errors import FlatFileError
+from hd_pipelines.vendor.errors import VendorError
 from hd_pipelines.warehouse.errors import is_transient
 
 OWNERS = ["team:market-data"]
@@ -37,9 +38,21 @@ def retrying_only_transient_errors() -> Iterator[None]:
 
 
 def _may_pass(error: Exception) -> bool:
-    if isinstance(error, FlatFileError):
+    if isinstance(error, VendorError):
         return error.is_transient
-    return isinstance(error, LakeUnsettledError) or is_transient(error)
+    return isinstance(error, LakeUnsettledError | ChainsUnsettledError) or is_transient(error)
+
+
+def derived_metadata(report: DerivedReport) -> dict[str, dg.MetadataValue]:
+    """What a refresh of a derived table did."""
+    return {
+        "rows_written": dg.MetadataValue.int(report.rows),
+        "published_symbol_sessions": dg.MetadataValue.int(report.published),
+        "up_to_date_symbol_sessions": dg.MetadataValue.int(report.up_to_date),
+        "withheld_symbol_sessions": dg.MetadataValue.int(report.withheld),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+        **findings_metadata(report.findings),
+    }
 
 
 def findings_metadata(findings: Sequence[Finding]) -> dict[str, dg.MetadataValue]:

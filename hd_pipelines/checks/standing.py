@@ -1,7 +1,7 @@
-"""Checks that stand for ever: nothing was left failed, and the newest session that is due has arrived.
+"""Checks that stand for ever: nothing was left failed, what is due has arrived, no chain snapshot was missed.
 
-Belongs here: questions about the state of partitions, asked once a day whether or not anything ran. Dagster's freshness
-policies look at an asset as a whole, so that a backfill of an old day would turn them green.
+Belongs here: questions about the state of partitions and snapshots, asked whether or not anything ran. Dagster's
+freshness policies look at an asset as a whole, so that a backfill of an old day would turn them green.
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,23 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from hd_pipelines.assets.reporting import findings_metadata
+from hd_pipelines.loading.snapshots import settle_missed_snapshots
 from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.partitions import session_partitions
 from hd_pipelines.resources import Warehouse
+from hd_pipelines.settings import load_settings
 from hd_pipelines.vendor.publication import due_at
 from hd_pipelines.warehouse import bar_queries
+from hd_pipelines.warehouse.watchlist import active_symbols
 
 SAMPLE = 20
 """Failed partitions that are named; the count is always exact."""
 LOOK_BACK = 5
 NO_PARTITIONS_LEFT_FAILED = "no_partitions_left_failed"
 NEWEST_DUE = "newest_due_session_is_published"
+NO_SNAPSHOT_MISSED = "no_snapshot_was_missed"
 
 
 def newest_due_session(now: datetime) -> date:
@@ -69,4 +75,31 @@ def newest_due_session_is_published(warehouse: Warehouse) -> dg.AssetCheckResult
         passed=newest is not None and newest >= expected,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"expected": str(expected), "newest": str(newest)},
+    )
+
+
+@dg.asset_check(
+    asset="option_chains",
+    name=NO_SNAPSHOT_MISSED,
+    description="Every chain snapshot of the last five sessions was taken: no other source sells it later.",
+)
+def no_snapshot_was_missed(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Closes are expected of every desk, snapshots in session of one with a key to the vendor's REST service."""
+    now = datetime.now(UTC)
+    sessions = sessions_back(last_completed_session(now), LOOK_BACK)
+    kinds = tuple(SnapshotKind) if load_settings().has_vendor_api_key else (SnapshotKind.CLOSE,)
+    with warehouse.database.connect() as connection:
+        symbols = active_symbols(connection)
+    findings = settle_missed_snapshots(
+        warehouse.database,
+        underlyings=symbols,
+        sessions=sessions,
+        now=now,
+        kinds=kinds,
+        run_id=context.run.run_id,
+    )
+    return dg.AssetCheckResult(
+        passed=not findings,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"sessions": f"{sessions[0]} to {sessions[-1]}", **findings_metadata(findings)},
     )

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from hd_pipelines.cli.desk import Desk, MainJobOutcome, open_desk, run_main_job
+from hd_pipelines.analytics.iv_percentile import WINDOW
+from hd_pipelines.cli.desk import Desk, JobOutcome, open_desk, run_job
 from hd_pipelines.cli.sandbox import fill, recording_sessions, serving
 from hd_pipelines.cli.summary import show_summary, summary_of
-from hd_pipelines.cli.terminal import Refusal, Steps, console
+from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.vendor import chain_archive
-from hd_pipelines.vendor.chain_archive import ARCHIVE_RULES, archive_findings, archived_days
-from hd_pipelines.warehouse.findings import Judged, settle
+from hd_pipelines.warehouse.derivations import fingerprints_of
 
 
 def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: date | None, report: Path | None) -> None:
@@ -35,10 +34,16 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
     steps = Steps()
     with steps.step("Postgres and schema"):
         desk = open_desk(settings)
-    with _vendor(settings, replay, window, steps):
-        outcome = _main_job(desk, window, steps)
-    if replay is not None:
-        _check_chains(desk, replay, outcome.run_id)
+    history = (
+        sessions_back(window[0], WINDOW + 1)[:-1] if replay is None and not settings.has_vendor_credentials else []
+    )
+    with _vendor(settings, replay, window, history, steps):
+        if history and not _is_known(desk, history):
+            with steps.step(f"History: {len(history)} sessions of day bars and thin chains before that") as step:
+                step.note = _run(desk, "history", history, step).run_id[:8]
+        with steps.step("Main job") as step:
+            outcome = _run(desk, "main", window, step)
+            step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
     summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
     show_summary(summary, settings)
     if report is not None:
@@ -58,30 +63,29 @@ def _window(sessions: int, replay: Path | None, first: date | None, last: date |
 
 
 @contextmanager
-def _vendor(settings: Settings, replay: Path | None, window: list[date], steps: Steps) -> Iterator[None]:
-    """The vendor's bucket for the time of the block: the real one with credentials, else the sandbox."""
+def _vendor(
+    settings: Settings, replay: Path | None, window: list[date], history: list[date], steps: Steps
+) -> Iterator[None]:
+    """The vendor for the time of the block: the real one with credentials, else the sandbox."""
     if settings.has_vendor_credentials and replay is None:
         yield
         return
-    with steps.step("Sandbox: vendor files") as step:
-        report = fill(settings, replay, window, step.advance)
-        step.note = f"{report.objects_written} objects written, {report.objects_skipped} known"
-    with serving(settings, replay):
+    with steps.step("Sandbox: vendor files and option chains") as step:
+        step.note = fill(settings, replay, window, step.advance, history=history).note
+    with serving(settings, replay, window[-1]):
         yield
 
 
-def _check_chains(desk: Desk, replay: Path, run_id: str) -> None:
-    days = archived_days(replay)
-    seen = frozenset(day for have in days.values() for day in sessions_between(have[0], have[-1])) | frozenset(
-        day for have in days.values() for day in have
-    )
-    judged = Judged(chain_archive.DATASET, seen, ARCHIVE_RULES, frozenset(days))
-    with desk.database.begin() as connection:
-        settle(connection, archive_findings(days), [judged], run_id=run_id)
+def _is_known(desk: Desk, history: Sequence[date]) -> bool:
+    """Whether every session of the history has its observation of volatility."""
+    symbols = desk.settings.watchlist
+    with desk.database.connect() as connection:
+        held = fingerprints_of(connection, "iv_percentile_cache", symbols, history[0], history[-1])
+    return {session for _, session in held} >= set(history)
 
 
-def _main_job(desk: Desk, window: list[date], steps: Steps) -> MainJobOutcome:
-    with steps.step("Main job") as step:
-        outcome = run_main_job(desk, window, on_progress=step.advance)
-        step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
+def _run(desk: Desk, name: str, window: Sequence[date], step: Step) -> JobOutcome:
+    outcome = run_job(desk, name, window, on_progress=step.advance)
+    if name != "main" and not outcome.succeeded:
+        raise Refusal(f"job {name} failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")
     return outcome

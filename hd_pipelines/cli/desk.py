@@ -1,4 +1,4 @@
-"""The desk as commands see it: settings, database at the right schema, Dagster instance, running the main job.
+"""The desk as commands see it: settings, database at the right schema, Dagster instance, running a job.
 
 Belongs here: bringing these together in one process. What runs inside is `definitions`.
 """
@@ -33,8 +33,8 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class MainJobOutcome:
-    """How a run of the main job ended."""
+class JobOutcome:
+    """How a run ended."""
 
     run_id: str
     succeeded: bool
@@ -57,16 +57,22 @@ def open_desk(settings: Settings) -> Desk:
 
 def run_main_job(
     desk: Desk, window: Sequence[date], *, on_progress: Callable[[int, int], None] = lambda _done, _of: None
-) -> MainJobOutcome:
+) -> JobOutcome:
     """Run all assets over the sessions of `window` (ascending) in this process, in one run."""
+    return run_job(desk, "main", window, on_progress=on_progress)
+
+
+def run_job(
+    desk: Desk, name: str, window: Sequence[date], *, on_progress: Callable[[int, int], None] = lambda _done, _of: None
+) -> JobOutcome:
+    """Run a job of `jobs` over the sessions of `window` (ascending) in this process, in one run."""
     from hd_pipelines.definitions import build_definitions
-    from hd_pipelines.jobs import MAIN
     from hd_pipelines.partitions import range_tags
     from hd_pipelines.resources.instance import desk_instance
 
-    log = desk.settings.home / "logs" / "main.log"
+    log = desk.settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    job = build_definitions().resolve_job_def(MAIN)
+    job = build_definitions().resolve_job_def(name)
     # dbt tells its whole story on standard output; a person wants the summary, and the story when something is wrong.
     with log.open("a") as story, redirect_stdout(story), desk_instance(desk.settings) as instance:
         result = job.with_hooks({_progress_hook(on_progress, len(job.nodes))}).execute_in_process(
@@ -76,7 +82,7 @@ def run_main_job(
             raise_on_error=False,
         )
         failed = tuple(event.step_key or "?" for event in result.all_events if event.is_step_failure)
-        return MainJobOutcome(
+        return JobOutcome(
             run_id=result.run_id,
             succeeded=result.success,
             steps=len(job.nodes),

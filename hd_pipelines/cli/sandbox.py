@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,11 +15,15 @@ import polars as pl
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.sandbox.chains import write_chain_archive
 from hd_pipelines.sandbox.full_market import generate_full_market
 from hd_pipelines.sandbox.generation import GenerationReport, generate
-from hd_pipelines.sandbox.recording import write_recording
+from hd_pipelines.sandbox.recording import has_bars, write_recording
+from hd_pipelines.sandbox.rest_market import RecordedRest, RestMarket, SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer, run_sandbox
 from hd_pipelines.settings import Settings, load_settings
+from hd_pipelines.vendor.chain_archive import archived_days
+from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.vendor.source import SandboxAddress, announce, withdraw
 
 SYNTHETIC = "synthetic"
@@ -31,21 +36,68 @@ def bucket_folder(settings: Settings, replay: Path | None) -> Path:
     return settings.home / "sandbox" / name
 
 
-def fill(settings: Settings, replay: Path | None, window: Sequence[date], on_progress: Progress) -> GenerationReport:
-    """Write the objects of `window` that are not there yet."""
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Objects of the bucket and files of the chain archive: written now, and there already."""
+
+    written: int
+    known: int
+
+    @property
+    def note(self) -> str:
+        """For a person."""
+        return f"{self.written} objects written, {self.known} known"
+
+
+def fill(
+    settings: Settings,
+    replay: Path | None,
+    window: Sequence[date],
+    on_progress: Progress,
+    *,
+    history: Sequence[date] = (),
+) -> Filled:
+    """Write what the vendor would have of `window`, as far as it is not there yet.
+
+    `history`: earlier sessions of the synthetic market of which day bars and thin chains suffice.
+    """
     folder = bucket_folder(settings, replay)
     folder.mkdir(parents=True, exist_ok=True)
+    reports: list[GenerationReport]
     if replay is None:
-        return generate(folder, window, on_progress=on_progress)
-    return write_recording(folder, replay, window[0], window[-1], on_progress=on_progress)
+        reports = [
+            generate(folder, window, on_progress=on_progress),
+            generate(folder, history, datasets=(STOCK_DAY, INDEX_DAY)),
+            write_chain_archive(folder, window, settings.watchlist, sparse_sessions=history),
+        ]
+    else:
+        reports = [write_recording(folder, replay, window[0], window[-1], on_progress)] if has_bars(replay) else []
+    return Filled(
+        written=sum(report.objects_written for report in reports),
+        known=sum(report.objects_skipped for report in reports),
+    )
+
+
+def archive_folder(settings: Settings, replay: Path | None) -> Path | None:
+    """Where a source's archived chains lie; None for a recording without chains."""
+    folder = bucket_folder(settings, None) if replay is None else replay.resolve()
+    return folder if archived_days(folder) else None
+
+
+def rest_market(settings: Settings, replay: Path | None, last: date | None = None) -> RestMarket | None:
+    """What the REST service shows: the synthetic market until the close of `last`, or a recording's chains, if any."""
+    if replay is None:
+        return SyntheticRest(last or last_completed_session(datetime.now(UTC)))
+    return RecordedRest(replay) if archive_folder(settings, replay) is not None else None
 
 
 @contextmanager
-def serving(settings: Settings, replay: Path | None) -> Iterator[str]:
+def serving(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
     """Answer on a port of this machine and announce it to this HD_HOME until the block ends; gives the URL."""
     folder = bucket_folder(settings, replay)
-    with SandboxServer(folder, port=settings.sandbox_port or 0) as server:
-        announce(settings.home, SandboxAddress(server.url, folder.name))
+    market = rest_market(settings, replay, last)
+    with SandboxServer(folder, port=settings.sandbox_port or 0, market=market) as server:
+        announce(settings.home, _address(settings, replay, server.url))
         try:
             yield server.url
         finally:
@@ -54,7 +106,7 @@ def serving(settings: Settings, replay: Path | None) -> Iterator[str]:
 
 def recording_sessions(recording: Path) -> list[date]:
     """First and last day that a recording has bars of. Raises `Refusal` for a folder without any."""
-    days: list[date] = []
+    days = [day for have in archived_days(recording).values() for day in (have[0], have[-1])]
     if (file := recording / "day_bars.parquet").is_file():
         days += (
             pl.scan_parquet(file)
@@ -66,7 +118,7 @@ def recording_sessions(recording: Path) -> list[date]:
         stamps = pl.col("window_start").dt.convert_time_zone("America/New_York").dt.date()
         days += pl.scan_parquet(file).select(stamps.min(), stamps.max().alias("last")).collect().row(0)
     if not days:
-        raise Refusal(f"{recording} is not a market recording: it has neither day_bars.parquet nor minute_bars.parquet")
+        raise Refusal(f"{recording} is not a market recording: it has neither bars nor chains")
     return [min(days), max(days)]
 
 
@@ -83,15 +135,19 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
         return
     window = recording_sessions(replay) if replay else sessions_back(last, sessions)
     with steps.step("Vendor files") as step:
-        report = fill(settings, replay, window, step.advance)
-        step.note = f"{report.objects_written} written, {report.objects_skipped} known"
+        step.note = fill(settings, replay, window, step.advance).note
     port = settings.sandbox_port or _free_port()
-    announce(settings.home, SandboxAddress(f"http://127.0.0.1:{port}", bucket_folder(settings, replay).name))
-    console().print(f"The vendor's bucket answers on http://127.0.0.1:{port}; Ctrl-C stops it.")
+    announce(settings.home, _address(settings, replay, f"http://127.0.0.1:{port}"))
+    console().print(f"The vendor's bucket and REST service answer on http://127.0.0.1:{port}; Ctrl-C stops them.")
     try:
-        run_sandbox(bucket_folder(settings, replay), port)
+        run_sandbox(bucket_folder(settings, replay), port, market=rest_market(settings, replay, window[-1]))
     finally:
         withdraw(settings.home)
+
+
+def _address(settings: Settings, replay: Path | None, url: str) -> SandboxAddress:
+    archive = archive_folder(settings, replay)
+    return SandboxAddress(url, bucket_folder(settings, replay).name, str(archive) if archive is not None else None)
 
 
 def _free_port() -> int:

@@ -69,8 +69,7 @@ def _webserver(settings: Settings) -> list[str]:
 def _sandbox(settings: Settings, steps: Steps) -> Iterator[None]:
     window = sessions_back(last_completed_session(datetime.now(UTC)), SANDBOX_SESSIONS)
     with steps.step("Sandbox: vendor files") as step:
-        report = fill(settings, None, window, step.advance)
-        step.note = f"{report.objects_written} objects written, {report.objects_skipped} known"
+        step.note = fill(settings, None, window, step.advance).note
     with serving(settings, None):
         yield
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
-from hd_pipelines.cli.desk import Desk, MainJobOutcome
+from hd_pipelines.cli.desk import Desk, JobOutcome
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.settings import Settings
 from hd_pipelines.vendor.flat_file_layout import DATASETS
@@ -50,7 +50,7 @@ def summary_of(
     desk: Desk,
     window: Sequence[date],
     source: str,
-    outcome: MainJobOutcome,
+    outcome: JobOutcome,
     *,
     seconds: float,
     steps: Mapping[str, float],

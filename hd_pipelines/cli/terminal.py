@@ -93,10 +93,10 @@ class Steps:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def step(self, title: str) -> Iterator[_Step]:
+    def step(self, title: str) -> Iterator[Step]:
         """Time one step. On a terminal it shows a bar that `advance` moves; elsewhere one line at the end."""
         began = time.perf_counter()
-        with _Step(title) as step:
+        with Step(title) as step:
             yield step
         took = time.perf_counter() - began
         self.seconds[title] = round(took, 2)
@@ -109,13 +109,15 @@ class Steps:
         return time.perf_counter() - self._began
 
 
-class _Step:
+class Step:
+    """One step under way: `advance` moves its bar, `note` is what its line says at the end."""
+
     def __init__(self, title: str) -> None:
         self.note = ""
         self._progress: Progress | None = None
         self._title = title
 
-    def __enter__(self) -> _Step:
+    def __enter__(self) -> Step:
         if console().is_terminal:
             self._progress = Progress(
                 TextColumn("  {task.description}"),

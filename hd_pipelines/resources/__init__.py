@@ -5,6 +5,7 @@ No secret is ever part of run configuration: Dagster shows that to everybody who
 
 from hd_pipelines.resources.flat_file_bucket import FlatFileBucket
 from hd_pipelines.resources.lake import Lake
+from hd_pipelines.resources.option_data import OptionData
 from hd_pipelines.resources.warehouse import Warehouse
 
-__all__ = ["FlatFileBucket", "Lake", "Warehouse"]
+__all__ = ["FlatFileBucket", "Lake", "OptionData", "Warehouse"]

@@ -18,9 +18,9 @@ from pathlib import Path
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.market import synthetic_session
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
-from hd_pipelines.vendor.flat_file_layout import DATASETS
+from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
 
-GENERATOR_VERSION = "market-2"
+GENERATOR_VERSION = "market-3"
 """Part of every object's origin; raise it whenever the same seed and session would give other bytes."""
 MANIFEST_NAME = ".sandbox-manifest.json"
 PROCESSES = 2
@@ -94,25 +94,33 @@ def put_object(bucket: Bucket, key: str, origin: str, rows: int, body: bytes) ->
     return WrittenObject(key, origin, rows, stat.st_size, stat.st_mtime_ns)
 
 
-def write_session(root: Path, seed: int, origin: str, session: date) -> list[WrittenObject]:
-    """Make the six objects of one session. Runs in worker processes."""
+def write_session(
+    root: Path, seed: int, origin: str, datasets: Sequence[FlatFileDataset], session: date
+) -> list[WrittenObject]:
+    """Make the objects of one session. Runs in worker processes."""
     bucket = Bucket(root)
     return [
         put_object(bucket, dataset.key(session), origin, len(frame), compress(csv_text(frame, dataset, session)))
         for dataset, frame in synthetic_session(seed, session).items()
+        if dataset in datasets
     ]
 
 
 def generate(
-    bucket: Path, sessions: Sequence[date], *, seed: int = 7, on_progress: Progress | None = None
+    bucket: Path,
+    sessions: Sequence[date],
+    *,
+    seed: int = 7,
+    datasets: Sequence[FlatFileDataset] = DATASETS,
+    on_progress: Progress | None = None,
 ) -> GenerationReport:
     """Have the synthetic market's objects of `sessions` in `bucket`; what is there from the same seed stays.
 
     Raises `ValueError` for a closed day or a session before `daily_paths.MARKET_EPOCH`.
     """
     origin = f"{GENERATOR_VERSION} seed={seed}"
-    keys = {session: [dataset.key(session) for dataset in DATASETS] for session in sessions}
-    write = partial(write_session, bucket, seed, origin)
+    keys = {session: [dataset.key(session) for dataset in datasets] for session in sessions}
+    write = partial(write_session, bucket, seed, origin, tuple(datasets))
     return fill(Bucket(bucket), keys, origin, partial(_on_processes, write), on_progress)
 
 

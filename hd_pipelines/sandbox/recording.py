@@ -32,6 +32,11 @@ class RecordingError(ValueError):
     """A folder that is not a recording."""
 
 
+def has_bars(recording: Path) -> bool:
+    """Whether there is anything for `write_recording`; a recording may hold option chains only."""
+    return any((recording / name).is_file() for name in _FILES.values())
+
+
 def write_recording(
     bucket: Path,
     recording: Path,

@@ -1,1 +1,6 @@
 """Sensors: outside events that start runs. Each reads a level, not an edge, and has deterministic run keys."""
+
+from hd_pipelines.sensors.automation import follow_new_greeks
+from hd_pipelines.sensors.flat_files import new_flat_files
+
+ALL_SENSORS = [new_flat_files, follow_new_greeks]

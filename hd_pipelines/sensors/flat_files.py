@@ -91,6 +91,3 @@ def new_flat_files(
     batch = batch_id(fresh)
     runs = context.instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: batch}))
     return decide(batch, sorted({r.session for r in fresh if r.session}), [run.status for run in runs])
-
-
-ALL_SENSORS = [new_flat_files]

@@ -31,10 +31,14 @@ class SandboxNotRunningError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SandboxAddress:
-    """Where the sandbox of one HD_HOME answers, and what it plays: `synthetic` or the name of a recording."""
+    """Where the sandbox of one HD_HOME answers, and what it plays: `synthetic` or the name of a recording.
+
+    `archive`: its folder of archived option chains, None without one.
+    """
 
     url: str
     plays: str
+    archive: str | None = None
 
 
 def address_file(home: Path) -> Path:
@@ -110,6 +114,14 @@ def vendor_api(settings: Settings) -> VendorApi:
     address = _running_sandbox(settings, "HD_VENDOR_API_KEY")
     _say("no vendor key: chains and yields come from the sandbox", url=address.url, plays=address.plays)
     return VendorApi(url=address.url, key=SecretStr(SANDBOX_SECRET))
+
+
+def chain_archive(settings: Settings) -> Path | None:
+    """Folder of this desk's archived chains: `HD_CHAIN_ARCHIVE`, else that of the running sandbox, else None."""
+    if settings.chain_archive is not None:
+        return settings.chain_archive
+    address = None if settings.vendor_api_key is not None else announced(settings.home)
+    return Path(address.archive) if address is not None and address.archive is not None else None
 
 
 def _running_sandbox(settings: Settings, instead: str) -> SandboxAddress:

@@ -1,0 +1,88 @@
+"""What option chains say: Greeks of every contract, how expensive volatility is, where dealer gamma lies.
+
+Belongs here: the Dagster face of the three tables. What is out of date and how it is made: `loading.greeks`,
+`loading.iv_percentiles`, `loading.gamma`. Percentiles and gamma follow new Greeks by themselves (`AutomationCondition`).
+"""
+
+import dagster as dg
+
+from hd_pipelines.assets.reporting import (
+    OWNERS,
+    TRANSIENT_RETRIES,
+    derived_metadata,
+    retrying_only_transient_errors,
+)
+from hd_pipelines.loading.gamma import refresh_gamma
+from hd_pipelines.loading.greeks import refresh_greeks
+from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.partitions import session_partitions, window
+from hd_pipelines.resources import Lake, Warehouse
+from hd_pipelines.warehouse.watchlist import active_symbols
+
+SOUND_GREEKS, SOUND_PERCENTILES, SOUND_GAMMA = "greeks_are_sound", "percentiles_are_sound", "gamma_is_sound"
+
+
+@dg.asset(
+    deps=["option_chains", "treasury_yields"],
+    partitions_def=session_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="options",
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    retry_policy=TRANSIENT_RETRIES,
+    metadata={"dagster/table_name": "public.historical_greeks"},
+)
+@retrying_only_transient_errors()
+def historical_greeks(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Implied volatility and Greeks of every contract, or the reason why not. Grain: one row per contract and snapshot."""
+    sessions = window(context)
+    with warehouse.database.connect() as connection:
+        symbols = active_symbols(connection)
+    report = refresh_greeks(
+        warehouse.database, lake.datasets, symbols=symbols, sessions=sessions, run_id=context.run.run_id
+    )
+    return dg.MaterializeResult(metadata={"sessions": len(sessions), **derived_metadata(report)})
+
+
+@dg.asset(
+    deps=["historical_greeks"],
+    partitions_def=session_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    automation_condition=dg.AutomationCondition.eager(),
+    group_name="options",
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    retry_policy=TRANSIENT_RETRIES,
+    metadata={"dagster/table_name": "public.iv_percentile_cache"},
+)
+@retrying_only_transient_errors()
+def iv_percentile_cache(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
+    """30-day implied volatility against its own 252 sessions. Grain: one row per symbol and session."""
+    sessions = window(context)
+    with warehouse.database.connect() as connection:
+        symbols = active_symbols(connection)
+    report = refresh_iv_percentiles(
+        warehouse.database, lake.datasets, symbols=symbols, sessions=sessions, run_id=context.run.run_id
+    )
+    return dg.MaterializeResult(metadata={"sessions": len(sessions), **derived_metadata(report)})
+
+
+@dg.asset(
+    deps=["historical_greeks"],
+    partitions_def=session_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    automation_condition=dg.AutomationCondition.eager(),
+    group_name="options",
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    retry_policy=TRANSIENT_RETRIES,
+    metadata={"dagster/table_name": "public.gamma_exposure_snapshots"},
+)
+@retrying_only_transient_errors()
+def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Dealer gamma in dollars per 1 % move, its walls and its zero. Grain: one row per symbol and snapshot."""
+    sessions = window(context)
+    with warehouse.database.connect() as connection:
+        symbols = active_symbols(connection)
+    report = refresh_gamma(warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id)
+    return dg.MaterializeResult(metadata={"sessions": len(sessions), **derived_metadata(report)})

@@ -1,0 +1,141 @@
+"""Which derived rows are out of date, told by fingerprints before anything is read.
+
+Belongs here: fingerprints of rows that are made from snapshots, their comparison with `derivation_manifest`, and what all
+loads of derived tables report. Which inputs a table has is in its own module.
+
+The fingerprint of a (symbol, session) lists each of its snapshots with a mark: so a snapshot that joins a session is
+computed by itself, not the twenty before it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from hd_pipelines.market.findings import Finding, Severity
+from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.warehouse.findings import Judged
+
+Pair = tuple[str, date]
+Marks = dict[datetime, str]
+"""What each snapshot of one symbol's session was made from, by its time."""
+
+Judge = Callable[[pl.DataFrame], Sequence[Finding]]
+"""An opinion on rows before they are published; an `ERROR` keeps its symbol's session back."""
+
+SCOPE: dict[str, pl.DataType | type[pl.DataType]] = {"symbol": pl.String, "session": pl.Date, "timestamp": STAMP}
+_STAMP = "%Y%m%dT%H%M%S%f"
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedReport:
+    """What a refresh did. `published`, `up_to_date`, `withheld` count (symbol, session) pairs; withheld keep their rows."""
+
+    rows: int = 0
+    published: int = 0
+    up_to_date: int = 0
+    withheld: int = 0
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass
+class Totals:
+    """A report in the making."""
+
+    up_to_date: int = 0
+    rows: int = 0
+    published: int = 0
+    withheld: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    def report(self, seconds: float) -> DerivedReport:
+        """The report."""
+        return DerivedReport(self.rows, self.published, self.up_to_date, self.withheld, tuple(self.findings), seconds)
+
+
+def digest(*parts: object) -> str:
+    """16 hex digits that change when any part does."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def written(marks: Mapping[datetime, str]) -> str:
+    """Marks as the text that is stored."""
+    return ",".join(f"{stamp.astimezone(UTC):{_STAMP}}={mark}" for stamp, mark in sorted(marks.items()))
+
+
+def read(text: str) -> Marks:
+    """The marks of a stored text. Raises `ValueError` for a text that `written` did not write."""
+    pairs = (item.split("=") for item in text.split(",") if item)
+    return {datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC): mark for stamp, mark in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """What has to be computed: `SCOPE` rows of snapshots, those that are gone among them; fingerprints of their pairs."""
+
+    scope: pl.DataFrame
+    fingerprints: Mapping[Pair, str]
+    up_to_date: int
+
+
+def outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> Outdated:
+    """Snapshots whose `wanted` mark is not the `stored` one, and stored ones of the same pairs that are gone."""
+    rows: list[tuple[str, date, datetime]] = []
+    fingerprints = {}
+    for (symbol, session), marks in sorted(wanted.items()):
+        held = read(stored.get((symbol, session), ""))
+        changed = sorted(stamp for stamp in marks.keys() | held.keys() if marks.get(stamp) != held.get(stamp))
+        if changed:
+            fingerprints[symbol, session] = written(marks)
+            rows += [(symbol, session, stamp) for stamp in changed]
+    return Outdated(pl.DataFrame(rows, schema=SCOPE, orient="row"), fingerprints, len(wanted) - len(fingerprints))
+
+
+def span(sessions: pl.Series) -> tuple[date, date]:
+    """First and last of at least one session."""
+    days = sessions.unique().sort().to_list()
+    return days[0], days[-1]
+
+
+def portions(scope: pl.DataFrame, size: Mapping[Pair, int], most: int) -> Iterator[pl.DataFrame]:
+    """`scope` cut between sessions, ascending, so that the `size`s of its pairs stay below `most` where a session allows."""
+    portion: list[pl.DataFrame] = []
+    total = 0
+    for _, of_session in scope.sort("session").group_by("session", maintain_order=True):
+        rows = sum(size[pair] for pair in of_session.select("symbol", "session").unique().iter_rows())
+        if portion and total + rows > most:
+            yield pl.concat(portion)
+            portion, total = [], 0
+        portion.append(of_session)
+        total += rows
+    if portion:
+        yield pl.concat(portion)
+
+
+def split_withheld(
+    rows: pl.DataFrame, scope: pl.DataFrame, findings: Iterable[Finding], session: str = "session"
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """`rows` and `scope` without the pairs of an `ERROR`, and how many those are. `session` names the rows' column."""
+    bad = {(f.subject, f.session) for f in findings if f.severity is Severity.ERROR and f.session is not None}
+    if not bad:
+        return rows, scope, 0
+    pairs = pl.DataFrame(sorted(bad), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
+    kept = rows.join(pairs, left_on=["symbol", session], right_on=["symbol", "session"], how="anti")
+    return (
+        kept,
+        scope.join(pairs, on=["symbol", "session"], how="anti"),
+        scope.join(pairs, on=["symbol", "session"], how="semi").select("symbol", "session").n_unique(),
+    )
+
+
+def judged(table: str, scope: pl.DataFrame) -> list[Judged]:
+    """Exactly the pairs of `scope`: earlier findings about other symbols of the same sessions stay open."""
+    return [
+        Judged(table, frozenset({session}), None, frozenset(of_session["symbol"]))
+        for (session,), of_session in scope.group_by("session")
+    ]

@@ -1,0 +1,95 @@
+"""From valued chains to `gamma_exposure_snapshots`: what is out of date, sum it up, publish it.
+
+Belongs here: the order of those steps. The sums, levels and classes are `analytics.gamma_exposure`.
+
+Positioning is judged against the symbol's own earlier snapshots, which the table keeps for 90 days: portions are therefore
+published oldest first, and each reads what is there before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from hd_pipelines.analytics.gamma_exposure import snapshots
+from hd_pipelines.loading.derivation import (
+    DerivedReport,
+    Judge,
+    Totals,
+    digest,
+    judged,
+    outdated,
+    portions,
+    read,
+    span,
+    split_withheld,
+)
+from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.option_queries import gamma_history, read_valued
+from hd_pipelines.warehouse.option_rows import publish_rows
+
+TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
+SUMMATION = 1
+"""Raised when the same valued chains would give other rows."""
+MOST_CONTRACTS_AT_ONCE = 500_000
+SUMMED_FROM = (
+    *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
+    *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
+    *("open_interest", "open_interest_as_of", "implied_volatility", "iv_reason", "gamma", "root"),
+)
+"""Columns of `VALUED` that a gamma snapshot is made of."""
+
+
+def refresh_gamma(
+    database: Database,
+    *,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    run_id: str | None = None,
+    judge: Judge | None = None,
+) -> DerivedReport:
+    """Bring the gamma exposure of `symbols` in `sessions` (ascending) up to date with `historical_greeks`."""
+    began = time.perf_counter()
+    first, last = sessions[0], sessions[-1]
+    with database.connect() as connection:
+        sources = fingerprints_of(connection, SOURCE, symbols, first, last)
+        stored = fingerprints_of(connection, TABLE, symbols, first, last)
+        contracts = rows_of(connection, SOURCE, symbols, first, last)
+    wanted = {
+        pair: {stamp: digest(SUMMATION, mark) for stamp, mark in read(text).items()} for pair, text in sources.items()
+    }
+    due = outdated(wanted, stored)
+    totals = Totals(up_to_date=due.up_to_date)
+    for portion in portions(due.scope, contracts, MOST_CONTRACTS_AT_ONCE):
+        rows = _rows(database, portion)
+        findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
+        accepted, scope, withheld = split_withheld(rows, portion, findings)
+        pairs = set(scope.select("symbol", "session").iter_rows())
+        report = publish_rows(
+            database,
+            TABLE,
+            accepted,
+            scope=scope,
+            fingerprints={pair: due.fingerprints[pair] for pair in pairs},
+            findings=findings,
+            judged=judged(TABLE, portion),
+            run_id=run_id,
+        )
+        totals.rows += report.written
+        totals.published += len(pairs)
+        totals.withheld += withheld
+        totals.findings += findings
+    return totals.report(time.perf_counter() - began)
+
+
+def _rows(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
+    names = sorted(scope["symbol"].unique())
+    first, last = span(scope["session"])
+    with database.connect() as connection:
+        valued = read_valued(connection, names, first, last, columns=SUMMED_FROM)
+        history = gamma_history(connection, names, last + timedelta(days=1))
+    return snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)

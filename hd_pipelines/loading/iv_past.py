@@ -1,0 +1,89 @@
+"""Each symbol's own past of 30-day volatility while chains are being valued: the ground for a contract's rank.
+
+Belongs here: where the earlier sessions' values come from. Published observations are read once; those of sessions that
+are valued but not observed yet (the load before died, or they belong to this very load) are observed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from hd_pipelines.analytics.constant_maturity import observe
+from hd_pipelines.analytics.iv_percentile import WINDOW, Floats, against_history, session_observations
+from hd_pipelines.loading.derivation import span
+from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.warehouse.derivations import fingerprints_of
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.option_queries import iv_history, read_valued
+
+OBSERVED_FROM = (
+    *("symbol", "timestamp", "session", "kind", "expiration", "settles_at", "years", "strike", "option_type"),
+    *("forward", "implied_volatility", "delta", "price_source"),
+)
+"""Columns of `VALUED` that an observation is made of."""
+
+
+class IvPast:
+    """Values by symbol and session, growing as portions are valued. Portions come in order of time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, dict[date, float]] = {}
+
+    def ranked(self, valued: pl.DataFrame) -> pl.DataFrame:
+        """`valued` (`VALUED`) with `iv_rank` and `iv_percentile`: each contract's volatility in its underlying's past.
+
+        Ranked against the 252 sessions before its own; null where fewer than 126 of them have a value.
+        """
+        if valued.is_empty():
+            return valued.with_columns(iv_rank=pl.lit(None, pl.Float64), iv_percentile=pl.lit(None, pl.Float64))
+        self._recall(sorted(valued["symbol"].unique()), span(valued["session"])[0])
+        for symbol, session, value in _closes(valued):
+            self._known[symbol][session] = value
+        ranked = []
+        for rows in valued.partition_by("symbol", "session", maintain_order=True):
+            symbol, session = rows.select("symbol", "session").row(0)
+            iv = rows["implied_volatility"].fill_null(np.nan).to_numpy()
+            rank, percentile = against_history(iv, self._before(symbol, session))
+            ranked.append(
+                rows.with_columns(
+                    pl.Series("iv_rank", rank, nan_to_null=True),
+                    pl.Series("iv_percentile", percentile, nan_to_null=True),
+                )
+            )
+        return pl.concat(ranked)
+
+    def _before(self, symbol: str, session: date) -> Floats:
+        known = self._known[symbol]
+        days = sessions_back(session, WINDOW + 1)[:-1]
+        return np.array([known.get(day, np.nan) for day in days])
+
+    def _recall(self, symbols: list[str], first: date) -> None:
+        new = [symbol for symbol in symbols if symbol not in self._known]
+        if not new:
+            return
+        begin = sessions_back(first, WINDOW + 1)[0]
+        with self._database.connect() as connection:
+            stored = iv_history(connection, new, date.max)
+            valued = set(fingerprints_of(connection, "historical_greeks", new, begin, date.max))
+            unobserved = valued - set(stored.select("symbol", "date").iter_rows())
+            for symbol in new:
+                of_symbol = stored.filter(pl.col("symbol") == symbol)
+                self._known[symbol] = _values(of_symbol.select("date", "iv30"))
+            for symbol, session in sorted(unobserved):
+                rows = read_valued(connection, [symbol], session, session, columns=OBSERVED_FROM)
+                self._known[symbol] |= {day: value for _, day, value in _closes(rows)}
+
+
+def _closes(valued: pl.DataFrame) -> list[tuple[str, date, float]]:
+    observed = session_observations(observe(valued)).drop_nulls("current_iv")
+    return list(observed.select("symbol", "date", "current_iv").iter_rows())
+
+
+def _values(rows: pl.DataFrame) -> dict[date, float]:
+    known: Mapping[date, float] = dict(rows.drop_nulls("iv30").iter_rows())
+    return dict(known)

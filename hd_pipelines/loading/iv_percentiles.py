@@ -1,0 +1,117 @@
+"""From valued chains to `iv_percentile_cache`: observe what changed, rank it and all that follows, publish.
+
+Belongs here: the order of those steps. What an observation is: `analytics.constant_maturity` and `model_free`; rank and
+percentile: `analytics.iv_percentile`.
+
+A session's observation is out of date when its valued chains, or the version of this code, are not what it was made from.
+Its row also depends on the 252 sessions before: so from the first new observation of a symbol on, all rows that are
+published are ranked again, from the table itself. Rows that come out the same are not written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import polars as pl
+
+from hd_pipelines.analytics.constant_maturity import observe
+from hd_pipelines.analytics.iv_percentile import OBSERVATIONS, WINDOW, percentile_rows, session_observations
+from hd_pipelines.analytics.model_free import model_free_volatility
+from hd_pipelines.lake import Lake
+from hd_pipelines.loading.derivation import (
+    DerivedReport,
+    Judge,
+    Pair,
+    Totals,
+    digest,
+    judged,
+    portions,
+    span,
+    split_withheld,
+)
+from hd_pipelines.loading.iv_past import OBSERVED_FROM
+from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.option_queries import iv_percentiles, read_valued
+from hd_pipelines.warehouse.option_rows import publish_rows
+
+TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
+OBSERVATION = 1
+"""Raised when the same valued chains would give another observation; observed again then."""
+MOST_CONTRACTS_AT_ONCE = 500_000
+_PAIRS = {"symbol": pl.String, "session": pl.Date}
+
+
+def refresh_iv_percentiles(
+    database: Database,
+    lake: Lake,
+    *,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    run_id: str | None = None,
+    judge: Judge | None = None,
+) -> DerivedReport:
+    """Bring the volatility percentiles of `symbols` in `sessions` (ascending) up to date with `historical_greeks`."""
+    began = time.perf_counter()
+    with database.connect() as connection:
+        sources = fingerprints_of(connection, SOURCE, symbols, sessions[0], sessions[-1])
+        stored = fingerprints_of(connection, TABLE, symbols, sessions[0], date.max)
+        contracts = rows_of(connection, SOURCE, symbols, sessions[0], sessions[-1])
+    wanted = {pair: digest(OBSERVATION, mark) for pair, mark in sources.items()}
+    due = {pair: mark for pair, mark in wanted.items() if stored.get(pair) != mark}
+    totals = Totals(up_to_date=len(wanted) - len(due))
+    if not due:
+        return totals.report(time.perf_counter() - began)
+    observed = _observe(database, lake, due, contracts)
+    rows, scope = _ranked(database, observed, due)
+    findings = list(judge(rows)) if judge is not None else []
+    accepted, kept, withheld = split_withheld(rows, scope, findings, session="date")
+    pairs = list(kept.iter_rows())
+    report = publish_rows(
+        database,
+        TABLE,
+        accepted,
+        scope=kept,
+        fingerprints={pair: due.get(pair) or stored[pair] for pair in pairs},
+        findings=findings,
+        judged=judged(TABLE, scope),
+        run_id=run_id,
+    )
+    totals.rows, totals.published, totals.withheld = report.written, len(due.keys() & set(pairs)), withheld
+    totals.findings += findings
+    return totals.report(time.perf_counter() - began)
+
+
+def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts: Mapping[Pair, int]) -> pl.DataFrame:
+    """`OBSERVATIONS` of the pairs that are due."""
+    curve = lake.treasury_yields.read()
+    observed = []
+    for portion in portions(pl.DataFrame(list(due), schema=_PAIRS, orient="row"), contracts, MOST_CONTRACTS_AT_ONCE):
+        names = sorted(portion["symbol"].unique())
+        first, last = span(portion["session"])
+        with database.connect() as connection:
+            valued = read_valued(connection, names, first, last, columns=OBSERVED_FROM)
+        chains = lake.chains.read([ticker_of(name) for name in names], first, last)
+        found = session_observations(observe(valued), model_free_volatility(chains, curve))
+        observed.append(found.join(portion, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
+    return pl.concat(observed)
+
+
+def _ranked(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of the due pairs and of all published later ones, and the scope that they fill."""
+    first = dict(observed.group_by("symbol").agg(pl.col("date").min()).iter_rows())
+    for symbol, session in due:
+        first[symbol] = min(first.get(symbol, session), session)
+    with database.connect() as connection:
+        held = iv_percentiles(connection, sorted(first), sessions_back(min(first.values()), WINDOW + 1)[0], date.max)
+    again = pl.DataFrame(list(due), schema={"symbol": pl.String, "date": pl.Date}, orient="row")
+    kept = held.select(list(OBSERVATIONS)).join(again, on=["symbol", "date"], how="anti")
+    rows = percentile_rows(pl.concat([kept, observed]))
+    since = pl.DataFrame(list(first.items()), schema={"symbol": pl.String, "since": pl.Date}, orient="row")
+    rows = rows.join(since, on="symbol").filter(pl.col("date") >= pl.col("since")).drop("since")
+    scope = pl.concat([rows.select("symbol", session="date"), again.select("symbol", session="date")]).unique()
+    return rows, scope

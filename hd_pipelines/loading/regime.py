@@ -1,0 +1,118 @@
+"""From the lake's day bars to `market_regime_history`: what is out of date, measure it, decide it, publish it.
+
+Belongs here: the order of those steps and what a session's row is made from. Measures: `analytics.regime_inputs`; rules
+and memory: `analytics.regime`.
+
+A row depends on a year of sessions before it. Its fingerprint names the files of all of them, so a file of last spring
+that is published anew brings every later row up for decision; rows that come out the same are not written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import polars as pl
+
+from hd_pipelines.analytics.put_call import VOLUMES, option_volumes
+from hd_pipelines.analytics.regime import regime_rows, sessions_without_vix
+from hd_pipelines.analytics.regime_inputs import WARM_UP_SESSIONS, measure
+from hd_pipelines.analytics.volatility_index import VIX
+from hd_pipelines.lake import Lake
+from hd_pipelines.loading.derivation import DerivedReport, digest
+from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.sessions import sessions_back, sessions_between
+from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
+from hd_pipelines.warehouse import queries
+from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.findings import Judged
+from hd_pipelines.warehouse.option_queries import regime_history
+from hd_pipelines.warehouse.option_rows import publish_rows
+
+TABLE = "market_regime_history"
+DECISION = 1
+"""Raised when the same files would give another regime."""
+MEMORY_SESSIONS = 30
+"""Published rows before the first that is decided anew; a regime's memory is shorter."""
+SOURCES = (STOCK_DAY, INDEX_DAY, OPTION_DAY)
+Judge = Callable[[pl.DataFrame], Sequence[Finding]]
+
+
+def refresh_regime(
+    database: Database, lake: Lake, *, sessions: Sequence[date], run_id: str | None = None, judge: Judge | None = None
+) -> DerivedReport:
+    """Bring the market regime of `sessions` (ascending), and of published later ones, up to date with the lake.
+
+    Sessions whose VIX is not in the lake get a finding and no row. Raises what lake and warehouse raise.
+    """
+    began = time.perf_counter()
+    warm_up = sessions_back(sessions[0], WARM_UP_SESSIONS + 1)[0]
+    with database.connect() as connection:
+        stored = fingerprints_of(connection, TABLE, [MARKET], sessions[0], date.max)
+        last = max([sessions[-1], *(session for _, session in stored)])
+        loads = queries.current_loads(connection, [dataset.name for dataset in SOURCES], warm_up, last)
+        before = regime_history(connection, sessions_back(sessions[0], MEMORY_SESSIONS + 1)[0], sessions[0])
+    files = {(load.dataset, load.session): load.sha256 for load in loads}
+    axis = sessions_between(warm_up, last)
+    own = {day: digest(*(files.get((dataset.name, day), "") for dataset in SOURCES)) for day in axis}
+    known = {day for dataset, day in files if dataset in {STOCK_DAY.name, INDEX_DAY.name}}
+    wanted = {
+        (MARKET, day): digest(DECISION, *(own[earlier] for earlier in axis[position - WARM_UP_SESSIONS : position + 1]))
+        for position, day in enumerate(axis)
+        if position >= WARM_UP_SESSIONS and day in known
+    }
+    if all(stored.get(pair) == mark for pair, mark in wanted.items()):
+        return DerivedReport(up_to_date=len(wanted), seconds=time.perf_counter() - began)
+    inputs = measure(
+        lake.read(STOCK_DAY, warm_up, last),
+        lake.read(INDEX_DAY, warm_up, last),
+        _volumes(lake, sessions[0], last),
+    ).filter(pl.col("date").is_in([day for _, day in wanted]))
+    rows = regime_rows(inputs, before.filter(pl.col("date") < sessions[0]))
+    findings = [*_without_vix(sessions_without_vix(inputs)), *(judge(rows) if judge is not None else ())]
+    bad = {finding.session for finding in findings if finding.severity is Severity.ERROR}
+    accepted = rows.filter(~pl.col("date").is_in(list(bad)))
+    scope = {pair: mark for pair, mark in wanted.items() if pair[1] not in bad}
+    report = publish_rows(
+        database,
+        TABLE,
+        accepted,
+        scope=pl.DataFrame({"session": [day for _, day in scope]}, schema={"session": pl.Date}),
+        fingerprints=scope,
+        findings=findings,
+        judged=[Judged(TABLE, frozenset(day for _, day in wanted))],
+        run_id=run_id,
+    )
+    published = sum(stored.get(pair) != mark for pair, mark in scope.items())
+    return DerivedReport(
+        rows=report.written,
+        published=published,
+        up_to_date=len(scope) - published,
+        withheld=len(wanted) - len(scope),
+        findings=tuple(findings),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _volumes(lake: Lake, first: date, last: date) -> pl.DataFrame:
+    """Session by session: a full market's options are too many to hold a year of them."""
+    held = [day for day in lake.sessions(OPTION_DAY) if first <= day <= last]
+    volumes = [option_volumes(lake.scan(OPTION_DAY, day, day)) for day in held]
+    return pl.concat(volumes) if volumes else pl.DataFrame(schema=VOLUMES)
+
+
+def _without_vix(sessions: Sequence[date]) -> list[Finding]:
+    return [
+        Finding(
+            rule=Rule.SYMBOL_MISSING,
+            severity=Severity.WARNING,
+            dataset=TABLE,
+            session=session,
+            subject=VIX,
+            detail="No VIX close in the lake, so this session has no regime.",
+            cure="Load the day bars of the indices for it; the vendor's index plan is needed.",
+        )
+        for session in sessions
+    ]

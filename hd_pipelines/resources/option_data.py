@@ -1,0 +1,44 @@
+"""Where option chains and Treasury yields come from, as a resource: the vendor's REST service, an archive, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from hd_pipelines.settings import load_settings
+from hd_pipelines.vendor.rest import VendorApi
+from hd_pipelines.vendor.source import SandboxNotRunningError, chain_archive, vendor_api
+
+
+class OptionData(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The vendor with a key, this machine's sandbox without; and an archive of chains, if there is one."""
+
+    _api: VendorApi | None = PrivateAttr(default=None)
+
+    @property
+    def archive(self) -> Path | None:
+        """Folder of archived chains, or None."""
+        return chain_archive(load_settings())
+
+    @property
+    def api(self) -> VendorApi:
+        """A client of the REST service. Raises `SandboxNotRunningError` without a key and without a sandbox."""
+        if self._api is None:
+            self._api = vendor_api(load_settings())
+        return self._api
+
+    @property
+    def api_if_any(self) -> VendorApi | None:
+        """The client, or None where there is neither a key nor a running sandbox."""
+        try:
+            return self.api
+        except SandboxNotRunningError:
+            return None
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Give connections back; the next run may find the sandbox on another port."""
+        if self._api is not None:
+            self._api.close()
+            self._api = None
