@@ -1,0 +1,147 @@
+"""What the rows of `gamma_exposure_snapshots` must meet before they are published.
+
+Belongs here: the rules on a snapshot's gamma. Signs are those of `SignModel.NAIVE_CALLS_LONG`; totals are added up again
+from their parts, by strike and by expiration too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from hd_pipelines.checks.table_suite import (
+    TableRules,
+    TableSuite,
+    at_least,
+    at_most,
+    contradictions,
+    differ,
+    finite,
+    known,
+    never,
+    not_finite,
+    ordered,
+    unique,
+    within,
+    words,
+)
+from hd_pipelines.market.vocabulary import (
+    DealerPositioning,
+    ExpectedBehavior,
+    PositioningStrength,
+    SignModel,
+    SnapshotKind,
+)
+
+SEARCH = 0.15
+"""Share of spot within which zero gamma is looked for."""
+_STRIKES = (
+    *("max_call_oi_strike", "max_put_oi_strike", "max_call_volume_strike", "max_put_volume_strike"),
+    *("call_wall", "put_wall", "absolute_gamma_strike", "gamma_wall_resistance", "gamma_wall_support", "max_pain"),
+)
+_COUNTS = (
+    *("total_call_oi", "total_put_oi", "total_call_volume", "total_put_volume"),
+    *("n_history", "contracts", "contracts_valued"),
+)
+_RATIOS = ("gamma_skew", "put_call_oi_ratio", "put_call_volume_ratio")
+_SHARES = ("gamma_wall_resistance_strength", "gamma_wall_support_strength", "zero_dte_share", "oi_coverage")
+_DOCUMENTS = ("gamma_by_strike", "gamma_by_expiration", "oi_by_strike", "volume_by_strike", "zero_gamma_crossings")
+_CENTS_PER_PART = 0.01
+_ROUNDING = 1e-6
+"""Of a share: a sum of parts may leave the sum of all by this."""
+
+
+def gamma_suite() -> TableSuite:
+    """Judges frames `SNAPSHOT_COLUMNS`."""
+    return TableSuite(TableRules("gamma_exposure_snapshots", ("symbol", "timestamp"), _facts, _expectations))
+
+
+def _contradictions() -> Mapping[str, pl.Expr]:
+    gex, spot, zero = pl.col("gex_usd_per_1pct"), pl.col("underlying_price"), pl.col("zero_gamma")
+    call, put = pl.col("call_gex_usd_per_1pct").fill_null(0.0), pl.col("put_gex_usd_per_1pct").fill_null(0.0)
+    gross = call.abs() + put.abs()
+    shares = pl.col("call_gamma").fill_null(0.0), pl.col("put_gamma").fill_null(0.0)
+    position = pl.col("dealer_positioning")
+    return {
+        "snapshot_is_named": pl.col("symbol").is_null() | (pl.col("symbol") == ""),
+        "session_is_the_day_of_the_timestamp": pl.col("timestamp").dt.date() != pl.col("session"),
+        "calls_and_puts_add_up": (gex - call - put).abs() > 1e-9 * gross + 1e-6,
+        "shares_of_calls_and_puts_add_up": (pl.col("total_gamma") - shares[0] - shares[1]).abs()
+        > 1e-9 * (shares[0].abs() + shares[1].abs()) + 1e-6,
+        "strikes_add_up": _parts_miss(gex, "gamma_by_strike"),
+        "expirations_add_up": _parts_miss(gex, "gamma_by_expiration"),
+        "notional_is_100_times_the_exposure": differ(pl.col("total_gamma_notional"), 100 * gex, 1e-6),
+        "dealer_net_gamma_is_the_exposure": pl.col("dealer_net_gamma").ne_missing(gex),
+        "positioning_has_the_sign_of_the_exposure": ((position == DealerPositioning.LONG_GAMMA.value) & (gex <= 0))
+        | ((position == DealerPositioning.SHORT_GAMMA.value) & (gex >= 0)),
+        "no_positioning_or_strength_has_a_reason": (position.is_null() | pl.col("positioning_strength").is_null())
+        != pl.col("positioning_reason").is_not_null(),
+        "behavior_goes_with_positioning": position.is_null() != pl.col("expected_behavior").is_null(),
+        "no_zero_gamma_has_a_reason": zero.is_null() & pl.col("zero_gamma_reason").is_null(),
+        "a_zero_gamma_has_no_reason": zero.is_not_null() & pl.col("zero_gamma_reason").is_not_null(),
+        "zero_gamma_is_one_of_the_crossings": zero.is_null() != (pl.col("zero_gamma_crossings") == "[]"),
+        "zero_gamma_is_near_the_spot": (zero / spot - 1).abs() > SEARCH + _ROUNDING,
+        "resistance_is_above_the_spot": pl.col("gamma_wall_resistance") <= spot,
+        "support_is_below_the_spot": pl.col("gamma_wall_support") >= spot,
+        "distances_are_those_of_the_levels": pl.any_horizontal(
+            ((pl.col(level) / spot - 1) * 100 - pl.col(f"distance_to_{name}_pct")).abs() > _ROUNDING
+            for level, name in (
+                ("gamma_wall_resistance", "resistance"),
+                ("gamma_wall_support", "support"),
+                ("zero_gamma", "zero_gamma"),
+            )
+        ),
+        "coverage_is_the_share_of_valued_contracts": (
+            pl.col("contracts_valued") - pl.col("oi_coverage") * pl.col("contracts")
+        ).abs()
+        > _ROUNDING * pl.col("contracts"),
+        "open_interest_is_of_an_earlier_session": pl.col("open_interest_as_of") >= pl.col("session"),
+        "pain_and_focus_are_not_past": pl.min_horizontal("max_pain_expiration", "expiration_focus") < pl.col("session"),
+        "documents_are_lists": pl.any_horizontal(
+            ~(pl.col(name).str.starts_with("[") & pl.col(name).str.ends_with("]")) for name in _DOCUMENTS
+        ),
+    }
+
+
+def _parts_miss(total: pl.Expr, document: str) -> pl.Expr:
+    """Whether the parts of a JSON column, each rounded to a cent, miss the total; null where it has none."""
+    parts = pl.col(document).str.extract_all(r'"net":-?[0-9.eE+-]+')
+    numbers = parts.list.eval(pl.element().str.slice(6).cast(pl.Float64, strict=False))
+    tolerance = _CENTS_PER_PART * numbers.list.len() + 1e-9 * total.abs()
+    return (numbers.list.len() > 0) & ((numbers.list.sum() - total).abs() > tolerance)
+
+
+def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+    facts = frame.with_columns(not_finite(frame.schema), *contradictions(_contradictions()))
+    return {"snapshots": facts.drop(*_DOCUMENTS, "expirations_included", strict=False)}
+
+
+def _expectations() -> Mapping[str, Sequence[Any]]:
+    return {
+        "snapshots": [
+            *unique("symbol_has_one_row_per_snapshot", ["symbol", "timestamp"]),
+            *unique("id_comes_once", ["id"]),
+            *known("snapshot_is_known", ["id", "timestamp", "session", "contracts", "contracts_valued"]),
+            *finite(),
+            *never(_contradictions()),
+            *at_least("underlying_price_is_positive", ["underlying_price"], 0, above=True),
+            *(each for name in _STRIKES for each in at_least(f"{name}_is_positive", [name], 0, above=True)),
+            *at_least("calls_are_not_negative", ["call_gex_usd_per_1pct", "call_gamma"], 0),
+            *at_most("puts_are_not_positive", ["put_gex_usd_per_1pct", "put_gamma"], 0),
+            *(each for name in (*_COUNTS, *_RATIOS) for each in at_least(f"{name}_is_not_negative", [name], 0)),
+            *(each for name in _SHARES for each in within(f"{name}_is_from_0_to_1", [name], 0, 1 + _ROUNDING)),
+            *ordered("no_more_valued_than_there_are", ("contracts", "contracts_valued")),
+            *known("words_are_known", ["kind", "sign_model"]),
+            *words(
+                {
+                    "kind": SnapshotKind,
+                    "dealer_positioning": DealerPositioning,
+                    "positioning_strength": PositioningStrength,
+                    "expected_behavior": ExpectedBehavior,
+                    "sign_model": SignModel,
+                }
+            ),
+        ]
+    }

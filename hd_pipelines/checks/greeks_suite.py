@@ -1,0 +1,119 @@
+"""What the rows of `historical_greeks` must meet before they are published.
+
+Belongs here: the rules on valued contracts. A whole snapshot is withheld if one of its contracts breaks a rule: where
+one Greek has the wrong sign, the others are not to be trusted either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from hd_pipelines.checks.table_suite import (
+    TableRules,
+    TableSuite,
+    at_least,
+    finite,
+    known,
+    never,
+    not_finite,
+    within,
+    words,
+)
+from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
+from hd_pipelines.pricing.reasons import Reason
+
+GREEKS = ("delta", "gamma", "theta", "vega", "rho")
+HIGHEST_VOLATILITY = 50.0
+"""Per year. Options of the last minutes reach 10; more is a price in another unit."""
+DELTA_ROUNDING = 0.02
+"""A spot delta is at most exp(-qT), and the carry that parity implies is good to a few tenths of a percent."""
+
+_VOCABULARY = {
+    "kind": SnapshotKind,
+    "option_type": OptionType,
+    "exercise_style": ExerciseStyle,
+    "price_source": PriceSource,
+    "iv_reason": Reason,
+}
+_POSITIVE = ("strike", "shares_per_contract", "underlying_price", "forward", "discount", "implied_volatility")
+_NEVER_NEGATIVE = (
+    *("bid", "ask", "last", "mid_price", "volume", "open_interest", "price_age_seconds"),
+    *("gamma", "vega"),
+)
+_SHARES = ("iv_rank", "iv_percentile")
+_NAMES = ("symbol", "contract_ticker", "timestamp", "session", "kind", "root", "expiration", "strike", "option_type")
+
+
+def greeks_suite() -> TableSuite:
+    """Judges frames `VALUED`, with or without `iv_rank` and `iv_percentile`."""
+    return TableSuite(TableRules("historical_greeks", ("symbol", "timestamp"), _facts, _expectations))
+
+
+def _contradictions() -> Mapping[str, pl.Expr]:
+    volatility, delta = pl.col("implied_volatility"), pl.col("delta")
+    is_call = pl.col("option_type") == OptionType.CALL.value
+    has_greek = pl.any_horizontal(pl.col(GREEKS).is_not_null())
+    lacks_greek = pl.any_horizontal(pl.col(GREEKS).is_null())
+    return {
+        "contract_has_its_names": pl.any_horizontal(
+            *(pl.col(name).is_null() for name in _NAMES),
+            *(pl.col(name) == "" for name in ("symbol", "contract_ticker", "root")),
+        ),
+        "session_is_the_day_of_the_timestamp": pl.col("timestamp").dt.date() != pl.col("session"),
+        "dte_counts_days_to_expiration": pl.col("dte")
+        != (pl.col("expiration") - pl.col("session")).dt.total_days().cast(pl.Int32),
+        "no_volatility_has_a_reason": volatility.is_null() & pl.col("iv_reason").is_null(),
+        "a_volatility_has_no_reason": volatility.is_not_null() & pl.col("iv_reason").is_not_null(),
+        "greeks_need_a_volatility": volatility.is_null() & has_greek,
+        "a_volatility_has_all_greeks": volatility.is_not_null() & lacks_greek,
+        "a_volatility_comes_from_a_price": volatility.is_not_null() & ~(pl.col("mid_price") > 0).fill_null(value=False),
+        "a_volatility_needs_time_left": volatility.is_not_null() & ~(pl.col("years") > 0).fill_null(value=False),
+        "a_crossed_quote_is_not_valued": volatility.is_not_null() & (pl.col("bid") > pl.col("ask")),
+        "call_delta_is_from_0_to_1": is_call & ~delta.is_between(0, 1 + DELTA_ROUNDING),
+        "put_delta_is_from_minus_1_to_0": ~is_call & ~delta.is_between(-1 - DELTA_ROUNDING, 0),
+        "open_interest_is_of_an_earlier_session": pl.col("open_interest_as_of") >= pl.col("session"),
+    }
+
+
+def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+    """One row per snapshot: lowest and highest of its numbers, how many contracts contradict themselves; its words."""
+    missing = [pl.lit(None, pl.Float64).alias(name) for name in _SHARES if name not in frame.columns]
+    rows = frame.with_columns(*missing)
+    contradictions = _contradictions()
+    snapshots = (
+        rows.with_columns(not_finite(rows.schema))
+        .group_by("symbol", "timestamp", maintain_order=True)
+        .agg(
+            *(pl.col(name).min().alias(f"{name}_min") for name in (*_POSITIVE, *_NEVER_NEGATIVE, *_SHARES)),
+            *(pl.col(name).max().alias(f"{name}_max") for name in ("implied_volatility", *_SHARES)),
+            pl.col("not_finite").drop_nulls().first(),
+            contract_comes_once=pl.len() - pl.col("contract_ticker").n_unique(),
+            **{rule: broken.fill_null(value=False).sum() for rule, broken in contradictions.items()},
+        )
+    )
+    spoken = rows.select("symbol", "timestamp", *_VOCABULARY).unique(maintain_order=True)
+    return {"snapshots": snapshots, "words": spoken}
+
+
+def _expectations() -> Mapping[str, Sequence[Any]]:
+    return {
+        "snapshots": [
+            *finite(),
+            *never(["contract_comes_once", *_contradictions()]),
+            *(each for name in _POSITIVE for each in at_least(f"{name}_is_positive", [f"{name}_min"], 0, above=True)),
+            *(each for name in _NEVER_NEGATIVE for each in at_least(f"{name}_is_not_negative", [f"{name}_min"], 0)),
+            *within("implied_volatility_is_plausible", ["implied_volatility_max"], 0, HIGHEST_VOLATILITY),
+            *(
+                each
+                for name in _SHARES
+                for each in within(f"{name}_is_from_0_to_1", [f"{name}_min", f"{name}_max"], 0, 1)
+            ),
+        ],
+        "words": [
+            *known("words_are_known", ("kind", "option_type", "exercise_style", "price_source")),
+            *words(_VOCABULARY),
+        ],
+    }

@@ -1,0 +1,106 @@
+"""What the rows of `iv_percentile_cache` must meet before they are published.
+
+Belongs here: the rules on a symbol's session. Rank and z-score are computed again from the window's own statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from hd_pipelines.analytics.iv_classes import PercentileReason
+from hd_pipelines.checks.table_suite import (
+    TableRules,
+    TableSuite,
+    at_least,
+    contradictions,
+    differ,
+    finite,
+    known,
+    never,
+    not_finite,
+    ordered,
+    unique,
+    within,
+    words,
+)
+from hd_pipelines.market.vocabulary import IvRecommendation, IvRegime, IvTrend, PriceSource
+
+WINDOW, FEWEST = 252, 126
+HIGHEST_VOLATILITY = 10.0
+"""Per year, at 30 days: GameStop's of January 2021 was about 6."""
+_OBSERVED = ("current_iv", "current_iv_call", "current_iv_put", "iv30", "model_free_iv30")
+_STATISTICS = ("iv_52w_high", "iv_52w_low", "iv_52w_mean", "iv_52w_median", "iv_52w_stddev")
+_ROUNDING = 1e-9
+
+
+def iv_percentile_suite() -> TableSuite:
+    """Judges frames with the columns that `iv_percentile.percentile_rows` returns."""
+    return TableSuite(TableRules("iv_percentile_cache", ("symbol", "date"), _facts, _expectations))
+
+
+def _contradictions() -> Mapping[str, pl.Expr]:
+    iv, rank, percentile = pl.col("iv30"), pl.col("iv_rank"), pl.col("iv_percentile")
+    low, high, deviation = pl.col("iv_52w_low"), pl.col("iv_52w_high"), pl.col("iv_52w_stddev")
+    either_is_null = rank.is_null() | percentile.is_null()
+    counted = pl.col("n_observations")
+    past = [rank, percentile, *(pl.col(name) for name in _STATISTICS)]
+    return {
+        "current_iv_is_iv30": ~pl.col("current_iv").eq_missing(iv),
+        "no_iv30_has_a_reason": iv.is_null() & pl.col("iv_reason").is_null(),
+        "an_iv30_has_no_reason": iv.is_not_null() & pl.col("iv_reason").is_not_null(),
+        "no_percentile_has_a_reason": either_is_null & pl.col("percentile_reason").is_null(),
+        "a_percentile_has_no_reason": ~either_is_null & pl.col("percentile_reason").is_not_null(),
+        "a_percentile_needs_126_observations": (counted < FEWEST) & pl.any_horizontal(e.is_not_null() for e in past),
+        "126_observations_give_a_percentile": (counted >= FEWEST) & iv.is_not_null() & percentile.is_null(),
+        "a_percentile_needs_an_iv30": iv.is_null() & ~(rank.is_null() & percentile.is_null()),
+        "both_counts_agree": pl.col("data_points_52w").ne_missing(counted),
+        "today_is_inside_the_window": (iv > high + _ROUNDING) | (iv < low - _ROUNDING),
+        "mean_is_inside_the_window": ~pl.col("iv_52w_mean").is_between(low - _ROUNDING, high + _ROUNDING),
+        "rank_is_todays_place_in_the_window": differ(rank, (iv - low) / (high - low), 1e-6),
+        "zscore_counts_deviations": (
+            (pl.col("iv_zscore") * deviation - (iv - pl.col("iv_52w_mean"))).abs() > _ROUNDING
+        ),
+        "regime_goes_with_the_percentile": pl.col("iv_regime").is_null() != percentile.is_null(),
+        "recommendation_goes_with_the_percentile": pl.col("iv_recommendation").is_null() != percentile.is_null(),
+        "trend_goes_with_the_change": pl.col("iv_trend").is_null() != pl.col("iv_change_20d").is_null(),
+        "an_iv30_tells_its_snapshot": iv.is_not_null() & pl.col("timestamp").is_null(),
+        "date_is_the_day_of_the_timestamp": pl.col("timestamp").dt.date() != pl.col("date"),
+        "symbol_is_named": pl.col("symbol").is_null() | (pl.col("symbol") == ""),
+    }
+
+
+def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+    return {"sessions": frame.with_columns(not_finite(frame.schema), *contradictions(_contradictions()))}
+
+
+def _expectations() -> Mapping[str, Sequence[Any]]:
+    return {
+        "sessions": [
+            *unique("symbol_has_one_row_per_session", ["symbol", "date"]),
+            *known("session_is_known", ["date", "n_observations"]),
+            *finite(),
+            *at_least("volatility_is_positive", (*_OBSERVED, "iv_52w_low", "iv_52w_high"), 0, above=True),
+            *within("volatility_is_plausible", _OBSERVED, 0, HIGHEST_VOLATILITY),
+            *at_least("deviation_is_not_negative", ["iv_52w_stddev"], 0),
+            *(
+                each
+                for name in ("iv_rank", "iv_percentile", "skew_percentile")
+                for each in within(f"{name}_is_from_0_to_1", [name], 0, 1)
+            ),
+            *within("observations_are_of_252_sessions", ["n_observations"], 0, WINDOW),
+            *ordered("median_is_inside_the_window", ("iv_52w_high", "iv_52w_median"), ("iv_52w_median", "iv_52w_low")),
+            *never(_contradictions()),
+            *words(
+                {
+                    "iv_regime": IvRegime,
+                    "iv_trend": IvTrend,
+                    "iv_recommendation": IvRecommendation,
+                    "percentile_reason": PercentileReason,
+                    "price_source": PriceSource,
+                }
+            ),
+        ]
+    }
