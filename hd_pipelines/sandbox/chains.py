@@ -1,7 +1,8 @@
 """Option chains of the synthetic market: as frames at any minute, and as an archive folder at the close.
 
 Belongs here: putting contracts, values and quotes together. The archive is how a desk gets history: chains of the past
-come from own snapshots or are bought, in the layout of docs/vendor.md. A chain is a pure function of (seed, moment).
+come from own snapshots or are bought, in the layout of docs/vendor.md. A contract's numbers are a pure function of (seed,
+moment, contract): an archived close and the REST service's chain of that close agree, whatever else was asked for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,37 +23,45 @@ from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, Hours
 from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
 from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType
 from hd_pipelines.sandbox.bucket import Bucket
-from hd_pipelines.sandbox.daily_paths import CHAIN_STREAM, Floats, daily_paths
+from hd_pipelines.sandbox.chain_extent import Extent, chosen_contracts
+from hd_pipelines.sandbox.daily_paths import Floats, daily_paths
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
 from hd_pipelines.sandbox.market import POSITION, minute_knots, option_roots, option_volatilities
 from hd_pipelines.sandbox.minute_paths import MinuteGrid, round_to_tick
 from hd_pipelines.sandbox.option_chains import ListedContracts, list_contracts
-from hd_pipelines.sandbox.option_quotes import luck, open_interest, quote, vendor_greeks, volume
+from hd_pipelines.sandbox.option_quotes import (
+    ContractLuck,
+    Purpose,
+    contract_keys,
+    open_interest,
+    quote,
+    vendor_greeks,
+    volume,
+)
 from hd_pipelines.sandbox.option_tape import TICK_KINDS
-from hd_pipelines.sandbox.option_values import ContractTerms, fair_values
+from hd_pipelines.sandbox.option_values import ContractTerms, Volatilities, fair_values
 from hd_pipelines.sandbox.universe import OPTION_ROOTS, OptionRoot
 from hd_pipelines.settings import DEFAULT_WATCHLIST
 from hd_pipelines.vendor.chain_archive import folder_of
 
-CHAINS_VERSION = "chains-1"
+CHAINS_VERSION = "chains-2"
 """Part of every file's origin; raise it whenever the same seed and session would give another chain."""
 SLOW_SESSIONS = 25
-"""Open interest lies around the mean close of so many sessions: positions were opened at other prices."""
-SPARSE_DAYS, SPARSE_STRIKES = 30, 15
-_WIDEST_SPARSE_STRIKE = 1.5
-"""In standard deviations to expiration: beyond the strikes of 25 delta."""
+"""Open interest follows the price by so many sessions: positions were opened at other prices."""
+WORKERS = 2
+"""Writing Parquet leaves the interpreter to the next session's arithmetic."""
 NOT_ARCHIVED = ("bid_size", "ask_size", "exercise_style", "shares_per_contract", "quote_at_ns")
 Ints = NDArray[np.int64]
 
 
 def synthetic_chains(
-    seed: int, moment: datetime, underlyings: Sequence[str] = DEFAULT_WATCHLIST, *, is_sparse: bool = False
+    seed: int, moment: datetime, underlyings: Sequence[str] = DEFAULT_WATCHLIST, extent: Extent = Extent.FULL
 ) -> pl.DataFrame:
     """Chains of `underlyings` (symbols or tickers; one without options gives no rows) at `moment` of a session.
 
     Sorted by underlying and ticker. Columns as in an archive file, and `bid_size`, `ask_size`, `exercise_style`,
-    `shares_per_contract`, `quote_at`. `is_sparse`: about 60 contracts around the money on the expirations that bracket
-    30 days. A moment after the close shows the close. Raises `ValueError` for a moment before the open or on a closed day.
+    `shares_per_contract`, `quote_at_ns`. A moment after the close shows the close. Raises `ValueError` for a moment before
+    the open or on a closed day.
     """
     hours = _hours_of(moment)
     session = hours.session
@@ -64,32 +74,25 @@ def synthetic_chains(
         return pl.DataFrame()
     day = daily_paths(seed).state(session)
     rows = [POSITION[root.underlying] for root in roots]
-    volatilities = option_volatilities(roots, day)
-    contracts = list_contracts(roots, np.exp(day.open_[rows]), volatilities.near, session)
-    log_spot = _log_spot(seed, session, minute, hours.minutes)[rows]
-    chosen = _sparse(contracts, log_spot, volatilities.near, session) if is_sparse else np.arange(len(contracts.strike))
+    at_open = option_volatilities(roots, day.open_, session)
+    contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
+    log_prices = _log_prices(seed, session, minute, hours.minutes)
+    open_interest_, traded, luck = _crowd(seed, session, contracts, at_open, minute / hours.minutes)
+
+    chosen = chosen_contracts(extent, contracts, day.open_[rows], at_open.near, session)
+    luck, held, volume_ = luck.of(chosen), open_interest_[chosen], traded[chosen]
     terms = ContractTerms.of(contracts, chosen)
     at_ns = hours.opens_at_ns + minute * NANOSECONDS_PER_MINUTE
-    fair = fair_values(terms, volatilities, log_spot[terms.root], at_ns)
+    now = option_volatilities(roots, log_prices, session)
+    fair = fair_values(terms, now, log_prices[rows][terms.root], at_ns)
 
-    rng = np.random.default_rng([seed, session.toordinal(), minute, CHAIN_STREAM, int(is_sparse)])
+    moment_key = (session.toordinal(), minute)
     activity = np.array([root.activity for root in roots])[terms.root]
-    days = np.array([(expiration - session).days for expiration in contracts.expirations])[contracts.expiration[chosen]]
-    quotes = quote(fair, np.array([TICK_KINDS[root.tick] for root in roots])[terms.root], activity, rng)
-    greeks = vendor_greeks(terms, fair, quotes, rng)
-    root_seeds = np.array([zlib.crc32(f"{seed} {root.root}".encode()) for root in roots])[terms.root]
-    ordinals = np.array([day.toordinal() for day in contracts.expirations])[contracts.expiration[chosen]]
-    held = open_interest(
-        terms,
-        _slow_spot(seed, session)[rows][terms.root],
-        days=days,
-        is_monthly=contracts.is_monthly[chosen],
-        activity=activity,
-        chance=luck(root_seeds, ordinals, terms.strike, terms.is_call),
-    )
-    traded = (volume(terms, fair, days, activity, rng) * min(minute / hours.minutes + 0.02, 1.0)).astype(np.int64)
+    ticks = np.array([TICK_KINDS[root.tick] for root in roots])[terms.root]
+    quotes = quote(fair, ticks, activity, luck, session=session.toordinal(), minute=minute)
+    greeks = vendor_greeks(terms, fair, quotes, luck.chance(Purpose.VENDOR_IV, *moment_key))
     middle = np.round(0.5 * (quotes.bid + quotes.ask), 2)
-    quote_age = np.minimum(rng.exponential(4.0, len(chosen)) / np.sqrt(activity), 600.0)
+    quote_age = np.minimum(-4.0 * np.log(luck.chance(Purpose.QUOTE_AGE, *moment_key)) / np.sqrt(activity), 600.0)
     root = pl.Series([r.root for r in roots])
     return (
         pl.DataFrame(
@@ -97,7 +100,7 @@ def synthetic_chains(
                 "underlying": pl.Series([r.underlying for r in roots]).gather(terms.root),
                 "session": pl.repeat(session, len(chosen), dtype=pl.Date, eager=True),
                 "snapshot_note": pl.repeat(f"synthetic market, seed {seed}", len(chosen), eager=True),
-                "underlying_price": _printed(roots, log_spot)[terms.root],
+                "underlying_price": _printed(roots, log_prices[rows])[terms.root],
                 "ticker": contracts.tickers(chosen),
                 "root": root.gather(terms.root),
                 "expiration": pl.Series(contracts.expirations).gather(contracts.expiration[chosen]),
@@ -105,8 +108,8 @@ def synthetic_chains(
                 "strike": terms.strike,
                 "bid": quotes.bid,
                 "ask": quotes.ask,
-                "last": np.where(traded > 0, np.maximum(middle, 0.01), np.nan),
-                "volume": traded,
+                "last": np.where(volume_ > 0, np.maximum(middle, 0.01), np.nan),
+                "volume": volume_,
                 "open_interest": held,
                 "vendor_iv": greeks.sigma,
                 "vendor_delta": greeks.delta,
@@ -127,28 +130,62 @@ def synthetic_chains(
     )
 
 
+def _crowd(
+    seed: int, session: date, contracts: ListedContracts, at_open: Volatilities, share_of_day: float
+) -> tuple[Ints, Ints, ContractLuck]:
+    """Open interest, volume until now and luck of everything listed: totals do not depend on what is shown of it."""
+    roots, every = contracts.roots, np.arange(len(contracts.strike))
+    rows = [POSITION[root.underlying] for root in roots]
+    terms = ContractTerms.of(contracts, every)
+    root_seeds = np.array([zlib.crc32(f"{seed} {root.root}".encode()) for root in roots])[terms.root]
+    ordinals = np.array([day.toordinal() for day in contracts.expirations])[contracts.expiration]
+    days = ordinals - session.toordinal()
+    luck = ContractLuck(contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
+    activity = np.array([root.activity for root in roots])[terms.root]
+    held = open_interest(
+        terms,
+        _slow_spot(seed, session)[rows][terms.root],
+        days=days,
+        is_monthly=contracts.is_monthly,
+        activity=activity,
+        luck=luck,
+    )
+    traded = volume(
+        terms,
+        np.exp(daily_paths(seed).state(session).open_[rows])[terms.root],
+        at_open.near[terms.root],
+        days=days,
+        activity=activity,
+        luck=luck,
+        session=session.toordinal(),
+        share=min(share_of_day + 0.02, 1.0),
+    )
+    return held, traded, luck
+
+
 def write_chain_archive(
     folder: Path,
     sessions: Sequence[date],
     underlyings: Sequence[str] = DEFAULT_WATCHLIST,
     *,
     seed: int = 7,
+    extent: Extent = Extent.FULL,
     sparse_sessions: Sequence[date] = (),
     on_progress: Progress | None = None,
 ) -> GenerationReport:
     """Have `chains/<UNDERLYING>/<session>.parquet` of the synthetic market's closes in `folder`.
 
-    Full chains for `sessions`, sparse ones (see `synthetic_chains`) for `sparse_sessions`, which a volatility history
-    needs and nothing else. What is there from the same seed stays. Underlyings without options get no file.
+    `extent` for `sessions`, `Extent.SPARSE` for `sparse_sessions`, which a volatility history needs and nothing else.
+    What is there from the same seed and extent stays. Underlyings without options get no file.
     """
     wanted = sorted({canonical_symbol(name) for name in underlyings})
     with_options = sorted({name for name in wanted if any(root.underlying == ticker_of(name) for root in OPTION_ROOTS)})
     reports = []
-    for days, is_sparse in ((sparse_sessions, True), (sessions, False)):
+    for days, shown in ((sparse_sessions, Extent.SPARSE), (sessions, extent)):
         keys = {day: [f"chains/{folder_of(name)}/{day}.parquet" for name in with_options] for day in days}
-        origin = f"{CHAINS_VERSION} seed={seed}{' sparse' if is_sparse else ''}"
-        write = partial(_write, Bucket(folder), origin, with_options, seed=seed, is_sparse=is_sparse)
-        reports.append(fill(Bucket(folder), keys, origin, write, on_progress if not is_sparse else None))
+        origin = f"{CHAINS_VERSION} seed={seed} {shown}"
+        write = partial(_write, Bucket(folder), origin, with_options, seed=seed, extent=shown)
+        reports.append(fill(Bucket(folder), keys, origin, write, on_progress if days is sessions else None))
     return GenerationReport(
         sessions=sum(report.sessions for report in reports),
         objects_written=sum(report.objects_written for report in reports),
@@ -160,10 +197,10 @@ def write_chain_archive(
 
 
 def _write(
-    bucket: Bucket, origin: str, underlyings: Sequence[str], days: Sequence[date], *, seed: int, is_sparse: bool
+    bucket: Bucket, origin: str, underlyings: Sequence[str], days: Sequence[date], *, seed: int, extent: Extent
 ) -> Iterator[list[WrittenObject]]:
-    for day in days:
-        chains = synthetic_chains(seed, regular_hours(day).closes_at, underlyings, is_sparse=is_sparse)
+    def write_day(day: date) -> list[WrittenObject]:
+        chains = synthetic_chains(seed, regular_hours(day).closes_at, underlyings, extent)
         archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
         written = []
         for (underlying,), rows in archived.partition_by("underlying", as_dict=True).items():
@@ -171,14 +208,18 @@ def _write(
             rows.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
             key = f"chains/{folder_of(underlying)}/{day}.parquet"
             written.append(put_object(bucket, key, origin, rows.height, body.getvalue()))
-        yield written
+        return written
+
+    daily_paths(seed)  # once, before the threads ask for it
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(write_day, days)
 
 
 def _hours_of(moment: datetime) -> Hours:
     return regular_hours(moment.astimezone(NEW_YORK).date())
 
 
-def _log_spot(seed: int, session: date, minute: int, minutes: int) -> Floats:
+def _log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
     """Log prices of all instruments at a knot of regular hours."""
     if minute < minutes:
         return regular_knots(seed, session)[:, minute]
@@ -195,38 +236,15 @@ def regular_knots(seed: int, session: date) -> Floats:
 
 
 def _slow_spot(seed: int, session: date) -> Floats:
-    """Mean close of all instruments over the sessions before, on the session's own split basis."""
+    """All instruments' last close, pulled half way to the mean of the sessions before, on the session's split basis."""
     paths = daily_paths(seed)
     i = paths.position[session]
     recent = paths.close[max(i - SLOW_SESSIONS, 0) : i] if i else paths.close[:1]
     basis = paths.state(session).previous_close - paths.close[max(i - 1, 0)]
-    return np.asarray(np.exp(recent.mean(axis=0) + basis))
+    return np.asarray(np.exp(0.5 * recent.mean(axis=0) + 0.5 * recent[-1] + basis))
 
 
 def _printed(roots: Sequence[OptionRoot], log_spot: Floats) -> Floats:
     """Prices of the roots' underlyings as their bars print them."""
     price = np.exp(log_spot)
     return np.asarray(np.where([is_index(root.underlying) for root in roots], np.round(price, 2), round_to_tick(price)))
-
-
-def _sparse(contracts: ListedContracts, log_spot: Floats, near_vol: Floats, session: date) -> Ints:
-    """Contracts of each underlying's busiest root: two expirations around 30 days, strikes evenly around the money."""
-    days = np.array([(expiration - session).days for expiration in contracts.expirations])[contracts.expiration]
-    busiest: dict[str, int] = {}
-    for position, root in enumerate(contracts.roots):
-        known = busiest.get(root.underlying)
-        if known is None or root.activity > contracts.roots[known].activity:
-            busiest[root.underlying] = position
-    chosen = []
-    for position in busiest.values():
-        of_root = contracts.root == position
-        listed = np.unique(days[of_root])
-        bracket = [*listed[listed <= SPARSE_DAYS][-1:], *listed[listed > SPARSE_DAYS][:1]]
-        for expires in bracket:
-            series = np.flatnonzero(of_root & (days == expires))
-            strikes = np.unique(contracts.strike[series])
-            deviation = near_vol[position] * np.sqrt(max(expires, 1) / 365)
-            aims = np.exp(log_spot[position] + np.linspace(-1, 1, SPARSE_STRIKES) * _WIDEST_SPARSE_STRIKE * deviation)
-            nearest = strikes[np.abs(strikes[:, None] - aims).argmin(axis=0)]
-            chosen.append(series[np.isin(contracts.strike[series], nearest)])
-    return np.sort(np.concatenate(chosen))

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 MARKET_EPOCH = date(2016, 1, 4)
 """First session of the synthetic market."""
-DAILY_STREAM, MINUTE_STREAM, OPTION_STREAM, FULL_MARKET_STREAM, CHAIN_STREAM = range(5)
+DAILY_STREAM, MINUTE_STREAM, OPTION_STREAM, FULL_MARKET_STREAM = range(4)
 """Last word of a random key, one per use, so that no two uses share draws."""
 
 MARKET_DAILY_VARIANCE = 0.0100**2

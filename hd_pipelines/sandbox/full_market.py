@@ -188,7 +188,9 @@ def _option_minutes(
     roots = [_root(tickers[row], rank, float(np.exp(day.open_[row]))) for rank, row in enumerate(busiest)]
     vol = np.sqrt(252 * ((day.loadings[busiest] ** 2) @ (day.factor_vol**2) + day.idio_vol[busiest] ** 2) / 0.7)
     near = np.clip(vol, 0.12, 1.8)
-    volatilities = Volatilities(near, 0.5 * near + 0.15, np.zeros(len(roots), dtype=np.bool_))
+    volatilities = Volatilities(
+        near, 0.5 * near + 0.15, np.full(len(roots), 0.085), np.zeros(len(roots), dtype=np.bool_)
+    )
     contracts = list_contracts(roots, np.exp(day.open_[busiest]), near, session)
     weights = trading_weights(contracts, day.open_[busiest], near, session, rng)
     return option_minute_bars(

@@ -6,6 +6,7 @@ which window was asked for, in which order and by how many processes changes not
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from datetime import date
 
@@ -14,6 +15,7 @@ import polars as pl
 
 from hd_pipelines.market.sessions import CHICAGO, midnight_ns, regular_hours
 from hd_pipelines.sandbox.daily_paths import (
+    IDIO_VOL,
     LOADINGS,
     MARKET_DAILY_VARIANCE,
     MINUTE_STREAM,
@@ -49,6 +51,9 @@ from hd_pipelines.vendor.flat_file_layout import (
 
 OPTION_MINUTE_ROWS = 20_000
 HALF_DAY_ROW_SHARE = 0.45
+AT_THE_MONEY_SHARE_OF_VIX = 0.92
+"""The index sums the whole smile, which leans to the puts; at the money is less."""
+REPORT_DAYS = 91
 POSITION = {instrument.ticker: i for i, instrument in enumerate(INSTRUMENTS)}
 """Row of each instrument in the arrays of `daily_paths`."""
 
@@ -126,23 +131,39 @@ def option_roots(session: date) -> list[OptionRoot]:
     return [root for root in OPTION_ROOTS if (since := listed[root.underlying]) is None or since <= session]
 
 
-def option_volatilities(roots: Sequence[OptionRoot], day: DayState) -> Volatilities:
-    """At-the-money volatilities of the session by root, from the volatility indices at its open."""
+def option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats, session: date) -> Volatilities:
+    """Volatilities by root when instruments stand at `log_prices`: the volatility indices lead.
+
+    A high VIX inverts the term structure and makes the smiles lean more; a company's own volatility rises towards its
+    quarterly report and falls with it.
+    """
     rows = [POSITION[root.underlying] for root in roots]
-    vix, vix3m = (np.exp(day.open_[POSITION[ticker]]) / 100 for ticker in ("I:VIX", "I:VIX3M"))
-    calm = long_run_vols()[rows]
-    relative = calm / long_run_vols()[POSITION["I:SPX"]]
+    vix, vix3m = (np.exp(log_prices[POSITION[ticker]]) / 100 for ticker in ("I:VIX", "I:VIX3M"))
+    relative = long_run_vols()[rows] / long_run_vols()[POSITION["I:SPX"]]
     is_volatility = np.array([root.underlying == "I:VIX" for root in roots])
+    is_company = IDIO_VOL[rows] > 0
     tempered = relative * (vix / 0.17) ** np.where(relative > 1.2, -0.25, 0.0)
-    near = np.where(is_volatility, 0.95 * (vix / 0.17) ** 0.3, vix * tempered)
-    far = np.where(is_volatility, 0.50, (0.5 * vix3m + 0.5 * 0.20) * np.minimum(tempered, 3.0))
-    return Volatilities(near, far, is_volatility)
+    at_the_money = (
+        AT_THE_MONEY_SHARE_OF_VIX * vix * tempered * np.where(is_company, _before_reports(roots, session), 1.0)
+    )
+    near = np.where(is_volatility, 0.95 * (vix / 0.17) ** 0.3, at_the_money)
+    far = np.where(
+        is_volatility, 0.50, AT_THE_MONEY_SHARE_OF_VIX * (0.5 * vix3m + 0.5 * 0.20) * np.minimum(tempered, 3.0)
+    )
+    lean = np.where(is_company, 0.05, 0.10) * np.clip((vix / 0.17) ** 0.5, 0.75, 1.5)
+    return Volatilities(near, far, np.where(is_volatility, -0.10, lean), is_volatility)
+
+
+def _before_reports(roots: Sequence[OptionRoot], session: date) -> Floats:
+    """What an approaching quarterly report adds to a company's volatility, as a factor. Dates are made up."""
+    since = np.array([(session.toordinal() + zlib.crc32(root.underlying.encode())) % REPORT_DAYS for root in roots])
+    return np.asarray(1 + 0.22 * (since / REPORT_DAYS) ** 3)
 
 
 def _option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, day: DayState) -> pl.DataFrame:
     roots = option_roots(session)
     rows = [POSITION[root.underlying] for root in roots]
-    volatilities = option_volatilities(roots, day)
+    volatilities = option_volatilities(roots, day.open_, session)
     underlyings = Underlyings(knots[rows][:, grid.regular.start : grid.regular.stop + 1], volatilities)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), volatilities.near, session)
     target = OPTION_MINUTE_ROWS * (1.0 if grid.regular_minutes > 300 else HALF_DAY_ROW_SHARE) * day.stress**0.3

@@ -18,6 +18,9 @@ from hd_pipelines.market.sessions import is_session, last_known_session, session
 from hd_pipelines.sandbox.daily_paths import Floats
 from hd_pipelines.sandbox.universe import OptionRoot
 
+HIGHEST_STRIKE = 99_999.0
+"""A strike has five digits before the point in an OCC symbol."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedContracts:
@@ -105,7 +108,7 @@ def expirations_of(root: OptionRoot, session: date) -> list[date]:
 
 def strike_grid(spot: float, step: float, width: float) -> Floats:
     """Strikes on multiples of `step` within exp(±`width`) of `spot`; the step doubles until they are at most 91."""
-    low, high = spot * np.exp(-width), spot * np.exp(min(width, 1.5 * width if width < 0.5 else width))
+    low, high = spot * np.exp(-width), min(spot * np.exp(width), HIGHEST_STRIKE)
     while (high - low) / step > 90:
         step *= 2
     strikes = np.arange(max(np.ceil(low / step), 1), np.floor(high / step) + 1) * step

@@ -34,15 +34,21 @@ def black_76(forward: Floats, strike: Floats, years: Floats, sigma: Floats, is_c
     return np.asarray(np.maximum(value, 0.0) * np.exp(-RATE * years))
 
 
-def smile(moneyness: Floats, years: Floats, at_the_money: Floats, is_volatility_index: NDArray[np.bool_]) -> Floats:
+def smile(
+    moneyness: Floats,
+    years: Floats,
+    at_the_money: Floats,
+    lean: Floats,
+    is_volatility_index: NDArray[np.bool_],
+) -> Floats:
     """Implied volatility by strike. `moneyness` = ln(strike / forward).
 
-    Equity smiles lean to the puts, flatter for long dates; the volatility index leans to the calls.
+    `lean`: how much of the at-the-money volatility one standard deviation to the puts adds, negative if it is the calls'.
+    Flatter for long dates; the volatility index is more a line than a bowl.
     """
     x = np.clip(moneyness / (at_the_money * np.sqrt(np.maximum(years, 2 / 252))), -6.0, 6.0)
-    equity = 1 - 0.085 * x + 0.022 * x * x
-    volatility = 1 + 0.10 * x + 0.006 * x * x
-    return np.asarray(at_the_money * np.maximum(np.where(is_volatility_index, volatility, equity), 0.55))
+    bowl = np.where(is_volatility_index, 0.006, 0.022)
+    return np.asarray(at_the_money * np.maximum(1 - lean * x + bowl * x * x, 0.55))
 
 
 def term_structure(near: Floats, far: Floats, years: Floats) -> Floats:

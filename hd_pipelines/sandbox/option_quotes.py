@@ -1,12 +1,14 @@
 """Quotes, open interest, volume and vendor Greeks of the synthetic market's option chains.
 
-Belongs here: what a chain shows beside the contracts' terms, from their fair values; vectorised and seeded. Values come
+Belongs here: what a chain shows beside the contracts' terms, from their fair values; vectorised. All chance is a hash of
+contract, moment and purpose, so that a contract shows the same numbers whatever else was asked for with it. Values come
 from `option_values`, which contracts exist from `option_chains`, frames and files are made in `chains`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,10 @@ from hd_pipelines.sandbox.option_tape import tick_of
 from hd_pipelines.sandbox.option_values import ContractTerms, FairValues
 
 Ints = NDArray[np.int64]
-OPEN_INTEREST_PER_ACTIVITY, VOLUME_PER_ACTIVITY = 600_000.0, 160_000.0
+OPEN_INTEREST_PER_ACTIVITY, VOLUME_PER_ACTIVITY = 350_000.0, 160_000.0
 """Contracts of a whole chain per unit of `OptionRoot.activity`; SPY has 22 units."""
+CALL_CENTRE, PUT_CENTRE, PUTS_PER_CALL = 0.8, 1.3, 2.0
+"""Where open interest lies, in deviations from the slow price: a market that has not fallen has positive gamma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +46,79 @@ class VendorGreeks:
     vega: Floats
 
 
-def quote(fair: FairValues, tick_kind: Ints, activity: Floats, rng: np.random.Generator) -> Quotes:
+class Purpose(IntEnum):
+    """What a contract's luck decides. Never renumber one: other numbers, another market."""
+
+    OPEN_INTEREST = 0
+    VOLUME = 1
+    MIDDLE = 2
+    BID_SIZE = 3
+    ASK_SIZE = 4
+    QUOTE_AGE = 5
+    VENDOR_IV = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLuck:
+    """Reproducible chance of contracts. `keys`: one number per contract, see `contract_keys`."""
+
+    keys: NDArray[np.uint64]
+
+    def chance(self, purpose: Purpose, session: int = 0, minute: int = 0) -> Floats:
+        """A number in (0, 1) per contract; without `session` (an ordinal) the same on all sessions."""
+        seed = (session * 1_024 + minute) * 16 + purpose
+        mixed = _scrambled(self.keys ^ _scrambled(np.array([seed + 1], dtype=np.uint64)))
+        return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 + 2.0**-54
+
+    def normal(self, purpose: Purpose, session: int = 0, minute: int = 0) -> Floats:
+        """Standard normal, near enough for luck (logistic approximation)."""
+        chance = self.chance(purpose, session, minute)
+        return np.asarray(np.log(chance / (1 - chance)) / 1.702)
+
+    def of(self, chosen: Ints) -> ContractLuck:
+        """That of the chosen contracts."""
+        return ContractLuck(self.keys[chosen])
+
+
+def contract_keys(
+    root_seeds: Ints, expirations: Ints, strikes: Floats, is_call: NDArray[np.bool_]
+) -> NDArray[np.uint64]:
+    """A number per contract, from numbers of root and seed, expiration ordinals, strikes and rights."""
+    key = root_seeds.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    key ^= expirations.astype(np.uint64) << np.uint64(40)
+    return np.asarray(key ^ (np.round(strikes * 1000).astype(np.uint64) << np.uint64(1)) ^ is_call.astype(np.uint64))
+
+
+def _scrambled(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finalizer of splitmix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014)."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
+
+
+def quote(
+    fair: FairValues, tick_kind: Ints, activity: Floats, luck: ContractLuck, *, session: int, minute: int
+) -> Quotes:
     """Bids below and asks above fair value. Wider for dear, deep and little traded contracts; no bid far out."""
     tick = tick_of(fair.value, tick_kind)
     half = tick * (0.45 + 0.5 / np.sqrt(activity)) + (0.0015 + 0.004 / np.sqrt(activity)) * fair.value
-    middle = fair.value + rng.uniform(-0.2, 0.2, len(tick)) * tick
+    middle = fair.value + (luck.chance(Purpose.MIDDLE, session, minute) - 0.5) * 0.4 * tick
     below, above = np.maximum(middle - half, 0.0), middle + half
     bid_tick, ask_tick = tick_of(below, tick_kind), tick_of(above, tick_kind)
     bid = np.floor(below / bid_tick + 1e-9) * bid_tick
     ask = np.maximum(np.ceil(above / ask_tick - 1e-9) * ask_tick, bid + bid_tick)
-    sizes = rng.lognormal(2.5, 1.1, (2, len(tick))).astype(np.int64) + 1
-    return Quotes(np.asarray(np.round(bid, 2)), np.asarray(np.round(ask, 2)), np.where(bid > 0, sizes[0], 0), sizes[1])
+    bid_size, ask_size = (
+        np.exp(2.5 + 1.1 * luck.normal(side, session, minute)).astype(np.int64) + 1
+        for side in (Purpose.BID_SIZE, Purpose.ASK_SIZE)
+    )
+    return Quotes(np.asarray(np.round(bid, 2)), np.asarray(np.round(ask, 2)), np.where(bid > 0, bid_size, 0), ask_size)
 
 
-def vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, rng: np.random.Generator) -> VendorGreeks:
-    """What the vendor would compute from the mid: near the truth, and nothing where the quote holds no time value."""
+def vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, chance: Floats) -> VendorGreeks:
+    """What the vendor would compute from the mid: near the truth, and nothing where the quote holds no time value.
+
+    `chance` in (0, 1) says how near.
+    """
     root_years = np.sqrt(fair.years)
     d1 = np.log(fair.forward / terms.strike) / (fair.sigma * root_years) + 0.5 * fair.sigma * root_years
     density = np.exp(-0.5 * d1 * d1) / np.sqrt(2 * np.pi)
@@ -68,7 +130,7 @@ def vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, rng: n
     middle = 0.5 * (quotes.bid + quotes.ask)
     has_answer = (quotes.bid > 0) & (middle > least + np.where(least > 0, 0.5 * (quotes.ask - quotes.bid), 0.0))
     noise = np.clip(0.15 * (quotes.ask - quotes.bid) / np.maximum(vega, 1e-9), 0.0, 0.02)
-    sigma = np.round(fair.sigma + rng.uniform(-1, 1, len(vega)) * noise, 6)
+    sigma = fair.sigma + (2 * chance - 1) * noise
     delta = growth * np.where(terms.is_call, normal_cdf(d1), normal_cdf(d1) - 1)
     theta = -(vega * fair.sigma / (2 * fair.years) / 365)
     gamma = growth * density / (fair.spot * fair.sigma * root_years)
@@ -81,16 +143,6 @@ def vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, rng: n
     )
 
 
-def luck(root_seeds: Ints, expirations: Ints, strikes: Floats, is_call: NDArray[np.bool_]) -> Floats:
-    """A number in (0, 1) per contract that stays the same on all sessions: a hash of root, expiration, strike, right."""
-    key = root_seeds.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    key ^= expirations.astype(np.uint64) << np.uint64(40)
-    key ^= (np.round(strikes * 1000).astype(np.uint64) << np.uint64(1)) | is_call.astype(np.uint64)
-    for factor in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):  # the finalizer of splitmix64
-        key = (key ^ (key >> np.uint64(30))) * np.uint64(factor)
-    return ((key >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
-
-
 def open_interest(
     terms: ContractTerms,
     slow_spot: Floats,
@@ -98,30 +150,45 @@ def open_interest(
     days: Ints,
     is_monthly: NDArray[np.bool_],
     activity: Floats,
-    chance: Floats,
+    luck: ContractLuck,
 ) -> Ints:
     """Contracts open: calls above and puts below where the underlying was of late, peaks on round strikes.
 
-    `slow_spot`: mean price of the last weeks; `chance` in (0, 1) is the contract's own luck. Expirations that are listed
-    for long have gathered more.
+    `slow_spot`: where the underlying was of late. Expirations that are listed for long have gathered more.
     """
-    deviation = 0.07 + 0.25 * np.sqrt(np.maximum(days, 1) / 365)
+    deviation = 0.05 + 0.25 * np.sqrt(np.maximum(days, 1) / 365)
     x = np.log(terms.strike / (slow_spot * terms.deliverable)) / deviation
-    out = np.where(terms.is_call, x, -x)
-    shape = np.exp(-0.5 * ((out - 0.45) / 0.75) ** 2) + 0.02
-    gathered = np.where(is_monthly, 5.0, 1.0) * np.exp(-days / 220.0) * np.where(days == 0, 0.8, 1.0)
-    weight = shape * gathered * _roundness(terms) * np.exp(0.8 * _normal_of(chance)) * np.where(terms.is_call, 1.0, 1.3)
+    # Calls are written a little above the market, puts are bought well below it, some of both far out.
+    out = np.where(terms.is_call, x - CALL_CENTRE, -x - PUT_CENTRE) / 0.7
+    far_out = np.where(terms.is_call, 0.25 * (x > 0.3), 0.6 * (x < -0.5))
+    shape = np.exp(-0.5 * out**2) + far_out + 0.01
+    gathered = np.where(is_monthly, 8.0 * np.exp(-days / 300.0), 0.4 + days / 60)
+    weight = shape * gathered * _roundness(terms) * np.exp(0.8 * luck.normal(Purpose.OPEN_INTEREST))
+    weight = weight * np.where(terms.is_call, 1.0, PUTS_PER_CALL)
     return _scaled(weight, terms, OPEN_INTEREST_PER_ACTIVITY * activity)
 
 
-def volume(terms: ContractTerms, fair: FairValues, days: Ints, activity: Floats, rng: np.random.Generator) -> Ints:
-    """Contracts traded today: near the money and near expiration, many contracts not at all."""
-    deviation = fair.sigma * np.sqrt(np.maximum(days, 1.0) / 365)
-    x = np.log(terms.strike / fair.spot) / deviation
+def volume(
+    terms: ContractTerms,
+    spot: Floats,
+    near_vol: Floats,
+    *,
+    days: Ints,
+    activity: Floats,
+    luck: ContractLuck,
+    session: int,
+    share: float,
+) -> Ints:
+    """Contracts traded by now: near the money and near expiration, many contracts not at all.
+
+    `spot` and `near_vol` (yearly) are the underlyings' at the open, `share` the part of the day's volume until now.
+    """
+    deviation = near_vol * np.sqrt(np.maximum(days, 1.0) / 365)
+    x = np.log(terms.strike / (spot * terms.deliverable)) / deviation
     out = np.where(terms.is_call, x, -x)
     shape = 1 / (1 + (np.abs(x) / 0.8) ** 3) * np.where(out < -0.3, 0.3, 1.0)
-    weight = shape / (days + 1.0) ** 0.8 * _roundness(terms) * np.exp(rng.normal(0.0, 0.9, len(x)))
-    return rng.poisson(np.minimum(_scaled(weight, terms, VOLUME_PER_ACTIVITY * activity), 1e7))
+    weight = shape / (days + 1.0) ** 0.8 * _roundness(terms) * np.exp(0.9 * luck.normal(Purpose.VOLUME, session))
+    return _scaled(weight, terms, VOLUME_PER_ACTIVITY * activity * share)
 
 
 def _roundness(terms: ContractTerms) -> Floats:
@@ -136,8 +203,3 @@ def _roundness(terms: ContractTerms) -> Floats:
 def _scaled(weight: Floats, terms: ContractTerms, total: Floats) -> Ints:
     sums = np.bincount(terms.root, weights=weight)
     return np.asarray(weight / sums[terms.root] * total).astype(np.int64)
-
-
-def _normal_of(chance: Floats) -> Floats:
-    """Standard normal of a uniform number, near enough for luck (logistic approximation)."""
-    return np.asarray(np.log(chance / (1 - chance)) / 1.702)

@@ -28,10 +28,11 @@ _LEAST_YEARS = 0.5 / MINUTES_PER_YEAR
 
 @dataclass(frozen=True, slots=True)
 class Volatilities:
-    """Yearly at-the-money volatilities by root: for one month and for long dates."""
+    """Yearly at-the-money volatilities by root, for one month and for long dates, and how the smile leans (`smile`)."""
 
     near: Floats
     far: Floats
+    lean: Floats
     is_volatility_index: NDArray[np.bool_]
 
 
@@ -91,9 +92,10 @@ def fair_values(
     """Values at the moment `at_ns`, with `log_spot` of each entry's underlying then (before the deliverable)."""
     years = np.maximum((terms.settles_ns - at_ns) / _NS_PER_YEAR, _LEAST_YEARS)
     spot = np.exp(log_spot) * terms.deliverable
-    forward = _forwards(volatilities.is_volatility_index[terms.root], log_spot, years) * terms.deliverable
+    is_volatility = volatilities.is_volatility_index[terms.root]
+    forward = _forwards(is_volatility, log_spot, years) * terms.deliverable
     at_the_money = term_structure(volatilities.near[terms.root], volatilities.far[terms.root], years)
-    sigma = smile(np.log(terms.strike / forward), years, at_the_money, volatilities.is_volatility_index[terms.root])
+    sigma = smile(np.log(terms.strike / forward), years, at_the_money, volatilities.lean[terms.root], is_volatility)
     value = black_76(forward, terms.strike, years, sigma, terms.is_call)
     puts = np.flatnonzero(~terms.is_european & ~terms.is_call)
     value[puts] = american_put(value[puts], spot[puts], terms.strike[puts], years[puts], sigma[puts])

@@ -17,6 +17,7 @@ import polars as pl
 from hd_pipelines.market.option_products import product_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours, sessions_back, sessions_between
 from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.sandbox.chain_extent import Extent
 from hd_pipelines.sandbox.chains import regular_knots, synthetic_chains
 from hd_pipelines.sandbox.daily_paths import daily_paths
 from hd_pipelines.sandbox.market import POSITION
@@ -55,10 +56,10 @@ class RestMarket(Protocol):
 
 
 class SyntheticRest:
-    """The synthetic market of `seed`, until the close of `last`."""
+    """The synthetic market of `seed`, until the close of `last`; `extent` is how much of its chains it shows."""
 
-    def __init__(self, last: date, seed: int = 7) -> None:
-        self._last, self._seed = last, seed
+    def __init__(self, last: date, seed: int = 7, extent: Extent = Extent.FULL) -> None:
+        self._last, self._seed, self._extent = last, seed, extent
 
     def last_moment(self) -> datetime:
         """Close of the last session."""
@@ -67,7 +68,7 @@ class SyntheticRest:
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
         """The chain of a moment in or after the regular hours of its session."""
         is_known = any(root.underlying == underlying for root in OPTION_ROOTS)
-        return _synthetic_chain(self._seed, underlying, _in_session(moment)) if is_known else None
+        return _synthetic_chain(self._seed, underlying, _in_session(moment), self._extent) if is_known else None
 
     def indices(self, moment: datetime) -> list[IndexDay]:
         """Values of the session's minutes so far."""
@@ -139,13 +140,12 @@ class RecordedRest:
             return []
         rows = pl.read_parquet(file).filter(pl.col("date").is_between(first, last)).sort("date")
         fred = {f"yield_{name}": f"DGS{name.replace('_month', 'MO').replace('_year', '')}" for name in MATURITIES}
-        return [
-            {
-                "date": str(row["date"]),
-                **{name: row[column] for name, column in fred.items() if row.get(column) is not None},
-            }
+        known = (
+            (row["date"], {name: row[column] for name, column in fred.items() if row.get(column) is not None})
             for row in rows.iter_rows(named=True)
-        ]
+        )
+        # The source has rows of nothing on holidays; the vendor has no row then.
+        return [{"date": str(day), **points} for day, points in known if points]
 
 
 def _in_session(moment: datetime) -> datetime:
@@ -157,5 +157,5 @@ def _in_session(moment: datetime) -> datetime:
 
 
 @lru_cache(maxsize=16)
-def _synthetic_chain(seed: int, underlying: str, moment: datetime) -> pl.DataFrame:
-    return synthetic_chains(seed, moment, [underlying])
+def _synthetic_chain(seed: int, underlying: str, moment: datetime, extent: Extent) -> pl.DataFrame:
+    return synthetic_chains(seed, moment, [underlying], extent)
