@@ -48,6 +48,9 @@ LARGEST_FORWARD_ERROR = 0.002
 LARGEST_CARRY_ERROR = 0.01
 """Yearly. Carry known less well than this is not stretched beyond the expirations that show it."""
 
+MOST_ROUNDS, SETTLED = 5, 1e-6
+"""Rounds of taking early exercise out of American pairs; they end when no forward moves by this share of itself."""
+
 FARTHEST_FROM_SPOT, FARTHEST_FROM_SPOT_A_YEAR = 0.10, 0.15
 """|ln(F/S)| beyond the first plus years times the second is no carry: spot and strikes are on two scales."""
 
@@ -191,7 +194,7 @@ class ImpliedForward:
 def find_forwards(
     contracts: pl.DataFrame, expirations: pl.DataFrame, rates: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """`forwards_of` for priced contracts: pairs them, and fits American ones again without early exercise premia.
+    """`forwards_of` for priced contracts: pairs them, and fits American ones in rounds without early exercise premia.
 
     `contracts`: `expiry`, `strike`, `option_type`, `mid_price`, `half_spread`; `expirations`: `terms.Terms`.
     """
@@ -202,7 +205,11 @@ def find_forwards(
     found = forwards_of(expirations, pairs, rates)
     if expirations["is_european"].all():
         return found
-    return forwards_of(expirations, free_of_early_exercise(pairs, expirations, found), rates)
+    for _ in range(MOST_ROUNDS):
+        before, found = found, forwards_of(expirations, free_of_early_exercise(pairs, expirations, found), rates)
+        if (found["forward"] / before["forward"]).log().abs().fill_null(0.0).max() < SETTLED:  # type: ignore[operator]
+            break
+    return found
 
 
 def implied_forward(chain: pl.DataFrame, rates: pl.DataFrame | None = None) -> ImpliedForward:
