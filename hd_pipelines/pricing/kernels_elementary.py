@@ -45,6 +45,11 @@ def inlined(function: _Function) -> _Function:
     return cast("_Function", numba.njit(forceinline=True, **_OPTIONS)(function))
 
 
+def shared(function: _Function) -> _Function:
+    """Compile a function too large to be part of each kernel that calls it; it has no cache of its own."""
+    return cast("_Function", numba.njit(**_OPTIONS)(function))
+
+
 def cached(signature: Signature) -> Callable[[_Function], _Function]:
     """Compile a kernel for one signature now, or load it from the cache on disk. It must close over `SOURCES`."""
 

@@ -86,6 +86,9 @@ class Reason(StrEnum):
     FLEX_TERMS = "flex_terms"
     """A FLEX series chooses its own exercise and settlement; the root does not tell."""
 
+    TWO_BOUNDARIES = "two_boundaries"
+    """American, with rate and dividend yield both negative: exercised between two prices, which is not modelled."""
+
 
 CODES: dict[Reason, int] = {reason: code for code, reason in enumerate(Reason, start=1)}
 """Number of each reason in the arrays that `solve` returns; 0 is an answer."""
