@@ -48,6 +48,10 @@ class BarsRefusedError(RowsRefusedError):
     """The same of a frame of bars."""
 
 
+class RowsUnreadableError(WarehouseError):
+    """Published rows cannot be handed over as they are; the message says which."""
+
+
 class PublishBlockedError(WarehouseError):
     """A lock could not be had in time; nothing was published and the same call may be repeated."""
 

@@ -7,7 +7,10 @@ is `derivations`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from threading import Lock
 from typing import Any
 
 import polars as pl
@@ -16,11 +19,18 @@ from sqlalchemy import Connection, Table
 
 from hd_pipelines.market.option_chains import STAMP, VALUED
 from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
+from hd_pipelines.warehouse.column_reads import read_columns
+from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.frames import columns_of, read_frame, schema_of
+from hd_pipelines.warehouse.option_tables import historical_greeks
+from hd_pipelines.warehouse.partitioned import GREEKS, Leaf
 from hd_pipelines.warehouse.regime_tables import market_regime_history, treasury_yields
 
 _Schema = dict[str, Any]
 _RANKED: _Schema = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}
+_ORDER = ("timestamp", "contract_ticker")
+_READERS = 2
+"""Connections that read at the same time; the server works on one stretch while another is turned into columns."""
 
 
 def read_valued(
@@ -41,16 +51,90 @@ def read_valued(
         last: Last session.
         kind: A `vocabulary.SnapshotKind`; None for snapshots of every kind.
         columns: Only these, of `VALUED`, `iv_rank` and `iv_percentile`; None for exactly `VALUED`.
+
+    Reads one symbol's month after the other; a load that publishes meanwhile shows in those that are read after it.
     """
+    schema = _asked(columns)
+    return _together([_read(connection, each, kind, schema) for each in _stretches(symbols, first, last)], schema)
+
+
+def read_valued_in_parallel(
+    database: Database,
+    symbols: Collection[str],
+    first: date,
+    last: date,
+    *,
+    kind: str | None = None,
+    columns: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """What `read_valued` returns, read as reader over two connections at a time: for hundreds of thousands of rows."""
+    schema = _asked(columns)
+    stretches = _stretches(symbols, first, last)
+    waiting = iter(enumerate(stretches))
+    found: list[pl.DataFrame | None] = [None] * len(stretches)
+    taking = Lock()
+
+    def work() -> None:
+        with database.connect() as connection:
+            while True:
+                with taking:
+                    position, stretch = next(waiting, (None, None))
+                if position is None or stretch is None:
+                    return
+                found[position] = _read(connection, stretch, kind, schema)
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-valued") as readers:
+        for done in [readers.submit(work) for _ in range(min(_READERS, len(stretches)))]:
+            done.result()
+    return _together([frame for frame in found if frame is not None], schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """One symbol's sessions within one leaf: at most some million rows, and they lie together on disk."""
+
+    symbol: str
+    first: date
+    last: date
+
+
+def _stretches(symbols: Collection[str], first: date, last: date) -> list[_Stretch]:
+    bounds = []
+    while first <= last:
+        end = Leaf.of(first, GREEKS).end - timedelta(days=1)
+        bounds.append((first, min(end, last)))
+        first = end + timedelta(days=1)
+    return [_Stretch(symbol, *window) for symbol in sorted(set(symbols)) for window in bounds]
+
+
+def _asked(columns: Collection[str] | None) -> _Schema:
     names = VALUED if columns is None else columns
-    schema = {name: dtype for name, dtype in _RANKED.items() if name in names}
-    conditions = [_of(symbols), _on_sessions(first, last)]
+    return {name: dtype for name, dtype in _RANKED.items() if name in names}
+
+
+def _read(connection: Connection, stretch: _Stretch, kind: str | None, schema: _Schema) -> pl.DataFrame:
+    conditions = [sql.SQL("symbol = {}").format(sql.Literal(stretch.symbol)), _on_sessions(stretch.first, stretch.last)]
     if kind is not None:
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
-    select = sql.SQL(
-        'SELECT {} FROM public.historical_greeks WHERE {} ORDER BY symbol, "timestamp", contract_ticker'
-    ).format(columns_of(schema), sql.SQL(" AND ").join(conditions))
-    return read_frame(connection, select, schema)
+    # The symbol is known, and a check holds the session to be the instant's UTC date.
+    sent = dict.fromkeys([*_ORDER, *(name for name in schema if name not in {"symbol", "session"})])
+    rows = read_columns(connection, historical_greeks, sent, sql.SQL(" AND ").join(conditions), _RANKED)
+    if not _is_ordered(rows):
+        rows = rows.sort(_ORDER)
+    known = {"symbol": pl.lit(stretch.symbol), "session": pl.col("timestamp").dt.date()}
+    return rows.with_columns(**known).select(list(schema))
+
+
+def _is_ordered(rows: pl.DataFrame) -> bool:
+    # They were written in this order, so a look is nearly always enough; sorting texts is slow.
+    at, ticker = (pl.col(name) for name in _ORDER)
+    before_at, before_ticker = at.shift(), ticker.shift()
+    rises = (before_at < at) | ((before_at == at) & (before_ticker < ticker))
+    return bool(rows.select(rises.all()).item())
+
+
+def _together(parts: list[pl.DataFrame], schema: _Schema) -> pl.DataFrame:
+    return pl.concat([pl.DataFrame(schema=schema), *parts])
 
 
 def iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
