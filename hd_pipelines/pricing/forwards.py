@@ -17,6 +17,7 @@ The forward, first that applies (`ForwardSource`):
 - spot_carry  ln(F/S) interpolated between expirations of the snapshot that have any pair; outside of them the underlying
               grows at their mean carry, if that is certain to 1 % a year.
 - spot_rate   else S * exp(rate * years), as if there were no dividends.
+Options on VIX are in truth on its futures, which the index does not carry: parity or nothing.
 Source: Cboe, "Volatility Index Methodology" (forward from parity); the limits are this project's, measured on SPX chains.
 """
 
@@ -89,11 +90,12 @@ def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame
         error = np.fmax(lines.residual, lines.half_spread / 2) / np.sqrt(lines.pairs)
         is_usable = (years > 0) & (lines.forward > 0) & (error <= LARGEST_FORWARD_ERROR * lines.forward)
         anchor = np.where(is_usable, lines.forward, np.nan)
-        carried = _by_carry(expiries["snapshot"].to_numpy(), years, spot, anchor, error)
+        is_tied = expiries["is_tied_to_spot"].to_numpy()
+        carried = _by_carry(expiries["snapshot"].to_numpy(), years, np.where(is_tied, spot, np.nan), anchor, error)
         candidates = {
             ForwardSource.PARITY: np.where(lines.pairs >= FEWEST_PAIRS, anchor, np.nan),
             ForwardSource.SPOT_CARRY: carried,
-            ForwardSource.SPOT_RATE: spot / discount,
+            ForwardSource.SPOT_RATE: np.where(is_tied, spot / discount, np.nan),
         }
         forward, source = np.full(len(years), np.nan), np.full(len(years), None, dtype=object)
         for name, values in candidates.items():
@@ -101,7 +103,7 @@ def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame
             forward[takes], source[takes] = values[takes], name.value
         too_far = np.abs(np.log(forward / spot)) > FARTHEST_FROM_SPOT + FARTHEST_FROM_SPOT_A_YEAR * years
     reason = np.full(len(years), None, dtype=object)
-    reason[too_far & expiries["is_tied_to_spot"].to_numpy()] = Reason.SPOT_MISMATCH.value
+    reason[too_far & is_tied] = Reason.SPOT_MISMATCH.value
     reason[np.isnan(forward)] = Reason.NO_FORWARD.value
     reason[np.isnan(discount)] = Reason.NO_DISCOUNT.value
     found = expiries.select("expiry").with_columns(

@@ -120,3 +120,30 @@ def test_a_split_adjusted_spot_beside_raw_strikes_is_noticed():
     valued = value_chain(chain)
     assert valued["iv_reason"].unique().to_list() == ["spot_mismatch"]
     assert valued["forward"].null_count() == valued.height
+
+
+def test_options_on_vix_have_the_forwards_of_its_futures_or_none():
+    # The index at 14, its futures at 17 and 19: no carry explains that, and none may be made up.
+    october, november = date(2023, 10, 18), date(2023, 11, 15)
+    strikes = [float(strike) for strike in range(10, 31)]
+    listed = {october: 17.0, november: 19.0}
+    chain = pl.concat(
+        european_chain(
+            SNAPSHOT,
+            [("VIX", expiration)],
+            strikes,
+            spot=future,
+            rate=0.05,
+            dividends=0.05,
+            spread=0.02,
+            smile=lambda _: 0.9,
+            underlying="I:VIX",
+        )
+        for expiration, future in listed.items()
+    ).with_columns(underlying_price=pl.lit(14.0))
+    found = forwards(value_chain(chain, rates_of(0.05)))
+    assert {key: round(forward, 4) for (_, key), (forward, _, _) in found.items()} == listed
+    only_calls = chain.filter((pl.col("expiration") == october) | (pl.col("option_type") == "call"))
+    valued = value_chain(only_calls, rates_of(0.05))
+    assert valued.filter(expiration=november)["iv_reason"].unique().to_list() == ["no_forward"]
+    assert valued.filter(expiration=october)["implied_volatility"].null_count() == 0
