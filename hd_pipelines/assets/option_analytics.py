@@ -12,6 +12,10 @@ from hd_pipelines.assets.reporting import (
     derived_metadata,
     retrying_only_transient_errors,
 )
+from hd_pipelines.checks.gamma_suite import gamma_suite
+from hd_pipelines.checks.greeks_suite import greeks_suite
+from hd_pipelines.checks.iv_percentile_suite import iv_percentile_suite
+from hd_pipelines.checks.withholding import judge_of
 from hd_pipelines.loading.gamma import refresh_gamma
 from hd_pipelines.loading.greeks import refresh_greeks
 from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
@@ -30,6 +34,13 @@ SOUND_GREEKS, SOUND_PERCENTILES, SOUND_GAMMA = "greeks_are_sound", "percentiles_
     owners=OWNERS,
     kinds={"postgres", "polars"},
     retry_policy=TRANSIENT_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            SOUND_GREEKS,
+            asset="historical_greeks",
+            description="Great Expectations on valued contracts before they are published; what fails is withheld.",
+        )
+    ],
     metadata={"dagster/table_name": "public.historical_greeks"},
 )
 @retrying_only_transient_errors()
@@ -38,10 +49,18 @@ def historical_greeks(context: dg.AssetExecutionContext, lake: Lake, warehouse: 
     sessions = window(context)
     with warehouse.database.connect() as connection:
         symbols = active_symbols(connection)
+    suite = greeks_suite()
     report = refresh_greeks(
-        warehouse.database, lake.datasets, symbols=symbols, sessions=sessions, run_id=context.run.run_id
+        warehouse.database,
+        lake.datasets,
+        symbols=symbols,
+        sessions=sessions,
+        run_id=context.run.run_id,
+        judge=judge_of(suite),
     )
-    return dg.MaterializeResult(metadata={"sessions": len(sessions), **derived_metadata(report)})
+    return dg.MaterializeResult(
+        metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND_GREEKS)]
+    )
 
 
 @dg.asset(
@@ -53,6 +72,13 @@ def historical_greeks(context: dg.AssetExecutionContext, lake: Lake, warehouse: 
     owners=OWNERS,
     kinds={"postgres", "polars"},
     retry_policy=TRANSIENT_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            SOUND_PERCENTILES,
+            asset="iv_percentile_cache",
+            description="Great Expectations on percentiles before they are published; what fails is withheld.",
+        )
+    ],
     metadata={"dagster/table_name": "public.iv_percentile_cache"},
 )
 @retrying_only_transient_errors()
@@ -61,10 +87,19 @@ def iv_percentile_cache(context: dg.AssetExecutionContext, lake: Lake, warehouse
     sessions = window(context)
     with warehouse.database.connect() as connection:
         symbols = active_symbols(connection)
+    suite = iv_percentile_suite()
     report = refresh_iv_percentiles(
-        warehouse.database, lake.datasets, symbols=symbols, sessions=sessions, run_id=context.run.run_id
+        warehouse.database,
+        lake.datasets,
+        symbols=symbols,
+        sessions=sessions,
+        run_id=context.run.run_id,
+        judge=judge_of(suite),
     )
-    return dg.MaterializeResult(metadata={"sessions": len(sessions), **derived_metadata(report)})
+    return dg.MaterializeResult(
+        metadata={"sessions": len(sessions), **derived_metadata(report)},
+        check_results=[suite.result(SOUND_PERCENTILES)],
+    )
 
 
 @dg.asset(
@@ -76,6 +111,13 @@ def iv_percentile_cache(context: dg.AssetExecutionContext, lake: Lake, warehouse
     owners=OWNERS,
     kinds={"postgres", "polars"},
     retry_policy=TRANSIENT_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            SOUND_GAMMA,
+            asset="gamma_exposure_snapshots",
+            description="Great Expectations on gamma snapshots before they are published; what fails is withheld.",
+        )
+    ],
     metadata={"dagster/table_name": "public.gamma_exposure_snapshots"},
 )
 @retrying_only_transient_errors()
@@ -84,5 +126,10 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
     sessions = window(context)
     with warehouse.database.connect() as connection:
         symbols = active_symbols(connection)
-    report = refresh_gamma(warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id)
-    return dg.MaterializeResult(metadata={"sessions": len(sessions), **derived_metadata(report)})
+    suite = gamma_suite()
+    report = refresh_gamma(
+        warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id, judge=judge_of(suite)
+    )
+    return dg.MaterializeResult(
+        metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND_GAMMA)]
+    )

@@ -76,6 +76,8 @@ class Rule(StrEnum):
     CHAIN_INCOMPLETE = "chain_incomplete"
     CHAIN_STALE = "chain_stale"
     SNAPSHOT_MISSED = "snapshot_missed"
+    # derived rows
+    EXPECTATION_BROKEN = "expectation_broken"
 
 
 @dataclass(frozen=True, slots=True)

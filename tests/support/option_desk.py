@@ -1,0 +1,133 @@
+"""A small desk with option chains: an archive of the synthetic market, refreshed table by table.
+
+def test_something(option_desk):
+    option_desk.refresh()               # chains to lake, Greeks, percentiles, gamma
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from hd_pipelines.loading.chains import ChainsReport, refresh_chain_archive
+from hd_pipelines.loading.derivation import DerivedReport
+from hd_pipelines.loading.gamma import refresh_gamma
+from hd_pipelines.loading.greeks import refresh_greeks
+from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.sandbox.chains import write_chain_archive
+from tests.support.desk import SmallDesk, rows
+
+OPTION_SYMBOLS = ("AAPL", "SPX")
+OPTION_SESSIONS = sessions_back(date(2026, 5, 22), 4)
+THIN_SESSIONS = sessions_back(OPTION_SESSIONS[0], 9)[:-1]
+"""Eight sessions before, with just enough contracts for a 30-day volatility."""
+ALL_SESSIONS = [*THIN_SESSIONS, *OPTION_SESSIONS]
+
+
+@dataclass
+class OptionDesk:
+    """A desk and its own copy of the archive."""
+
+    desk: SmallDesk
+    archive: Path
+    symbols: Sequence[str] = OPTION_SYMBOLS
+    reports: dict[str, DerivedReport] = field(default_factory=dict)
+
+    def to_lake(self, sessions: Sequence[date] = ALL_SESSIONS) -> ChainsReport:
+        """The archive's chains."""
+        return refresh_chain_archive(
+            self.desk.database, self.desk.lake, self.archive, underlyings=self.symbols, sessions=sessions
+        )
+
+    def to_greeks(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
+        """Value what the lake has."""
+        return refresh_greeks(
+            self.desk.database,
+            self.desk.lake,
+            symbols=self.symbols,
+            sessions=sessions,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def to_percentiles(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
+        """Rank what is valued."""
+        return refresh_iv_percentiles(
+            self.desk.database,
+            self.desk.lake,
+            symbols=self.symbols,
+            sessions=sessions,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def to_gamma(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
+        """Sum up what is valued."""
+        return refresh_gamma(self.desk.database, symbols=self.symbols, sessions=sessions, **options)  # type: ignore[arg-type]
+
+    def refresh(self, sessions: Sequence[date] = ALL_SESSIONS) -> dict[str, DerivedReport]:
+        """From archive to gamma."""
+        self.to_lake(sessions)
+        return {
+            "greeks": self.to_greeks(sessions),
+            "percentiles": self.to_percentiles(sessions),
+            "gamma": self.to_gamma(sessions),
+        }
+
+    def contents(self, table: str, until: date | None = None) -> list[tuple[object, ...]]:
+        """Every row as text, without the times of writing."""
+        session = "date" if table == "iv_percentile_cache" else "session"
+        return rows(
+            self.desk.url,
+            f"select (to_jsonb(held) - 'created_at' - 'updated_at')::text from {table} as held"
+            f" where {session} <= %s order by 1",
+            until or date.max,
+        )
+
+    def manifest(self) -> list[tuple[object, ...]]:
+        """What every row was made from."""
+        return rows(
+            self.desk.url,
+            "select table_name, symbol, session, fingerprint, rows from derivation_manifest order by 1, 2, 3",
+        )
+
+    def versions(self, table: str) -> list[tuple[object, ...]]:
+        """Which physical version each row is: a row that was written again has another one."""
+        return rows(
+            self.desk.url,
+            f"select symbol, timestamp, tableoid::text, ctid::text, xmin::text from {table} order by 1, 2, 3, 4",
+        )
+
+
+@pytest.fixture(scope="session")
+def option_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chains of two underlyings; copy before changing."""
+    folder = tmp_path_factory.mktemp("archive")
+    write_chain_archive(folder, OPTION_SESSIONS, OPTION_SYMBOLS, sparse_sessions=THIN_SESSIONS)
+    return folder
+
+
+@pytest.fixture
+def make_option_desk(
+    make_desk: Callable[[], SmallDesk], option_archive: Path, tmp_path: Path
+) -> Callable[[], OptionDesk]:
+    """Desks with an archive of their own."""
+    made: list[OptionDesk] = []
+
+    def make() -> OptionDesk:
+        archive = tmp_path / f"archive{len(made)}"
+        shutil.copytree(option_archive, archive)
+        made.append(OptionDesk(make_desk(), archive))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def option_desk(make_option_desk: Callable[[], OptionDesk]) -> OptionDesk:
+    """One such desk."""
+    return make_option_desk()
