@@ -60,6 +60,7 @@ OPTIONAL: Mapping[str, Any] = {
     "shares_per_contract": pl.Float64,
 }
 """Columns a file may have. Without `snapshot_at` the chain is stamped with the session's close."""
+_TYPES: Mapping[str, pl.DataType] = pl.Schema({**COLUMNS, **OPTIONAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,23 +188,23 @@ def _snapshot_at(rows: pl.DataFrame, file: ChainFile) -> datetime:
 
 def _typed(rows: pl.DataFrame, place: ObjectPlace) -> pl.DataFrame:
     """All columns in their types. A number of another width is taken; text for a number, or a number for a date, is not."""
-    missing = [name for name in COLUMNS if name not in rows.columns]
+    have = rows.schema
+    missing = [name for name in COLUMNS if name not in have]
     if missing:
         raise FileRefusedError(
             place.error(Rule.COLUMN_MISSING, f"it has no column {', '.join(missing)}.", "Rename or add the columns.")
         )
-    typed: dict[str, Any] = {**COLUMNS, **OPTIONAL}
     wrong = [
-        f"{name} is {rows.schema[name]}, not {dtype}"
-        for name, dtype in typed.items()
-        if name in rows.columns and not _fits(rows.schema[name], pl.Series(dtype=dtype).dtype)
+        f"{name} is {have[name]}, not {dtype}"
+        for name, dtype in _TYPES.items()
+        if name in have and not _fits(have[name], dtype)
     ]
     if wrong:
         raise FileRefusedError(
             place.error(Rule.COLUMN_TYPE_WRONG, f"{'; '.join(wrong)}.", "Write the archive with the types it promises.")
         )
-    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items() if name not in rows.columns]
-    other = {name: dtype for name, dtype in typed.items() if name in rows.columns and rows.schema[name] != dtype}
+    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items() if name not in have]
+    other = {name: dtype for name, dtype in _TYPES.items() if name in have and have[name] != dtype}
     try:
         return rows.with_columns(*absent, *(pl.col(name).cast(dtype) for name, dtype in other.items()))
     except pl.exceptions.InvalidOperationError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -56,9 +57,8 @@ def judge_chain(rows: pl.DataFrame, place: ObjectPlace, session: date) -> Judged
         good = good.sort("ticker", "quote_at", nulls_last=False, maintain_order=True)
         good = good.unique("ticker", keep="last", maintain_order=True)
     findings += _adjusted(good, place)
-    chain = good.sort("ticker").select(
-        pl.col(name) if name not in _READ_AS else _READ_AS[name] for name in CHAIN_SCHEMA
-    )
+    read_as = (_READ_AS.get(name, pl.col(name)) for name in CHAIN_SCHEMA)
+    chain = good.lazy().sort("ticker").select(read_as).collect()
     return JudgedChain(chain, bad + repeated, tuple(findings))
 
 
@@ -103,6 +103,7 @@ def _repeated(rows: pl.DataFrame, repeated: int, place: ObjectPlace) -> Finding:
     )
 
 
+@lru_cache(maxsize=8)
 def _broken_rule(session: date) -> pl.Expr:
     """Name of the first rule that a row breaks, or null."""
     ticker = pl.col("ticker")

@@ -9,6 +9,7 @@ of the Cboe's "Volatility Index Methodology" (2022), which interpolates the same
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -81,13 +82,19 @@ def fetch_yields(api: VendorApi, first: date, last: date) -> FetchedYields:
 def archived_yields(archive: Path) -> FetchedYields | None:
     """The curve of an archive's `treasury_yields.parquet` (date, DGS1MO to DGS30, percent); None without that file.
 
-    Raises `FileRefusedError` for a file without these columns.
+    Raises `FileRefusedError` for a file that cannot be read or lacks these columns.
     """
     file = archive / ARCHIVE_FILE
     if not file.is_file():
         return None
     place = ObjectPlace(DATASET, None, ARCHIVE_FILE)
-    rows = pl.read_parquet(file)
+    body = file.read_bytes()
+    try:
+        rows = pl.read_parquet(io.BytesIO(body))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise FileRefusedError(
+            place.error(Rule.VALUE_UNREADABLE, f"it is no readable Parquet file ({error}).", "Fetch it again.")
+        ) from error
     given = {name: years for name, years in _FRED.items() if name in rows.columns}
     if rows.schema.get("date") != pl.Date or not given:
         raise FileRefusedError(
@@ -97,7 +104,7 @@ def archived_yields(archive: Path) -> FetchedYields | None:
                 "Write dates and constant maturity yields in percent under FRED's names.",
             )
         )
-    return FetchedYields(_curve(rows, given, place), hashlib.sha256(file.read_bytes()).hexdigest())
+    return FetchedYields(_curve(rows, given, place), hashlib.sha256(body).hexdigest())
 
 
 def _row(result: Any, place: ObjectPlace) -> dict[str, Any]:  # noqa: ANN401  (as JSON gave it)
