@@ -126,7 +126,7 @@ def put_problem(work: Floats, j: int, inputs: Inputs, i: int, call: bool) -> flo
 def at(inputs: Inputs, row: int, i: int) -> float:
     """Value of option i; an input of length 1 counts for all."""
     values = inputs[row]
-    return values[i] if values.size > 1 else values[0]
+    return float(values[i] if values.size > 1 else values[0])
 
 
 @inlined
