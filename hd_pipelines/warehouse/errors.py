@@ -52,6 +52,10 @@ class RowsUnreadableError(WarehouseError):
     """Published rows cannot be handed over as they are; the message says which."""
 
 
+class MartMissingError(WarehouseError):
+    """A mart is asked for before dbt has built it."""
+
+
 class PublishBlockedError(WarehouseError):
     """A lock could not be had in time; nothing was published and the same call may be repeated."""
 

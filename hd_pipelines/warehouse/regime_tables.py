@@ -46,7 +46,7 @@ market_regime_history = Table(
     "market_regime_history",
     metadata,
     day("date", nullable=False),
-    price("vix_level"),
+    price("vix_level", nullable=False),
     answer("vix_change"),
     answer("vix_change_pct"),
     word("vix_regime"),

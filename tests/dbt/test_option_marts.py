@@ -4,13 +4,17 @@ import os
 import subprocess
 from datetime import date
 
+import numpy as np
 import polars as pl
 import psycopg
 import pytest
 
+from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
 from hd_pipelines.warehouse import schema
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.errors import MartMissingError
+from hd_pipelines.warehouse.radar import read_radar
 from hd_pipelines.warehouse.watchlist import add_to_watchlist
 from tests.support.desk import rows
 from tests.warehouse.bar_frames import bars, publish
@@ -27,6 +31,7 @@ def built_url(module_database_url, tmp_path_factory):
         with database.begin() as connection:
             add_to_watchlist(connection, ["SPY", "QQQ", "IWM"])
         publish(database, bars(["SPY", "QQQ"], [FRIDAY, MONDAY]))
+        publish(database, bars(["VOL"], sessions_back(FRIDAY, 22), minutes=0))
         put_greeks(database, valued(["SPY"], [FRIDAY, MONDAY]))
         put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [FRIDAY, MONDAY]))
         gamma = pl.concat([gamma_rows(["SPY"], [FRIDAY], (15, 21)), gamma_rows(["SPY"], [MONDAY], (15,), gex=-2e9)])
@@ -58,6 +63,66 @@ def test_the_radar_has_a_row_for_every_symbol_and_knows_how_old_each_part_is(bui
         ("QQQ", 0, None, None, 1, None, None, "RANGE_BOUND"),
         ("SPY", 0, 0, 0, 1, 0.2, -2e9, "RANGE_BOUND"),
     ]
+
+
+@pytest.mark.slow
+def test_the_radar_says_why_a_part_is_missing_or_old(built_url):
+    told = dict(rows(built_url, "select symbol, reasons from marts.rpt_radar"))
+    assert told["IWM"] == [
+        "close: no day bar",
+        "iv30: no observation",
+        "gamma: no snapshot",
+        "regime: 1 sessions old",
+    ]
+    assert told["SPY"] == ["iv_percentile: too_few_observations", "regime: 1 sessions old"]
+
+
+@pytest.mark.slow
+def test_the_expected_move_is_a_session_of_iv30_around_the_last_close(built_url):
+    ((close, iv30, one, five, low, high),) = rows(
+        built_url,
+        "select close_price::float8, iv30, expected_move_1d_pct, expected_move_5d_pct, expected_low_1d, expected_high_1d"
+        " from marts.rpt_radar where symbol = 'SPY'",
+    )
+    assert (one, five) == pytest.approx((100 * iv30 / 252**0.5, 100 * iv30 * (5 / 252) ** 0.5))
+    assert (low, high) == pytest.approx((close * (1 - one / 100), close * (1 + one / 100)))
+
+
+@pytest.mark.slow
+def test_realized_volatility_needs_twenty_known_returns(built_url):
+    told = rows(
+        built_url,
+        "select close_price::float8, realized_volatility_20d from marts.fct_daily_returns where symbol = 'VOL'"
+        " order by session",
+    )
+    assert [row[1] for row in told[:20]] == [None] * 20  # the first session has no return
+    returns = np.diff(np.log([row[0] for row in told]))
+    assert told[20][1] == pytest.approx(returns[:20].std(ddof=1) * 252**0.5, rel=1e-12)
+    assert told[21][1] == pytest.approx(returns[1:].std(ddof=1) * 252**0.5, rel=1e-12)
+
+
+@pytest.mark.slow
+def test_the_radar_ages_with_the_calendar_when_nothing_arrives(built_url):
+    with Database(built_url) as database, database.connect() as connection:
+        fresh = read_radar(connection, last_session=MONDAY)
+        old = read_radar(connection, last_session=date(2025, 11, 6))
+    assert fresh["symbol"].to_list() == ["IWM", "QQQ", "SPY"]
+    assert fresh.filter(symbol="SPY").select("close_price", "gamma_as_of", "market_regime").row(0)[2] == "RANGE_BOUND"
+    assert fresh["regime_age_sessions"].to_list() == [1, 1, 1]
+    assert old["regime_age_sessions"].to_list() == [4, 4, 4]
+    assert old["iv_age_sessions"].to_list() == [None, None, 3]
+    assert old["reasons"].to_list()[2][0] == "everything: nothing newer than 2025-11-03, 3 sessions ago"
+    assert old.drop("reasons").schema == fresh.drop("reasons").schema
+
+
+def test_a_radar_before_the_first_build_says_what_to_do(database_url):
+    schema.upgrade(database_url)
+    with (
+        Database(database_url) as database,
+        database.connect() as connection,
+        pytest.raises(MartMissingError, match="Cure: build"),
+    ):
+        read_radar(connection, last_session=MONDAY)
 
 
 @pytest.mark.slow

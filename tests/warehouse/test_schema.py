@@ -80,6 +80,7 @@ LAST_STATEMENTS = {
     "0007": "GRANT SELECT ON gamma_exposure_snapshots",
     "0008": "GRANT SELECT ON derivation_manifest",
     "0009": "GRANT EXECUTE ON FUNCTION cleanup_all_historical_data",
+    "0010": "ALTER TABLE market_regime_history",
 }
 
 

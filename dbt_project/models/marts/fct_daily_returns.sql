@@ -60,6 +60,19 @@ judged as (
         end as return_unknown_reason
     from with_overnight_ratio
 
+),
+
+with_volatility as (
+
+    select
+        *,
+        case
+            when count(*) filter (where return_unknown_reason is null) over last_20 = 20
+                then stddev_samp(ln(close_price / previous_close)) over last_20 * sqrt(252)
+        end as realized_volatility_20d
+    from judged
+    window last_20 as (partition by symbol order by session rows between 19 preceding and current row)
+
 )
 
 select
@@ -76,5 +89,6 @@ select
     case when return_unknown_reason is null then open_price / previous_close - 1 end as return_overnight,
     close_price / open_price - 1 as return_intraday,
     ln(high_price / low_price) as range_log,
+    realized_volatility_20d,
     return_unknown_reason
-from judged
+from with_volatility

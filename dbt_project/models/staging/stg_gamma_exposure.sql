@@ -39,6 +39,8 @@ renamed as (
         call_wall,
         put_wall,
         absolute_gamma_strike,
+        gamma_wall_resistance,
+        gamma_wall_support,
         gamma_wall_resistance_strength as resistance_strength,
         gamma_wall_support_strength as support_strength,
         zero_gamma,

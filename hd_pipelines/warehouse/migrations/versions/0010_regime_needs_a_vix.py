@@ -1,0 +1,16 @@
+"""A row of the market's regime has a VIX level: sessions without one get no row, and the finding says so."""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE market_regime_history ALTER vix_level SET NOT NULL")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE market_regime_history ALTER vix_level DROP NOT NULL")
