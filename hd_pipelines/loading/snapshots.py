@@ -21,7 +21,6 @@ from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.vendor.chain_snapshot import DATASET, SNAPSHOT_VERSION, ChainFetch, chain_path, fetch_chain
 from hd_pipelines.vendor.errors import ApiKeyRefusedError, VendorError
 from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.vendor.treasury import fetch_yields
 from hd_pipelines.warehouse.chain_manifest import recorded_chains
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.findings import Judged, settle
@@ -121,14 +120,6 @@ def settle_missed_snapshots(
     with database.begin() as connection:
         settle(connection, findings, [judged], run_id=run_id)
     return findings
-
-
-def refresh_treasury_yields(lake: Lake, client: VendorApi, first: date, last: date) -> tuple[date, date] | None:
-    """Fetch the curve of `first` to `last` into the lake; first and last date it has now, None if none.
-
-    Raises `ApiError`s; the lake then is as before.
-    """
-    return lake.treasury_yields.merge(fetch_yields(client, first, last).curve)
 
 
 def _session_of(now: datetime, kind: SnapshotKind) -> date:

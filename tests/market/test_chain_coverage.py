@@ -1,0 +1,114 @@
+"""How much of a market a chain shows, and from when on somebody is told."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hd_pipelines.market.chain_coverage import completeness, coverage_findings, measure
+from hd_pipelines.market.findings import Rule, Severity
+from hd_pipelines.market.option_chains import STAMP
+from tests.support.rest import CLOSE, SESSION, contract_rows
+
+
+def chain(count=100, **changed):
+    return (
+        contract_rows(count)
+        .with_columns(
+            snapshot_at=pl.lit(CLOSE, dtype=STAMP),
+            quote_at=pl.lit(CLOSE - timedelta(seconds=30), dtype=STAMP),
+        )
+        .with_columns(**changed)
+    )
+
+
+def rules(rows, share=1.0):
+    return [found.rule for found in coverage_findings("SPY", SESSION, measure(rows), share)]
+
+
+def test_a_chain_in_numbers():
+    rows = chain(
+        100,
+        bid=pl.when(pl.col("strike") < 510).then(0.0).otherwise(pl.col("bid")),
+        open_interest=pl.when(pl.col("strike") < 505).then(None).otherwise(pl.col("open_interest")),
+        vendor_iv=pl.when(pl.col("strike") < 503).then(None).otherwise(pl.col("vendor_iv")),
+    )
+    found = measure(rows)
+    assert (found.contracts, found.with_quote, found.with_open_interest, found.with_vendor_iv) == (100, 80, 90, 94)
+    assert (found.strikes, found.paired_strikes) == (50, 50)
+    assert (found.quote_age, found.foreign_quotes) == (timedelta(seconds=30), 0)
+
+
+def test_completeness_is_a_share_of_the_median_before():
+    assert completeness(90, [100, 100, 100, 100]) is None
+    assert completeness(90, [100, 100, 100, 100, 20]) == 0.9
+    assert completeness(120, [100] * 5) == 1.0
+    assert completeness(50, [1000] * 30 + [100] * 20) == 0.5
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 10_000), max_size=40))
+def test_completeness_is_none_or_a_share(contracts, earlier):
+    share = completeness(contracts, earlier)
+    assert (share is None) == (len(earlier) < 5)
+    assert share is None or 0 <= share <= 1
+
+
+def test_a_whole_chain_has_nothing_to_tell():
+    assert rules(chain()) == []
+    assert rules(chain(), share=None) == []
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.76, []), (0.74, [Rule.CHAIN_INCOMPLETE])])
+def test_a_chain_with_far_fewer_contracts_than_usual_is_incomplete(share, told):
+    assert rules(chain(), share) == told
+
+
+def test_a_chain_missing_half_its_strikes_is_told_from_its_history():
+    share = completeness(chain().filter(pl.col("strike") % 2 == 0).height, [100] * 10)
+    assert rules(chain().filter(pl.col("strike") % 2 == 0), share) == [Rule.CHAIN_INCOMPLETE]
+
+
+def test_strikes_that_lost_their_put_are_told_without_any_history():
+    rows = chain().filter((pl.col("option_type") == "call") | (pl.col("strike") < 530))
+    assert rules(rows, None) == [Rule.CHAIN_INCOMPLETE]
+
+
+def test_a_chain_without_quotes_is_told():
+    assert rules(chain(bid=pl.lit(None, dtype=pl.Float64))) == [Rule.CHAIN_INCOMPLETE]
+
+
+def test_old_quotes_and_quotes_of_another_day_are_told():
+    old = pl.lit(CLOSE - timedelta(minutes=21), dtype=STAMP)
+    assert rules(chain(quote_at=old)) == [Rule.CHAIN_STALE]
+    fifteen_minutes = pl.lit(CLOSE - timedelta(minutes=16), dtype=STAMP)
+    assert rules(chain(quote_at=fifteen_minutes)) == []
+    yesterday = pl.lit(CLOSE - timedelta(days=1), dtype=STAMP)
+    findings = coverage_findings("SPY", SESSION, measure(chain(quote_at=yesterday)), 1.0)
+    assert [(found.rule, found.severity, found.session) for found in findings] == [
+        (Rule.CHAIN_STALE, Severity.WARNING, SESSION)
+    ]
+
+
+def test_quotes_without_a_time_are_not_called_stale():
+    assert rules(chain(quote_at=pl.lit(None, dtype=STAMP))) == []
+
+
+def test_roots_that_share_a_strike_are_two_strikes():
+    spxw = contract_rows(20).with_columns(root=pl.lit("SPXW"))
+    rows = pl.concat([contract_rows(20), spxw]).with_columns(
+        snapshot_at=pl.lit(CLOSE, dtype=STAMP), quote_at=pl.lit(CLOSE, dtype=STAMP)
+    )
+    assert measure(rows).strikes == 20
+
+
+def test_an_expiration_that_is_one_of_many_does_not_make_a_chain_incomplete():
+    weeks = [
+        chain(20, expiration=pl.lit(date(2026, 6, day))).with_columns(
+            pl.col("ticker").str.replace("260619", f"2606{day}")
+        )
+        for day in range(10, 20)
+    ]
+    share = completeness(pl.concat(weeks[1:]).height, [pl.concat(weeks).height] * 5)
+    assert rules(pl.concat(weeks[1:]), share) == []
