@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow
 
 SESSION = date(2024, 3, 14)
 CLOSE = datetime(2024, 3, 14, 20, tzinfo=UTC)
+ANOTHER = "O:SPXW240328P05000000"
 NAN, INFINITY = math.nan, math.inf
 
 
@@ -181,7 +182,7 @@ def misspelt(*columns: str) -> dict[str, dict[str, Any]]:
 
 GREEKS_DEFECTS: dict[str, dict[str, Any]] = {
     "numbers_are_finite": {"theta": NAN},
-    "contract_comes_once": {"contract_ticker": greeks()["contract_ticker"][1]},
+    "contract_comes_once": {"contract_ticker": ANOTHER},
     "contract_has_its_names": {"root": ""},
     "session_is_the_day_of_the_timestamp": {"session": date(2024, 3, 15)},
     "dte_counts_days_to_expiration": {"dte": 3},
@@ -208,7 +209,7 @@ GREEKS_DEFECTS: dict[str, dict[str, Any]] = {
 }
 CHAIN_DEFECTS: dict[str, dict[str, Any]] = {
     "numbers_are_finite": {"last": INFINITY},
-    "contract_comes_once": {"ticker": chain()["ticker"][1]},
+    "contract_comes_once": {"ticker": ANOTHER},
     "contract_has_its_names": {"ticker": ""},
     "contract_has_not_expired": {"expiration": date(2024, 3, 13)},
     "open_interest_is_of_an_earlier_session": {"open_interest_as_of": SESSION},
