@@ -1,0 +1,200 @@
+"""From an archive of chains to the lake: what is loaded, what is refused, what is told, and what happens twice."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hd_pipelines.loading import chains as loading_chains
+from hd_pipelines.loading.chains import refresh_chain_archive
+from hd_pipelines.market.findings import Rule
+from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.vocabulary import PriceSource, SnapshotKind
+from hd_pipelines.vendor.chain_archive import COLUMNS
+from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from tests.support.desk import SESSIONS
+from tests.support.rest import contract_rows
+
+RECORDING = Path(__file__).parents[2].parent / "shared" / "recordings" / "spx-2019q2"
+FIRST, LAST = SESSIONS[0], SESSIONS[-1]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Chains of SPY and QQQ of all the desk's sessions."""
+    for session in SESSIONS:
+        for underlying in ("SPY", "QQQ"):
+            write(tmp_path / "archive", session, underlying)
+    return tmp_path / "archive"
+
+
+def write(archive, session, underlying="SPY", count=60, **changed):
+    path = archive / "chains" / underlying / f"{session}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = contract_rows(count, underlying).with_columns(session=pl.lit(session))
+    rows.select(list(COLUMNS)).with_columns(**changed).write_parquet(path)
+    return path
+
+
+def load(desk, archive, sessions=SESSIONS, underlyings=("SPY", "QQQ")):
+    return refresh_chain_archive(desk.database, desk.lake, archive, underlyings=underlyings, sessions=sessions)
+
+
+def records(desk):
+    with desk.database.connect() as connection:
+        return recorded_chains(connection, date(2019, 1, 2), date(2027, 1, 4))
+
+
+def open_rules(desk):
+    return sorted((found.rule, str(found.session), found.subject) for found in desk.findings())
+
+
+def test_an_archive_is_loaded_recorded_and_measured(desk, archive):
+    report = load(desk, archive)
+    assert (report.loaded, report.contracts, report.refused, report.findings) == (20, 1200, 0, ())
+    assert desk.lake.chains.read(None, FIRST, LAST).height == 1200
+    held = records(desk)
+    assert len(held) == 20
+    assert {(one.kind, one.source, one.contracts, one.with_quote) for one in held} == {
+        (SnapshotKind.CLOSE, PriceSource.CHAIN_ARCHIVE, 60, 60)
+    }
+    assert [one.completeness for one in held if one.underlying == "SPY"] == [None] * 5 + [1.0] * 5
+    assert held[0].landed_url == f"chains/QQQ/{FIRST}.parquet"
+
+
+def test_a_second_run_reads_nothing_again(desk, archive):
+    load(desk, archive)
+    files = sorted((desk.folder.parent / "lake").rglob("*.parquet"))
+    before = [path.stat().st_mtime_ns for path in files]
+    report = load(desk, archive)
+    assert (report.loaded, report.already_known) == (0, 20)
+    assert [path.stat().st_mtime_ns for path in files] == before
+
+
+def test_a_changed_file_replaces_its_chain_only(desk, archive):
+    load(desk, archive)
+    write(archive, LAST, bid=pl.lit(0.5))
+    report = load(desk, archive)
+    assert (report.loaded, report.already_known) == (1, 19)
+    assert set(desk.lake.chains.read(["SPY"], LAST, LAST)["bid"]) == {0.5}
+    assert len(records(desk)) == 20
+
+
+def test_a_chain_that_was_lost_from_the_lake_is_loaded_again(desk, archive):
+    load(desk, archive)
+    shutil.rmtree(desk.folder.parent / "lake" / "option_chains" / f"session={LAST}")
+    assert load(desk, archive).loaded == 2
+
+
+def test_chains_read_by_older_code_are_read_again(desk, archive, monkeypatch):
+    load(desk, archive)
+    monkeypatch.setattr(loading_chains, "READ_VERSION", loading_chains.READ_VERSION + 1)
+    assert load(desk, archive).loaded == 20
+
+
+def test_a_half_written_file_is_refused_and_the_others_go_on(desk, archive):
+    load(desk, archive)
+    before = desk.lake.chains.read(["SPY"], LAST, LAST)
+    path = write(archive, LAST, bid=pl.lit(0.5))
+    path.write_bytes(path.read_bytes()[:-20])
+    write(archive, SESSIONS[-2], bid=pl.lit(0.5))
+    report = load(desk, archive)
+    assert (report.loaded, report.refused) == (1, 1)
+    assert open_rules(desk) == [(Rule.VALUE_UNREADABLE, str(LAST), f"chains/SPY/{LAST}.parquet")]
+    assert desk.lake.chains.read(["SPY"], LAST, LAST).equals(before)
+
+    write(archive, LAST, bid=pl.lit(0.7))
+    assert load(desk, archive).refused == 0
+    assert desk.findings() == []
+
+
+def test_a_file_that_stays_refused_is_one_finding(desk, archive):
+    write(archive, LAST).write_bytes(b"PAR1")
+    for _ in range(2):
+        assert load(desk, archive).refused == 1
+    assert len(open_rules(desk)) == 1
+
+
+def test_bad_rows_are_set_aside_and_told_with_the_chain(desk, archive):
+    first = pl.int_range(pl.len()) == 0
+    write(archive, LAST, bid=pl.when(first).then(-1.0).otherwise(pl.col("bid")))
+    report = load(desk, archive)
+    assert (report.loaded, report.rows_set_aside) == (20, 1)
+    assert open_rules(desk) == [(Rule.PRICE_NOT_POSITIVE, str(LAST), f"chains/SPY/{LAST}.parquet")]
+
+
+def test_a_chain_that_lost_half_of_its_strikes_is_loaded_and_told(desk, archive):
+    write(archive, LAST, count=28)
+    load(desk, archive)
+    assert open_rules(desk) == [(Rule.CHAIN_INCOMPLETE, str(LAST), "SPY")]
+    (share,) = [one.completeness for one in records(desk) if (one.underlying, one.session) == ("SPY", LAST)]
+    assert share == pytest.approx(28 / 60)
+
+
+def test_missing_days_and_holiday_files_are_told_and_a_found_day_resolves_it(desk, archive):
+    lost = archive / "chains" / "SPY" / f"{SESSIONS[4]}.parquet"
+    kept = lost.read_bytes()
+    lost.unlink()
+    write(archive, date(2026, 5, 17))
+    sunday = sessions_between(date(2026, 5, 4), LAST)
+    report = load(desk, archive, sunday)
+    assert report.loaded == 19
+    assert open_rules(desk) == [
+        (Rule.OBJECT_ON_CLOSED_DAY, "2026-05-17", "SPY"),
+        (Rule.SESSION_MISSING, str(SESSIONS[4]), "SPY"),
+    ]
+    lost.write_bytes(kept)
+    (archive / "chains" / "SPY" / "2026-05-17.parquet").unlink()
+    assert load(desk, archive, sunday).loaded == 1
+
+
+def test_a_crash_before_the_record_is_healed(desk, archive, monkeypatch):
+    def killed(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crash:
+        crash.setattr(loading_chains, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            load(desk, archive)
+    assert records(desk) == []
+    report = load(desk, archive)
+    assert (report.loaded, len(records(desk))) == (20, 20)
+
+
+def test_only_wanted_underlyings_and_sessions_are_loaded(desk, archive):
+    report = load(desk, archive, SESSIONS[-3:], ["SPY"])
+    assert report.loaded == 3
+    assert {(one.underlying, one.session) for one in desk.lake.chains.snapshots(FIRST, LAST)} == {
+        ("SPY", session) for session in SESSIONS[-3:]
+    }
+
+
+def test_progress_is_told(desk, archive):
+    told = []
+    refresh_chain_archive(
+        desk.database,
+        desk.lake,
+        archive,
+        underlyings=["QQQ", "SPY"],
+        sessions=SESSIONS,
+        on_progress=lambda *step: told.append(step),
+    )
+    assert told == [(10, 20), (20, 20)]
+
+
+@pytest.mark.skipif(not RECORDING.is_dir(), reason=f"the market recordings are not at {RECORDING}")
+def test_the_recorded_quarter(desk):
+    sessions = sessions_between(date(2019, 4, 25), date(2019, 6, 28))
+    report = load(desk, RECORDING, sessions, ["SPX"])
+    assert (report.loaded, report.refused, report.rows_set_aside) == (41, 0, 0)
+    days = {rule: {day for told, day, _ in open_rules(desk) if told == rule} for rule in Rule}
+    assert days[Rule.SESSION_MISSING] == {"2019-05-10", "2019-05-17", "2019-06-14", "2019-06-17", "2019-06-18"}
+    assert days[Rule.OBJECT_ON_CLOSED_DAY] == {"2019-05-27"}
+    assert "2019-05-27" not in {str(one.session) for one in records(desk)}
+    rows = desk.lake.chains.read(["SPX"], sessions[0], sessions[-1], SnapshotKind.CLOSE)
+    holiday = pl.read_parquet(RECORDING / "chains" / "SPX" / "2019-05-27.parquet").height
+    every = pl.scan_parquet(RECORDING / "chains" / "SPX" / "*.parquet").select(pl.len()).collect().item()
+    assert rows.height == report.contracts == every - holiday
+    assert rows.group_by("snapshot_at").agg(pl.col("open_interest_as_of").n_unique())["open_interest_as_of"].max() == 1

@@ -1,0 +1,241 @@
+"""Snapshots of the moment: from the REST service to lake, record and findings; and the alarm for missed ones."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from hd_pipelines.loading import snapshots as loading_snapshots
+from hd_pipelines.loading.snapshots import settle_missed_snapshots, take_snapshot
+from hd_pipelines.market.findings import Rule, Severity
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.vocabulary import PriceSource, SnapshotKind
+from hd_pipelines.sandbox.chain_extent import Extent
+from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
+from hd_pipelines.sandbox.rest_market import SyntheticRest
+from hd_pipelines.vendor.errors import ApiKeyRefusedError
+from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
+
+NOW = CLOSE + timedelta(minutes=16)
+OPENS = regular_hours(SESSION).opens_at
+WATCHED = ["SPY", "SPX", "QQQ"]
+
+
+@pytest.fixture
+def market():
+    return FixedMarket({name: contract_rows(60, name) for name in ("SPY", "I:SPX", "QQQ")})
+
+
+@pytest.fixture
+def server(chains_of, market):
+    return chains_of(market)
+
+
+@pytest.fixture
+def take(desk, server, api_of):
+    """One round of snapshots by a client of its own."""
+
+    def round_of(underlyings=WATCHED, now=NOW, kind=SnapshotKind.CLOSE, **options):
+        return take_snapshot(
+            desk.database, desk.lake, api_of(server, **options), underlyings=underlyings, now=now, kind=kind
+        )
+
+    return round_of
+
+
+def records(desk):
+    with desk.database.connect() as connection:
+        return recorded_chains(connection, date(2020, 1, 2), date(2027, 1, 4))
+
+
+def open_rules(desk):
+    return sorted((found.rule, found.subject) for found in desk.findings())
+
+
+def test_a_round_takes_every_chain_and_records_it(desk, take):
+    report = take()
+    assert report.taken == ("I:SPX", "QQQ", "SPY")
+    assert (report.refused, report.contracts, report.pages, report.findings) == ((), 180, 3, ())
+    assert report.snapshot_at == NOW
+    assert {(one.underlying, one.snapshot_at, one.kind, one.source) for one in records(desk)} == {
+        (name, NOW, SnapshotKind.CLOSE, PriceSource.CHAIN_SNAPSHOT) for name in report.taken
+    }
+    rows = desk.lake.chains.read(None, SESSION, SESSION, SnapshotKind.CLOSE)
+    assert rows.height == 180
+    assert set(rows["open_interest_as_of"]) == {date(2026, 5, 21)}
+
+
+def test_the_same_snapshot_again_changes_nothing(desk, take):
+    take()
+    before = (
+        desk.lake.chains.read(None, SESSION, SESSION),
+        [(one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(desk)],
+    )
+    take()
+    assert desk.lake.chains.read(None, SESSION, SESSION).equals(before[0])
+    assert [(one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(desk)] == before[1]
+    assert len(desk.lake.chains.snapshots(SESSION, SESSION)) == 3
+
+
+def test_snapshots_of_a_day_stand_beside_each_other(desk, take):
+    for minutes in (15, 30, 45):
+        take(now=OPENS + timedelta(minutes=minutes), kind=SnapshotKind.INTRADAY)
+    take()
+    assert len(desk.lake.chains.snapshots(SESSION, SESSION, ["SPY"])) == 4
+    assert desk.lake.chains.read(["SPY"], SESSION, SESSION, SnapshotKind.CLOSE).height == 60
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"),
+    [
+        (Refuse(500), Rule.OBJECT_UNAVAILABLE),
+        (Refuse(429), Rule.OBJECT_UNAVAILABLE),
+        (Refuse(403), Rule.OBJECT_NOT_ENTITLED),
+        (Html(), Rule.RESPONSE_MALFORMED),
+        (CutConnection(after_bytes=3000), Rule.OBJECT_UNAVAILABLE),
+        (Rewrite(lambda answer: answer["results"][3]["details"].pop("strike_price")), Rule.RESPONSE_MALFORMED),
+        (Rewrite(lambda answer: answer.update(results=[])), Rule.NO_ROWS),
+    ],
+    ids=["500", "429", "403", "html", "cut", "drift", "empty"],
+)
+def test_a_chain_that_cannot_be_had_is_told_and_the_others_go_on(desk, server, take, fault, rule):
+    server.faults.add(rest_fault(fault, "*/QQQ", times=None))
+    report = take(attempts=2)
+    assert (report.taken, report.refused) == (("I:SPX", "SPY"), ("QQQ",))
+    assert open_rules(desk) == [(rule, "/v3/snapshot/options/QQQ")]
+    assert [one.underlying for one in desk.lake.chains.snapshots(SESSION, SESSION)] == ["I:SPX", "SPY"]
+    assert [error.finding.rule for error in report.errors] == [rule]
+
+    server.faults.clear()
+    assert take(["QQQ"], attempts=2).refused == ()
+    assert desk.findings() == []
+
+
+def test_a_snapshot_that_breaks_off_on_a_later_page_leaves_nothing(desk, server, market, take):
+    market.chains = {"SPY": contract_rows(900)}
+    server.faults.add(rest_fault(Refuse(503), nth=4, times=None))
+    report = take(["SPY"], attempts=2)
+    assert (report.taken, report.refused, report.contracts) == ((), ("SPY",), 0)
+    assert desk.lake.chains.snapshots(SESSION, SESSION) == []
+    assert records(desk) == []
+    assert not list((desk.folder.parent / "lake").rglob("*.parquet"))
+
+
+def test_a_page_that_fails_once_costs_nothing(desk, server, market, take):
+    market.chains = {"SPY": contract_rows(900)}
+    server.faults.add(rest_fault(Refuse(503), nth=4, times=1))
+    report = take(["SPY"])
+    assert (report.taken, report.contracts, report.pages) == (("SPY",), 900, 4)
+    assert server.rest.requests_served == 5
+
+
+def test_a_kill_before_the_record_is_healed_by_the_next_round(desk, take, monkeypatch):
+    def killed(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crash:
+        crash.setattr(loading_snapshots, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            take()
+    assert records(desk) == []
+    take()
+    assert len(records(desk)) == 3
+    assert len(desk.lake.chains.snapshots(SESSION, SESSION)) == 3
+
+
+def test_a_wrong_key_stops_the_round_and_is_told(desk, take):
+    with pytest.raises(ApiKeyRefusedError):
+        take(key=SecretStr("revoked"))
+    assert {rule for rule, _ in open_rules(desk)} == {Rule.OBJECT_UNAVAILABLE}
+    assert "revoked" not in str(desk.findings())
+
+
+@pytest.mark.parametrize(
+    ("now", "kind"),
+    [
+        (OPENS - timedelta(minutes=1), SnapshotKind.INTRADAY),
+        (CLOSE - timedelta(seconds=1), SnapshotKind.CLOSE),
+        (CLOSE, SnapshotKind.INTRADAY),
+        (CLOSE + timedelta(days=1), SnapshotKind.CLOSE),
+        (CLOSE + timedelta(days=3), SnapshotKind.INTRADAY),
+    ],
+)
+def test_there_is_a_time_for_everything(desk, server, take, now, kind):
+    with pytest.raises(ValueError, match=r"no moment for a snapshot|no exchange session"):
+        take(now=now, kind=kind)
+    assert server.rest.requests_served == 0
+
+
+def test_completeness_is_judged_by_the_same_kind_of_snapshot_on_the_sessions_before(desk, market, take):
+    for session in sessions_back(SESSION, 7)[:-1]:
+        take(["SPY"], regular_hours(session).closes_at + timedelta(minutes=16))
+    market.chains = {"SPY": contract_rows(30)}
+    take(["SPY"], OPENS + timedelta(minutes=15), SnapshotKind.INTRADAY)
+    assert records(desk)[-1].completeness is None
+    take(["SPY"])
+    assert records(desk)[-1].completeness == 0.5
+    assert (Rule.CHAIN_INCOMPLETE, "SPY") in open_rules(desk)
+
+    market.chains = {"SPY": contract_rows(60)}
+    take(["SPY"])
+    assert (Rule.CHAIN_INCOMPLETE, "SPY") not in open_rules(desk)
+
+
+def test_stale_quotes_are_published_and_told(desk, market, take):
+    an_hour_old = int((NOW - timedelta(hours=1)).timestamp()) * 1_000_000_000
+    market.chains = {"SPY": contract_rows(60, quote_at_ns=an_hour_old)}
+    report = take(["SPY"])
+    assert (report.taken, [found.rule for found in report.findings]) == (("SPY",), [Rule.CHAIN_STALE])
+
+
+def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(desk, take):
+    sessions = sessions_back(SESSION, 2)
+    later = NOW + timedelta(days=1)
+    take(["SPY"])
+    take(["SPY"], OPENS + timedelta(minutes=16), SnapshotKind.INTRADAY)
+
+    findings = settle_missed_snapshots(desk.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later)
+    told = {(found.subject, str(found.session)): (found.severity, found.rows) for found in findings}
+    assert told == {
+        ("I:SPX", "2026-05-21"): (Severity.ERROR, 26),
+        ("I:SPX", "2026-05-22"): (Severity.ERROR, 26),
+        ("SPY", "2026-05-21"): (Severity.ERROR, 26),
+        ("SPY", "2026-05-22"): (Severity.WARNING, 24),
+    }
+    assert len(desk.findings()) == 4
+
+    closes = settle_missed_snapshots(
+        desk.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later, kinds=[SnapshotKind.CLOSE]
+    )
+    assert [(found.subject, str(found.session)) for found in closes] == [
+        ("I:SPX", "2026-05-21"),
+        ("SPY", "2026-05-21"),
+        ("I:SPX", "2026-05-22"),
+    ]
+    assert len(desk.findings()) == 3
+
+
+def test_a_round_does_not_resolve_the_alarm_for_missed_snapshots(desk, take):
+    settle_missed_snapshots(
+        desk.database, underlyings=["SPY"], sessions=[SESSION], now=NOW + timedelta(days=1), kinds=[SnapshotKind.CLOSE]
+    )
+    take(["SPY"], OPENS + timedelta(minutes=15), SnapshotKind.INTRADAY)
+    assert [rule for rule, _ in open_rules(desk)] == [Rule.SNAPSHOT_MISSED]
+
+
+def test_the_synthetic_market_is_taken_whole_and_twice_the_same(desk, chains_of, api_of):
+    server = chains_of(SyntheticRest(SESSION, extent=Extent.LIGHT))
+    api = api_of(server)
+    rounds = [
+        take_snapshot(desk.database, desk.lake, api, underlyings=["SPX", "AMD"], now=NOW, kind=SnapshotKind.CLOSE)
+        for _ in range(2)
+    ]
+    assert rounds[0].taken == rounds[1].taken == ("AMD", "I:SPX")
+    assert [found.rule for found in rounds[0].findings] == [Rule.CONTRACT_ADJUSTED]
+    rows = desk.lake.chains.read(None, SESSION, SESSION)
+    assert rows.height == rounds[0].contracts == rounds[1].contracts
+    assert set(rows.filter(underlying="I:SPX")["root"]) == {"SPX", "SPXW"}
+    assert set(rows.filter(root="AMD1")["shares_per_contract"]) == {150.0}
+    assert rows.select(pl.col("bid") == 0).sum().item() > 0
