@@ -14,6 +14,7 @@ from hd_pipelines.sandbox.daily_paths import Floats
 RATE = 0.04
 """Flat continuously compounded rate of the synthetic market; there are no dividends."""
 MINUTES_PER_YEAR = 365 * 24 * 60
+MONTH = 30 / 365
 
 
 def normal_cdf(x: Floats) -> Floats:
@@ -52,6 +53,10 @@ def smile(
 
 
 def term_structure(near: Floats, far: Floats, years: Floats) -> Floats:
-    """At-the-money volatility for `years`: from `near` (one month) to `far` (long dates), linear in variance."""
-    weight = np.exp(-years / 0.35)
+    """At-the-money volatility for `years`: from `near` at one month to `far` for long dates, in variance.
+
+    Days before the month lie a little beyond `near`.
+    """
+    before = 1 + 0.15 * (1 - years / MONTH)
+    weight = np.where(years < MONTH, before, np.exp(-np.maximum(years - MONTH, 0.0) / 0.35))
     return np.asarray(np.sqrt(far**2 + (near**2 - far**2) * weight))
