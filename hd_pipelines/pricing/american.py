@@ -82,7 +82,7 @@ def solve(  # noqa: PLR0917
     The inverse of `price`. Reasons are codes of `reasons.Reason` (`reasons.reason_text` turns them into stored text). A
     price outside its bounds is never moved to them: below the exercise value it is `BELOW_INTRINSIC`, at it `EXERCISE_NOW`.
     """
-    from hd_pipelines.pricing.kernels_american_loops import american_imply
+    from hd_pipelines.pricing.kernels_american_search import american_imply
 
     market = {"spot": spot, "strike": strike, "years": years, "rate": rate, "dividend_yield": dividend_yield}
     shape, arrays, flags = broadcast(market | {"price": price}, is_call)
