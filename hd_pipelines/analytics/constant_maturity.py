@@ -67,7 +67,7 @@ class ObservationReason(StrEnum):
 def observe(valued: pl.DataFrame) -> pl.DataFrame:
     """30-day volatility and skew (`OBSERVED`) of every snapshot in `valued` (`option_chains.VALUED`), sorted by key."""
     terms = at_the_forward(valued)
-    snapshots = valued.group_by(_SNAPSHOT).agg(
+    snapshots = valued.group_by(_SNAPSHOT, maintain_order=True).agg(
         pl.col("session", "kind").first(), pl.col("price_source").drop_nulls().mode().sort().first()
     )
     middle = _at_30_days(terms.select(*INSTANT, "expiration", "years", iv="atm_iv"))
@@ -92,8 +92,16 @@ def _at_30_days(terms: pl.DataFrame) -> pl.DataFrame:
     )
     usable = usable.sort("years", "settles_at").with_columns(total=pl.col("iv").pow(2) * pl.col("years"))
     chosen = ["years", "total", "expiration"]
-    near = usable.filter(pl.col("years") <= _TARGET_YEARS + _ROUNDING).group_by(_SNAPSHOT).agg(pl.col(chosen).last())
-    after = usable.filter(pl.col("years") >= _TARGET_YEARS - _ROUNDING).group_by(_SNAPSHOT).agg(pl.col(chosen).first())
+    near = (
+        usable.filter(pl.col("years") <= _TARGET_YEARS + _ROUNDING)
+        .group_by(_SNAPSHOT, maintain_order=True)
+        .agg(pl.col(chosen).last())
+    )
+    after = (
+        usable.filter(pl.col("years") >= _TARGET_YEARS - _ROUNDING)
+        .group_by(_SNAPSHOT, maintain_order=True)
+        .agg(pl.col(chosen).first())
+    )
     distance = pl.col("years_next") - pl.col("years")
     share = pl.when(distance > _ROUNDING).then((_TARGET_YEARS - pl.col("years")) / distance).otherwise(0.0)
     total = (1 - share) * pl.col("total") + share * pl.col("total_next")
@@ -134,6 +142,6 @@ def _reasons(terms: pl.DataFrame) -> pl.DataFrame:
         nearest_first.filter(is_next.sort_by((days - TARGET_DAYS).abs())).first(),
         pl.lit(ObservationReason.NO_NEXT_EXPIRATION.value),
     )
-    return terms.group_by(_SNAPSHOT).agg(
+    return terms.group_by(_SNAPSHOT, maintain_order=True).agg(
         reason=pl.when((is_near & answered).any()).then(next_reason).otherwise(near_reason)
     )

@@ -77,10 +77,10 @@ def at_the_forward(valued: pl.DataFrame) -> pl.DataFrame:
     is_call = pl.col("option_type") == OptionType.CALL.value
     out_of_the_money = (is_call & (pl.col("moneyness") >= 0)) | (~is_call & (pl.col("moneyness") <= 0))
     own = pl.col("variance").filter(out_of_the_money).mean()
-    by_strike = points.group_by(*INSTANT, "moneyness", "years").agg(
+    by_strike = points.group_by(*INSTANT, "moneyness", "years", maintain_order=True).agg(
         variance=pl.coalesce(own, pl.col("variance").mean())
     )
-    terms = valued.group_by(INSTANT).agg(
+    terms = valued.group_by(INSTANT, maintain_order=True).agg(
         pl.col("expiration").max(),
         pl.col("years").first(),
         pl.col("forward").drop_nulls().first(),
@@ -101,8 +101,8 @@ def at_the_forward(valued: pl.DataFrame) -> pl.DataFrame:
 def at_the_forward_of(valued: pl.DataFrame, option_type: OptionType) -> pl.DataFrame:
     """Volatility at the forward from contracts of one right: instants with `iv`."""
     points = _points(valued.filter(pl.col("option_type") == option_type.value))
-    instants = points.group_by(INSTANT).agg(pl.col("expiration").max(), pl.col("years").first())
-    by_strike = points.group_by(*INSTANT, "moneyness", "years").agg(pl.col("variance").mean())
+    instants = points.group_by(INSTANT, maintain_order=True).agg(pl.col("expiration").max(), pl.col("years").first())
+    by_strike = points.group_by(*INSTANT, "moneyness", "years", maintain_order=True).agg(pl.col("variance").mean())
     return instants.join(_at_zero_moneyness(by_strike), on=INSTANT, how="left").rename({"atm_iv": "iv"})
 
 
@@ -134,10 +134,14 @@ def typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 
 def _points(valued: pl.DataFrame) -> pl.DataFrame:
-    """Contracts with a volatility, with log-moneyness and variance."""
+    """Contracts with a volatility, with log-moneyness and variance; in one order, so that sums keep their last bit."""
     numbers = pl.col("implied_volatility", "forward", "strike", "years")
-    return valued.filter(pl.all_horizontal(numbers.is_finite() & (numbers > 0))).with_columns(
-        moneyness=(pl.col("strike") / pl.col("forward")).log(), variance=pl.col("implied_volatility").pow(2)
+    return (
+        valued.filter(pl.all_horizontal(numbers.is_finite() & (numbers > 0)))
+        .with_columns(
+            moneyness=(pl.col("strike") / pl.col("forward")).log(), variance=pl.col("implied_volatility").pow(2)
+        )
+        .sort(*INSTANT, "moneyness", "option_type", "implied_volatility")
     )
 
 
@@ -193,9 +197,9 @@ def _borrowed(near: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     """Variance at the forward by the nearest strike of each smile and the slope of the smile next to it in maturity."""
     k, deviation = pl.col("moneyness"), pl.col("deviation")
     lenders = (
-        points.join(near.select(*INSTANT, "deviation"), on=INSTANT)
+        points.join(near.select(*INSTANT, "deviation"), on=INSTANT, maintain_order="left")
         .filter(k.abs() <= LENDING_REACH * deviation)
-        .group_by(INSTANT)
+        .group_by(INSTANT, maintain_order=True)
         .agg(
             pl.col("years", "deviation").first(),
             strikes=pl.len(),
