@@ -5,7 +5,7 @@ Belongs here: looking a curve up. Not here: where its points come from, nor rate
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,12 @@ def rates_of_sessions(rates: pl.DataFrame | None, sessions: list[date]) -> dict[
         return {}
     if missing := [name for name in RATES if name not in rates.columns]:
         raise ValueError(f"rates lacks the column(s) {', '.join(missing)}; it has {', '.join(rates.columns)}")
-    known = rates.drop_nulls(["date", "years", "rate"]).sort("date", "years")
+    if not sessions:
+        return {}
+    # Only the curves that may count: a table holds years of them, and each becomes arrays.
+    oldest = min(sessions) - timedelta(days=OLDEST_CURVE_DAYS)
+    may_count = pl.col("date").is_between(oldest, max(sessions))
+    known = rates.drop_nulls(["date", "years", "rate"]).filter(may_count).sort("date", "years")
     curves = {
         day: (points["years"].to_numpy(), points["rate"].to_numpy())
         for (day,), points in known.group_by("date", maintain_order=True)
