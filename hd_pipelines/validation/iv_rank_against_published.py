@@ -5,6 +5,7 @@ Belongs here: reading the files, and tables of differences. The formulas are in 
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -56,18 +57,34 @@ def vix_rank_against_published(daily_history: Path) -> pl.DataFrame:
     )
 
 
-def recorded_percentiles(recording: Path, symbol: str) -> pl.DataFrame:
+def recorded_percentiles(recording: Path, symbol: str, until: date | None = None) -> pl.DataFrame:
     """Rows of `iv_percentile_cache` of every recorded session of `symbol`: chains valued, observed at 30 days, ranked.
 
-    Needs `chains/<symbol>` and `treasury_yields.parquet`.
+    Needs `chains/<symbol>` and `treasury_yields.parquet`. With `until` no chain and no yield after it is read.
     """
-    rates = treasury_rates(recording)
-    observed, model_free = [], []
-    for file in chain_files(recording, [symbol], archived_days(recording)[symbol]):
-        chain = read_chain(file).judged.chain
-        observed.append(observe(value_chain(chain, rates)))
-        model_free.append(model_free_volatility(chain, rates))
-    return percentile_rows(session_observations(pl.concat(observed), pl.concat(model_free)))
+    last = until or date.max
+    rates = treasury_rates(recording).filter(pl.col("date") <= last)
+    days = [day for day in archived_days(recording)[symbol] if day <= last]
+    chain = pl.concat(read_chain(file).judged.chain for file in chain_files(recording, [symbol], days))
+    return percentile_rows(
+        session_observations(observe(value_chain(chain, rates)), model_free_volatility(chain, rates))
+    )
+
+
+def percentiles_without_the_future(recording: Path, symbol: str, every: int = 42) -> pl.DataFrame:
+    """`recorded_percentiles` from files that end at a session, for every `every`-th session and the one before the last.
+
+    until, rows, is_equal: whether all rows up to there, in all columns, are those that the whole recording gives.
+    """
+    whole = recorded_percentiles(recording, symbol)
+    days = whole["date"].to_list()
+    cuts = sorted({*days[every - 1 : -1 : every], days[-2]})
+    found = []
+    for cut in cuts:
+        known = recorded_percentiles(recording, symbol, cut)
+        is_equal = known.equals(whole.filter(pl.col("date") <= cut))
+        found.append({"until": cut, "rows": known.height, "is_equal": is_equal})
+    return pl.DataFrame(found)
 
 
 def rank_against_recomputation(rows: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,8 @@ Belongs here: reading a recording, and the table of differences. The formula is 
 A chain saved during the session shows the volatility of that hour, and the official figure is the close's. How much of a
 difference that is, is estimated from the way the VIX moves with the S&P 500: `carried` adds to the chain's figure the
 move of the underlying between snapshot and close times the slope of the VIX's daily changes on the index's daily returns
-over the 252 sessions before (never the session itself). Nothing else is fitted.
+over the 252 sessions before (never the session itself). Nothing else is fitted. What needs no estimate at all: the
+official index has a lowest and a highest value of each day, and a figure of any hour lies between them.
 """
 
 from __future__ import annotations
@@ -58,8 +59,10 @@ def vix_against_official(recording: Path) -> pl.DataFrame:
     """One row for each session of the recording's SPX chains; volatilities in VIX points.
 
     session, is_close (the snapshot is the session's close, as the recording says), underlying_move_pct (from snapshot to
-    close), recomputed, official, difference (recomputed - official), slope (points per percent), carried (recomputed,
-    moved to the close), carried_difference, near_expiration, next_expiration, reason (why recomputed is null).
+    close), recomputed, official, difference (recomputed - official), official_low and official_high of the day,
+    is_inside_day (recomputed lies between them), slope (points per percent), carried (recomputed, moved to the close),
+    carried_difference, recording_difference (of the recording's own recomputation), near_expiration, next_expiration,
+    reason (why recomputed is null).
     Needs `chains/SPX`, `day_bars.parquet` with `I:SPX` and `I:VIX`, `treasury_yields.parquet`, `day_quality.csv.gz`.
     """
     files = chain_files(recording, ["SPX"], archived_days(recording)["SPX"])
@@ -70,11 +73,12 @@ def vix_against_official(recording: Path) -> pl.DataFrame:
         is_close="snapshot_is_close",
         snapshot="snapshot_underlying",
         official="vix_official_close",
+        of_recording="vix_recomputed_from_chain",
     )
     closes = _closes(recording)
     table = (
         recomputed.join(quality, on="session", how="left")
-        .join(closes.select("session", "spx"), on="session", how="left")
+        .join(closes.select("session", "spx", "official_low", "official_high"), on="session", how="left")
         .join(_slopes(closes), on="session", how="left")
         .with_columns(
             recomputed=pl.col("model_free_iv30") * 100,
@@ -89,9 +93,13 @@ def vix_against_official(recording: Path) -> pl.DataFrame:
         "recomputed",
         "official",
         (pl.col("recomputed") - pl.col("official")).alias("difference"),
+        "official_low",
+        "official_high",
+        pl.col("recomputed").is_between("official_low", "official_high").alias("is_inside_day"),
         "slope",
         "carried",
         (pl.col("carried") - pl.col("official")).alias("carried_difference"),
+        (pl.col("of_recording") - pl.col("official")).alias("recording_difference"),
         "near_expiration",
         "next_expiration",
         "reason",
@@ -125,7 +133,10 @@ def saved_closes_against_official(recording: Path, daily_history: Path) -> pl.Da
 
 
 def summary(differences: pl.DataFrame) -> pl.DataFrame:
-    """`vix_against_official` in one row: sessions, mean absolute errors, and how many closes come within 0.05."""
+    """Sessions of `vix_against_official`, mean absolute errors, and how many figures lie within the range of their day.
+
+    `closes_within_5_hundredths`: of the sessions whose chain is that of the close.
+    """
     closes = differences.filter("is_close")
     return pl.DataFrame(
         {
@@ -133,6 +144,8 @@ def summary(differences: pl.DataFrame) -> pl.DataFrame:
             "mean_absolute_error": differences["difference"].abs().mean(),
             "median_absolute_error": differences["difference"].abs().median(),
             "carried_mean_absolute_error": differences["carried_difference"].abs().mean(),
+            "recording_mean_absolute_error": differences["recording_difference"].abs().mean(),
+            "sessions_inside_day": differences["is_inside_day"].sum(),
             "close_sessions": closes["difference"].count(),
             "closes_within_5_hundredths": (closes["difference"].abs() <= 0.05).sum(),
             "close_mean_absolute_error": closes["difference"].abs().mean(),
@@ -141,10 +154,12 @@ def summary(differences: pl.DataFrame) -> pl.DataFrame:
 
 
 def _closes(recording: Path) -> pl.DataFrame:
-    """Daily closes of both indexes on sessions that both have: `session`, `spx`, `vix`."""
-    bars = pl.read_parquet(recording / "day_bars.parquet", columns=["ticker", "session", "close"])
+    """Both indexes on sessions that both have: closes `spx` and `vix`, the VIX's `official_low` and `official_high`."""
+    bars = pl.read_parquet(recording / "day_bars.parquet", columns=["ticker", "session", "low", "high", "close"])
     spx = bars.filter(pl.col("ticker") == "I:SPX").select("session", spx="close")
-    vix = bars.filter(pl.col("ticker") == "I:VIX").select("session", vix="close")
+    vix = bars.filter(pl.col("ticker") == "I:VIX").select(
+        "session", vix="close", official_low="low", official_high="high"
+    )
     return spx.join(vix, on="session").sort("session")
 
 
