@@ -10,9 +10,9 @@ integer, -infinity), or as `\N`. A value may have 1 GB, so the caller asks for s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import polars as pl
@@ -32,24 +32,22 @@ _LINE_BREAK = ord("\n")
 class _Way:
     """How a column of one type travels: an expression with `{}` for the column, and what becomes of the bytes."""
 
-    sent: str
+    sent: LiteralString
     read: Callable[[bytes], pl.Series]
 
 
 def _integers(wire: str, epoch: int = 0) -> Callable[[bytes], pl.Series]:
     def read(received: bytes) -> pl.Series:
         raw = np.frombuffer(received, wire).astype(wire.replace(">", "="))
-        missing = np.iinfo(raw.dtype).min
-        is_missing = raw == missing
-        values = pl.Series(raw + raw.dtype.type(epoch) if epoch else raw)
+        is_missing = raw == np.iinfo(raw.dtype).min
+        values = pl.Series(raw + raw.dtype.type(epoch))
         return values.set(pl.Series(is_missing), None) if is_missing.any() else values
 
     return read
 
 
 def _floats(received: bytes) -> pl.Series:
-    values = pl.Series(np.frombuffer(received, ">f8").astype("=f8"))
-    return values.fill_nan(None) if values.is_nan().any() else values
+    return pl.Series(np.frombuffer(received, ">f8").astype("=f8"), nan_to_null=True)
 
 
 def _texts(received: bytes) -> pl.Series:
@@ -81,10 +79,24 @@ _WAYS: dict[type[Any], _Way] = {
 }
 
 
+def select_columns(
+    table: Table, columns: Iterable[str], condition: sql.Composable, *, source: sql.Composable | None = None
+) -> sql.Composed:
+    """The statement of `read_columns`: how many rows there are, then each column joined."""
+    asked = [sql.SQL(way.sent).format(sql.Identifier(name)) for name, way in _ways(table, columns).items()]
+    return sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), source or sql.Identifier("public", table.name), condition
+    )
+
+
+def _ways(table: Table, columns: Iterable[str]) -> dict[str, _Way]:
+    return {name: _WAYS[type(table.c[name].type)] for name in columns}
+
+
 def read_columns(
     connection: Connection,
     table: Table,
-    columns: Iterable[str],
+    columns: Collection[str],
     condition: sql.Composable,
     schema: Mapping[str, Any],
     *,
@@ -97,11 +109,8 @@ def read_columns(
     Numerics come as float64: they were written from shortest decimals, so the floats that went in come out.
     Raises `RowsUnreadableError` for a text that contains a line break, `KeyError` for a type without a way.
     """
-    ways = {name: _WAYS[type(table.c[name].type)] for name in columns}
-    asked = [sql.SQL(way.sent).format(sql.Identifier(name)) for name, way in ways.items()]
-    select = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), source or sql.Identifier("public", table.name), condition
-    )
+    ways = _ways(table, columns)
+    select = select_columns(table, columns, condition, source=source)
     cursor = driver_connection(connection).cursor(binary=True)
     row: tuple[Any, ...] | None = cursor.execute(select).fetchone()
     rows = row[0] if row else 0

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import polars as pl
 from psycopg import sql
 from sqlalchemy import Connection, Table
@@ -55,7 +56,8 @@ def read_valued(
     Reads one symbol's month after the other; a load that publishes meanwhile shows in those that are read after it.
     """
     schema = _asked(columns)
-    return _together([_read(connection, each, kind, schema) for each in _stretches(symbols, first, last)], schema)
+    stretches = _stretches(symbols, first, last)
+    return _together(stretches, [_read(connection, each, kind, schema) for each in stretches], schema)
 
 
 def read_valued_in_parallel(
@@ -86,7 +88,7 @@ def read_valued_in_parallel(
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-valued") as readers:
         for done in [readers.submit(work) for _ in range(min(_READERS, len(stretches)))]:
             done.result()
-    return _together([frame for frame in found if frame is not None], schema)
+    return _together(stretches, [frame for frame in found if frame is not None], schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +120,27 @@ def _read(connection: Connection, stretch: _Stretch, kind: str | None, schema: _
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
     # The symbol is known, and a check holds the session to be the instant's UTC date.
     sent = dict.fromkeys([*_ORDER, *(name for name in schema if name not in {"symbol", "session"})])
-    rows = read_columns(connection, historical_greeks, sent, sql.SQL(" AND ").join(conditions), _RANKED)
+    return read_columns(connection, historical_greeks, sent, sql.SQL(" AND ").join(conditions), _RANKED)
+
+
+def _together(stretches: list[_Stretch], parts: list[pl.DataFrame], schema: _Schema) -> pl.DataFrame:
+    if not parts:
+        return pl.DataFrame(schema=schema)
+    rows = pl.concat(parts)
+    symbols = pl.Series("symbol", [stretch.symbol for stretch in stretches], pl.String)
+    stretch_of_row = np.repeat(np.arange(len(stretches)), [part.height for part in parts])
+    rows = rows.with_columns(symbols.gather(stretch_of_row), session=pl.col("timestamp").dt.date())
     if not _is_ordered(rows):
-        rows = rows.sort(_ORDER)
-    known = {"symbol": pl.lit(stretch.symbol), "session": pl.col("timestamp").dt.date()}
-    return rows.with_columns(**known).select(list(schema))
+        rows = rows.sort("symbol", *_ORDER)
+    return rows.select(list(schema))
 
 
 def _is_ordered(rows: pl.DataFrame) -> bool:
     # They were written in this order, so a look is nearly always enough; sorting texts is slow.
-    at, ticker = (pl.col(name) for name in _ORDER)
-    before_at, before_ticker = at.shift(), ticker.shift()
-    rises = (before_at < at) | ((before_at == at) & (before_ticker < ticker))
-    return bool(rows.select(rises.all()).item())
-
-
-def _together(parts: list[pl.DataFrame], schema: _Schema) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame(schema=schema), *parts])
+    symbol, at, ticker = (rows[name] for name in ("symbol", *_ORDER))
+    is_next_symbol = symbol[1:] != symbol[:-1]
+    rises = (at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (ticker[1:] > ticker[:-1]))
+    return bool((is_next_symbol | rises).all())
 
 
 def iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
@@ -164,7 +170,7 @@ def gamma_history(
     schema: _Schema = {"symbol": pl.String, "timestamp": STAMP, "gex_usd_per_1pct": pl.Float64}
     conditions: list[sql.Composable] = [
         _of(symbols),
-        sql.SQL('"timestamp" < {}::date').format(sql.Literal(before)),
+        sql.SQL('"timestamp" < {}').format(sql.Literal(_midnight(before))),
     ]
     if kind is not None:
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
@@ -245,7 +251,12 @@ def _on_dates(first: date, last: date) -> sql.Composed:
 
 
 def _on_sessions(first: date, last: date) -> sql.Composed:
-    # By instant, which is what leaves and indexes are cut by; connections are in UTC.
-    return sql.SQL('"timestamp" >= {}::date AND "timestamp" < {}::date + 1').format(
-        sql.Literal(first), sql.Literal(last)
+    # By instant, which is what leaves and indexes are cut by, and as instants: bounds that depend on the session's time
+    # zone would leave the planner every leaf until the statement runs.
+    return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
+        sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
     )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
