@@ -83,7 +83,7 @@ def newest_due_session_is_published(warehouse: Warehouse) -> dg.AssetCheckResult
     name=NO_SNAPSHOT_MISSED,
     description="Every chain snapshot of the last five sessions was taken: no other source sells it later.",
 )
-def no_snapshot_was_missed(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+def no_snapshot_was_missed(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Closes are expected of every desk, snapshots in session of one with a key to the vendor's REST service."""
     now = datetime.now(UTC)
     sessions = sessions_back(last_completed_session(now), LOOK_BACK)
@@ -96,7 +96,6 @@ def no_snapshot_was_missed(context: dg.AssetCheckExecutionContext, warehouse: Wa
         sessions=sessions,
         now=now,
         kinds=kinds,
-        run_id=context.run.run_id,
     )
     return dg.AssetCheckResult(
         passed=not findings,

@@ -89,12 +89,14 @@ def _change(row: Row) -> str:
     return f"[{colour}]{_signed(row['change_pct'], 2)}[/{colour}]"
 
 
-def _level(name: str, distance: str) -> Callable[[Row], str]:
+def _level(name: str) -> Callable[[Row], str]:
+    """The level and how far it is from the price that the chain was valued at, in per cent."""
+
     def write(row: Row) -> str:
         if row[name] is None:
             return NOTHING
-        away = f" ({_signed(row[distance], 1)})" if row[distance] is not None else ""
-        return f"{float(row[name]):,.0f}{away}"
+        away = float(row[name]) / float(row["gamma_underlying_price"]) - 1
+        return f"{float(row[name]):,.0f} ({away:+.1%})"
 
     return write
 
@@ -122,9 +124,9 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("20d", "r", lambda row: _signed(None if row["iv_change_20d"] is None else row["iv_change_20d"] * 100, 1)),
     ("volatility", "l", _word("iv_recommendation")),
     ("gamma per 1 %", "r", _exposure),
-    ("put wall", "r", _level("put_wall", "distance_to_support_pct")),
-    ("zero gamma", "r", _level("zero_gamma", "distance_to_zero_gamma_pct")),
-    ("call wall", "r", _level("call_wall", "distance_to_resistance_pct")),
+    ("put wall", "r", _level("put_wall")),
+    ("zero gamma", "r", _level("zero_gamma")),
+    ("call wall", "r", _level("call_wall")),
     ("max pain", "r", _number("max_pain", 0)),
     ("dealers", "l", _dealers),
     ("expect", "l", _word("expected_behavior")),

@@ -9,8 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-import polars as pl
-
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.market.chain_coverage import ChainCoverage, completeness, coverage_findings, measure
 from hd_pipelines.market.findings import Finding, Rule
@@ -51,7 +49,7 @@ def publish(lake: Lake, judged: JudgedChain, source: ChainSource, fingerprint: s
         snapshot_at=snapshot.snapshot_at,
         session=snapshot.session,
         kind=snapshot.kind,
-        source=PriceSource(_only(judged.chain["source"])),
+        source=PriceSource(judged.chain["source"][0]),
         contracts=coverage.contracts,
         with_quote=coverage.with_quote,
         with_open_interest=coverage.with_open_interest,
@@ -98,8 +96,3 @@ def record(
         record_chains(connection, records)
         settle(connection, told, judged, run_id=run_id)
     return told
-
-
-def _only(values: pl.Series) -> str:
-    (value,) = values.unique()
-    return str(value)

@@ -39,7 +39,7 @@ MOST_CONTRACTS_AT_ONCE = 500_000
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
     *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
-    *("open_interest", "open_interest_as_of", "implied_volatility", "iv_reason", "gamma", "root"),
+    *("open_interest", "open_interest_as_of", "implied_volatility", "iv_reason", "gamma", "root", "exercise_style"),
 )
 """Columns of `VALUED` that a gamma snapshot is made of."""
 

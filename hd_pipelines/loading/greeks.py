@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import NamedTuple
 
 import polars as pl
 
@@ -30,7 +31,7 @@ from hd_pipelines.loading.derivation import (
     split_withheld,
 )
 from hd_pipelines.loading.iv_past import IvPast
-from hd_pipelines.market.symbols import symbol_of, ticker_of
+from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
 from hd_pipelines.pricing.discounting import rates_of_sessions
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.warehouse.chain_manifest import ChainRecord, recorded_chains
@@ -60,15 +61,17 @@ def refresh_greeks(
     tickers = {ticker_of(symbol) for symbol in symbols}
     curve = lake.treasury_yields.read()
     with database.connect() as connection:
-        chains = recorded_chains(connection, first, last, tickers)
+        recorded = recorded_chains(connection, first, last)
         stored = fingerprints_of(connection, TABLE, [symbol_of(ticker) for ticker in tickers], first, last)
-    in_lake = {(held.underlying, held.snapshot_at) for held in lake.chains.snapshots(first, last, tickers)}
-    chains = [chain for chain in chains if (chain.underlying, chain.snapshot_at) in in_lake]
-    due = outdated(_marks(chains, curve), stored)
+    in_lake = {(held.underlying, held.snapshot_at) for held in lake.chains.snapshots(first, last)}
+    recorded = [chain for chain in recorded if (chain.underlying, chain.snapshot_at) in in_lake]
+    rates = _rates(recorded, curve)
+    chains = [chain for chain in recorded if chain.underlying in tickers]
+    due = outdated(_marks(chains, rates.marks), stored)
     totals = Totals(up_to_date=due.up_to_date)
     past = IvPast(database)
     for portion in portions(due.scope, _contracts(chains), MOST_CONTRACTS_AT_ONCE):
-        rows = past.ranked(value_chain(_read(lake, portion), curve))
+        rows = past.ranked(_valued(lake, portion, curve, rates))
         findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
         accepted, scope, withheld = split_withheld(rows, portion, findings)
         pairs = set(scope.select("symbol", "session").iter_rows())
@@ -88,14 +91,29 @@ def refresh_greeks(
     return totals.report(time.perf_counter() - began)
 
 
-def _marks(chains: Sequence[ChainRecord], curve: pl.DataFrame) -> dict[Pair, Marks]:
-    sessions = sorted({chain.session for chain in chains})
-    rates = {
-        day: digest(*(c.tobytes().hex() for c in points)) for day, points in rates_of_sessions(curve, sessions).items()
-    }
+class _Rates(NamedTuple):
+    """Where discounts come from: a mark for each instant, and the index chains that lend theirs where there is no curve."""
+
+    marks: Mapping[datetime, str]
+    lenders: Mapping[datetime, Sequence[str]]
+
+
+def _rates(recorded: Sequence[ChainRecord], curve: pl.DataFrame) -> _Rates:
+    curves = rates_of_sessions(curve, sorted({chain.session for chain in recorded}))
+    told = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
+    lenders: dict[datetime, list[ChainRecord]] = {}
+    for chain in recorded:
+        if chain.session not in told and is_index(chain.underlying):
+            lenders.setdefault(chain.snapshot_at, []).append(chain)
+    marks = {chain.snapshot_at: told.get(chain.session, "no curve") for chain in recorded}
+    marks |= {at: digest("lent", *(chain.fingerprint for chain in lent)) for at, lent in lenders.items()}
+    return _Rates(marks, {at: [chain.underlying for chain in lent] for at, lent in lenders.items()})
+
+
+def _marks(chains: Sequence[ChainRecord], rates: Mapping[datetime, str]) -> dict[Pair, Marks]:
     marks: dict[Pair, Marks] = {}
     for chain in chains:
-        mark = digest(VALUATION, chain.fingerprint, rates.get(chain.session, "no curve"))
+        mark = digest(VALUATION, chain.fingerprint, rates[chain.snapshot_at])
         marks.setdefault((symbol_of(chain.underlying), chain.session), {})[chain.snapshot_at] = mark
     return marks
 
@@ -108,9 +126,14 @@ def _contracts(chains: Sequence[ChainRecord]) -> Mapping[Pair, int]:
     return contracts
 
 
-def _read(lake: Lake, scope: pl.DataFrame) -> pl.DataFrame:
-    """The chains of exactly the snapshots of `scope`."""
-    tickers = {symbol: ticker_of(symbol) for symbol in scope["symbol"].unique()}
+def _valued(lake: Lake, scope: pl.DataFrame, curve: pl.DataFrame, rates: _Rates) -> pl.DataFrame:
+    """`VALUED` of exactly the snapshots of `scope`; the index chains that lend them their rates are valued beside them."""
+    wanted = scope.select(
+        pl.col("symbol").map_elements(ticker_of, pl.String).alias("underlying"), snapshot_at="timestamp"
+    )
+    lent = [(name, at) for at in wanted["snapshot_at"].unique() for name in rates.lenders.get(at, ())]
+    needed = pl.concat([wanted, pl.DataFrame(lent, schema=wanted.schema, orient="row")]).unique()
     first, last = span(scope["session"])
-    snapshots = scope.select(pl.col("symbol").replace_strict(tickers).alias("underlying"), snapshot_at="timestamp")
-    return lake.chains.read(tickers.values(), first, last).join(snapshots, on=["underlying", "snapshot_at"], how="semi")
+    chains = lake.chains.read(needed["underlying"].unique(), first, last)
+    valued = value_chain(chains.join(needed, on=["underlying", "snapshot_at"], how="semi"), curve)
+    return valued.join(scope, on=["symbol", "timestamp"], how="semi")

@@ -21,7 +21,18 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.option_queries import iv_history, read_valued
 
 OBSERVED_FROM = (
-    *("symbol", "timestamp", "session", "kind", "expiration", "settles_at", "years", "strike", "option_type"),
+    *(
+        "symbol",
+        "timestamp",
+        "session",
+        "kind",
+        "expiration",
+        "settles_at",
+        "years",
+        "strike",
+        "option_type",
+        "exercise_style",
+    ),
     *("forward", "implied_volatility", "delta", "price_source"),
 )
 """Columns of `VALUED` that an observation is made of."""

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from hd_pipelines.market.chain_coverage import DATASET
 from hd_pipelines.market.findings import Finding, Rule, Severity
 from hd_pipelines.market.sessions import is_session, regular_hours
-from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.market.symbols import symbol_of, ticker_of
 from hd_pipelines.market.vocabulary import SnapshotKind
 
 EVERY = timedelta(minutes=15)
@@ -96,7 +96,7 @@ def _missed(
         severity=Severity.ERROR if lacks_close else Severity.WARNING,
         dataset=DATASET,
         session=session,
-        subject=underlying,
+        subject=symbol_of(underlying),
         detail=f"Not taken: {' and '.join(parts)}.",
         cure="Nothing can bring it back. Look why the daemon or the vendor was away at that time.",
         rows=len(missed),

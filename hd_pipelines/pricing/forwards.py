@@ -7,7 +7,7 @@ The discount, first that applies:
 1. European chain: its own slope, given 10 pairs, 30 days and a standard error of the rate of at most 0.1 % a year.
 2. European chain: the rate at which other expirations of the same snapshot qualified for 1, interpolated in years.
 3. `rates`, as known on the session.
-4. The rates that European chains of the same session show.
+4. The rates that European chains of the same instant show.
 American chains begin at 3: early exercise bends their slope (SPY's at 30 days reads as -25 % a year where SPX's reads
 5.6 %). An expiration left over has no forward: `no_discount`.
 
@@ -30,6 +30,7 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
+from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.pricing.arrays import Floats
 from hd_pipelines.pricing.discounting import interpolate_rates, rates_of_sessions
 from hd_pipelines.pricing.early_exercise import free_of_early_exercise
@@ -49,8 +50,8 @@ LARGEST_FORWARD_ERROR = 0.002
 LARGEST_CARRY_ERROR = 0.01
 """Yearly. Carry known less well than this is not stretched beyond the expirations that show it."""
 
-MOST_ROUNDS, SETTLED = 5, 1e-6
-"""Rounds of taking early exercise out of American pairs; they end when no forward moves by this share of itself."""
+ROUNDS = 5
+"""Rounds of taking early exercise out of American pairs; each makes what is left of it six times smaller."""
 
 FARTHEST_FROM_SPOT, FARTHEST_FROM_SPOT_A_YEAR = 0.10, 0.15
 """|ln(F/S)| beyond the first plus years times the second is no carry: spot and strikes are on two scales."""
@@ -67,6 +68,7 @@ class ForwardSource(StrEnum):
 EXPIRIES = {
     "expiry": pl.Int64,
     "snapshot": pl.Int64,
+    "snapshot_at": STAMP,
     "session": pl.Date,
     "years": pl.Float64,
     "spot": pl.Float64,
@@ -147,7 +149,7 @@ def _discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) 
         if european[here].all() and qualifies[here].any():
             fill(here[~qualifies[here]], here[qualifies[here]])
     curves = rates_of_sessions(rates, expiries["session"].unique().to_list())
-    for here in _groups(expiries["session"].to_physical().to_numpy()):
+    for here in _groups(expiries["snapshot_at"].to_physical().to_numpy()):
         wanted = here[np.isnan(rate[here])]
         curve = curves.get(expiries["session"][int(here[0])])
         if curve is not None:
@@ -207,10 +209,9 @@ def find_forwards(
     found = forwards_of(expirations, pairs, rates)
     if expirations["is_european"].all():
         return found
-    for _ in range(MOST_ROUNDS):
-        before, found = found, forwards_of(expirations, free_of_early_exercise(pairs, expirations, found), rates)
-        if (found["forward"] / before["forward"]).log().abs().fill_null(0.0).max() < SETTLED:  # type: ignore[operator]
-            break
+    # The same number of rounds for all: a chain's forwards must not depend on which others are valued with it.
+    for _ in range(ROUNDS):
+        found = forwards_of(expirations, free_of_early_exercise(pairs, expirations, found), rates)
     return found
 
 

@@ -27,9 +27,9 @@ def archived(option_desk, symbol, session):
 
 
 def raise_price(file):
-    """The same chain with all quotes a fiftieth dearer."""
+    """The same chain with every quote half a dollar dearer: calls less puts stay, volatility rises."""
     chain = pl.read_parquet(file)
-    dearer = pl.when(pl.col("bid") > 0.5).then(pl.col("bid", "ask") * 1.02).otherwise(pl.col("bid", "ask"))
+    dearer = pl.when(pl.col("bid") > 0).then(pl.col("bid", "ask") + 0.5).otherwise(pl.col("bid", "ask"))
     chain.with_columns(dearer).write_parquet(file)
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from hd_pipelines.loading import snapshots as loading_snapshots
+from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import settle_missed_snapshots, take_snapshot
 from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.sessions import regular_hours, sessions_back
@@ -14,6 +15,7 @@ from hd_pipelines.market.vocabulary import PriceSource, SnapshotKind
 from hd_pipelines.sandbox.chain_extent import Extent
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
 from hd_pipelines.sandbox.rest_market import SyntheticRest
+from hd_pipelines.vendor.chain_archive import COLUMNS
 from hd_pipelines.vendor.errors import ApiKeyRefusedError
 from hd_pipelines.warehouse.chain_manifest import recorded_chains
 from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
@@ -199,8 +201,8 @@ def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(desk, tak
     findings = settle_missed_snapshots(desk.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later)
     told = {(found.subject, str(found.session)): (found.severity, found.rows) for found in findings}
     assert told == {
-        ("I:SPX", "2026-05-21"): (Severity.ERROR, 26),
-        ("I:SPX", "2026-05-22"): (Severity.ERROR, 26),
+        ("SPX", "2026-05-21"): (Severity.ERROR, 26),
+        ("SPX", "2026-05-22"): (Severity.ERROR, 26),
         ("SPY", "2026-05-21"): (Severity.ERROR, 26),
         ("SPY", "2026-05-22"): (Severity.WARNING, 24),
     }
@@ -210,11 +212,23 @@ def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(desk, tak
         desk.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later, kinds=[SnapshotKind.CLOSE]
     )
     assert [(found.subject, str(found.session)) for found in closes] == [
-        ("I:SPX", "2026-05-21"),
+        ("SPX", "2026-05-21"),
         ("SPY", "2026-05-21"),
-        ("I:SPX", "2026-05-22"),
+        ("SPX", "2026-05-22"),
     ]
     assert len(desk.findings()) == 3
+
+
+def test_an_alarm_is_over_when_an_archive_brings_the_close(desk, take, tmp_path):
+    sessions, later = [SESSION], NOW + timedelta(days=1)
+    alarm = {"underlyings": ["SPX"], "sessions": sessions, "now": later, "kinds": [SnapshotKind.CLOSE]}
+    assert len(settle_missed_snapshots(desk.database, **alarm)) == len(desk.findings()) == 1
+    rows = contract_rows(60, "I:SPX").with_columns(session=pl.lit(SESSION)).select(list(COLUMNS))
+    (tmp_path / "archive" / "chains" / "SPX").mkdir(parents=True)
+    rows.write_parquet(tmp_path / "archive" / "chains" / "SPX" / f"{SESSION}.parquet")
+    refresh_chain_archive(desk.database, desk.lake, tmp_path / "archive", underlyings=["SPX"], sessions=sessions)
+    assert settle_missed_snapshots(desk.database, **alarm) == []
+    assert desk.findings() == []
 
 
 def test_a_round_does_not_resolve_the_alarm_for_missed_snapshots(desk, take):

@@ -76,7 +76,7 @@ def test_a_missing_close_is_an_error_and_names_the_underlying():
         Rule.SNAPSHOT_MISSED,
         Severity.ERROR,
         FULL,
-        "I:SPX",
+        "SPX",
     )
     assert finding.detail == "Not taken: the close."
 

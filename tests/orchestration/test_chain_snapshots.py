@@ -1,0 +1,180 @@
+"""Snapshots of option chains by the clock: when one is asked for, what the asset does with it, and the alarm."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from hd_pipelines.assets import option_chains as chains_module
+from hd_pipelines.assets.option_chains import option_chains, snapshot_run_config
+from hd_pipelines.checks import standing
+from hd_pipelines.checks.standing import no_snapshot_was_missed
+from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.partitions import RANGE_START_TAG
+from hd_pipelines.resources import Lake, OptionData, Warehouse
+from hd_pipelines.sandbox.rest_market import SyntheticRest
+from hd_pipelines.sandbox.server import SandboxServer
+from hd_pipelines.schedules import chain_snapshots, missed_snapshots
+from hd_pipelines.vendor.rest import VendorApi
+from hd_pipelines.vendor.source import SandboxNotRunningError
+from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from hd_pipelines.warehouse.watchlist import add_to_watchlist
+
+FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
+EXPECTED_CLOSE = {FRIDAY: (16, 16), HALF_DAY: (13, 16)}
+
+
+def new_york(day: date, hour: int, minute: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
+
+
+class Answering(OptionData):
+    @property
+    def api(self):
+        return "a client"
+
+
+class Silent(OptionData):
+    @property
+    def api(self):
+        raise SandboxNotRunningError("nobody is there")
+
+
+def tick(at: datetime, option_data: OptionData | None = None):
+    given = {"option_data": option_data or Answering()}
+    with dg.build_schedule_context(scheduled_execution_time=at, resources=given) as context:
+        return chain_snapshots(context)
+
+
+def asked(ticked) -> str | None:
+    return (
+        ticked.run_config["ops"]["option_chains"]["config"]["snapshot"] if isinstance(ticked, dg.RunRequest) else None
+    )
+
+
+@pytest.mark.parametrize("day", [FRIDAY, HALF_DAY])
+def test_a_session_is_taken_every_quarter_of_an_hour_and_once_after_its_close(day):
+    minutes = [new_york(day, 9, 0) + timedelta(minutes=minute) for minute in range(9 * 60)]
+    # The cron of the schedule decides which minutes are asked at all: it has to contain all planned ones.
+    asked_at = {at: asked(tick(at)) for at in minutes if at.minute in {0, 15, 16, 30, 45}}
+    taken = [(at.hour, at.minute, kind) for at, kind in asked_at.items() if kind]
+    quarter = [(9, 45), *((hour, minute) for hour in range(10, 16) for minute in (0, 15, 30, 45))]
+    close = EXPECTED_CLOSE[day]
+    assert taken == [
+        *((*at, "INTRADAY") for at in quarter if at < (close[0], 0)),
+        (*close, "CLOSE"),
+    ]
+
+
+def test_the_cron_reaches_every_planned_moment():
+    planned = [(9, 45), *((hour, minute) for hour in range(10, 16) for minute in (0, 15, 30, 45)), (13, 16), (16, 16)]
+    reached = set()
+    for cron in chain_snapshots.cron_schedule:
+        minute, hour = cron.split()[:2]
+        minutes = range(0, 60, 15) if minute == "*/15" else [int(minute)]
+        hours = (
+            range(int(hour.split("-")[0]), int(hour.split("-")[1]) + 1) if "-" in hour else map(int, hour.split(","))
+        )
+        reached |= {(h, m) for h in hours for m in minutes}
+    assert set(planned) <= reached
+
+
+def test_a_tick_has_a_key_of_its_own_and_covers_its_session():
+    one, other = tick(new_york(FRIDAY, 10, 0)), tick(new_york(FRIDAY, 10, 15))
+    assert one.run_key != other.run_key
+    assert one.tags[RANGE_START_TAG] == str(FRIDAY)
+
+
+def test_closed_days_and_desks_without_a_vendor_are_passed_over():
+    assert isinstance(tick(new_york(HOLIDAY, 10, 0)), dg.SkipReason)
+    skipped = tick(new_york(FRIDAY, 10, 0), Silent())
+    assert isinstance(skipped, dg.SkipReason)
+    assert "nobody is there" in (skipped.skip_message or "")
+    holiday = dg.build_schedule_context(scheduled_execution_time=new_york(HOLIDAY, 10, 10))
+    assert isinstance(missed_snapshots(holiday), dg.SkipReason)
+
+
+@pytest.fixture
+def resources(desk, monkeypatch, tmp_path):
+    """The desk, and a REST service that shows the synthetic market."""
+    with desk.database.begin() as connection:
+        add_to_watchlist(connection, ["AAPL", "SPX"])
+
+    class Desk(Warehouse):
+        @property
+        def database(self):
+            return desk.database
+
+    class DeskLake(Lake):
+        @property
+        def datasets(self):
+            return desk.lake
+
+    with SandboxServer(tmp_path / "bucket", market=SyntheticRest(FRIDAY)) as server:
+
+        class Vendor(OptionData):
+            @property
+            def api(self):
+                return VendorApi(url=server.url, key=SecretStr("sandbox-secret"))
+
+            @property
+            def archive(self):
+                return None
+
+        yield {"warehouse": Desk(), "lake": DeskLake(), "option_data": Vendor(), "server": server}
+
+
+def at_time(monkeypatch, moment: datetime) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return moment.astimezone(tz)
+
+    monkeypatch.setattr(chains_module, "datetime", Clock)
+    monkeypatch.setattr(standing, "datetime", Clock)
+
+
+def take(resources, kind: SnapshotKind) -> dg.ExecuteInProcessResult:
+    given = {name: resource for name, resource in resources.items() if name != "server"}
+    return dg.materialize(
+        [option_chains],
+        partition_key=str(FRIDAY),
+        resources=given,
+        run_config=snapshot_run_config(kind),
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+
+
+@pytest.mark.slow
+def test_both_kinds_of_snapshot_reach_the_lake_and_the_alarm_ends_with_the_close(desk, resources, monkeypatch):
+    morning, evening = new_york(FRIDAY, 10, 0), new_york(FRIDAY, 16, 16)
+    resources["server"].rest.now = morning.astimezone(UTC)
+    at_time(monkeypatch, morning)
+    assert take(resources, SnapshotKind.INTRADAY).success
+
+    at_time(monkeypatch, new_york(FRIDAY, 21, 0))
+    alarm = no_snapshot_was_missed(warehouse=resources["warehouse"])
+    assert (alarm.passed, alarm.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    missed = {finding.subject for finding in desk.findings() if finding.rule == "snapshot_missed"}
+    assert missed == {"AAPL", "SPX"}
+
+    resources["server"].rest.now = evening.astimezone(UTC)
+    at_time(monkeypatch, evening)
+    told = take(resources, SnapshotKind.CLOSE).asset_materializations_for_node("option_chains")[0].metadata
+    assert told["snapshot_underlyings"].value == "AAPL, I:SPX"
+    with desk.database.connect() as connection:
+        held = recorded_chains(connection, FRIDAY, FRIDAY)
+    assert [(chain.underlying, chain.kind) for chain in held] == [
+        ("AAPL", SnapshotKind.INTRADAY),
+        ("AAPL", SnapshotKind.CLOSE),
+        ("I:SPX", SnapshotKind.INTRADAY),
+        ("I:SPX", SnapshotKind.CLOSE),
+    ]
+    assert held[1].snapshot_at == regular_hours(FRIDAY).closes_at + timedelta(minutes=16)
+
+    at_time(monkeypatch, new_york(FRIDAY, 21, 0))
+    no_snapshot_was_missed(warehouse=resources["warehouse"])
+    still = [(f.subject, f.detail) for f in desk.findings() if f.rule == "snapshot_missed" and f.session == FRIDAY]
+    assert still == []
