@@ -2,7 +2,8 @@
 
 `python -m benchmarks.gamma_profile` makes about 10,000 contracts of SPX and SPXW (34 expirations from the session's own to
 two years, a smile, quotes rounded to the exchange's ticks) and values them as the close job does, everything compiled and
-warm. `ours` is the whole way and has a limit; its two halves stand below it. The peer is the profile alone, as public
+warm. `ours` is the whole way, unquoted contracts at the volatility of their smile included, and has a limit; its two
+halves stand below it. The peer is the profile alone, as public
 gamma scripts have it: one NumPy expression over all contracts and 301 spots. `snapshot` adds what the warehouse stores of
 it: levels, max pain, documents by strike.
 """
@@ -44,7 +45,7 @@ def make_chain():
     for root, expiration in series:
         days = (expiration - SESSION).days
         years = (days + 0.25) / 365
-        width = min(0.6, 0.06 + 0.25 * years**0.5)
+        width = min(0.6, 0.05 + 0.22 * years**0.5)
         step = 5.0 if days < 60 else 25.0
         strikes = np.arange(SPOT * (1 - width) // step * step, SPOT * (1 + 0.6 * width), step)
         forward, discount = SPOT * np.exp(0.035 * years), np.exp(-0.05 * years)
@@ -90,17 +91,19 @@ class Contest:
     """One chain, valued once so that the halves can be measured apart."""
 
     def __init__(self) -> None:
+        from hd_pipelines.analytics.gamma_smiles import with_smile
         from hd_pipelines.pricing.valuation import value_chain
 
         self.chain = make_chain()
         self.valued = value_chain(self.chain)
+        self.arrays = _arrays(with_smile(self.valued))
         self.rows = self.chain.height
 
     def ours(self) -> object:
         """Quotes to volatility, Greeks, forwards; gamma profile at 301 spots; every zero-gamma spot."""
         from hd_pipelines.pricing.valuation import value_chain
 
-        return self._gamma(value_chain(self.chain))
+        return self.gamma_of(value_chain(self.chain))
 
     def valuation(self) -> object:
         """Quotes to volatility, Greeks and forwards."""
@@ -109,8 +112,8 @@ class Contest:
         return value_chain(self.chain)
 
     def gamma(self) -> object:
-        """Profile and zero gamma of the valued chain."""
-        return self._gamma(self.valued)
+        """Smiles, profile and zero gamma of the valued chain."""
+        return self.gamma_of(self.valued)
 
     def snapshot(self) -> object:
         """The whole row that the warehouse stores, from the valued chain."""
@@ -118,12 +121,13 @@ class Contest:
 
         return snapshots(self.valued)
 
-    def _gamma(self, valued) -> object:
+    def gamma_of(self, valued):
         import numpy as np
 
         from hd_pipelines.analytics.gamma_exposure import gamma_profile, zero_gamma
+        from hd_pipelines.analytics.gamma_smiles import with_smile
 
-        contracts = _arrays(valued)
+        contracts = _arrays(with_smile(valued))
         spots = np.linspace(0.85 * SPOT, 1.15 * SPOT, 301)
         return gamma_profile(spots, SPOT, **contracts), zero_gamma(SPOT, **contracts)
 
@@ -131,7 +135,7 @@ class Contest:
         """The profile at 301 spots in one NumPy expression."""
         import numpy as np
 
-        contracts = {name: values[:, None] for name, values in _arrays(self.valued).items()}
+        contracts = {name: values[:, None] for name, values in self.arrays.items()}
         with np.errstate(all="ignore"):
             moved = contracts["forward"] * np.linspace(0.85, 1.15, 301)
             deviation = contracts["sigma"] * np.sqrt(contracts["years"])
