@@ -146,11 +146,11 @@ class ChainLake:
     def _place(self, chain: pl.DataFrame) -> tuple[ChainSnapshot, str]:
         if dict(chain.schema) != _SCHEMA:
             raise ValueError(f"a snapshot needs the columns of CHAIN, {list(CHAIN)}, not {dict(chain.schema)}")
-        keys = pl.col("underlying", "snapshot_at", "kind")
-        counts = chain.select(keys.n_unique()).row(0)
+        keys = ("underlying", "snapshot_at", "kind")
+        counts = tuple(chain[name].n_unique() for name in keys)
         if counts != (1, 1, 1):
             raise ValueError(f"a snapshot has one underlying, one time and one kind; this chain has {counts}")
-        underlying, snapshot_at, kind = chain.row(0)[0], *chain.select("snapshot_at", "kind").row(0)
+        underlying, snapshot_at, kind = (chain[name][0] for name in keys)
         if snapshot_at.microsecond:
             raise ValueError(f"snapshot_at is stamped in whole seconds, not {snapshot_at}")
         session = snapshot_at.astimezone(NEW_YORK).date()

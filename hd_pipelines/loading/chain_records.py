@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from hd_pipelines.lake import ChainSource, Lake
-from hd_pipelines.market.chain_coverage import ChainCoverage, completeness, coverage_findings, measure
+from hd_pipelines.market.chain_coverage import DATASET, ChainCoverage, completeness, coverage_findings, measure
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import symbol_of
@@ -81,18 +81,41 @@ def record(
 ) -> list[Finding]:
     """Record `chains` with their completeness and settle `findings` and those of the chains; returns all of them.
 
-    `usual` is brought up to date, so that each chain of a long load is judged by those before it.
+    `usual` is brought up to date, so that each chain of a long load is judged by those before it. Adjusted contracts live
+    for years: only the newest chain of an underlying tells of them, and what was told before is over.
     """
-    told = [*findings, *(finding for chain in chains for finding in chain.findings)]
+    newest = {chain.record.underlying: chain.record.session for chain in sorted(chains, key=_taken_at)}
+    told = [
+        *findings,
+        *(
+            finding
+            for chain in chains
+            for finding in chain.findings
+            if finding.rule is not Rule.CONTRACT_ADJUSTED or chain.record.session == newest[chain.record.underlying]
+        ),
+    ]
     records = []
-    for chain in sorted(chains, key=lambda chain: chain.record.snapshot_at):
+    for chain in sorted(chains, key=_taken_at):
         held = chain.record
         history = usual.setdefault((held.underlying, held.kind), {})
         share = completeness(held.contracts, [history[day] for day in sorted(history) if day < held.session])
         history[held.session] = held.contracts
         records.append(replace(held, completeness=share))
         told += coverage_findings(symbol_of(held.underlying), held.session, chain.coverage, share)
+    superseded = [
+        Judged(
+            DATASET,
+            frozenset(sessions_back(session, HISTORY_SESSIONS)),
+            frozenset({Rule.CONTRACT_ADJUSTED}),
+            frozenset({symbol_of(underlying)}),
+        )
+        for underlying, session in newest.items()
+    ]
     with database.begin() as connection:
         record_chains(connection, records)
-        settle(connection, told, judged, run_id=run_id)
+        settle(connection, told, [*judged, *superseded], run_id=run_id)
     return told
+
+
+def _taken_at(chain: LoadedChain) -> datetime:
+    return chain.record.snapshot_at

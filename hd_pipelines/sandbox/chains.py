@@ -44,7 +44,7 @@ from hd_pipelines.sandbox.universe import OPTION_ROOTS, OptionRoot
 from hd_pipelines.settings import DEFAULT_WATCHLIST
 from hd_pipelines.vendor.chain_archive import folder_of
 
-CHAINS_VERSION = "chains-3"
+CHAINS_VERSION = "chains-4"
 """Part of every file's origin; raise it whenever the same seed and session would give another chain."""
 SLOW_SESSIONS = 25
 """Open interest follows the price by so many sessions: positions were opened at other prices."""

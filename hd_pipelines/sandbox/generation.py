@@ -20,7 +20,7 @@ from hd_pipelines.sandbox.market import synthetic_session
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
 from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
 
-GENERATOR_VERSION = "market-4"
+GENERATOR_VERSION = "market-5"
 """Part of every object's origin; raise it whenever the same seed and session would give other bytes."""
 MANIFEST_NAME = ".sandbox-manifest.json"
 PROCESSES = 2

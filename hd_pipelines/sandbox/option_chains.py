@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import is_session, last_known_session, sessions_between
 from hd_pipelines.sandbox.daily_paths import Floats
-from hd_pipelines.sandbox.universe import OptionRoot
+from hd_pipelines.sandbox.universe import LEVELS, OptionRoot
 
+STEPS = (0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+STEPS_TO_PRICE = 80.0
+"""How many steps make the price of a share that is not in the table of instruments."""
 HIGHEST_STRIKE = 99_999.0
 """A strike has five digits before the point in an OCC symbol."""
 
@@ -124,7 +127,7 @@ def list_contracts(roots: Sequence[OptionRoot], spots: Floats, vols: Floats, ses
     for position, root in enumerate(roots):
         rule = (root.calendar, root.settles_in_the_morning, root.since, root.until)
         days = by_root.setdefault(rule, expirations_of(root, session))
-        step = root.strike_step * _step_scale(spots[position] * root.deliverable, root)
+        step = _step(spots[position] * root.deliverable, root)
         for day in days:
             years = max((day - session).days, 2) / 365
             width = min(4.5 * vols[position] * np.sqrt(years) + 0.01, 1.2)
@@ -148,14 +151,13 @@ def list_contracts(roots: Sequence[OptionRoot], spots: Floats, vols: Floats, ses
     )
 
 
-def _step_scale(price: float, root: OptionRoot) -> float:
-    """Steps are meant for the price of `universe`; a much cheaper or dearer share gets finer or wider strikes."""
+def _step(price: float, root: OptionRoot) -> float:
+    """Dollars between strikes near the money, a step up or down the ladder for each doubling or halving of the price.
+
+    Compared with the price that `strike_step` is meant for; so steps are steady while a price wanders about its level.
+    """
     if root.tick == "index" or root.calendar.startswith("vix"):
-        return 1.0
-    for limit, step in ((12, 0.5), (50, 1.0), (200, 2.5), (600, 5.0), (1500, 10.0)):
-        if price < limit:
-            natural = step
-            break
-    else:
-        natural = 25.0
-    return natural / root.strike_step if root.calendar != "daily" else 1.0
+        return root.strike_step
+    usual = LEVELS.get(root.underlying, STEPS_TO_PRICE * root.strike_step) * root.deliverable
+    doublings = round(np.log2(price / usual))
+    return STEPS[int(np.clip(STEPS.index(root.strike_step) + doublings, 0, len(STEPS) - 1))]

@@ -168,6 +168,8 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     Instrument("ZZK", "technology", 0.08, 0.6, 0.1, 0.060, 0.35, 0.0),
 )
 
+LEVELS = {instrument.ticker: instrument.level for instrument in INSTRUMENTS}
+
 SPLITS: tuple[Split, ...] = (
     Split("AAPL", date(2020, 8, 31), 4.0),
     Split("TSLA", date(2020, 8, 31), 5.0),

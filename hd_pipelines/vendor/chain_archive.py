@@ -60,6 +60,11 @@ OPTIONAL: Mapping[str, Any] = {
     "shares_per_contract": pl.Float64,
 }
 """Columns a file may have. Without `snapshot_at` the chain is stamped with the session's close."""
+_FROM_ARCHIVE = [
+    pl.lit(SnapshotKind.CLOSE.value).alias("kind"),
+    pl.lit(PriceSource.CHAIN_ARCHIVE.value).alias("source"),
+]
+_ABSENT = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items()}
 _TYPES: Mapping[str, pl.DataType] = pl.Schema({**COLUMNS, **OPTIONAL})
 
 
@@ -160,24 +165,24 @@ def read_chain(file: ChainFile) -> ReadChain:
             file.place.error(Rule.VALUE_UNREADABLE, f"it is no readable Parquet file ({error}).", "Fetch it again.")
         ) from error
     rows = _typed(rows, file.place)
-    _expect_place(rows, file)
-    snapshot_at = _snapshot_at(rows, file)
-    terms = standard_terms(rows["root"])
+    told = rows.select(pl.col("session", "underlying", "root").unique().implode(), pl.col("snapshot_at").max())
+    sessions, underlyings, roots, taken_at = told.row(0)
+    _expect_place(sessions, underlyings, file)
+    snapshot_at = _snapshot_at(taken_at, file)
+    terms = standard_terms(roots)
     rows = rows.with_columns(
+        *_FROM_ARCHIVE,
         pl.lit(file.underlying).alias("underlying"),
         pl.lit(snapshot_at, dtype=STAMP).alias("snapshot_at"),
-        pl.lit(SnapshotKind.CLOSE.value).alias("kind"),
-        pl.lit(PriceSource.CHAIN_ARCHIVE.value).alias("source"),
         *(pl.coalesce(pl.col(name), standard).alias(name) for name, standard in terms.items()),
         pl.lit(sessions_back(file.session, 2)[0]).alias("open_interest_as_of"),
     )
     return ReadChain(judge_chain(rows, file.place, file.session), sha256)
 
 
-def _snapshot_at(rows: pl.DataFrame, file: ChainFile) -> datetime:
-    """The session's close, or the newest `snapshot_at` of the file, in whole seconds."""
-    told = rows["snapshot_at"].max()
-    if not isinstance(told, datetime):
+def _snapshot_at(told: datetime | None, file: ChainFile) -> datetime:
+    """The session's close, or `told`, the newest `snapshot_at` of the file, in whole seconds."""
+    if told is None:
         return regular_hours(file.session).closes_at
     if told.astimezone(NEW_YORK).date() != file.session:
         raise FileRefusedError(
@@ -203,8 +208,10 @@ def _typed(rows: pl.DataFrame, place: ObjectPlace) -> pl.DataFrame:
         raise FileRefusedError(
             place.error(Rule.COLUMN_TYPE_WRONG, f"{'; '.join(wrong)}.", "Write the archive with the types it promises.")
         )
-    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items() if name not in have]
+    absent = [missing_column for name, missing_column in _ABSENT.items() if name not in have]
     other = {name: dtype for name, dtype in _TYPES.items() if name in have and have[name] != dtype}
+    if not absent and not other:
+        return rows
     try:
         return rows.with_columns(*absent, *(pl.col(name).cast(dtype) for name, dtype in other.items()))
     except pl.exceptions.InvalidOperationError as error:
@@ -221,8 +228,8 @@ def _fits(have: pl.DataType, wanted: pl.DataType) -> bool:
     return (wanted.is_float() and have.is_numeric()) or (wanted.is_integer() and have.is_integer())
 
 
-def _expect_place(rows: pl.DataFrame, file: ChainFile) -> None:
-    if (sessions := rows["session"].unique().to_list()) != [file.session]:
+def _expect_place(sessions: Sequence[date], underlyings: Sequence[str | None], file: ChainFile) -> None:
+    if sessions != [file.session]:
         raise FileRefusedError(
             file.place.error(
                 Rule.FOREIGN_DATE,
@@ -230,7 +237,6 @@ def _expect_place(rows: pl.DataFrame, file: ChainFile) -> None:
                 "Rename or remove the file.",
             )
         )
-    underlyings = rows["underlying"].unique().to_list()
     if any(name is None or ticker_of(name) != file.underlying for name in underlyings):
         raise FileRefusedError(
             file.place.error(

@@ -6,7 +6,8 @@ which too many rows are bad is refused. Whether the chain as a whole is complete
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ import polars as pl
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.option_products import product_of_root
-from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN
+from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN, symbol_of
 from hd_pipelines.market.vocabulary import OptionType
 from hd_pipelines.vendor.errors import FileRefusedError, ObjectPlace
 
@@ -137,25 +138,24 @@ def _broken_rule(session: date) -> pl.Expr:
 
 
 def _adjusted(chain: pl.DataFrame, place: ObjectPlace) -> list[Finding]:
-    adjusted = sorted(root for root in chain["root"].unique() if product_of_root(root).is_adjusted)
+    adjusted = sorted(root for root in set(chain["root"].to_list()) if product_of_root(root).is_adjusted)
     if not adjusted:
         return []
-    return [
-        place.warning(
-            Rule.CONTRACT_ADJUSTED,
-            f"contracts under {', '.join(adjusted)} deliver something else than 100 shares; no value is assumed for them.",
-            "Nothing: they are kept and left out of volatility and gamma. OCC's memo tells the deliverable.",
-            rows=int(chain["root"].is_in(adjusted).sum()),
-        )
-    ]
+    told = place.warning(
+        Rule.CONTRACT_ADJUSTED,
+        f"contracts under {', '.join(adjusted)} deliver something else than 100 shares; no value is assumed for them.",
+        "Nothing: they are kept and left out of volatility and gamma. OCC's memo tells the deliverable.",
+        rows=int(chain["root"].is_in(adjusted).sum()),
+    )
+    return [replace(told, subject=symbol_of(chain["underlying"][0]))]
 
 
-def standard_terms(roots: pl.Series) -> dict[str, pl.Expr]:
-    """`exercise_style` and `shares_per_contract` by the column `root`, for a source that does not tell them.
+def standard_terms(roots: Iterable[str | None]) -> dict[str, pl.Expr]:
+    """`exercise_style` and `shares_per_contract` by the column `root` with values `roots`, for a source without them.
 
     100 shares for a standard root; null for an adjusted or FLEX one, whose deliverable stands in OCC's memo only.
     """
-    products = {root: product_of_root(root) for root in roots.unique() if root and not root.isdigit()}
+    products = {root: product_of_root(root) for root in roots if root and not root.isdigit()}
     styles = {root: product.exercise_style.value for root, product in products.items()}
     shares = {root: 100.0 for root, product in products.items() if product.is_standard}
     return {

@@ -171,6 +171,26 @@ def test_only_wanted_underlyings_and_sessions_are_loaded(desk, archive):
     }
 
 
+def test_adjusted_contracts_are_told_once_of_the_newest_chain(desk, tmp_path):
+    def adjusted(session):
+        rows = contract_rows(10, "AMD").with_columns(
+            pl.col("ticker").str.replace("AMD", "AMD1"), root=pl.lit("AMD1"), session=pl.lit(session)
+        )
+        standard = contract_rows(60, "AMD").with_columns(session=pl.lit(session))
+        path = tmp_path / "archive" / "chains" / "AMD" / f"{session}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pl.concat([standard, rows]).select(list(COLUMNS)).write_parquet(path)
+
+    for session in SESSIONS[:-1]:
+        adjusted(session)
+    load(desk, tmp_path / "archive", underlyings=["AMD"])
+    assert open_rules(desk) == [(Rule.CONTRACT_ADJUSTED, str(SESSIONS[-2]), "AMD")]
+    adjusted(LAST)
+    load(desk, tmp_path / "archive", underlyings=["AMD"])
+    assert open_rules(desk) == [(Rule.CONTRACT_ADJUSTED, str(LAST), "AMD")]
+    assert desk.lake.chains.read(["AMD"], LAST, LAST).filter(root="AMD1")["shares_per_contract"].null_count() == 10
+
+
 def test_progress_is_told(desk, archive):
     told = []
     refresh_chain_archive(
