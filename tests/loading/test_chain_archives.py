@@ -133,6 +133,19 @@ def test_a_chain_that_lost_half_of_its_strikes_is_loaded_and_told(desk, archive)
     assert share == pytest.approx(28 / 60)
 
 
+def test_completeness_looks_at_sessions_before_and_never_ahead(desk, archive):
+    load(desk, archive)
+    write(archive, SESSIONS[2], count=28)
+    load(desk, archive)
+    shares = {one.session: one.completeness for one in records(desk) if one.underlying == "SPY"}
+    assert shares[SESSIONS[2]] is None
+    write(archive, SESSIONS[6], count=30)
+    write(archive, SESSIONS[8], count=40)
+    load(desk, archive)
+    shares = {one.session: one.completeness for one in records(desk) if one.underlying == "SPY"}
+    assert (shares[SESSIONS[6]], shares[SESSIONS[8]]) == (0.5, pytest.approx(40 / 60))
+
+
 def test_missing_days_and_holiday_files_are_told_and_a_found_day_resolves_it(desk, archive):
     lost = archive / "chains" / "SPY" / f"{SESSIONS[4]}.parquet"
     kept = lost.read_bytes()
