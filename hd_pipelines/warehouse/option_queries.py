@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table
 
 from hd_pipelines.market.option_chains import STAMP, VALUED
 from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
-from hd_pipelines.warehouse.column_reads import read_columns
+from hd_pipelines.warehouse.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.frames import columns_of, read_frame, schema_of
 from hd_pipelines.warehouse.option_tables import historical_greeks
@@ -57,6 +57,7 @@ def read_valued(
     """
     schema = _asked(columns)
     stretches = _stretches(symbols, first, last)
+    compile_nothing(connection)
     return _together(stretches, [_read(connection, each, kind, schema) for each in stretches], schema)
 
 
@@ -78,6 +79,7 @@ def read_valued_in_parallel(
 
     def work() -> None:
         with database.connect() as connection:
+            compile_nothing(connection)
             while True:
                 with taking:
                     position, stretch = next(waiting, (None, None))
