@@ -3,8 +3,8 @@
 Arrays and frames in, arrays and frames out; no clock, no network, no database. numba is imported at the first call.
 """
 
-from hd_pipelines.pricing.black import Greeks, greeks, spot_greeks
+from hd_pipelines.pricing.black import Greeks, greeks
 from hd_pipelines.pricing.implied import implied_volatility
 from hd_pipelines.pricing.reasons import Reason
 
-__all__ = ["Greeks", "Reason", "greeks", "implied_volatility", "spot_greeks"]
+__all__ = ["Greeks", "Reason", "greeks", "implied_volatility"]

@@ -19,6 +19,7 @@ Options = NDArray[np.int64]
 LOWEST_DEVIATION = 1e-9
 """sigma sqrt(T) below which nothing is uncertain."""
 
+_TINY = 1e-100
 _FAR = 7.0
 _LARGEST_EXPONENT = 100.0
 _LARGEST_RATIO = 1e100
@@ -48,8 +49,9 @@ def european_put(a: float, b: float, v: float, m: float) -> float:
     """European put at S = e^m and strike 1."""
     forward = exponential(m + a - b)
     root = exponential(-0.5 * abs(m + a - b))
-    worth, _, _ = normalised(-abs(m + a - b), root, max(v, 1e-300))
-    return exponential(-a) * (worth * math.sqrt(forward) + max(1.0 - forward, 0.0))
+    worth, _, _ = normalised(-abs(m + a - b), root, max(v, _TINY))
+    time_value = worth * math.sqrt(forward) if v > 0.0 else 0.0
+    return exponential(-a) * (time_value + max(1.0 - forward, 0.0))
 
 
 @inlined

@@ -23,6 +23,7 @@ from hd_pipelines.pricing.kernels_elementary import (
 )
 
 _SMALL_T = 0.05
+_SMALL_B = 0.01
 _POLYA = 2.0 / math.pi
 
 
@@ -62,7 +63,10 @@ def normalised(x: float, root: float, s: float) -> tuple[float, float, float]:
 
 @inlined
 def polya_guess(x: float, root: float, b: float) -> float:
-    """First guess of s, within about a tenth: Stefanica and Radoicic (2017), from Polya's approximation of N."""
+    """First guess of s, within about a tenth: Stefanica and Radoicic (2017), from Polya's approximation of N.
+
+    At the money in the last minutes that formula is a difference of equal numbers; there b = s / sqrt(2 pi) + x / 2.
+    """
     ratio = root * root
     a = b * root
     h = exponential(_POLYA * x)
@@ -76,8 +80,9 @@ def polya_guess(x: float, root: float, b: float) -> float:
     u = math.sqrt(max(gamma - x, 0.0))
     v = math.sqrt(max(gamma + x, 0.0))
     turn = 0.5 * root - 0.5 * (1.0 - math.sqrt(max(1.0 - h * h, 0.0))) / root
-    # b <= s / sqrt(2 pi) always, with equality at the money for small s, where the guess has no digits left.
-    return max(u + v if b > turn else u - v, SQRT_2PI * b)
+    at_the_money = SQRT_2PI * (b - 0.5 * x)
+    polya = max(u + v if b > turn else u - v, SQRT_2PI * b)  # b <= s / sqrt(2 pi) always
+    return at_the_money if -x < b < _SMALL_B else polya
 
 
 @inlined
@@ -101,13 +106,16 @@ def householder_step(x: float, root: float, target: float, low: bool, s: float) 
 
 @inlined
 def normalised_volatility(x: float, root: float, b: float) -> tuple[float, float]:
-    """(s, relative size of the last step) for 0 < b < root = e^(x/2). The error after it is its fourth power."""
+    """(s, relative size of the last step) for 0 < b < root = e^(x/2); the size is infinite where no s > 0 was found.
+
+    The error of s is about the fourth power of that size.
+    """
     low = b < 0.5 * root
     target = logarithm(b if low else root - b)
     s = polya_guess(x, root, b)
     s += householder_step(x, root, target, low, s)
     step = householder_step(x, root, target, low, s)
-    return s + step, abs(step / s)
+    return s + step, abs(step / s) if s + step > 0.0 else math.inf
 
 
 @inlined
