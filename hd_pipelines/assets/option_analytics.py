@@ -6,11 +6,13 @@ Belongs here: the Dagster face of the three tables. What is out of date and how 
 
 import dagster as dg
 
+from hd_pipelines.assets.option_pictures import gamma_pictures, smile_pictures, volatility_pictures
 from hd_pipelines.assets.reporting import (
     OWNERS,
     TRANSIENT_RETRIES,
     derived_metadata,
     retrying_only_transient_errors,
+    show,
 )
 from hd_pipelines.checks.gamma_suite import gamma_suite
 from hd_pipelines.checks.greeks_suite import greeks_suite
@@ -58,6 +60,9 @@ def historical_greeks(context: dg.AssetExecutionContext, lake: Lake, warehouse: 
         run_id=context.run.run_id,
         judge=judge_of(suite),
     )
+    show(context, sessions, smile_pictures(warehouse.database, symbols, sessions))
+    for finding in report.findings:
+        context.log.warning(str(finding))
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND_GREEKS)]
     )
@@ -96,6 +101,9 @@ def iv_percentile_cache(context: dg.AssetExecutionContext, lake: Lake, warehouse
         run_id=context.run.run_id,
         judge=judge_of(suite),
     )
+    show(context, sessions, volatility_pictures(warehouse.database, symbols, sessions))
+    for finding in report.findings:
+        context.log.warning(str(finding))
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **derived_metadata(report)},
         check_results=[suite.result(SOUND_PERCENTILES)],
@@ -130,6 +138,9 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
     report = refresh_gamma(
         warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id, judge=judge_of(suite)
     )
+    show(context, sessions, gamma_pictures(warehouse.database, symbols, sessions))
+    for finding in report.findings:
+        context.log.warning(str(finding))
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND_GAMMA)]
     )

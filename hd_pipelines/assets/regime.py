@@ -6,7 +6,14 @@ Belongs here: the Dagster face of `market_regime_history`. What is out of date a
 import dagster as dg
 
 from hd_pipelines.assets.lake import lake_key
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, derived_metadata, retrying_only_transient_errors
+from hd_pipelines.assets.option_pictures import regime_pictures
+from hd_pipelines.assets.reporting import (
+    OWNERS,
+    TRANSIENT_RETRIES,
+    derived_metadata,
+    retrying_only_transient_errors,
+    show,
+)
 from hd_pipelines.checks.regime_suite import regime_suite
 from hd_pipelines.checks.withholding import judge_of
 from hd_pipelines.loading.regime import SOURCES, refresh_regime
@@ -44,6 +51,7 @@ def market_regime_history(context: dg.AssetExecutionContext, lake: Lake, warehou
     )
     for finding in report.findings:
         context.log.warning(str(finding))
+    show(context, sessions, regime_pictures(warehouse.database, sessions))
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND)]
     )

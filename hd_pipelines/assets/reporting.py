@@ -6,8 +6,9 @@ Belongs here: presentation, and which errors are worth another attempt. Nothing 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 
 import dagster as dg
 
@@ -41,6 +42,13 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, VendorError):
         return error.is_transient
     return isinstance(error, LakeUnsettledError | ChainsUnsettledError) or is_transient(error)
+
+
+def show(
+    context: dg.AssetExecutionContext, sessions: Sequence[date], pictures: Mapping[str, dg.MarkdownMetadataValue]
+) -> None:
+    """Attach pictures to the newest of `sessions` (ascending) only: a run over a year would store each 252 times."""
+    context.add_asset_metadata(pictures, partition_key=str(sessions[-1]))
 
 
 def derived_metadata(report: DerivedReport) -> dict[str, dg.MetadataValue]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hd_pipelines.analytics.iv_percentile import WINDOW
 from hd_pipelines.cli.desk import Desk, JobOutcome, open_desk, run_job
+from hd_pipelines.cli.radar import show_radar
 from hd_pipelines.cli.sandbox import fill, recording_sessions, serving
 from hd_pipelines.cli.summary import show_summary, summary_of
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
@@ -46,6 +47,8 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
             step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
     summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
     show_summary(summary, settings)
+    if outcome.succeeded:
+        show_radar(desk, window[-1])
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(summary.as_json(), indent=1, default=str))

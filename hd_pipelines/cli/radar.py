@@ -11,21 +11,23 @@ from typing import Any
 
 from rich.table import Table
 
+from hd_pipelines.cli.desk import Desk
 from hd_pipelines.cli.terminal import console
-from hd_pipelines.settings import Settings
-from hd_pipelines.warehouse.address import database_url
-from hd_pipelines.warehouse.reader import read_only_query
+from hd_pipelines.warehouse.radar import read_radar
 
 NOTHING = "·"
 """Stands where there is no value; the mart has the reason beside it."""
 Row = Mapping[str, Any]
 
 
-def show_radar(settings: Settings) -> None:
-    """Print the mart `rpt_radar`, most expensive volatility first, and the market's line above it."""
-    columns, stream = read_only_query(database_url(settings), "select * from marts.rpt_radar")
-    with stream:
-        rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in stream]
+def show_radar(desk: Desk, last_session: date) -> None:
+    """Print the mart `rpt_radar`, most expensive volatility first, and the market's line above it.
+
+    `last_session`: the newest that has ended, from which ages are counted.
+    """
+    with desk.database.connect() as connection:
+        radar = read_radar(connection, last_session=last_session)
+    rows: list[Row] = list(radar.iter_rows(named=True))
     if not rows:
         console().print("Radar: the watchlist is empty.")
         return
@@ -33,7 +35,7 @@ def show_radar(settings: Settings) -> None:
     console().print(_market(rows[0]))
     console().print(_table(rows))
     if reasons := _reasons(rows):
-        console().print(f"{NOTHING} no value: {reasons}")
+        console().print(f"{NOTHING} stands for no value. {reasons}")
 
 
 def _market(row: Row) -> str:
@@ -42,7 +44,7 @@ def _market(row: Row) -> str:
     since = f" since {row['regime_since']}" if row["regime_since"] else ""
     words = [
         f"[bold]Market[/bold] on {row['regime_as_of']}: [bold]{row['market_regime']}[/bold]{since}",
-        f"confidence {row['regime_confidence_score']:.0f}",
+        f"confidence {row['regime_confidence_score']:.0f} of 100",
         f"VIX {row['vix_level']:.2f} ({_signed(row['vix_change_pct'], 1)} %, {row['vix_regime']})",
         row["vix_term_structure"] or "term structure unknown",
         f"breadth {row['breadth_regime'] or 'unknown'}",
@@ -61,13 +63,13 @@ def _table(rows: list[Row]) -> Table:
 
 
 def _reasons(rows: list[Row]) -> str:
-    """Why values are missing, each reason once with the symbols it concerns."""
+    """What is missing or old and why, each reason once with the symbols it concerns."""
     told: dict[str, list[str]] = {}
     for row in rows:
-        for name in ("iv_reason", "percentile_reason", "zero_gamma_reason", "change_unknown_reason"):
-            if row.get(name):
-                told.setdefault(f"{name.removesuffix('_reason')} {row[name]}", []).append(row["symbol"])
-    return "; ".join(f"{reason} ({', '.join(symbols)})" for reason, symbols in sorted(told.items()))
+        for reason in row["reasons"]:
+            told.setdefault(reason, []).append(row["symbol"])
+    whom = {reason: "all" if len(symbols) == len(rows) else ", ".join(symbols) for reason, symbols in told.items()}
+    return "; ".join(f"{reason} ({symbols})" for reason, symbols in sorted(whom.items()))
 
 
 def _number(name: str, digits: int, *, factor: float = 1.0) -> Callable[[Row], str]:
@@ -114,19 +116,26 @@ def _dealers(row: Row) -> str:
     return " ".join(word for word in words if word) or NOTHING
 
 
+def _points(name: str) -> Callable[[Row], str]:
+    """A difference of volatilities, in points of volatility."""
+    return lambda row: _signed(None if row[name] is None else float(row[name]) * 100, 1)
+
+
 _COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("symbol", "l", _word("symbol")),
     ("close", "r", _number("close_price", 2)),
     ("%", "r", _change),
-    ("IV30 %", "r", _number("iv30", 1, factor=100)),
+    ("±1d %", "r", _number("expected_move_1d_pct", 2)),
+    ("IV30", "r", _number("iv30", 1, factor=100)),
     ("rank", "r", _number("iv_rank", 0, factor=100)),
     ("pctl", "r", _number("iv_percentile", 0, factor=100)),
-    ("20d", "r", lambda row: _signed(None if row["iv_change_20d"] is None else row["iv_change_20d"] * 100, 1)),
+    ("Δ20d", "r", _points("iv_change_20d")),
+    ("-RV20", "r", _points("iv_less_realized")),
     ("volatility", "l", _word("iv_recommendation")),
-    ("gamma per 1 %", "r", _exposure),
-    ("put wall", "r", _level("put_wall")),
+    ("gamma/1 %", "r", _exposure),
+    ("support", "r", _level("gamma_wall_support")),
     ("zero gamma", "r", _level("zero_gamma")),
-    ("call wall", "r", _level("call_wall")),
+    ("resistance", "r", _level("gamma_wall_resistance")),
     ("max pain", "r", _number("max_pain", 0)),
     ("dealers", "l", _dealers),
     ("expect", "l", _word("expected_behavior")),

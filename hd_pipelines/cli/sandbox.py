@@ -15,6 +15,7 @@ import polars as pl
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.sandbox.chain_extent import Extent
 from hd_pipelines.sandbox.chains import write_chain_archive
 from hd_pipelines.sandbox.full_market import generate_full_market
 from hd_pipelines.sandbox.generation import GenerationReport, generate
@@ -68,7 +69,7 @@ def fill(
         reports = [
             generate(folder, window, on_progress=on_progress),
             generate(folder, history, datasets=(STOCK_DAY, INDEX_DAY)),
-            write_chain_archive(folder, window, settings.watchlist, sparse_sessions=history),
+            write_chain_archive(folder, window, settings.watchlist, extent=Extent.LIGHT, sparse_sessions=history),
         ]
     else:
         reports = [write_recording(folder, replay, window[0], window[-1], on_progress)] if has_bars(replay) else []

@@ -15,7 +15,6 @@ from typing import Any
 from rich.table import Table
 
 from hd_pipelines.cli.desk import Desk, JobOutcome
-from hd_pipelines.cli.radar import show_radar
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.settings import Settings
 from hd_pipelines.vendor.flat_file_layout import DATASETS
@@ -92,7 +91,6 @@ def show_summary(summary: Summary, settings: Settings) -> None:
     out.print(f"Lake rows in this window: {lake or 'none'}")
     _show_findings(summary)
     prefix = "" if os.environ.get("HD_HOME") is None else f"HD_HOME={settings.home} "
-    show_radar(settings)
     verdict = "[green]done[/green]" if summary.succeeded else "[red]failed[/red]"
     out.print(f"{verdict} in {summary.seconds:.1f} s. Look around: {prefix}make up, or")
     out.print(f'  {prefix}.venv/bin/hd query "{EXAMPLE}"')
