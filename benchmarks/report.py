@@ -2,7 +2,8 @@
 
 Belongs here: reading what the benchmark modules return. Each returns `benchmark`, `machine`, `rounds` and `contestants`:
 name → figures, of which `wall_s` is always there; `work_s` (without the start of the process), `cpu_s`, `peak_mb`,
-`rows_per_s` and `limit_s` where they mean something. The contestant called `ours` is what the others are compared with.
+`rows_per_s` and `limit_s` where they mean something. The contestant called `ours` is what the others are compared with,
+or the one that `beside` names where a benchmark has several tasks.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
-_COLUMNS = (("wall s", 9), ("work s", 9), ("CPU s", 9), ("peak MB", 9), ("rows/s", 12), ("ours is", 14))
+_COLUMNS = (("wall s", 9), ("work s", 9), ("CPU s", 9), ("peak MB", 9), ("rows/s", 12), ("ours is", 16))
 
 
 def seconds(figures: Mapping[str, Any]) -> float:
@@ -30,6 +31,8 @@ def comparison(figures: Mapping[str, Any], ours: Mapping[str, Any] | None) -> st
 
 
 def _times(ratio: float) -> str:
+    if ratio >= 100:
+        return f"{ratio:,.0f} x faster"
     return f"{ratio:.2f} x faster" if ratio >= 1 else f"{1 / ratio:.2f} x slower"
 
 
@@ -44,11 +47,11 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
             f"{result['measured_on']}"
         )
         if machine != told:
-            lines += ["", machine, f"{'':34}" + "".join(f"{name:>{width}}" for name, width in _COLUMNS)]
+            lines += ["", machine, f"{'':38}" + "".join(f"{name:>{width}}" for name, width in _COLUMNS)]
             told = machine
-        ours = result["contestants"].get("ours")
         for name, figures in result["contestants"].items():
-            lines.append(f"{result['benchmark'] + ' ' + name:34}" + _cells(figures, comparison(figures, ours)))
+            ours = result["contestants"].get(figures.get("beside", "ours"))
+            lines.append(f"{result['benchmark'] + ' ' + name:38}" + _cells(figures, comparison(figures, ours)))
         lines += _predecessor(result.get("predecessors_case"))
     return "\n".join(lines).strip("\n")
 
@@ -73,10 +76,10 @@ def _predecessor(case: Mapping[str, Any] | None) -> list[str]:
     """The predecessor's case: our figures now, its own as they were measured elsewhere."""
     if case is None:
         return []
-    lines = [f"{'predecessors_case ours':34}" + _cells(case, "")]
+    lines = [f"{'predecessors_case ours':38}" + _cells(case, "")]
     for name, rate in case["predecessor_rows_per_s"].items():
         compared = _times(case["rows_per_s"] / rate)
-        lines.append(f"{'predecessors_case ' + name:34}" + _cells({"rows_per_s": rate}, compared))
+        lines.append(f"{'predecessors_case ' + name:38}" + _cells({"rows_per_s": rate}, compared))
     return lines
 
 

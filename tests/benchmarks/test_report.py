@@ -26,6 +26,12 @@ def test_a_peer_that_takes_twice_as_long_makes_ours_twice_as_fast():
     assert "x" not in line_of(text, "b ours")
 
 
+def test_a_benchmark_of_several_tasks_says_which_of_ours_stands_beside_a_peer():
+    slow = {"wall_s": 300.0, "beside": "ours_b"}
+    text = report.table([result("b", ours_a={"wall_s": 1.0}, ours_b={"wall_s": 2.0}, peer_b=slow)])
+    assert line_of(text, "b peer_b").endswith(" 150 x faster")
+
+
 def test_work_is_compared_rather_than_the_start_of_the_process():
     text = report.table([result("b", ours={"wall_s": 9.0, "work_s": 1.0}, peer={"wall_s": 9.0, "work_s": 3.0})])
     assert line_of(text, "b peer").endswith("3.00 x faster")
