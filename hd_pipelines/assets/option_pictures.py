@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 import dagster as dg
+
 from hd_pipelines.assets.gamma_picture import gamma_picture, profile_of
 from hd_pipelines.assets.iv_history_picture import iv_history_picture
 from hd_pipelines.assets.regime_picture import regime_picture

@@ -35,9 +35,10 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
     steps = Steps()
     with steps.step("Postgres and schema"):
         desk = open_desk(settings)
-    history = (
-        sessions_back(window[0], WINDOW + 1)[:-1] if replay is None and not settings.has_vendor_credentials else []
-    )
+    # Ranks need a year: what the window lacks of it comes as day bars and thin chains.
+    is_synthetic = replay is None and not settings.has_vendor_credentials
+    missing = max(WINDOW + 1 - len(window), 0) if is_synthetic else 0
+    history = sessions_back(window[0], missing + 1)[:-1]
     with _vendor(settings, replay, window, history, steps):
         if history and not _is_known(desk, history):
             with steps.step(f"History: {len(history)} sessions of day bars and thin chains before that") as step:
