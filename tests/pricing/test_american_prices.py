@@ -149,6 +149,14 @@ def test_without_dividends_a_call_and_without_interest_a_put_are_european(spot, 
     assert american.early_exercise_premium(spot, 100, t, -0.01, 0.0, sigma, False) == 0
 
 
+def test_the_premium_is_left_out_only_where_it_is_nothing():
+    spot = 100 * np.exp(np.linspace(0, 2.5, 500))
+    premium = american.early_exercise_premium(spot, 100, 1, 0.08, 0.0, 0.2, False)
+    assert (np.diff(premium) <= 0).all()
+    assert premium[-1] == 0
+    assert premium[premium > 0].min() < 1e-10 * 100
+
+
 def test_deep_in_the_money_it_is_worth_its_exercise_to_the_digit():
     assert american.price(60, 100, 1, 0.05, 0.0, 0.2, False) == pytest.approx(40, rel=1e-15)
     assert american.price(200, 100, 1, 0.01, 0.08, 0.2, True) == pytest.approx(100, rel=1e-15)
