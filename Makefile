@@ -1,5 +1,5 @@
 # Every target works on a fresh machine that has python3.11 or newer, make and git.
-.PHONY: demo test up bench lint check docs calendar lock clean help
+.PHONY: demo test up bench validation lint check docs calendar lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -18,6 +18,8 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@$(BIN)/python -m compileall -q hd_pipelines  # some machines never write bytecode by themselves
+	@$(BIN)/python -m hd_pipelines.pricing  # compiles the kernels once; all later processes find them in the cache
+	@$(BIN)/python -c "import hd_pipelines.analytics.gamma_profile_kernels"
 	@touch $(READY)
 
 demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox
@@ -36,6 +38,9 @@ check: lint test  ## what CI runs
 
 bench: $(READY)  ## the benchmarks, each beside its peer, into benchmarks/results.json
 	@$(BIN)/python -m benchmarks
+
+validation: $(READY)  ## docs/validation.md: our numbers beside published ones, from the recordings in ../shared
+	@$(BIN)/python scripts/write_validation.py
 
 docs: $(READY)  ## write the data dictionary and the table of settings again
 	@$(BIN)/python scripts/write_data_dictionary.py

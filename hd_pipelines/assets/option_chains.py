@@ -15,7 +15,7 @@ from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_me
 from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.loading.yields import refresh_yields
-from hd_pipelines.market.findings import Finding
+from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.symbols import ticker_of
 from hd_pipelines.market.vocabulary import SnapshotKind
@@ -25,6 +25,8 @@ from hd_pipelines.warehouse.chain_manifest import recorded_chains
 from hd_pipelines.warehouse.watchlist import active_symbols
 
 COMPLETE = "chains_are_complete"
+HARMLESS = frozenset({Rule.CONTRACT_ADJUSTED})
+"""Worth knowing, and part of a complete chain."""
 ROUNDS = 2
 """Rounds of one snapshot: underlyings that failed for a passing reason are asked for once more."""
 _TYPES = {"String": "string", "Int64": "int64", "Float64": "float64", "Date": "date"}
@@ -139,7 +141,7 @@ def option_chains(
         check_results=[
             dg.AssetCheckResult(
                 check_name=COMPLETE,
-                passed=not findings,
+                passed=all(finding.rule in HARMLESS for finding in findings),
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata=findings_metadata(findings),
             )

@@ -18,7 +18,7 @@ from hd_pipelines.market.sessions import last_completed_session, sessions_back
 from hd_pipelines.sandbox.chain_extent import Extent
 from hd_pipelines.sandbox.chains import write_chain_archive
 from hd_pipelines.sandbox.full_market import generate_full_market
-from hd_pipelines.sandbox.generation import GenerationReport, generate
+from hd_pipelines.sandbox.generation import GenerationReport, Workers, generate
 from hd_pipelines.sandbox.recording import has_bars, write_recording
 from hd_pipelines.sandbox.rest_market import RecordedRest, RestMarket, SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer, run_sandbox
@@ -66,11 +66,14 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     reports: list[GenerationReport]
     if replay is None:
-        reports = [
-            generate(folder, window, on_progress=on_progress),
-            generate(folder, history, datasets=(STOCK_DAY, INDEX_DAY)),
-            write_chain_archive(folder, window, settings.watchlist, extent=Extent.LIGHT, sparse_sessions=history),
-        ]
+        with Workers() as workers:
+            reports = [
+                generate(folder, window, workers=workers, on_progress=on_progress),
+                generate(folder, history, datasets=(STOCK_DAY, INDEX_DAY), workers=workers),
+                write_chain_archive(
+                    folder, window, settings.watchlist, extent=Extent.LIGHT, sparse_sessions=history, workers=workers
+                ),
+            ]
     else:
         reports = [write_recording(folder, replay, window[0], window[-1], on_progress)] if has_bars(replay) else []
     return Filled(
@@ -88,7 +91,7 @@ def archive_folder(settings: Settings, replay: Path | None) -> Path | None:
 def rest_market(settings: Settings, replay: Path | None, last: date | None = None) -> RestMarket | None:
     """What the REST service shows: the synthetic market until the close of `last`, or a recording's chains, if any."""
     if replay is None:
-        return SyntheticRest(last or last_completed_session(datetime.now(UTC)))
+        return SyntheticRest(last or last_completed_session(datetime.now(UTC)), extent=Extent.LIGHT)
     return RecordedRest(replay) if archive_folder(settings, replay) is not None else None
 
 

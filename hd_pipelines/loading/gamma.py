@@ -29,7 +29,7 @@ from hd_pipelines.loading.derivation import (
 )
 from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.option_queries import gamma_history, read_valued
+from hd_pipelines.warehouse.option_queries import gamma_history, read_valued_in_parallel
 from hd_pipelines.warehouse.option_rows import publish_rows
 
 TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
@@ -89,7 +89,7 @@ def refresh_gamma(
 def _rows(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
     names = sorted(scope["symbol"].unique())
     first, last = span(scope["session"])
+    valued = read_valued_in_parallel(database, names, first, last, columns=SUMMED_FROM)
     with database.connect() as connection:
-        valued = read_valued(connection, names, first, last, columns=SUMMED_FROM)
         history = gamma_history(connection, names, last + timedelta(days=1))
     return snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)

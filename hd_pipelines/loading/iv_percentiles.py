@@ -36,7 +36,7 @@ from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import ticker_of
 from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.option_queries import iv_percentiles, read_valued
+from hd_pipelines.warehouse.option_queries import iv_percentiles, read_valued_in_parallel
 from hd_pipelines.warehouse.option_rows import publish_rows
 
 TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
@@ -93,8 +93,7 @@ def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts:
     for portion in portions(pl.DataFrame(list(due), schema=_PAIRS, orient="row"), contracts, MOST_CONTRACTS_AT_ONCE):
         names = sorted(portion["symbol"].unique())
         first, last = span(portion["session"])
-        with database.connect() as connection:
-            valued = read_valued(connection, names, first, last, columns=OBSERVED_FROM)
+        valued = read_valued_in_parallel(database, names, first, last, columns=OBSERVED_FROM)
         chains = lake.chains.read([ticker_of(name) for name in names], first, last)
         found = session_observations(observe(valued), model_free_volatility(chains, curve))
         observed.append(found.join(portion, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))

@@ -17,7 +17,7 @@ from hd_pipelines.loading.derivation import digest
 from hd_pipelines.pricing.discounting import OLDEST_CURVE_DAYS
 from hd_pipelines.vendor.rest import VendorApi
 from hd_pipelines.vendor.treasury import archived_yields, fetch_yields
-from hd_pipelines.warehouse.derivations import MARKET
+from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.option_rows import publish_rows
 
@@ -61,12 +61,18 @@ def refresh_yields(
         (MARKET, day): digest(*points.select("years", "rate").iter_rows())
         for (day,), points in curve.group_by("date", maintain_order=True)
     }
+    with database.connect() as connection:
+        stored = fingerprints_of(connection, TABLE, [MARKET], days[0], days[-1])
+    due = {pair: mark for pair, mark in marks.items() if stored.get(pair) != mark}
+    if not due:
+        return YieldsReport(curve.height, 0, len(days))
+    changed = [day for _, day in due]
     report = publish_rows(
         database,
         TABLE,
-        curve,
-        scope=pl.DataFrame({"session": days}, schema={"session": pl.Date}),
-        fingerprints=marks,
+        curve.filter(pl.col("date").is_in(changed)),
+        scope=pl.DataFrame({"session": changed}, schema={"session": pl.Date}),
+        fingerprints=due,
         run_id=run_id,
     )
     return YieldsReport(curve.height, report.written, len(days))

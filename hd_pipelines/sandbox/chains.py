@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.chain_extent import Extent, chosen_contracts
 from hd_pipelines.sandbox.daily_paths import Floats, daily_paths
-from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
+from hd_pipelines.sandbox.generation import GenerationReport, Progress, Workers, WrittenObject, fill, put_object
 from hd_pipelines.sandbox.market import POSITION, minute_knots, option_roots, option_volatilities
 from hd_pipelines.sandbox.minute_paths import MinuteGrid, round_to_tick
 from hd_pipelines.sandbox.option_chains import ListedContracts, list_contracts
@@ -48,8 +47,6 @@ CHAINS_VERSION = "chains-4"
 """Part of every file's origin; raise it whenever the same seed and session would give another chain."""
 SLOW_SESSIONS = 25
 """Open interest follows the price by so many sessions: positions were opened at other prices."""
-WORKERS = 2
-"""Writing Parquet leaves the interpreter to the next session's arithmetic."""
 NOT_ARCHIVED = ("bid_size", "ask_size", "exercise_style", "shares_per_contract", "quote_at_ns")
 Ints = NDArray[np.int64]
 
@@ -171,6 +168,7 @@ def write_chain_archive(
     seed: int = 7,
     extent: Extent = Extent.FULL,
     sparse_sessions: Sequence[date] = (),
+    workers: Workers | None = None,
     on_progress: Progress | None = None,
 ) -> GenerationReport:
     """Have `chains/<UNDERLYING>/<session>.parquet` of the synthetic market's closes in `folder`.
@@ -181,11 +179,13 @@ def write_chain_archive(
     wanted = sorted({canonical_symbol(name) for name in underlyings})
     with_options = sorted({name for name in wanted if any(root.underlying == ticker_of(name) for root in OPTION_ROOTS)})
     reports = []
-    for days, shown in ((sparse_sessions, Extent.SPARSE), (sessions, extent)):
-        keys = {day: [f"chains/{folder_of(name)}/{day}.parquet" for name in with_options] for day in days}
-        origin = f"{CHAINS_VERSION} seed={seed} {shown}"
-        write = partial(_write, Bucket(folder), origin, with_options, seed=seed, extent=shown)
-        reports.append(fill(Bucket(folder), keys, origin, write, on_progress if days is sessions else None))
+    with workers or Workers() as hands:
+        for days, shown in ((sparse_sessions, Extent.SPARSE), (sessions, extent)):
+            keys = {day: [f"chains/{folder_of(name)}/{day}.parquet" for name in with_options] for day in days}
+            origin = f"{CHAINS_VERSION} seed={seed} {shown}"
+            write = partial(_write_day, folder, origin, seed=seed, underlyings=with_options, extent=shown)
+            told = on_progress if days is sessions else None
+            reports.append(fill(Bucket(folder), keys, origin, partial(hands.map, write), told))
     return GenerationReport(
         sessions=sum(report.sessions for report in reports),
         objects_written=sum(report.objects_written for report in reports),
@@ -196,23 +196,19 @@ def write_chain_archive(
     )
 
 
-def _write(
-    bucket: Bucket, origin: str, underlyings: Sequence[str], days: Sequence[date], *, seed: int, extent: Extent
-) -> Iterator[list[WrittenObject]]:
-    def write_day(day: date) -> list[WrittenObject]:
-        chains = synthetic_chains(seed, regular_hours(day).closes_at, underlyings, extent)
-        archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
-        written = []
-        for (underlying,), rows in archived.partition_by("underlying", as_dict=True).items():
-            body = io.BytesIO()
-            rows.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
-            key = f"chains/{folder_of(underlying)}/{day}.parquet"
-            written.append(put_object(bucket, key, origin, rows.height, body.getvalue()))
-        return written
-
-    daily_paths(seed)  # once, before the threads ask for it
-    with ThreadPoolExecutor(WORKERS) as pool:
-        yield from pool.map(write_day, days)
+def _write_day(
+    folder: Path, origin: str, day: date, *, seed: int, underlyings: Sequence[str], extent: Extent
+) -> list[WrittenObject]:
+    """All underlyings' files of one close. Runs in worker processes."""
+    chains = synthetic_chains(seed, regular_hours(day).closes_at, underlyings, extent)
+    archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
+    written = []
+    for (underlying,), rows in archived.partition_by("underlying", as_dict=True).items():
+        body = io.BytesIO()
+        rows.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
+        key = f"chains/{folder_of(underlying)}/{day}.parquet"
+        written.append(put_object(Bucket(folder), key, origin, rows.height, body.getvalue()))
+    return written
 
 
 def _hours_of(moment: datetime) -> Hours:

@@ -14,6 +14,8 @@ from datetime import date
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.market import synthetic_session
@@ -52,6 +54,39 @@ class GenerationReport:
     rows: int
     size_bytes: int
     seconds: float
+
+
+class Workers:
+    """Processes that make objects day by day, started when enough days are asked for. A context manager, also nested.
+
+    One set may serve several calls: starting it costs about 2 s.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._depth = 0
+
+    def __enter__(self) -> Self:
+        self._depth += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._pool is not None and not self._depth:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def map(self, write: Callable[[date], list[WrittenObject]], days: Sequence[date]) -> Iterator[list[WrittenObject]]:
+        """What `write` makes of each day, in order."""
+        if self._pool is None and len(days) < SESSIONS_WORTH_PROCESSES:
+            yield from map(write, days)
+            return
+        if self._pool is None:
+            # Fresh processes: a fork would inherit the locks of polars' threads.
+            self._pool = ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+        yield from self._pool.map(write, days, chunksize=4)
 
 
 class Manifest:
@@ -101,8 +136,7 @@ def write_session(
     bucket = Bucket(root)
     return [
         put_object(bucket, dataset.key(session), origin, len(frame), compress(csv_text(frame, dataset, session)))
-        for dataset, frame in synthetic_session(seed, session).items()
-        if dataset in datasets
+        for dataset, frame in synthetic_session(seed, session, datasets).items()
     ]
 
 
@@ -112,6 +146,7 @@ def generate(
     *,
     seed: int = 7,
     datasets: Sequence[FlatFileDataset] = DATASETS,
+    workers: Workers | None = None,
     on_progress: Progress | None = None,
 ) -> GenerationReport:
     """Have the synthetic market's objects of `sessions` in `bucket`; what is there from the same seed stays.
@@ -121,7 +156,8 @@ def generate(
     origin = f"{GENERATOR_VERSION} seed={seed}"
     keys = {session: [dataset.key(session) for dataset in datasets] for session in sessions}
     write = partial(write_session, bucket, seed, origin, tuple(datasets))
-    return fill(Bucket(bucket), keys, origin, partial(_on_processes, write), on_progress)
+    with workers or Workers() as hands:
+        return fill(Bucket(bucket), keys, origin, partial(hands.map, write), on_progress)
 
 
 def fill(
@@ -156,12 +192,3 @@ def fill(
         size_bytes=sum(entry.size for entry in written),
         seconds=time.perf_counter() - started,
     )
-
-
-def _on_processes(write: Callable[[date], list[WrittenObject]], days: Sequence[date]) -> Iterator[list[WrittenObject]]:
-    if len(days) < SESSIONS_WORTH_PROCESSES:
-        yield from map(write, days)
-        return
-    # Fresh processes: a fork would inherit the locks of polars' threads.
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(write, days, chunksize=4)

@@ -7,7 +7,7 @@ which window was asked for, in which order and by how many processes changes not
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 import numpy as np
@@ -40,6 +40,7 @@ from hd_pipelines.sandbox.option_values import Volatilities
 from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, Kind, OptionRoot, split_factor
 from hd_pipelines.sandbox.vendor_csv import SIX_DECIMALS_SINCE
 from hd_pipelines.vendor.flat_file_layout import (
+    DATASETS,
     INDEX_DAY,
     INDEX_MINUTE,
     OPTION_DAY,
@@ -61,8 +62,8 @@ SessionData = dict[FlatFileDataset, pl.DataFrame]
 """Frames in the vendor's column names; stock minutes carry an extra `minute`, the number in the session's grid."""
 
 
-def synthetic_session(seed: int, session: date) -> SessionData:
-    """All six datasets of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
+def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDataset] = DATASETS) -> SessionData:
+    """The `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
     hours = regular_hours(session)
     grid = MinuteGrid.of(hours)
     day = daily_paths(seed).state(session)
@@ -88,16 +89,17 @@ def synthetic_session(seed: int, session: date) -> SessionData:
         rng=rng,
     )
     index_minutes = index_minute_bars([INSTRUMENTS[i].ticker for i in indices], knots[indices], grid, rng)
-    option_minutes = _option_minutes(seed, session, grid, knots, day)
     new_york, chicago = midnight_ns(session), midnight_ns(session, CHICAGO)
-    return {
+    made = {
         STOCK_DAY: stock_day_bars(stock_minutes, grid, new_york),
         STOCK_MINUTE: stock_minutes,
-        OPTION_DAY: option_day_bars(option_minutes, new_york),
-        OPTION_MINUTE: option_minutes,
         INDEX_DAY: index_day_bars(index_minutes, chicago),
         INDEX_MINUTE: index_minutes,
     }
+    if OPTION_DAY in datasets or OPTION_MINUTE in datasets:
+        option_minutes = _option_minutes(seed, session, grid, knots, day)
+        made |= {OPTION_DAY: option_day_bars(option_minutes, new_york), OPTION_MINUTE: option_minutes}
+    return {dataset: made[dataset] for dataset in DATASETS if dataset in datasets}
 
 
 def minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:

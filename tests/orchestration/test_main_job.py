@@ -19,6 +19,8 @@ from tests.support.desk import SESSIONS, bars_of, rows
 
 pytestmark = pytest.mark.slow
 WINDOW = sessions_back(SESSIONS[-1], 3)
+DBT_TESTS = 57
+"""They are checks as well, beside the seven of our own assets."""
 SVG = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 
 
@@ -89,12 +91,42 @@ def test_the_second_run_downloads_nothing_and_loads_nothing(ran):
     assert ran.bars[0] == ran.bars[1]
 
 
-def test_a_clean_market_has_no_findings(ran):
+def test_chains_become_greeks_percentiles_gamma_and_a_regime(ran):
+    first = ran.told[0]
+    symbols = first["historical_bars"]["symbols"].value
+    assert first["option_chains"]["archive_loaded"].value == symbols * 3
+    for key in ("historical_greeks", "iv_percentile_cache", "gamma_exposure_snapshots"):
+        assert first[key]["published_symbol_sessions"].value == symbols * 3
+        assert first[key]["withheld_symbol_sessions"].value == 0
+        assert ran.told[1][key]["rows_written"].value == 0
+    assert first["market_regime_history"]["rows_written"].value == 3
+    assert first["treasury_yields"]["days_with_a_curve"].value == 3
+    valued = rows(ran.url, "select count(*), count(implied_volatility) from historical_greeks")[0]
+    assert valued[0] == first["option_chains"]["dagster/row_count"].value
+    assert valued[1] > valued[0] / 2
+    radar = rows(ran.url, "select count(*), count(iv30), count(gex_usd_per_1pct) from marts.rpt_radar")[0]
+    assert radar == (symbols, symbols, symbols)
+
+
+def test_a_clean_market_has_no_findings_but_its_adjusted_contracts(ran):
     with ran.desk.database.connect() as connection:
-        assert open_findings(connection) == []
+        assert {(finding.rule, finding.subject) for finding in open_findings(connection)} == {
+            ("contract_adjusted", "AMD")
+        }
 
 
-@pytest.mark.parametrize("key", ["historical_bars", "lake/stock_minute_aggs", "flat_files/option_day_aggs"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "historical_bars",
+        "lake/stock_minute_aggs",
+        "flat_files/option_day_aggs",
+        "historical_greeks",
+        "iv_percentile_cache",
+        "gamma_exposure_snapshots",
+        "market_regime_history",
+    ],
+)
 def test_pictures_are_well_formed(ran, key):
     pictures = [SVG.search(str(value.value)) for value in ran.told[0][key].values()]
     drawn = [base64.b64decode(found[1]) for found in pictures if found]
@@ -132,9 +164,9 @@ def test_every_announced_check_is_answered_and_passed(ran, run):
     names = {evaluation.check_name for evaluation in evaluations}
     assert {"bars_are_sound", "sessions_are_complete"} <= names
     assert [evaluation.check_name for evaluation in evaluations if not evaluation.passed] == []
-    assert len(evaluations) == 16  # dbt's 14 tests are checks as well
+    assert len(evaluations) == 7 + DBT_TESTS
 
 
 def test_dbt_tests_that_were_not_run_again_say_so(ran):
     told = [evaluation.metadata for evaluation in evaluations_of(ran.outcomes[1])]
-    assert sum("not_run_again" in metadata for metadata in told) == 14
+    assert sum("not_run_again" in metadata for metadata in told) == DBT_TESTS
