@@ -76,10 +76,14 @@ def read(text: str) -> Marks:
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """What has to be computed: `SCOPE` rows of snapshots, those that are gone among them; fingerprints of their pairs."""
+    """What has to be computed: `SCOPE` rows of snapshots, those that are gone among them; fingerprints of their pairs.
+
+    `whole`: pairs of which no snapshot stays as it is, so that all their rows are replaced.
+    """
 
     scope: pl.DataFrame
     fingerprints: Mapping[Pair, str]
+    whole: frozenset[Pair]
     up_to_date: int
 
 
@@ -87,13 +91,17 @@ def outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> Outdat
     """Snapshots whose `wanted` mark is not the `stored` one, and stored ones of the same pairs that are gone."""
     rows: list[tuple[str, date, datetime]] = []
     fingerprints = {}
+    whole = set()
     for (symbol, session), marks in sorted(wanted.items()):
         held = read(stored.get((symbol, session), ""))
         changed = sorted(stamp for stamp in marks.keys() | held.keys() if marks.get(stamp) != held.get(stamp))
         if changed:
             fingerprints[symbol, session] = written(marks)
             rows += [(symbol, session, stamp) for stamp in changed]
-    return Outdated(pl.DataFrame(rows, schema=SCOPE, orient="row"), fingerprints, len(wanted) - len(fingerprints))
+            if len(changed) == len(marks.keys() | held.keys()):
+                whole.add((symbol, session))
+    scope = pl.DataFrame(rows, schema=SCOPE, orient="row")
+    return Outdated(scope, fingerprints, frozenset(whole), len(wanted) - len(fingerprints))
 
 
 def span(sessions: pl.Series) -> tuple[date, date]:

@@ -37,7 +37,7 @@ from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.warehouse.chain_manifest import ChainRecord, recorded_chains
 from hd_pipelines.warehouse.derivations import fingerprints_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.greeks import publish_greeks
+from hd_pipelines.warehouse.greeks import Scope, publish_greeks
 
 TABLE = "historical_greeks"
 VALUATION = 1
@@ -78,7 +78,7 @@ def refresh_greeks(
         publish_greeks(
             database,
             accepted,
-            scope=scope,
+            scope=Scope(frozenset(pairs)) if pairs <= due.whole else scope,
             fingerprints={pair: due.fingerprints[pair] for pair in pairs},
             findings=findings,
             judged=judged(TABLE, portion),

@@ -19,6 +19,7 @@ from hd_pipelines.pricing.reasons import CODES, Reason, reason_text
 from hd_pipelines.pricing.spot_greeks import in_spot
 
 Flags = NDArray[np.bool_]
+DAYS_PER_YEAR = 365.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def greeks_of(market: ContractMarket, sigma: Floats) -> Greeks:
         from hd_pipelines.pricing import american
 
         one, at = market.where(others), sigma[others]
-        answers[:, others] = american.greeks(
-            one.spot, one.strike, one.years, one.rate, one.dividend_yield, at, one.is_call
-        )
+        found = american.greeks(one.spot, one.strike, one.years, one.rate, one.dividend_yield, at, one.is_call)
+        # As of European ones: a day without a dividend. Where the option is exercised at once nothing accrues.
+        accrued = np.where(found.gamma > 0, one.dividend_yield * one.spot * found.delta / DAYS_PER_YEAR, 0.0)
+        answers[:, others] = found._replace(theta=found.theta - accrued)
     return Greeks(*answers)
