@@ -3,14 +3,16 @@
 Belongs here: selections. When they run is in `schedules` and `sensors`.
 """
 
-from __future__ import annotations
+from typing import Any
 
 import dagster as dg
 
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.checks.standing import NEWEST_DUE, NO_PARTITIONS_LEFT_FAILED, NO_SNAPSHOT_MISSED
+from hd_pipelines.resources import Warehouse
 from hd_pipelines.vendor.flat_file_layout import DATASETS, INDEX_DAY, STOCK_DAY
+from hd_pipelines.warehouse.retention import drop_old_rows
 
 MAIN, HISTORY, SNAPSHOT = "main", "history", "chain_snapshot"
 BARS_KEY, CHAINS_KEY = dg.AssetKey("historical_bars"), dg.AssetKey("option_chains")
@@ -56,7 +58,7 @@ snapshot_job = dg.define_asset_job(
 )
 bars_job = dg.define_asset_job(
     "bars",
-    selection=dg.AssetSelection.groups("bars").downstream() - _STANDING,
+    selection=(dg.AssetSelection.groups("bars", "staging", "marts")) - _STANDING,
     executor_def=dg.in_process_executor,
     description="Bars and marts from what the lake has: after a change of the watchlist, without a download.",
 )
@@ -72,4 +74,28 @@ missed_snapshots_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Whether every chain snapshot of the last sessions was taken. Nobody sells them later.",
 )
-ALL_JOBS = [main_job, history_job, snapshot_job, bars_job, standing_checks_job, missed_snapshots_job]
+
+
+@dg.op(description="Drops the months and years that each table has kept long enough; the lake keeps everything.")
+def drop_what_was_kept_long_enough(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+    """Rows dropped by table, in the log and as metadata."""
+    dropped = drop_old_rows(warehouse.database)
+    context.log.info(", ".join(f"{table} {rows:,}" for table, rows in dropped.items()))
+    context.add_output_metadata(dropped)
+
+
+@dg.job(name="retention", executor_def=dg.in_process_executor)
+def retention_job() -> None:
+    """Drops what the warehouse has kept long enough."""
+    drop_what_was_kept_long_enough()
+
+
+ALL_JOBS: list[Any] = [
+    main_job,
+    history_job,
+    snapshot_job,
+    bars_job,
+    standing_checks_job,
+    missed_snapshots_job,
+    retention_job,
+]

@@ -6,7 +6,7 @@ Belongs here: times and the window of sessions each tick covers. New files that 
 import dagster as dg
 
 from hd_pipelines.assets.option_chains import snapshot_run_config
-from hd_pipelines.jobs import main_job, missed_snapshots_job, snapshot_job, standing_checks_job
+from hd_pipelines.jobs import main_job, missed_snapshots_job, retention_job, snapshot_job, standing_checks_job
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back
 from hd_pipelines.market.snapshot_times import expected_snapshots
 from hd_pipelines.market.vocabulary import SnapshotKind
@@ -90,4 +90,16 @@ def missed_snapshots(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | d
     return dg.RunRequest(run_key=f"missed:{now:%Y-%m-%dT%H:%M}")
 
 
-ALL_SCHEDULES = [daily_sessions, daily_standing_checks, chain_snapshots, missed_snapshots]
+@dg.schedule(
+    job=retention_job,
+    cron_schedule="0 6 * * 0",
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday at 06:00 New York: drops what each table has kept long enough.",
+)
+def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """When nobody trades."""
+    return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+ALL_SCHEDULES = [daily_sessions, daily_standing_checks, chain_snapshots, missed_snapshots, weekly_retention]

@@ -12,18 +12,19 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from hd_pipelines.assets.reporting import OWNERS
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.resources.dbt import PROJECT, DbtProject, ensure_manifest, project_state
-from hd_pipelines.warehouse.bar_queries import published_state
-from hd_pipelines.warehouse.derivations import derived_state
+from hd_pipelines.warehouse.bar_queries import published_state, relations_in_marts
 
 
 class MartTranslator(DagsterDbtTranslator):
     """Groups models by folder and gives them the platform's owners."""
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:  # noqa: ANN401
-        """The spec dagster-dbt makes, with our group and owners."""
+        """The spec dagster-dbt makes, with our group and owners; models follow the tables they are made from."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         folder = self.get_resource_props(manifest, unique_id)["fqn"][1]
-        return spec.replace_attributes(group_name=folder, owners=OWNERS)
+        return spec.replace_attributes(
+            group_name=folder, owners=OWNERS, automation_condition=dg.AutomationCondition.eager()
+        )
 
 
 def dbt_build_arguments() -> list[str]:
@@ -33,7 +34,13 @@ def dbt_build_arguments() -> list[str]:
 
 def _inputs(warehouse: Warehouse) -> str:
     with warehouse.database.connect() as connection:
-        return f"{published_state(connection)}; {derived_state(connection)}; project {project_state()}"
+        return f"{published_state(connection)}; project {project_state()}"
+
+
+def _mark(inputs: str, warehouse: Warehouse) -> str:
+    """What a build leaves behind: the inputs it began with, and how much stood in marts after it."""
+    with warehouse.database.connect() as connection:
+        return f"{inputs}; {relations_in_marts(connection)} relations in marts"
 
 
 def _still_passed(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
@@ -53,14 +60,17 @@ def dbt_models(
 ) -> Iterator[Any]:
     """All dbt models and their tests, in one invocation: each one costs three seconds before its first query.
 
-    Nothing is built, and nothing is said to have been, when neither tables nor models changed since the last good build.
+    Nothing is built, and nothing is said to have been, when neither tables nor models changed since the last good build
+    of all of them; a run of some leaves no such mark.
     """
     built = dbt_project.last_build()
-    if built.exists() and built.read_text() == _inputs(warehouse):
+    if built.exists() and built.read_text() == _mark(_inputs(warehouse), warehouse):
         context.log.info("tables and models are as they were at the last build: nothing to do")
         yield from _still_passed(context)
         return
     built.unlink(missing_ok=True)
+    before = _inputs(warehouse)  # what is published while dbt runs may be in its tables or not: build again then
     with dbt_project.running() as target:
         yield from dbt.cli(dbt_build_arguments(), context=context, target_path=target).stream()
-    built.write_text(_inputs(warehouse))
+    if context.selected_asset_keys >= set(dbt_models.keys):
+        built.write_text(_mark(before, warehouse))

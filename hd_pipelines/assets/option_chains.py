@@ -12,6 +12,7 @@ import dagster as dg
 
 from hd_pipelines.assets.pictures import columns_by_session
 from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
+from hd_pipelines.checks.chain_suite import chain_suite
 from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.loading.yields import refresh_yields
@@ -24,7 +25,7 @@ from hd_pipelines.resources import Lake, OptionData, Warehouse
 from hd_pipelines.warehouse.chain_manifest import recorded_chains
 from hd_pipelines.warehouse.watchlist import active_symbols
 
-COMPLETE = "chains_are_complete"
+COMPLETE, PLAUSIBLE = "chains_are_complete", "chains_are_plausible"
 HARMLESS = frozenset({Rule.CONTRACT_ADJUSTED})
 """Worth knowing, and part of a complete chain."""
 ROUNDS = 2
@@ -68,7 +69,12 @@ def snapshot_run_config(kind: SnapshotKind) -> dict[str, object]:
             COMPLETE,
             asset="option_chains",
             description="No chain lost contracts or strikes, was stale, or could not be had or believed.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            PLAUSIBLE,
+            asset="option_chains",
+            description="Great Expectations on the newest session's chains: quotes, counts and words can be right.",
+        ),
     ],
 )
 @retrying_only_transient_errors()
@@ -144,9 +150,17 @@ def option_chains(
                 passed=all(finding.rule in HARMLESS for finding in findings),
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata=findings_metadata(findings),
-            )
+            ),
+            _plausible(lake, symbols, sessions),
         ],
     )
+
+
+def _plausible(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> dg.AssetCheckResult:
+    """Great Expectations on the newest session's chains as they lie in the lake: a warning, for they are the vendor's."""
+    suite = chain_suite()
+    suite.judge(lake.datasets.chains.read(symbols, sessions[-1], sessions[-1]))
+    return suite.result(PLAUSIBLE)
 
 
 def _rounds(
@@ -187,11 +201,14 @@ def treasury_yields(
         sessions=sessions,
         run_id=context.run.run_id,
     )
+    for finding in report.findings:
+        context.log.warning(str(finding))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": report.points,
             "rows_written": report.written,
             "sessions": len(sessions),
             "days_with_a_curve": report.days,
+            **findings_metadata(report.findings),
         }
     )

@@ -5,20 +5,24 @@ Belongs here: which source is asked, and publishing. What a yield means is in `v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import digest
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.pricing.discounting import OLDEST_CURVE_DAYS
+from hd_pipelines.vendor.errors import VendorError
 from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.vendor.treasury import archived_yields, fetch_yields
+from hd_pipelines.vendor.treasury import DATASET, FetchedYields, archived_yields, fetch_yields
 from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.findings import Judged, settle
 from hd_pipelines.warehouse.option_rows import publish_rows
 
 TABLE = "treasury_yields"
@@ -26,11 +30,12 @@ TABLE = "treasury_yields"
 
 @dataclass(frozen=True, slots=True)
 class YieldsReport:
-    """What a refresh brought: points of the curve in the window, rows that changed, days with a curve."""
+    """What a refresh brought: points of the curve in the window, rows that changed, days with a curve, what was refused."""
 
     points: int
     written: int
     days: int
+    findings: tuple[Finding, ...] = ()
 
 
 def refresh_yields(
@@ -44,16 +49,36 @@ def refresh_yields(
 ) -> YieldsReport:
     """Have the curve of `sessions` (ascending) in lake and warehouse, and of the two weeks before, as far as it exists.
 
-    The archive's curve is read first; days that the service tells as well are the service's. `None` is not asked.
-    Raises `ApiError`s and `FileRefusedError`; lake and warehouse are then as before.
+    The archive's curve is read first; days that the service tells as well are the service's. `None` is not asked. A
+    source that refuses, or cannot be believed, leaves a finding, and what is there serves on: European chains find their
+    rates by parity. Raises the transient `VendorError`s, which another attempt may not meet.
     """
     first, last = sessions[0] - timedelta(days=OLDEST_CURVE_DAYS), sessions[-1]
-    archived = archived_yields(archive) if archive is not None else None
-    if archived is not None:
-        lake.treasury_yields.merge(archived.curve.filter(pl.col("date").is_between(first, last)))
+    findings: list[Finding] = []
+    sources: list[Callable[[], FetchedYields | None]] = []
+    if archive is not None:
+        sources.append(partial(archived_yields, archive))
     if api is not None:
-        lake.treasury_yields.merge(fetch_yields(api, first, last).curve)
-    curve = lake.treasury_yields.read().filter(pl.col("date").is_between(sessions[0], last))
+        sources.append(partial(fetch_yields, api, first, last))
+    for fetch in sources:
+        try:
+            found = fetch()
+        except VendorError as error:
+            if error.is_transient:
+                raise
+            findings += error.findings
+            continue
+        if found is not None:
+            lake.treasury_yields.merge(found.curve.filter(pl.col("date").is_between(first, last)))
+    with database.begin() as connection:
+        seen = frozenset(sessions) | {finding.session for finding in findings if finding.session is not None}
+        settle(connection, findings, [Judged(DATASET, seen)], run_id=run_id)
+    report = _publish(database, lake, sessions, run_id)
+    return replace(report, findings=tuple(findings))
+
+
+def _publish(database: Database, lake: Lake, sessions: Sequence[date], run_id: str | None) -> YieldsReport:
+    curve = lake.treasury_yields.read().filter(pl.col("date").is_between(sessions[0], sessions[-1]))
     days = curve["date"].unique(maintain_order=True).to_list()
     if not days:
         return YieldsReport(0, 0, 0)

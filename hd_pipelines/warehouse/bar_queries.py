@@ -69,16 +69,19 @@ def day_closes(connection: Connection, symbol: str, first: date, last: date) -> 
 
 
 def published_state(connection: Connection) -> str:
-    """A text that changes whenever bars or derived rows are published, or marts disappear: what dbt builds from."""
+    """A text that changes whenever bars or derived rows are published: what dbt builds from."""
     manifest = bars_manifest.c
     pairs, rows, newest = connection.execute(
         select(func.count(), func.sum(manifest.rows), func.max(manifest.loaded_at))
     ).one()
-    marts = connection.execute(
-        text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")
-    ).scalar()
-    derived = derived_state(connection)
-    return f"{pairs} pairs, {rows} bars, {newest}, {derived}, {marts} relations in marts"
+    return f"{pairs} pairs, {rows} bars, {newest}, {derived_state(connection)}"
+
+
+def relations_in_marts(connection: Connection) -> int:
+    """Tables, views and indexes that dbt has built: fewer than before if somebody dropped one."""
+    return int(
+        connection.execute(text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")).scalar_one()
+    )
 
 
 def newest_session(connection: Connection) -> date | None:

@@ -133,6 +133,7 @@ def at_time(monkeypatch, moment: datetime) -> None:
             return moment.astimezone(tz)
 
     monkeypatch.setattr(chains_module, "datetime", Clock)
+    monkeypatch.setattr(standing, "chain_archive", lambda _: "a source of chains")
     monkeypatch.setattr(standing, "datetime", Clock)
 
 
