@@ -1,6 +1,6 @@
 """Where the lake's files lie: a folder of this machine, or a prefix in an S3 bucket.
 
-Belongs here: the four things the lake needs from storage. A part appears whole or not at all in either: a rename on
+Belongs here: the few things the lake needs from storage. A part appears whole or not at all in either: a rename on
 disk, the completion of an upload in S3.
 """
 
@@ -9,12 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import pyarrow.fs
+
+LAST_NAME = "\U0010ffff"
+"""Comes after every name of a file."""
 
 
 class Store(Protocol):
@@ -23,11 +28,17 @@ class Store(Protocol):
     def url(self, path: str) -> str:
         """What polars opens: an absolute path or an s3:// URL."""
 
-    def versions(self, folder: str) -> dict[str, str]:
-        """All Parquet files below `folder` with a token that changes when they do; none if it is absent."""
+    def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
+        """All Parquet files below `folder` with a token that changes when they do; none if it is absent.
+
+        Of what lies directly in `folder`, only names from `first` to `last` are looked at.
+        """
 
     def publish(self, written: Path, path: str) -> None:
         """Make the complete local file `written` appear at `path`, replacing what was there; `written` is used up."""
+
+    def publish_all(self, written: Mapping[str, Path]) -> None:
+        """`publish` many, by path. Each appears whole; when this returns, all of them outlive a crash."""
 
     def remove(self, path: str) -> None:
         """Delete a file and the folder that holds nothing else; nothing happens if it is absent."""
@@ -44,26 +55,44 @@ class FolderStore:
 
     def url(self, path: str) -> str:
         """Absolute path."""
-        return str(self._root / path)
+        return os.path.join(self._root, path)  # noqa: PTH118 - asked for thousands of paths at a time
 
-    def versions(self, folder: str) -> dict[str, str]:
+    def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
         """Inode and time of every Parquet file below `folder`."""
-        found = {}
-        for path in (self._root / folder).rglob("*.parquet"):
+        found: dict[str, str] = {}
+        waiting = [folder]
+        while waiting:
+            inside = waiting.pop()
             try:
-                status = path.stat()
+                with os.scandir(self._root / inside) as entries:
+                    for entry in entries:
+                        if inside == folder and not first <= entry.name <= last:
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(f"{inside}/{entry.name}")
+                        elif entry.name.endswith(".parquet"):
+                            with suppress(FileNotFoundError):  # removed since it was listed
+                                found[f"{inside}/{entry.name}"] = _token(entry.stat())
             except FileNotFoundError:
-                continue  # removed since it was listed
-            found[path.relative_to(self._root).as_posix()] = f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+                continue  # never there, or removed since it was listed
         return found
 
     def publish(self, written: Path, path: str) -> None:
         """Sync, then rename: after a crash either version is whole."""
-        target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sync(written)
-        written.replace(target)
-        _sync(target.parent)
+        self.publish_all({path: written})
+
+    def publish_all(self, written: Mapping[str, Path]) -> None:
+        """Sync all, then rename all, then sync each folder once."""
+        folders = {(self._root / path).parent for path in written}
+        made = {folder.parent for folder in folders if not folder.is_dir()}
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        for file in written.values():
+            _sync(file)
+        for path, file in written.items():
+            file.replace(self._root / path)
+        for folder in folders | made:
+            _sync(folder)
 
     def remove(self, path: str) -> None:
         """Delete a file and its folder."""
@@ -89,15 +118,18 @@ class ObjectStore:
         """An s3:// URL."""
         return f"{self._url}/{path}"
 
-    def versions(self, folder: str) -> dict[str, str]:
-        """Time and size of every object below `folder`; one LIST per thousand."""
+    def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
+        """Time and size of every object below `folder`; one LIST per thousand, of those outside `first` to `last` too."""
         import pyarrow.fs
 
-        selector = pyarrow.fs.FileSelector(f"{self._base}/{folder}", allow_not_found=True, recursive=True)
+        below = f"{self._base}/{folder}"
+        selector = pyarrow.fs.FileSelector(below, allow_not_found=True, recursive=True)
         return {
             info.path.removeprefix(f"{self._base}/"): f"{info.mtime_ns}-{info.size}"
             for info in self._filesystem.get_file_info(selector)
-            if info.type == pyarrow.fs.FileType.File and info.extension == "parquet"
+            if info.type == pyarrow.fs.FileType.File
+            and info.extension == "parquet"
+            and first <= info.path[len(below) + 1 :].partition("/")[0] <= last
         }
 
     def publish(self, written: Path, path: str) -> None:
@@ -105,6 +137,11 @@ class ObjectStore:
         with written.open("rb") as source, self._filesystem.open_output_stream(f"{self._base}/{path}") as target:
             shutil.copyfileobj(source, target, 8 << 20)
         written.unlink()
+
+    def publish_all(self, written: Mapping[str, Path]) -> None:
+        """Upload one after the other."""
+        for path, file in written.items():
+            self.publish(file, path)
 
     def remove(self, path: str) -> None:
         """Delete the object; S3 has no folders to delete, and pyarrow would leave a marker of one."""
@@ -134,6 +171,10 @@ def open_store(root: str) -> tuple[Store, dict[str, str] | None]:
     options = {"aws_endpoint_url": endpoint, "aws_region": region}
     scratch = Path(tempfile.gettempdir()) / "hd-lake-unpublished"
     return ObjectStore(root, filesystem, scratch), {name: value for name, value in options.items() if value}
+
+
+def _token(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
 
 def _sync(path: Path) -> None:

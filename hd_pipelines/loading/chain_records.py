@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from hd_pipelines.lake import ChainSource, Lake
-from hd_pipelines.market.chain_coverage import DATASET, ChainCoverage, completeness, coverage_findings, measure
+from hd_pipelines.lake import ChainSnapshot, ChainSource, Lake
+from hd_pipelines.market.chain_coverage import DATASET, ChainCoverage, completeness, coverage_findings, measure_all
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import symbol_of
@@ -42,9 +42,30 @@ class LoadedChain:
 
 def publish(lake: Lake, judged: JudgedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
     """Put one chain into the lake and measure it."""
-    snapshot = lake.chains.publish(judged.chain, source)
-    coverage = measure(judged.chain)
-    record = ChainRecord(
+    return publish_all(lake, [(judged, source, fingerprint)])[0]
+
+
+def publish_all(lake: Lake, chains: Sequence[tuple[JudgedChain, ChainSource, str]]) -> list[LoadedChain]:
+    """`publish` many. Once this returns, a crash does not take them away: they may be recorded."""
+    if not chains:
+        return []
+    snapshots = lake.chains.publish_all([(judged.chain, source) for judged, source, _ in chains])
+    coverages = measure_all([judged.chain for judged, _, _ in chains])
+    return [
+        LoadedChain(
+            _record_of(snapshot, coverage, judged, source, fingerprint),
+            coverage,
+            judged.rows_set_aside,
+            judged.findings,
+        )
+        for (judged, source, fingerprint), snapshot, coverage in zip(chains, snapshots, coverages, strict=True)
+    ]
+
+
+def _record_of(
+    snapshot: ChainSnapshot, coverage: ChainCoverage, judged: JudgedChain, source: ChainSource, fingerprint: str
+) -> ChainRecord:
+    return ChainRecord(
         underlying=snapshot.underlying,
         snapshot_at=snapshot.snapshot_at,
         session=snapshot.session,
@@ -58,7 +79,6 @@ def publish(lake: Lake, judged: JudgedChain, source: ChainSource, fingerprint: s
         fingerprint=fingerprint,
         landed_url=source.url,
     )
-    return LoadedChain(record, coverage, judged.rows_set_aside, judged.findings)
 
 
 def usual_contracts(database: Database, tickers: Collection[str], first: date, last: date) -> Usual:

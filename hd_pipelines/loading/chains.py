@@ -7,15 +7,16 @@ and an open finding behind; the others go on. Snapshots of the moment are taken 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from pathlib import Path
 
 from hd_pipelines.lake import ChainSource, Lake
-from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish, record, usual_contracts
+from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish_all, record, usual_contracts
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import symbol_of
 from hd_pipelines.market.vocabulary import PriceSource
@@ -28,7 +29,7 @@ from hd_pipelines.vendor.chain_archive import (
     archived_days,
     chain_files,
     folder_of,
-    read_chain,
+    read_chains,
 )
 from hd_pipelines.vendor.errors import FlatFileError
 from hd_pipelines.warehouse.chain_manifest import recorded_chains
@@ -36,7 +37,9 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.findings import Judged, settle
 
 WORKERS = 2
-"""Reading and writing hundreds of small files waits more than it computes; more threads only share the cores."""
+"""Batches in the making while the ones before are recorded; more threads only share the cores."""
+BATCH_BYTES = 1 << 20
+"""Of files that are judged and written together: a hundred thin chains, a few full ones. More only takes memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +72,26 @@ def refresh_chain_archive(
     """
     files = chain_files(archive, underlyings, sessions)
     known = _known(database, lake, files, sessions)
-    fresh = [file for file in files if known.get((file.underlying, file.session)) != fingerprint_of(file.path)]
+    fresh = [file for file in files if not _is_known(file, known.get((file.underlying, file.session)))]
     usual = usual_contracts(database, {file.underlying for file in fresh}, sessions[0], sessions[-1]) if fresh else {}
     loaded: list[LoadedChain] = []
     findings: list[Finding] = []
     done = 0
-    for underlying, group in groupby(fresh, key=lambda file: file.underlying):
-        todo = list(group)
-        with ThreadPoolExecutor(WORKERS) as pool:
-            outcomes = list(pool.map(lambda file: _load(lake, file), todo))
-        chains = [outcome for outcome in outcomes if isinstance(outcome, LoadedChain)]
-        refusals = [
-            finding for outcome in outcomes if isinstance(outcome, FlatFileError) for finding in outcome.findings
-        ]
-        subjects = frozenset({symbol_of(underlying), *(file.key for file in todo)})
-        judged = Judged(DATASET, frozenset(file.session for file in todo), CHAIN_RULES, subjects)
-        findings += record(database, chains, usual, refusals, [judged], run_id=run_id)
-        loaded += chains
-        done += len(todo)
-        on_progress(done, len(fresh))
+    with closing(_loads(lake, fresh)) as loads:
+        for underlying, outcomes in loads:
+            chains = [outcome for outcome in outcomes.values() if isinstance(outcome, LoadedChain)]
+            refusals = [
+                finding
+                for outcome in outcomes.values()
+                if isinstance(outcome, FlatFileError)
+                for finding in outcome.findings
+            ]
+            subjects = frozenset({symbol_of(underlying), *(file.key for file in outcomes)})
+            judged = Judged(DATASET, frozenset(file.session for file in outcomes), CHAIN_RULES, subjects)
+            findings += record(database, chains, usual, refusals, [judged], run_id=run_id)
+            loaded += chains
+            done += len(outcomes)
+            on_progress(done, len(fresh))
     findings += _settle_archive(database, archive, underlyings, sessions, run_id)
     return ChainsReport(
         loaded=len(loaded),
@@ -104,13 +108,49 @@ def fingerprint_of(file: Path) -> str:
     return f"{hashlib.sha256(file.read_bytes()).hexdigest()}-{READ_VERSION}"
 
 
-def _load(lake: Lake, file: ChainFile) -> LoadedChain | FlatFileError:
+Outcomes = dict[ChainFile, LoadedChain | FlatFileError]
+
+
+def _loads(lake: Lake, files: Sequence[ChainFile]) -> Generator[tuple[str, Outcomes]]:
+    """Load `files`, by underlying; yields each underlying when all of its files are in the lake or refused."""
+    pool = ThreadPoolExecutor(WORKERS)
     try:
-        read = read_chain(file)
-    except FlatFileError as refusal:
-        return refusal
-    source = ChainSource(file.key, read.sha256, READ_VERSION)
-    return publish(lake, read.judged, source, f"{read.sha256}-{READ_VERSION}")
+        batches = pool.map(lambda batch: _load(lake, batch), _batches(files))
+        for underlying, group in groupby(batches, key=lambda outcomes: next(iter(outcomes)).underlying):
+            yield underlying, {file: outcome for outcomes in group for file, outcome in outcomes.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _batches(files: Sequence[ChainFile]) -> list[list[ChainFile]]:
+    """`files` in their order, cut where the underlying changes and where a batch is large enough."""
+    batches: list[list[ChainFile]] = []
+    room = 0
+    for file in files:
+        size = file.path.stat().st_size
+        if not batches or file.underlying != batches[-1][0].underlying or size > room:
+            batches.append([])
+            room = BATCH_BYTES
+        batches[-1].append(file)
+        room -= size
+    return batches
+
+
+def _load(lake: Lake, files: Sequence[ChainFile]) -> Outcomes:
+    outcomes: Outcomes = {}
+    chains = []
+    for file, read in zip(files, read_chains(files), strict=True):
+        if isinstance(read, FlatFileError):
+            outcomes[file] = read
+        else:
+            source = ChainSource(file.key, read.sha256, READ_VERSION)
+            chains.append((file, (read.judged, source, f"{read.sha256}-{READ_VERSION}")))
+    published = publish_all(lake, [chain for _, chain in chains])
+    return outcomes | {file: chain for (file, _), chain in zip(chains, published, strict=True)}
+
+
+def _is_known(file: ChainFile, fingerprint: str | None) -> bool:
+    return fingerprint is not None and fingerprint == fingerprint_of(file.path)
 
 
 def _known(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 
+import numpy as np
 import polars as pl
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
@@ -65,14 +66,24 @@ def _measures() -> tuple[pl.Expr, ...]:
 
 
 _MEASURES = _measures()
-"""Built once: a history has thousands of small chains."""
+_MEASURED = ("snapshot_at", "quote_at", "bid", "ask", "open_interest", "vendor_iv", "root", "expiration", "strike")
 
 
 def measure(chain: pl.DataFrame) -> ChainCoverage:
     """Measure one snapshot: `CHAIN`, at least one row, one underlying and one `snapshot_at`."""
-    counts = chain.select(_MEASURES).row(0, named=True)
+    return measure_all([chain])[0]
+
+
+def measure_all(chains: Sequence[pl.DataFrame]) -> list[ChainCoverage]:
+    """`measure` many, in one pass over all of them: a history has thousands of small chains."""
+    position = np.repeat(np.arange(len(chains)), [chain.height for chain in chains])
+    rows = pl.concat(chains).select(*_MEASURED, pl.Series("chain", position))
+    measured = rows.group_by("chain", maintain_order=True).agg(_MEASURES).drop("chain")
     # Each contract comes once, so what is beyond one per strike is the other right.
-    return ChainCoverage(**counts, paired_strikes=counts["contracts"] - counts["strikes"])
+    return [
+        ChainCoverage(**counts, paired_strikes=counts["contracts"] - counts["strikes"])
+        for counts in measured.iter_rows(named=True)
+    ]
 
 
 def completeness(contracts: int, earlier: Sequence[int]) -> float | None:

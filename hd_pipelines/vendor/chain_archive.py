@@ -15,6 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
@@ -22,7 +23,8 @@ from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours, sessions_back, sessions_between
 from hd_pipelines.market.symbols import canonical_symbol, ticker_of
 from hd_pipelines.market.vocabulary import PriceSource, SnapshotKind
-from hd_pipelines.vendor.chain_rules import JudgedChain, judge_chain, standard_terms
+from hd_pipelines.vendor.archive_columns import promised_columns
+from hd_pipelines.vendor.chain_rules import JudgedChain, judge_chains, standard_terms
 from hd_pipelines.vendor.errors import FileRefusedError, ObjectPlace
 
 DATASET = "option_chains"
@@ -64,8 +66,7 @@ _FROM_ARCHIVE = [
     pl.lit(SnapshotKind.CLOSE.value).alias("kind"),
     pl.lit(PriceSource.CHAIN_ARCHIVE.value).alias("source"),
 ]
-_ABSENT = {name: pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL.items()}
-_TYPES: Mapping[str, pl.DataType] = pl.Schema({**COLUMNS, **OPTIONAL})
+_NO_ROWS = pl.DataFrame(schema={**COLUMNS, **OPTIONAL, "place": pl.UInt32})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,10 @@ class ReadChain:
 def archived_days(archive: Path) -> dict[str, list[date]]:
     """Days that have a file, by underlying, ascending; empty if `archive` has no chains."""
     found: dict[str, list[date]] = {}
-    for file in sorted((archive / "chains").glob("*/*.parquet")):
-        found.setdefault(file.parent.name, []).append(date.fromisoformat(file.stem))
+    chains = archive / "chains"
+    for name in sorted(folder.name for folder in chains.iterdir()) if chains.is_dir() else []:
+        if days := _days(chains / name):
+            found[name] = [day for day, _ in days]
     return found
 
 
@@ -140,13 +143,20 @@ def chain_files(archive: Path, underlyings: Sequence[str], sessions: Sequence[da
     wanted = {day for day in sessions if is_session(day)}
     found = []
     for symbol in sorted({canonical_symbol(name) for name in underlyings}):
-        folder = archive / "chains" / folder_of(symbol)
+        folder, ticker = archive / "chains" / folder_of(symbol), ticker_of(symbol)
         found += [
-            ChainFile(file, ticker_of(symbol), session, f"chains/{folder.name}/{file.name}")
-            for file in sorted(folder.glob("*.parquet"))
-            if (session := date.fromisoformat(file.stem)) in wanted
+            ChainFile(folder / name, ticker, session, f"chains/{folder.name}/{name}")
+            for session, name in _days(folder)
+            if session in wanted
         ]
     return found
+
+
+def _days(folder: Path) -> list[tuple[date, str]]:
+    """Days that have a file in `folder` with its name, ascending; none if it is absent."""
+    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    names = sorted(name for name in files if name.endswith(".parquet"))
+    return [(date.fromisoformat(name.removesuffix(".parquet")), name) for name in names]
 
 
 def folder_of(underlying: str) -> str:
@@ -156,28 +166,105 @@ def folder_of(underlying: str) -> str:
 
 def read_chain(file: ChainFile) -> ReadChain:
     """The file's chain, judged. Raises `FileRefusedError` naming column or rows that make it unusable."""
-    body = file.path.read_bytes()
-    sha256 = hashlib.sha256(body).hexdigest()
-    try:
-        rows = pl.read_parquet(io.BytesIO(body), hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise FileRefusedError(
-            file.place.error(Rule.VALUE_UNREADABLE, f"it is no readable Parquet file ({error}).", "Fetch it again.")
-        ) from error
-    rows = _typed(rows, file.place)
-    told = rows.select(pl.col("session", "underlying", "root").unique().implode(), pl.col("snapshot_at").max())
-    sessions, underlyings, roots, taken_at = told.row(0)
-    _expect_place(sessions, underlyings, file)
-    snapshot_at = _snapshot_at(taken_at, file)
-    terms = standard_terms(roots)
+    (outcome,) = read_chains([file])
+    if isinstance(outcome, FileRefusedError):
+        raise outcome
+    return outcome
+
+
+def read_chains(files: Sequence[ChainFile]) -> list[ReadChain | FileRefusedError]:
+    """`read_chain` of many files, in their order: each is judged, and refused, as if it were alone.
+
+    All rows are in memory together; some hundred thousand at a time are as fast as more.
+    """
+    bodies = [file.path.read_bytes() for file in files]
+    refused: dict[int, FileRefusedError] = {}
+    rows = _typed_rows(_tables(bodies, files, refused), files, refused)
+    stamps = _stamps(rows, files, refused)
+    if refused:
+        rows = rows.filter(~pl.col("place").is_in(list(refused)))
+    place, terms = rows["place"], standard_terms(rows["root"].unique())
     rows = rows.with_columns(
         *_FROM_ARCHIVE,
-        pl.lit(file.underlying).alias("underlying"),
-        pl.lit(snapshot_at, dtype=STAMP).alias("snapshot_at"),
+        pl.Series("underlying", [file.underlying for file in files], dtype=pl.String).gather(place),
+        pl.Series("snapshot_at", stamps, dtype=STAMP).gather(place),
         *(pl.coalesce(pl.col(name), standard).alias(name) for name, standard in terms.items()),
-        pl.lit(sessions_back(file.session, 2)[0]).alias("open_interest_as_of"),
+        pl.Series("open_interest_as_of", [sessions_back(f.session, 2)[0] for f in files], dtype=pl.Date).gather(place),
     )
-    return ReadChain(judge_chain(rows, file.place, file.session), sha256)
+    outcomes = refused | judge_chains(rows, [file.place for file in files])
+    return [
+        outcome if isinstance(outcome, FileRefusedError) else ReadChain(outcome, hashlib.sha256(body).hexdigest())
+        for body, (_, outcome) in zip(bodies, sorted(outcomes.items()), strict=True)
+    ]
+
+
+def _tables(
+    bodies: Sequence[bytes], files: Sequence[ChainFile], refused: dict[int, FileRefusedError]
+) -> dict[int, pl.DataFrame]:
+    """What the files contain, by position; one that is no Parquet goes to `refused`."""
+    try:
+        scans = [pl.scan_parquet(io.BytesIO(body), hive_partitioning=False) for body in bodies]
+        return dict(enumerate(pl.collect_all(scans, optimizations=pl.QueryOptFlags.none())))
+    except (pl.exceptions.PolarsError, OSError):
+        pass  # of one of them; read one by one they tell which, and why
+    tables = {}
+    for at, (body, file) in enumerate(zip(bodies, files, strict=True)):
+        try:
+            tables[at] = pl.read_parquet(io.BytesIO(body), hive_partitioning=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            refused[at] = FileRefusedError(
+                file.place.error(Rule.VALUE_UNREADABLE, f"it is no readable Parquet file ({error}).", "Fetch it again.")
+            )
+    return tables
+
+
+def _typed_rows(
+    tables: dict[int, pl.DataFrame], files: Sequence[ChainFile], refused: dict[int, FileRefusedError]
+) -> pl.DataFrame:
+    """Rows of all tables in their types, with `place`, their position; one without the promised columns is `refused`."""
+
+    def typed(group: list[int]) -> list[pl.DataFrame]:
+        stacked = pl.concat([tables[at] for at in group])
+        try:
+            rows = promised_columns(stacked, COLUMNS, OPTIONAL, files[group[0]].place)
+        except FileRefusedError as refusal:
+            if len(group) > 1:
+                return [part for at in group for part in typed([at])]
+            refused[group[0]] = refusal
+            return []
+        heights = [tables[at].height for at in group]
+        return [rows.with_columns(pl.Series("place", np.repeat(np.array(group, dtype=np.uint32), heights)))]
+
+    alike: dict[tuple[tuple[str, pl.DataType], ...], list[int]] = {}
+    for at, table in tables.items():
+        alike.setdefault(tuple(table.schema.items()), []).append(at)
+    parts = [part for group in alike.values() for part in typed(group)]
+    if len(parts) == 1:
+        return parts[0]
+    return pl.concat([_NO_ROWS, *parts]).sort("place", maintain_order=True)
+
+
+def _stamps(
+    rows: pl.DataFrame, files: Sequence[ChainFile], refused: dict[int, FileRefusedError]
+) -> list[datetime | None]:
+    """`snapshot_at` of every file; one whose rows are of another place or time is `refused`."""
+    told = {
+        at: (sessions, underlyings, taken_at)
+        for at, sessions, underlyings, taken_at in rows.group_by("place")
+        .agg(pl.col("session", "underlying").unique(maintain_order=True), pl.col("snapshot_at").max())
+        .iter_rows()
+    }
+    stamps: list[datetime | None] = [None] * len(files)
+    for at, file in enumerate(files):
+        sessions, underlyings, taken_at = told.get(at, ([], [], None))
+        if at in refused:
+            continue
+        try:
+            _expect_place(sessions, underlyings, file)
+            stamps[at] = _snapshot_at(taken_at, file)
+        except FileRefusedError as refusal:
+            refused[at] = refusal
+    return stamps
 
 
 def _snapshot_at(told: datetime | None, file: ChainFile) -> datetime:
@@ -189,43 +276,6 @@ def _snapshot_at(told: datetime | None, file: ChainFile) -> datetime:
             file.place.error(Rule.FOREIGN_DATE, f"its snapshot_at, {told}, lies outside the session.", "Fix the file.")
         )
     return told.replace(microsecond=0)
-
-
-def _typed(rows: pl.DataFrame, place: ObjectPlace) -> pl.DataFrame:
-    """All columns in their types. A number of another width is taken; text for a number, or a number for a date, is not."""
-    have = rows.schema
-    missing = [name for name in COLUMNS if name not in have]
-    if missing:
-        raise FileRefusedError(
-            place.error(Rule.COLUMN_MISSING, f"it has no column {', '.join(missing)}.", "Rename or add the columns.")
-        )
-    wrong = [
-        f"{name} is {have[name]}, not {dtype}"
-        for name, dtype in _TYPES.items()
-        if name in have and not _fits(have[name], dtype)
-    ]
-    if wrong:
-        raise FileRefusedError(
-            place.error(Rule.COLUMN_TYPE_WRONG, f"{'; '.join(wrong)}.", "Write the archive with the types it promises.")
-        )
-    absent = [missing_column for name, missing_column in _ABSENT.items() if name not in have]
-    other = {name: dtype for name, dtype in _TYPES.items() if name in have and have[name] != dtype}
-    if not absent and not other:
-        return rows
-    try:
-        return rows.with_columns(*absent, *(pl.col(name).cast(dtype) for name, dtype in other.items()))
-    except pl.exceptions.InvalidOperationError as error:
-        raise FileRefusedError(
-            place.error(Rule.COLUMN_TYPE_WRONG, f"a number does not fit its column ({error}).", "Fix the archive.")
-        ) from error
-
-
-def _fits(have: pl.DataType, wanted: pl.DataType) -> bool:
-    if have in (wanted, pl.Null):
-        return True
-    if isinstance(wanted, pl.Datetime):
-        return isinstance(have, pl.Datetime) and have.time_zone is not None
-    return (wanted.is_float() and have.is_numeric()) or (wanted.is_integer() and have.is_integer())
 
 
 def _expect_place(sessions: Sequence[date], underlyings: Sequence[str | None], file: ChainFile) -> None:

@@ -6,10 +6,9 @@ which too many rows are bad is refused. Whether the chain as a whole is complete
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -46,7 +45,7 @@ def judge_chain(rows: pl.DataFrame, place: ObjectPlace, session: date) -> Judged
     """
     if rows.is_empty():
         raise FileRefusedError(place.error(Rule.NO_ROWS, "the chain has no contract.", "Look at the source."))
-    rules = rows.select(_broken_rule(session).alias("rule"), pl.col("ticker"))
+    rules = rows.with_columns(pl.lit(session).alias("session")).select(_BROKEN_RULE.alias("rule"), pl.col("ticker"))
     bad = rows.height - rules["rule"].null_count()
     findings = _set_aside(rules, place) if bad else []
     good = rows.filter(rules["rule"].is_null()) if bad else rows
@@ -58,9 +57,46 @@ def judge_chain(rows: pl.DataFrame, place: ObjectPlace, session: date) -> Judged
         good = good.sort("ticker", "quote_at", nulls_last=False, maintain_order=True)
         good = good.unique("ticker", keep="last", maintain_order=True)
     findings += _adjusted(good, place)
-    read_as = (_READ_AS.get(name, pl.col(name)) for name in CHAIN_SCHEMA)
-    chain = good.lazy().sort("ticker").select(read_as).collect()
-    return JudgedChain(chain, bad + repeated, tuple(findings))
+    return JudgedChain(good.sort("ticker").select(_as_read()), bad + repeated, tuple(findings))
+
+
+def judge_chains(rows: pl.DataFrame, places: Sequence[ObjectPlace]) -> dict[int, JudgedChain | FileRefusedError]:
+    """`judge_chain` of many snapshots, by position in `places`; the chains of sound ones cost one pass over all rows.
+
+    `rows` has the columns and types of `CHAIN`, `session`, and `place`, the position in `places` of the row's snapshot,
+    ascending.
+    """
+    is_bad = rows.select(_BROKEN_RULE.is_not_null()).to_series()
+    unsound = rows["place"].filter(is_bad).unique()
+    sound = rows.filter(~pl.col("place").is_in(unsound.implode())) if unsound.len() else rows
+    if not sound.select(_IN_ORDER).item():
+        sound = sound.sort("place", "ticker")
+        repeated = sound["place"].filter(sound.select(~_FOLLOWS).to_series()).unique()
+        unsound = unsound.append(repeated)
+        sound = sound.filter(~pl.col("place").is_in(repeated.implode()))
+    judged: dict[int, JudgedChain | FileRefusedError] = {}
+    for position in unsound.to_list():
+        place = places[position]
+        one = rows.filter(pl.col("place") == position)
+        try:
+            judged[position] = judge_chain(one, place, one["session"][0])
+        except FileRefusedError as refusal:
+            judged[position] = refusal
+    adjusted = set(sound["place"].filter(sound["root"].is_in(_adjusted_roots(sound))).unique())
+    chain, start = sound.select(_as_read()), 0
+    for height, position in sound["place"].rle().struct.unnest().iter_rows():
+        one = chain.slice(start, height)
+        findings = _adjusted(one, places[position]) if position in adjusted else []
+        judged[position] = JudgedChain(one, 0, tuple(findings))
+        start += height
+    return judged
+
+
+_FOLLOWS = ((pl.col("place") != pl.col("place").shift()) | (pl.col("ticker") > pl.col("ticker").shift())).fill_null(
+    value=True
+)
+"""Whether a row is the first of its snapshot or comes after the one before it by ticker."""
+_IN_ORDER = _FOLLOWS.all()
 
 
 _ASK, _BID, _VENDOR_IV = pl.col("ask"), pl.col("bid"), pl.col("vendor_iv")
@@ -70,6 +106,12 @@ _READ_AS: dict[str, pl.Expr] = {
     "bid": pl.when((_ASK > 0) | (_BID > 0)).then(_BID),
     "vendor_iv": pl.when(_VENDOR_IV.is_finite() & (_VENDOR_IV > 0)).then(_VENDOR_IV),
 }
+
+
+def _as_read() -> list[pl.Expr]:
+    return [_READ_AS.get(name, pl.col(name)) for name in CHAIN_SCHEMA]
+
+
 _MEANING = {
     Rule.TICKER_MALFORMED: "not an OCC option ticker",
     Rule.CONTRACT_CONTRADICTORY: "root, expiration, right or strike differ from what the ticker says",
@@ -104,9 +146,8 @@ def _repeated(rows: pl.DataFrame, repeated: int, place: ObjectPlace) -> Finding:
     )
 
 
-@lru_cache(maxsize=8)
-def _broken_rule(session: date) -> pl.Expr:
-    """Name of the first rule that a row breaks, or null."""
+def _broken_rule() -> pl.Expr:
+    """Name of the first rule that a row breaks in its `session`, or null."""
     ticker = pl.col("ticker")
     rights = {OptionType.CALL.value: "C", OptionType.PUT.value: "P"}
     right = pl.col("option_type").replace_strict(rights, default=None, return_dtype=pl.String)
@@ -133,12 +174,19 @@ def _broken_rule(session: date) -> pl.Expr:
         pl.when(~positive.fill_null(value=False)).then(pl.lit(Rule.PRICE_NOT_POSITIVE.value)),
         pl.when(~counts).then(pl.lit(Rule.VOLUME_NEGATIVE.value)),
         pl.when((told != ticker).fill_null(value=True)).then(pl.lit(Rule.CONTRACT_CONTRADICTORY.value)),
-        pl.when(pl.col("expiration") < session).then(pl.lit(Rule.CONTRACT_EXPIRED.value)),
+        pl.when(pl.col("expiration") < pl.col("session")).then(pl.lit(Rule.CONTRACT_EXPIRED.value)),
     )
 
 
+_BROKEN_RULE = _broken_rule()
+
+
+def _adjusted_roots(chain: pl.DataFrame) -> list[str]:
+    return sorted(root for root in chain["root"].unique() if product_of_root(root).is_adjusted)
+
+
 def _adjusted(chain: pl.DataFrame, place: ObjectPlace) -> list[Finding]:
-    adjusted = sorted(root for root in set(chain["root"].to_list()) if product_of_root(root).is_adjusted)
+    adjusted = _adjusted_roots(chain)
     if not adjusted:
         return []
     told = place.warning(

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import polars as pl
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.lake.chains import ChainsUnsettledError, file_name, underlying_of
 from hd_pipelines.market.option_chains import CHAIN, STAMP
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.market.vocabulary import SnapshotKind
 from tests.support.rest import CLOSE, SESSION, contract_rows
 from tests.support.writable_s3 import writable_s3
 
 SOURCE = ChainSource("chains/SPY/2026-05-22.parquet", "f" * 64, 1)
 BEFORE = date(2026, 5, 21)
+NAMES = ("AAPL", "I:SPX", "SPY")
 
 
 def chain(underlying="SPY", at=CLOSE, kind=SnapshotKind.CLOSE, count=6, **changed):
@@ -86,6 +88,16 @@ def test_an_own_close_precedes_a_bought_one_of_the_same_session(lake):
     assert lake.chains.read(["SPY"], SESSION, SESSION).height == 12
 
 
+def test_many_snapshots_are_published_as_one_by_one(lake):
+    at = {session: regular_hours(session).closes_at for session in (BEFORE, SESSION)}
+    chains = [chain(name, at[session], bid=pl.lit(float(i))) for i, (name, session) in enumerate(product(NAMES, at))]
+    sources = [ChainSource(f"chains/{i}.parquet", f"{i:064}", 1) for i in range(len(chains))]
+    published = lake.chains.publish_all(list(zip(chains, sources, strict=True)))
+    assert lake.chains.read(None, BEFORE, SESSION).equals(pl.concat(chains))
+    assert [lake.chains.source(snapshot) for snapshot in published] == sources
+    assert lake.chains.snapshots(BEFORE, SESSION) == published
+
+
 def test_windows_and_names_choose(lake):
     for session in (BEFORE, SESSION):
         for underlying in ("SPY", "BRK.B", "I:SPX"):
@@ -129,6 +141,48 @@ def test_an_interrupted_write_leaves_nothing_to_read(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert lake.chains.read(["SPY"], SESSION, SESSION).equals(chain())
     assert len(list((tmp_path / "lake").rglob("*.parquet"))) == 1
+
+
+def test_when_many_are_published_every_file_and_folder_has_been_synced(tmp_path, monkeypatch):
+    synced, sync = set(), os.fsync
+
+    def counted(handle):
+        synced.add(os.fstat(handle).st_ino)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    at = {session: regular_hours(session).closes_at for session in (BEFORE, SESSION)}
+    published = Lake(tmp_path / "lake").chains.publish_all(
+        [(chain(name, at[session]), SOURCE) for name, session in product(NAMES, at)]
+    )
+    files = [Path(snapshot.url) for snapshot in published]
+    assert len({file.stat().st_ino for file in files}) == 6
+    assert synced >= {path.stat().st_ino for file in files for path in (file, file.parent, file.parent.parent)}
+
+
+def test_many_that_are_interrupted_leave_nothing_to_read(tmp_path, monkeypatch):
+    def killed(*_args, **_options):
+        raise KeyboardInterrupt
+
+    lake = Lake(tmp_path / "lake")
+    with monkeypatch.context() as crash:
+        crash.setattr(os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            lake.chains.publish_all([(chain(name), SOURCE) for name in NAMES])
+    assert lake.chains.snapshots(SESSION, SESSION) == []
+    assert list((tmp_path / "lake").rglob("*.parquet")) == []
+
+
+def test_sessions_outside_the_window_are_not_even_listed(tmp_path, monkeypatch):
+    lake = Lake(tmp_path / "lake")
+    sessions = sessions_back(SESSION, 5)
+    for session in sessions:
+        lake.chains.publish(chain("SPY", regular_hours(session).closes_at), SOURCE)
+    listed, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listed.append(Path(folder).name) or scandir(folder))
+    found = lake.chains.snapshots(sessions[1], sessions[3])
+    assert [snapshot.session for snapshot in found] == sessions[1:4]
+    assert sorted(listed) == ["option_chains", *(f"session={session}" for session in sessions[1:4])]
 
 
 def test_a_damaged_file_is_an_error_and_not_an_empty_chain(tmp_path):

@@ -176,6 +176,19 @@ def test_a_crash_before_the_record_is_healed(desk, archive, monkeypatch):
     assert (report.loaded, len(records(desk))) == (20, 20)
 
 
+def test_the_size_of_a_batch_changes_nothing(make_desk, archive, monkeypatch):
+    whole, single = make_desk(), make_desk()
+    write(archive, SESSIONS[2], bid=pl.lit(-1.0))
+    write(archive, SESSIONS[3]).write_bytes(b"PAR1")
+    reports = [load(whole, archive)]
+    monkeypatch.setattr(loading_chains, "BATCH_BYTES", 1)
+    reports.append(load(single, archive))
+    assert reports[0] == reports[1]
+    assert (reports[0].loaded, reports[0].refused) == (18, 2)
+    assert records(whole) == records(single)
+    assert whole.lake.chains.read(None, FIRST, LAST).equals(single.lake.chains.read(None, FIRST, LAST))
+
+
 def test_only_wanted_underlyings_and_sessions_are_loaded(desk, archive):
     report = load(desk, archive, SESSIONS[-3:], ["SPY"])
     assert report.loaded == 3

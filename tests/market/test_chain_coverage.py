@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.chain_coverage import completeness, coverage_findings, measure
+from hd_pipelines.market.chain_coverage import completeness, coverage_findings, measure, measure_all
 from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.option_chains import STAMP
 from tests.support.rest import CLOSE, SESSION, contract_rows
@@ -39,6 +39,14 @@ def test_a_chain_in_numbers():
     assert (found.contracts, found.with_quote, found.with_open_interest, found.with_vendor_iv) == (100, 80, 90, 94)
     assert (found.strikes, found.paired_strikes) == (50, 50)
     assert (found.quote_age, found.foreign_quotes) == (timedelta(seconds=30), 0)
+
+
+def test_many_chains_measure_as_each_alone():
+    old = chain(40, quote_at=pl.lit(CLOSE - timedelta(days=3), dtype=STAMP))
+    unquoted = chain(7, bid=pl.lit(0.0), quote_at=pl.lit(None, dtype=STAMP))
+    chains = [chain(100), old, unquoted, chain(100, open_interest=pl.lit(None, dtype=pl.Int64))]
+    assert measure_all(chains) == [measure(one) for one in chains]
+    assert [one.contracts for one in measure_all(chains)] == [100, 40, 7, 100]
 
 
 def test_completeness_is_a_share_of_the_median_before():

@@ -16,6 +16,7 @@ from hd_pipelines.vendor.chain_archive import (
     chain_files,
     folder_of,
     read_chain,
+    read_chains,
 )
 from hd_pipelines.vendor.errors import FileRefusedError
 from tests.support.rest import CLOSE, SESSION, contract_rows
@@ -147,6 +148,56 @@ def test_rows_of_another_day_or_underlying_are_refused(tmp_path):
 def test_an_empty_chain_is_refused(tmp_path):
     write(tmp_path, archived().clear())
     assert refused(tmp_path).rule in {Rule.NO_ROWS, Rule.FOREIGN_DATE}
+
+
+def test_a_bad_file_among_others_is_refused_alone(tmp_path):
+    sessions = sessions_between(date(2026, 5, 11), SESSION)
+    for session in sessions:
+        write(tmp_path, archived(session=session), session=session)
+    last_row = pl.int_range(pl.len()) == pl.len() - 1
+    foreign = pl.when(last_row).then(pl.lit(sessions[3])).otherwise(pl.lit(sessions[2])).alias("session")
+    write(tmp_path, archived().with_columns(foreign), session=sessions[2])
+    write(tmp_path, archived(session=sessions[4]).clear(), session=sessions[4])
+    write(tmp_path, archived(session=sessions[5]).drop("bid"), session=sessions[5])
+    write(tmp_path, archived(session=sessions[6], volume=pl.lit(2**63, dtype=pl.UInt64)), session=sessions[6])
+    write(tmp_path, archived(session=sessions[7], bid=pl.lit(-1.0)), session=sessions[7])
+    files = chain_files(tmp_path, ["SPY"], sessions)
+    files[8].path.write_bytes(files[8].path.read_bytes()[:-8])
+    rules = [one.finding.rule if isinstance(one, FileRefusedError) else None for one in read_chains(files)]
+    assert rules == [
+        None,
+        None,
+        Rule.FOREIGN_DATE,
+        None,
+        Rule.FOREIGN_DATE,
+        Rule.COLUMN_MISSING,
+        Rule.COLUMN_TYPE_WRONG,
+        Rule.PRICE_NOT_POSITIVE,
+        Rule.VALUE_UNREADABLE,
+        None,
+    ]
+
+
+def test_files_of_other_columns_and_types_are_read_together_as_each_alone(tmp_path):
+    sessions = sessions_between(date(2026, 5, 18), SESSION)
+    taken = datetime(2026, 5, 20, 19, 45, tzinfo=UTC)
+    for session, rows in zip(
+        sessions,
+        [
+            archived(session=sessions[0]),
+            archived(session=sessions[1]).select(sorted(COLUMNS)),
+            archived(session=sessions[2], snapshot_at=pl.lit(taken), bid_size=pl.lit(4, dtype=pl.Int16)),
+            archived(session=sessions[3], place=pl.lit("saved by hand")),
+            archived(session=sessions[4]).with_columns(pl.col("bid").cast(pl.Float32)),
+        ],
+        strict=True,
+    ):
+        write(tmp_path, rows, session=session)
+    files = chain_files(tmp_path, ["SPY"], sessions)
+    for file, together in zip(files, read_chains(files), strict=True):
+        alone = read_chain(file)
+        assert together.judged.chain.equals(alone.judged.chain)
+        assert together.sha256 == alone.sha256
 
 
 def test_files_are_found_by_symbol_or_ticker_and_window(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.option_chains import CHAIN, STAMP
-from hd_pipelines.vendor.chain_rules import judge_chain, standard_terms
+from hd_pipelines.vendor.chain_rules import judge_chain, judge_chains, standard_terms
 from hd_pipelines.vendor.errors import FileRefusedError, ObjectPlace
 from tests.support.rest import CLOSE, SESSION, contract_rows
 
@@ -81,6 +81,38 @@ def test_a_value_that_is_not_there_is_no_fault(name):
 def test_a_contract_that_expires_today_is_alive():
     today = chain_of(ticker="O:SPY260522C00500000", expiration=SESSION)
     assert judge_chain(today, PLACE, SESSION).chain.height == 40
+
+
+def test_many_chains_are_judged_as_each_alone():
+    sound = chain_of()
+    repeated = pl.concat([sound, sound.head(2).with_columns(bid=pl.lit(0.5))])
+    adjusted = sound.with_columns(pl.col("ticker").str.replace("SPY", "SPY1"), root=pl.lit("SPY1"))
+    chains = [
+        sound,
+        chain_of(bid=-1.0, ticker="SPY"),
+        sound.sample(fraction=1.0, shuffle=True, seed=1),
+        repeated,
+        repeated.sample(fraction=1.0, shuffle=True, seed=1),
+        adjusted,
+        sound.with_columns(strike=pl.lit(-1.0)),
+        chain_of(ask=0.0, vendor_iv=float("nan")),
+        chain_of(ticker="O:SPY260521C00500000", expiration=date(2026, 5, 21)),
+    ]
+    places = [ObjectPlace("option_chains", SESSION, f"chains/SPY/{at}.parquet") for at in range(len(chains))]
+    rows = pl.concat(
+        one.with_columns(place=pl.lit(at, dtype=pl.UInt32), session=pl.lit(SESSION)) for at, one in enumerate(chains)
+    )
+    judged = judge_chains(rows, places)
+    assert sorted(judged) == list(range(len(chains)))
+    refused = judged.pop(6)
+    assert isinstance(refused, FileRefusedError)
+    with pytest.raises(FileRefusedError) as told:
+        judge_chain(chains[6], places[6], SESSION)
+    assert told.value.findings == refused.findings
+    for at, together in judged.items():
+        alone = judge_chain(chains[at], places[at], SESSION)
+        assert together.chain.equals(alone.chain)
+        assert (together.rows_set_aside, together.findings) == (alone.rows_set_aside, alone.findings)
 
 
 def test_a_chain_of_which_more_than_a_tenth_is_bad_is_refused():
