@@ -15,15 +15,20 @@ from pathlib import Path
 from hd_pipelines.analytics.iv_percentile import WINDOW
 from hd_pipelines.cli.desk import Desk, JobOutcome, open_desk, run_job
 from hd_pipelines.cli.radar import show_radar
-from hd_pipelines.cli.sandbox import fill, recording_sessions, serving
+from hd_pipelines.cli.sandbox import chained_sessions, fill, recording_sessions, serving
 from hd_pipelines.cli.summary import show_summary, summary_of
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
+from hd_pipelines.sandbox.recording import has_bars
 from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.derivations import fingerprints_of
 
+SESSIONS = 90
 
-def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: date | None, report: Path | None) -> None:
+
+def run_demo(
+    *, sessions: int | None, replay: Path | None, first: date | None, last: date | None, report: Path | None
+) -> None:
     """Run the demo. Raises `Refusal` if the main job failed; data findings are part of the summary, not failures."""
     settings = load_settings()
     began = time.perf_counter()
@@ -43,9 +48,12 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
         if history and not _is_known(desk, history):
             with steps.step(f"History: {len(history)} sessions of day bars and thin chains before that") as step:
                 step.note = _run(desk, "history", history, step).run_id[:8]
-        with steps.step("Main job") as step:
-            outcome = _run(desk, "main", window, step)
-            step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
+        for stretch in _stretches(replay, window):
+            with steps.step("Main job") as step:
+                outcome = _run(desk, "main", stretch, step)
+                step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
+            if not outcome.succeeded:
+                break
     summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
     show_summary(summary, settings)
     if outcome.succeeded:
@@ -57,13 +65,23 @@ def run_demo(*, sessions: int, replay: Path | None, first: date | None, last: da
         raise Refusal(f"the main job failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")
 
 
-def _window(sessions: int, replay: Path | None, first: date | None, last: date | None) -> list[date]:
+def _window(sessions: int | None, replay: Path | None, first: date | None, last: date | None) -> list[date]:
+    count = sessions or SESSIONS
     if replay is not None:
         played = recording_sessions(replay)
         window = sessions_between(first or played[0], last or played[-1])
-        return window if first else window[-sessions:]
+        if sessions is None and (chained := chained_sessions(replay)):
+            count = max(count, sum(day >= chained[0] for day in window))
+        return window if first else window[-count:]
     end = last or last_completed_session(datetime.now(UTC))
-    return sessions_between(first, end) if first else sessions_back(end, sessions)
+    return sessions_between(first, end) if first else sessions_back(end, count)
+
+
+def _stretches(replay: Path | None, window: list[date]) -> list[list[date]]:
+    """What one run covers: the window, or each day by itself where a recording holds chains of single days only."""
+    if replay is None or has_bars(replay):
+        return [window]
+    return [[day] for day in chained_sessions(replay) if day in set(window)] or [window]
 
 
 @contextmanager

@@ -35,7 +35,12 @@ def _day(moment: datetime | None) -> date | None:
 
 @app.command()
 def demo(
-    sessions: Annotated[int, typer.Option(min=1, max=2000, help="Number of sessions.")] = 90,
+    sessions: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=2000, help="Number of sessions. Unset: 90, or back to a recording's first option chain."
+        ),
+    ] = None,
     replay: Annotated[
         Path | None, typer.Option(help="A market recording to play instead of the synthetic market.")
     ] = None,

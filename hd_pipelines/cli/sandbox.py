@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console
-from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.market.sessions import is_session, last_completed_session, sessions_back
 from hd_pipelines.sandbox.chain_extent import Extent
 from hd_pipelines.sandbox.chains import write_chain_archive
 from hd_pipelines.sandbox.full_market import generate_full_market
@@ -106,6 +106,12 @@ def serving(settings: Settings, replay: Path | None, last: date | None = None) -
             yield server.url
         finally:
             withdraw(settings.home)
+
+
+def chained_sessions(recording: Path) -> list[date]:
+    """Sessions of which a recording has an option chain, ascending."""
+    days = {day for have in archived_days(recording).values() for day in have}
+    return sorted(day for day in days if is_session(day))
 
 
 def recording_sessions(recording: Path) -> list[date]:
