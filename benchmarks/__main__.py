@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 
 from benchmarks.report import RESULTS, record, recorded, table
 
-NAMES = ("ingest_full_market", "publish_bars", "pricing", "gamma_profile", "warehouse_queries", "demo_run")
+NAMES = (
+    "ingest_full_market",
+    "publish_bars",
+    "pricing",
+    "gamma_profile",
+    "chains_to_regime",
+    "warehouse_queries",
+    "demo_run",
+)
 
 
 def run_here(name: str) -> None:
