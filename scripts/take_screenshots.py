@@ -1,4 +1,4 @@
-"""Write docs/img/lineage.png and docs/img/asset.png from a running desk (`make up` after `make demo`).
+"""Write docs/img/*.png from a running desk (`make up` after `make demo`): lineage, an asset, and the four pictures.
 
 Needs Debian's chromium. Playwright drives it; its own browsers are not downloaded.
 """
@@ -17,9 +17,16 @@ CHROMIUM = "/usr/bin/chromium"
 # Chromium otherwise looks for updates and half a dozen services at every start.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PAGES = {
-    "lineage": ("/assets/fct_daily_returns?view=lineage&lineageScope=upstream&lineageDepth=4", "fct_daily_returns"),
+    "lineage": ("/assets/rpt_radar?view=lineage&lineageScope=upstream&lineageDepth=6", "rpt_radar"),
     "asset": ("/assets/historical_bars?view=overview", "Column name"),
 }
+PICTURES = {
+    "smile": ("historical_greeks", "smile_SPX"),
+    "gamma": ("gamma_exposure_snapshots", "gamma_SPX"),
+    "volatility": ("iv_percentile_cache", "volatility_SPX"),
+    "regime": ("market_regime_history", "regime"),
+}
+"""Metadata of an asset that the page shows in a window of its own."""
 
 
 def main() -> None:
@@ -35,6 +42,14 @@ def main() -> None:
             page.get_by_text(expected).first.wait_for(timeout=30_000)
             page.wait_for_timeout(5_000)
             page.screenshot(path=str(IMAGES / f"{name}.png"))
+        for name, (asset, key) in PICTURES.items():
+            page.goto(f"{base}/assets/{asset}?view=overview")
+            row = page.locator("tr", has=page.get_by_text(key, exact=True))
+            row.get_by_text("Show Markdown").click(timeout=30_000)
+            picture = page.locator("[role=dialog] img, .bp5-dialog img, .dagster-dialog img, img[alt]").last
+            picture.wait_for(timeout=30_000)
+            page.wait_for_timeout(1_000)
+            picture.screenshot(path=str(IMAGES / f"{name}.png"))
         browser.close()
 
 
