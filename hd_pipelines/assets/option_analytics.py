@@ -1,11 +1,13 @@
 """What option chains say: Greeks of every contract, how expensive volatility is, where dealer gamma lies.
 
 Belongs here: the Dagster face of the three tables. What is out of date and how it is made: `loading.greeks`,
-`loading.iv_percentiles`, `loading.gamma`. Percentiles and gamma follow new Greeks by themselves (`AutomationCondition`).
+`loading.traded_greeks`, `loading.iv_percentiles`, `loading.gamma`. Percentiles and gamma follow new Greeks by themselves
+(`AutomationCondition`).
 """
 
 import dagster as dg
 
+from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.assets.option_pictures import gamma_pictures, smile_pictures, volatility_pictures
 from hd_pipelines.assets.reporting import (
     OWNERS,
@@ -21,6 +23,7 @@ from hd_pipelines.checks.withholding import judge_of
 from hd_pipelines.loading.gamma import refresh_gamma
 from hd_pipelines.loading.greeks import refresh_greeks
 from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.loading.traded_greeks import READ_FROM, refresh_traded_greeks
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import Lake, Warehouse
 from hd_pipelines.warehouse.watchlist import active_symbols
@@ -29,7 +32,7 @@ SOUND_GREEKS, SOUND_PERCENTILES, SOUND_GAMMA = "greeks_are_sound", "percentiles_
 
 
 @dg.asset(
-    deps=["option_chains", "treasury_yields"],
+    deps=["option_chains", "treasury_yields", *(lake_key(dataset) for dataset in READ_FROM)],
     partitions_def=session_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="options",
@@ -47,24 +50,32 @@ SOUND_GREEKS, SOUND_PERCENTILES, SOUND_GAMMA = "greeks_are_sound", "percentiles_
 )
 @retrying_only_transient_errors()
 def historical_greeks(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Implied volatility and Greeks of every contract, or the reason why not. Grain: one row per contract and snapshot."""
+    """Implied volatility and Greeks of every contract, or the reason why not. Grain: one row per contract and snapshot.
+
+    Of a session without a chain, one row per contract that traded, by its last bar; `price_source` tells.
+    """
     sessions = window(context)
     with warehouse.database.connect() as connection:
         symbols = active_symbols(connection)
     suite = greeks_suite()
-    report = refresh_greeks(
-        warehouse.database,
-        lake.datasets,
-        symbols=symbols,
-        sessions=sessions,
-        run_id=context.run.run_id,
-        judge=judge_of(suite),
+    valued, traded = (
+        refresh(
+            warehouse.database,
+            lake.datasets,
+            symbols=symbols,
+            sessions=sessions,
+            run_id=context.run.run_id,
+            judge=judge_of(suite),
+        )
+        for refresh in (refresh_greeks, refresh_traded_greeks)
     )
     show(context, sessions, smile_pictures(warehouse.database, symbols, sessions))
-    for finding in report.findings:
+    for finding in (*valued.findings, *traded.findings):
         context.log.warning(str(finding))
+    of_traded = {f"traded_{name}": value for name, value in derived_metadata(traded).items()}
     return dg.MaterializeResult(
-        metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND_GREEKS)]
+        metadata={"sessions": len(sessions), **derived_metadata(valued), **of_traded},
+        check_results=[suite.result(SOUND_GREEKS)],
     )
 
 

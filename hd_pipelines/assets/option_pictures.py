@@ -12,7 +12,8 @@ from hd_pipelines.assets.gamma_picture import gamma_picture, profile_of
 from hd_pipelines.assets.iv_history_picture import iv_history_picture
 from hd_pipelines.assets.regime_picture import regime_picture
 from hd_pipelines.assets.smile_picture import smile_picture
-from hd_pipelines.warehouse.derivations import rows_of
+from hd_pipelines.loading.derivation import from_chains
+from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.option_queries import (
     gamma_snapshots,
@@ -68,9 +69,11 @@ def regime_pictures(database: Database, sessions: Sequence[date]) -> Pictures:
 
 
 def _busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
-    """Symbols with most valued contracts in their newest session, and that session."""
+    """Symbols with most contracts in the newest session of which they have a chain, and that session."""
     with database.connect() as connection:
         held = rows_of(connection, "historical_greeks", symbols, sessions[0], sessions[-1])
-    newest = {symbol: session for (symbol, session), rows in sorted(held.items(), key=lambda item: item[0][1]) if rows}
+        chains = from_chains(fingerprints_of(connection, "historical_greeks", symbols, sessions[0], sessions[-1]))
+    by_session = sorted(chains, key=lambda pair: pair[1])
+    newest = {symbol: session for symbol, session in by_session if held.get((symbol, session))}
     ranked = sorted(newest, key=lambda symbol: (-held[symbol, newest[symbol]], symbol))
     return [(symbol, newest[symbol]) for symbol in ranked[:PICTURED]]

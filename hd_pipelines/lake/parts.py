@@ -91,17 +91,24 @@ class Lake:
         return self._scan(dataset, [s for s in self.sessions(dataset) if first <= s <= last], tickers)
 
     def read(
-        self, dataset: FlatFileDataset, first: date, last: date, tickers: Iterable[str] | None = None
+        self,
+        dataset: FlatFileDataset,
+        first: date,
+        last: date,
+        tickers: Iterable[str] | None = None,
+        where: pl.Expr | None = None,
     ) -> pl.DataFrame:
         """What `scan` finds, collected, of one state of the lake: no part of it was replaced meanwhile.
 
-        Raises `LakeUnsettledError` if parts are replaced again and again, polars' errors if a part is damaged.
+        `where`: only rows that meet it; a range of tickers is cheap, since row groups outside of it are not read. Raises
+        `LakeUnsettledError` if parts are replaced again and again, polars' errors if a part is damaged.
         """
         wanted = list(tickers) if tickers is not None else None
         for _ in range(READ_ATTEMPTS):
             before = self._versions(dataset, first, last)
             try:
-                rows = self._scan(dataset, sorted(before), wanted).collect()
+                found = self._scan(dataset, sorted(before), wanted)
+                rows = (found if where is None else found.filter(where)).collect()
             except (pl.exceptions.PolarsError, OSError):
                 if self._versions(dataset, first, last) == before:
                     raise

@@ -28,6 +28,8 @@ Judge = Callable[[pl.DataFrame], Sequence[Finding]]
 """An opinion on rows before they are published; an `ERROR` keeps its symbol's session back."""
 
 SCOPE: dict[str, pl.DataType | type[pl.DataType]] = {"symbol": pl.String, "session": pl.Date, "timestamp": STAMP}
+TRADED = "traded-"
+"""Begins the mark of rows that were valued from option bars, for want of a chain."""
 _STAMP = "%Y%m%dT%H%M%S%f"
 
 
@@ -72,6 +74,11 @@ def read(text: str) -> Marks:
     """The marks of a stored text. Raises `ValueError` for a text that `written` did not write."""
     pairs = (item.split("=") for item in text.split(",") if item)
     return {datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC): mark for stamp, mark in pairs}
+
+
+def from_chains(fingerprints: Mapping[Pair, str]) -> dict[Pair, str]:
+    """Of valued pairs those made from option chains. Contracts that traded at different times are no chain to sum up."""
+    return {pair: text for pair, text in fingerprints.items() if f"={TRADED}" not in text}
 
 
 @dataclass(frozen=True, slots=True)

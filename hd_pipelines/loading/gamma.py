@@ -20,6 +20,7 @@ from hd_pipelines.loading.derivation import (
     Judge,
     Totals,
     digest,
+    from_chains,
     judged,
     outdated,
     portions,
@@ -56,7 +57,7 @@ def refresh_gamma(
     began = time.perf_counter()
     first, last = sessions[0], sessions[-1]
     with database.connect() as connection:
-        sources = fingerprints_of(connection, SOURCE, symbols, first, last)
+        sources = from_chains(fingerprints_of(connection, SOURCE, symbols, first, last))
         stored = fingerprints_of(connection, TABLE, symbols, first, last)
         contracts = rows_of(connection, SOURCE, symbols, first, last)
     wanted = {

@@ -75,20 +75,35 @@ def refresh_greeks(
         findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
         accepted, scope, withheld = split_withheld(rows, portion, findings)
         pairs = set(scope.select("symbol", "session").iter_rows())
-        publish_greeks(
-            database,
-            accepted,
-            scope=Scope(frozenset(pairs)) if pairs <= due.whole else scope,
-            fingerprints={pair: due.fingerprints[pair] for pair in pairs},
-            findings=findings,
-            judged=judged(TABLE, portion),
-            run_id=run_id,
-        )
+        for part in _parts(scope, due.whole):
+            covered = part.frame if isinstance(part, Scope) else part
+            publish_greeks(
+                database,
+                accepted.join(covered, on=covered.columns, how="semi"),
+                scope=part,
+                fingerprints=due.fingerprints,
+                findings=findings,
+                judged=judged(TABLE, portion),
+                run_id=run_id,
+            )
         totals.rows += accepted.height
         totals.published += len(pairs)
         totals.withheld += withheld
         totals.findings += findings
     return totals.report(time.perf_counter() - began)
+
+
+def _parts(scope: pl.DataFrame, whole: frozenset[Pair]) -> list[Scope | pl.DataFrame]:
+    """What is published at once: sessions of which nothing stays, then single snapshots; one of the two as a rule.
+
+    The former are replaced as such: what `traded_greeks` had valued of them lies at instants that no fingerprint names.
+    """
+    pairs = frozenset(scope.select("symbol", "session").iter_rows())
+    if pairs <= whole:
+        return [Scope(pairs)]
+    replaced = Scope(pairs & whole)
+    single = scope.join(replaced.frame, on=["symbol", "session"], how="anti")
+    return [replaced, single] if replaced.pairs else [single]
 
 
 class _Rates(NamedTuple):

@@ -14,7 +14,7 @@ import polars as pl
 
 from hd_pipelines.analytics.constant_maturity import observe
 from hd_pipelines.analytics.iv_percentile import WINDOW, Floats, against_history, session_observations
-from hd_pipelines.loading.derivation import span
+from hd_pipelines.loading.derivation import from_chains, span
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.warehouse.derivations import fingerprints_of
 from hd_pipelines.warehouse.engine import Database
@@ -80,7 +80,7 @@ class IvPast:
         begin = sessions_back(first, WINDOW + 1)[0]
         with self._database.connect() as connection:
             stored = iv_history(connection, new, date.max)
-            valued = set(fingerprints_of(connection, "historical_greeks", new, begin, date.max))
+            valued = set(from_chains(fingerprints_of(connection, "historical_greeks", new, begin, date.max)))
             unobserved = valued - set(stored.select("symbol", "date").iter_rows())
             for symbol in new:
                 of_symbol = stored.filter(pl.col("symbol") == symbol)

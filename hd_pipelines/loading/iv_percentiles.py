@@ -26,6 +26,7 @@ from hd_pipelines.loading.derivation import (
     Pair,
     Totals,
     digest,
+    from_chains,
     judged,
     portions,
     span,
@@ -58,7 +59,7 @@ def refresh_iv_percentiles(
     """Bring the volatility percentiles of `symbols` in `sessions` (ascending) up to date with `historical_greeks`."""
     began = time.perf_counter()
     with database.connect() as connection:
-        sources = fingerprints_of(connection, SOURCE, symbols, sessions[0], sessions[-1])
+        sources = from_chains(fingerprints_of(connection, SOURCE, symbols, sessions[0], sessions[-1]))
         stored = fingerprints_of(connection, TABLE, symbols, sessions[0], date.max)
         contracts = rows_of(connection, SOURCE, symbols, sessions[0], sessions[-1])
     wanted = {pair: digest(OBSERVATION, mark) for pair, mark in sources.items()}

@@ -127,3 +127,13 @@ def product_of_root(root: str) -> OptionProduct:
 def underlying_of_root(root: str) -> str:
     """Vendor ticker of what `root` is an option on: `SPXW` → `I:SPX`, `BRKB` → `BRK.B`, `TSLA1` → `TSLA`."""
     return product_of_root(root).underlying
+
+
+def roots_of(ticker: str) -> tuple[str, ...]:
+    """Roots of the standard options on a vendor ticker: `I:SPX` → `SPX`, `SPXW`, `SPXPM`; `BRK.B` → `BRKB`.
+
+    None for an index without listed options. Adjusted roots (`TSLA1`) begin with these.
+    """
+    if ticker.startswith("I:"):
+        return tuple(root for root, (name, _) in _INDEX_ROOTS.items() if name == ticker.removeprefix("I:"))
+    return tuple(root for root, stock in _DOTTED_STOCKS.items() if stock == ticker) or (ticker,)

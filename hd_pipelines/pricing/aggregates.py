@@ -24,7 +24,7 @@ from datetime import timedelta
 import polars as pl
 
 from hd_pipelines.market.option_chains import CHAIN, STAMP
-from hd_pipelines.market.option_products import underlying_of_root
+from hd_pipelines.market.option_products import product_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
 from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN, is_index
 from hd_pipelines.market.vocabulary import OptionType, PriceSource, SnapshotKind
@@ -91,12 +91,17 @@ def _contracts(bars: pl.DataFrame) -> pl.DataFrame:
         strike=tail.str.tail(8).cast(pl.Int64).cast(pl.Float64) / 1000,
     )
     roots = taken["root"].unique()
-    names = [underlying_of_root(root) for root in roots]
-    underlyings = pl.DataFrame(
-        {"root": roots, "underlying": names, "is_on_index": [is_index(name) for name in names]},
-        schema={"root": pl.String, "underlying": pl.String, "is_on_index": pl.Boolean},
+    products = [product_of_root(root) for root in roots]
+    known = pl.DataFrame(
+        {
+            "root": roots,
+            "underlying": [product.underlying for product in products],
+            "exercise_style": [product.exercise_style.value for product in products],
+            "is_on_index": [is_index(product.underlying) for product in products],
+        },
+        schema={"root": pl.String, "underlying": pl.String, "exercise_style": pl.String, "is_on_index": pl.Boolean},
     )
-    return taken.join(underlyings, on="root", maintain_order="left")
+    return taken.join(known, on="root", maintain_order="left")
 
 
 def _stamp(bars: pl.DataFrame, source: PriceSource) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from datetime import time
 
 import pytest
 
-from hd_pipelines.market.option_products import SettlementTime, product_of_root, underlying_of_root
+from hd_pipelines.market.option_products import SettlementTime, product_of_root, roots_of, underlying_of_root
 from hd_pipelines.market.vocabulary import ExerciseStyle
 
 
@@ -63,3 +63,12 @@ def test_index_products_and_broad_funds_trade_a_quarter_of_an_hour_longer():
 def test_a_root_without_letters_is_refused(root):
     with pytest.raises(ValueError, match="not an option root"):
         product_of_root(root)
+
+
+def test_the_roots_of_an_underlying_are_those_that_lead_back_to_it():
+    assert roots_of("I:SPX") == ("SPX", "SPXW", "SPXPM")
+    assert roots_of("BRK.B") == ("BRKB",)
+    assert roots_of("AAPL") == ("AAPL",)
+    assert roots_of("I:VVIX") == ()
+    for ticker in ("I:SPX", "I:VIX", "I:OEX", "BRK.B", "SPY"):
+        assert {underlying_of_root(root) for root in roots_of(ticker)} == {ticker}

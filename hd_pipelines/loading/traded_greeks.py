@@ -1,0 +1,213 @@
+"""From option bars in the lake to `historical_greeks`, for sessions of which there is no chain: valued from what traded.
+
+Belongs here: which symbols and sessions those are, and which bars stand for them. Valuation is `pricing.aggregates`.
+
+- One row per contract and session: its last bar, stamped with the end of that bar. Minute bars are preferred to day bars,
+  which are only used where the option or the underlying has no minutes.
+- All contracts of the underlying that traded in the same minute are valued with it, for parity needs them; so a row is a
+  function of bars up to its stamp, whatever trades later.
+- A chain is better in every way: two-sided, all contracts at one instant. A session with a recorded chain is left alone
+  here, and `loading.greeks` replaces the whole session when its chain arrives. Percentiles and gamma pass over these
+  rows (`derivation.from_chains`), and they carry no rank.
+
+What is out of date is told by the manifest of files, before anything is read. Sessions are published one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from datetime import time as clock_time
+
+import polars as pl
+
+from hd_pipelines.lake import Lake
+from hd_pipelines.loading.derivation import (
+    TRADED,
+    DerivedReport,
+    Judge,
+    Marks,
+    Pair,
+    Totals,
+    digest,
+    from_chains,
+    judged,
+    outdated,
+    split_withheld,
+)
+from hd_pipelines.market.option_chains import VALUED
+from hd_pipelines.market.option_products import product_of_root, roots_of
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
+from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
+from hd_pipelines.market.vocabulary import PriceSource
+from hd_pipelines.pricing.aggregates import value_aggregates
+from hd_pipelines.pricing.discounting import rates_of_sessions
+from hd_pipelines.vendor.flat_file_csv import BAR_SCHEMA
+from hd_pipelines.vendor.flat_file_layout import (
+    INDEX_DAY,
+    INDEX_MINUTE,
+    OPTION_DAY,
+    OPTION_MINUTE,
+    STOCK_DAY,
+    STOCK_MINUTE,
+    FlatFileDataset,
+    Interval,
+)
+from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from hd_pipelines.warehouse.derivations import fingerprints_of
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.greeks import Scope, publish_greeks
+from hd_pipelines.warehouse.queries import current_loads
+
+TABLE = "historical_greeks"
+TRADED_VALUATION = 1
+"""Raised when the same bars and curve would give other rows; what was valued by an older version is valued again."""
+READ_FROM = (OPTION_MINUTE, OPTION_DAY, STOCK_MINUTE, STOCK_DAY, INDEX_MINUTE, INDEX_DAY)
+_FOUR = clock_time(16)
+_QUARTER_HOUR_NS = 15 * NANOSECONDS_PER_MINUTE
+_VALUED = pl.Schema(VALUED)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """Files that a symbol's session is valued from; an index may do without its own (`underlyings` is None)."""
+
+    options: FlatFileDataset
+    underlyings: FlatFileDataset | None
+    price_source: PriceSource
+
+
+def refresh_traded_greeks(
+    database: Database,
+    lake: Lake,
+    *,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    run_id: str | None = None,
+    judge: Judge | None = None,
+) -> DerivedReport:
+    """Bring what is valued from option bars up to date: of `symbols` in those of `sessions` (ascending) without a chain.
+
+    Comes after `refresh_greeks`. Rows that were made from a chain stay, also when the chain is gone from the lake.
+    """
+    began = time.perf_counter()
+    first, last = sessions[0], sessions[-1]
+    tickers = sorted(ticker for ticker in map(ticker_of, set(symbols)) if roots_of(ticker))
+    with database.connect() as connection:
+        chained = {(chain.underlying, chain.session) for chain in recorded_chains(connection, first, last, tickers)}
+        loads = current_loads(connection, [dataset.name for dataset in READ_FROM], first, last)
+        stored = fingerprints_of(connection, TABLE, [symbol_of(ticker) for ticker in tickers], first, last)
+    files = {(load.dataset, load.session): load.sha256 for load in loads if load.rows}
+    valued_from_chains = from_chains(stored)
+    inputs = {
+        (symbol_of(ticker), session): found
+        for session in sessions
+        for ticker in tickers
+        if (ticker, session) not in chained and (symbol_of(ticker), session) not in valued_from_chains
+        if (found := _input(files, ticker, session)) is not None
+    }
+    if not inputs:
+        return DerivedReport(seconds=time.perf_counter() - began)
+    curve = lake.treasury_yields.read()
+    due = outdated(_marks(inputs, files, curve), stored)
+    totals = Totals(up_to_date=due.up_to_date)
+    for (session,), scope in due.scope.sort("session", "symbol").group_by("session", maintain_order=True):
+        pairs = set(scope.select("symbol", "session").iter_rows())
+        rows = _valued(lake, session, {symbol: inputs[symbol, session] for symbol, _ in sorted(pairs)}, curve)
+        findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
+        accepted, kept, withheld = split_withheld(rows, scope, findings)
+        published = set(kept.select("symbol", "session").iter_rows())
+        publish_greeks(
+            database,
+            accepted,
+            scope=Scope(frozenset(published)),
+            fingerprints={pair: due.fingerprints[pair] for pair in published},
+            findings=findings,
+            judged=judged(TABLE, scope),
+            run_id=run_id,
+        )
+        totals.rows += accepted.height
+        totals.published += len(published)
+        totals.withheld += withheld
+        totals.findings += findings
+    return totals.report(time.perf_counter() - began)
+
+
+def _input(files: Mapping[tuple[str, date], str], ticker: str, session: date) -> _Input | None:
+    """The best that the lake has of `ticker` in `session`; None where it cannot be valued from bars."""
+    index = is_index(ticker)
+    for options, underlyings, source in (
+        (OPTION_MINUTE, INDEX_MINUTE if index else STOCK_MINUTE, PriceSource.OPTION_MINUTE),
+        (OPTION_DAY, INDEX_DAY if index else STOCK_DAY, PriceSource.OPTION_DAY),
+    ):
+        has_underlying = (underlyings.name, session) in files
+        if (options.name, session) in files and (has_underlying or index):
+            return _Input(options, underlyings if has_underlying else None, source)
+    return None
+
+
+def _marks(
+    inputs: Mapping[Pair, _Input], files: Mapping[tuple[str, date], str], curve: pl.DataFrame
+) -> dict[Pair, Marks]:
+    """One mark per pair, at the session's close: its rows lie at hundreds of instants, and are replaced together."""
+    curves = rates_of_sessions(curve, sorted({session for _, session in inputs}))
+    told = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
+    marks: dict[Pair, Marks] = {}
+    for (symbol, session), read in inputs.items():
+        names = [dataset.name for dataset in (read.options, read.underlyings) if dataset is not None]
+        made_from = [part for name in names for part in (name, files[name, session])]
+        mark = TRADED + digest(TRADED_VALUATION, *made_from, told.get(session, "no curve"))
+        marks[symbol, session] = {regular_hours(session).closes_at: mark}
+    return marks
+
+
+def _valued(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.DataFrame) -> pl.DataFrame:
+    """`VALUED` and empty ranks: the last bar of every contract on the symbols of `inputs` that traded in `session`."""
+    valued = [pl.DataFrame(schema=_VALUED)]
+    for read in sorted(set(inputs.values()), key=str):
+        tickers = [ticker_of(symbol) for symbol, each in inputs.items() if each == read]
+        spots = pl.DataFrame(schema=BAR_SCHEMA)
+        if read.underlyings is not None:
+            spots = lake.read(read.underlyings, session, session, tickers=tickers)
+        options = _beside_a_last_bar(_option_bars(lake, read.options, session, tickers))
+        # One by one: without a curve an index lends its rates, and rows must not depend on which symbols are asked for.
+        valued += [
+            value_aggregates(bars, spots, curve, read.price_source)
+            for bars in options.partition_by("underlying", maintain_order=True)
+        ]
+    is_last = pl.col("timestamp") == pl.col("timestamp").max().over("contract_ticker")
+    unranked = {name: pl.lit(None, pl.Float64) for name in ("iv_rank", "iv_percentile")}
+    return pl.concat(valued).filter(is_last).with_columns(**unranked)
+
+
+def _option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: Sequence[str]) -> pl.DataFrame:
+    """Bars of options on `tickers`, with `underlying`; minutes only while the contract's market is open.
+
+    `volume` is what the contract has traded since the open. A market's file has two million rows: only the stretches of
+    it that begin with a root of `tickers` are read.
+    """
+    stretches = [(pl.lit(f"O:{root}0"), pl.lit(f"O:{root}:")) for ticker in tickers for root in roots_of(ticker)]
+    name = pl.col("ticker")
+    is_wanted = pl.any_horizontal(name.is_between(*stretch, closed="left") for stretch in stretches)
+    bars = lake.read(dataset, session, session, where=is_wanted).with_columns(root=name.str.slice(2).str.head(-15))
+    roots = bars["root"].unique().to_list()
+    products = [product_of_root(root) for root in roots]
+    late = [product.closes > _FOUR for product in products]
+    known = pl.DataFrame(
+        {"root": roots, "underlying": [product.underlying for product in products], "is_late": late},
+        schema={"root": pl.String, "underlying": pl.String, "is_late": pl.Boolean},
+    )
+    bars = bars.join(known, on="root").filter(pl.col("underlying").is_in(tickers))
+    if dataset.interval is Interval.MINUTE:
+        hours = regular_hours(session)
+        closes = hours.closes_at_ns + pl.when("is_late").then(_QUARTER_HOUR_NS).otherwise(0)
+        bars = bars.filter(pl.col("window_start") >= hours.opens_at_ns, pl.col("window_start") < closes)
+    return bars.sort("ticker", "window_start").with_columns(pl.col("volume").cum_sum().over("ticker"))
+
+
+def _beside_a_last_bar(bars: pl.DataFrame) -> pl.DataFrame:
+    """`bars` of those minutes, by underlying, in which one of its contracts traded for the last time."""
+    last = bars.group_by("ticker").agg(pl.col("underlying").first(), pl.col("window_start").max())
+    return bars.join(last, on=["underlying", "window_start"], how="semi").sort("underlying", "window_start", "ticker")
