@@ -1,13 +1,14 @@
 """Dagster's storage of one HD_HOME: pooled, in a schema of its own, found without an address in a file."""
 
 import os
+from datetime import date
 
 import dagster as dg
 import pytest
 from sqlalchemy.pool import NullPool, QueuePool
 
 from hd_pipelines.checks.standing import no_partitions_left_failed
-from hd_pipelines.partitions import session_partitions
+from hd_pipelines.partitions import range_tags, session_partitions
 from hd_pipelines.resources.instance import EVENT_BATCH, desk_instance
 from hd_pipelines.resources.instance_storage import DeskEventLogStorage, DeskStorage
 from hd_pipelines.settings import load_settings
@@ -99,3 +100,29 @@ def test_a_failed_partition_is_found_until_it_has_succeeded(instance):
     broken.clear()
     dg.materialize([sessional], instance=instance, partition_key="2026-05-21")
     assert verdict() == (True, 0, "")
+
+
+def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(instance, module_database_url, monkeypatch):
+    @dg.asset(
+        partitions_def=session_partitions(),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[dg.AssetCheckSpec("sound", asset="ranged")],
+    )
+    def ranged() -> dg.MaterializeResult:
+        """Nothing, over a range."""
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="sound", passed=True)])
+
+    def announced():
+        job = dg.Definitions(assets=[ranged]).resolve_implicit_global_asset_job_def()
+        run = job.execute_in_process(instance=instance, tags=range_tags(date(2026, 5, 18), date(2026, 5, 22)))
+        return rows(
+            module_database_url,
+            "select asset_key, check_name, partition, execution_status, evaluation_event_storage_id is not null"
+            " from dagster.asset_check_executions where run_id = %s order by partition",
+            run.run_id,
+        )
+
+    ours = announced()
+    monkeypatch.delattr(DeskEventLogStorage, "_store_asset_check_evaluation_planned")
+    assert announced() == ours
+    assert len(ours) >= 1
