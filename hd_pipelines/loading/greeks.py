@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from hd_pipelines.loading.derivation import (
     split_withheld,
 )
 from hd_pipelines.loading.iv_past import IvPast
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
 from hd_pipelines.pricing.discounting import rates_of_sessions
 from hd_pipelines.pricing.valuation import value_chain
@@ -43,7 +45,7 @@ TABLE = "historical_greeks"
 VALUATION = 1
 """Raised when the same chain and curve would give other rows; what was valued by an older version is valued again."""
 MOST_CONTRACTS_AT_ONCE = 300_000
-"""Valued and published in one transaction: about half a gigabyte at the peak."""
+"""Valued and published in one transaction; with the portion before, less than a gigabyte at the peak."""
 
 
 def refresh_greeks(
@@ -70,11 +72,9 @@ def refresh_greeks(
     due = outdated(_marks(chains, rates.marks), stored)
     totals = Totals(up_to_date=due.up_to_date)
     past = IvPast(database)
-    for portion in portions(due.scope, _contracts(chains), MOST_CONTRACTS_AT_ONCE):
-        rows = past.ranked(_valued(lake, portion, curve, rates))
-        findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
+
+    def publish(portion: pl.DataFrame, rows: pl.DataFrame, findings: Sequence[Finding]) -> None:
         accepted, scope, withheld = split_withheld(rows, portion, findings)
-        pairs = set(scope.select("symbol", "session").iter_rows())
         for part in _parts(scope, due.whole):
             covered = part.frame if isinstance(part, Scope) else part
             publish_greeks(
@@ -87,9 +87,21 @@ def refresh_greeks(
                 run_id=run_id,
             )
         totals.rows += accepted.height
-        totals.published += len(pairs)
+        totals.published += scope.select("symbol", "session").n_unique()
         totals.withheld += withheld
         totals.findings += findings
+
+    # One portion is published while the next is valued; in order, one at a time.
+    with ThreadPoolExecutor(1) as publisher:
+        before: Future[None] | None = None
+        for portion in portions(due.scope, _contracts(chains), MOST_CONTRACTS_AT_ONCE):
+            rows = past.ranked(_valued(lake, portion, curve, rates))
+            findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
+            if before is not None:
+                before.result()
+            before = publisher.submit(publish, portion, rows, findings)
+        if before is not None:
+            before.result()
     return totals.report(time.perf_counter() - began)
 
 
