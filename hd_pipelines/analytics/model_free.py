@@ -187,8 +187,8 @@ def _is_standard(root: str) -> bool:
     return product_of_root(root).is_standard
 
 
-def _quotes(chain: pl.DataFrame, wanted: list[tuple[str, datetime, Term]]) -> dict[tuple[object, ...], pl.DataFrame]:
-    """Quotes of the wanted terms by strike: `strike`, `call_bid`, `call_ask`, `put_bid`, `put_ask`, ascending."""
+def _quotes(chain: pl.DataFrame, wanted: list[tuple[str, datetime, Term]]) -> dict[tuple[object, ...], StripQuotes]:
+    """Quotes of the wanted terms, strikes ascending."""
     keys = pl.DataFrame(
         [(underlying, at, term.root, term.expiration) for underlying, at, term in wanted],
         schema={name: chain.schema[name] for name in _TERM},
@@ -199,16 +199,22 @@ def _quotes(chain: pl.DataFrame, wanted: list[tuple[str, datetime, Term]]) -> di
     is_call = pl.col("option_type") == OptionType.CALL.value
     calls = rows.filter(is_call).select(*_TERM, "strike", call_bid="bid", call_ask="ask")
     puts = rows.filter(~is_call).select(*_TERM, "strike", put_bid="bid", put_ask="ask")
-    pairs = calls.join(puts, on=[*_TERM, "strike"], how="full", coalesce=True).sort("strike")
-    return dict(pairs.partition_by(_TERM, as_dict=True, include_key=False))
+    pairs = calls.join(puts, on=[*_TERM, "strike"], how="full", coalesce=True).sort(*_TERM, "strike")
+    # Slices of whole columns: thousands of small frames would cost more than all that is computed from them.
+    columns = [pairs[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in StripQuotes._fields]
+    quotes: dict[tuple[object, ...], StripQuotes] = {}
+    start = 0
+    for *key, count in pairs.group_by(_TERM, maintain_order=True).len().iter_rows():
+        quotes[tuple(key)] = StripQuotes(*(column[start : start + count] for column in columns))
+        start += count
+    return quotes
 
 
-def _strip(quotes: pl.DataFrame | None, term: Term, curve: Curve) -> Strip | StripReason | ModelFreeReason:
+def _strip(quotes: StripQuotes | None, term: Term, curve: Curve) -> Strip | StripReason | ModelFreeReason:
     if quotes is None:
         return StripReason.NO_PAIR
-    sides = (quotes[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in StripQuotes._fields)
     rate = float(interpolate_rates(curve, np.array([term.years]))[0])
-    strip = strip_variance(StripQuotes(*sides), term.years, rate)
+    strip = strip_variance(quotes, term.years, rate)
     if isinstance(strip, Strip) and strip.tail > LARGEST_TAIL:
         return ModelFreeReason.STRIP_CUT_SHORT
     return strip

@@ -6,6 +6,7 @@ Belongs here: the order of things and what a person sees of them.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,10 +93,16 @@ def _vendor(
     if settings.has_vendor_credentials and replay is None:
         yield
         return
+    # Other processes write the files; this one loads what the jobs need meanwhile, which takes some seconds.
+    threading.Thread(target=_load_definitions, daemon=True).start()
     with steps.step("Sandbox: vendor files and option chains") as step:
         step.note = fill(settings, replay, window, step.advance, history=history).note
     with serving(settings, replay, window[-1]):
         yield
+
+
+def _load_definitions() -> None:
+    import hd_pipelines.definitions  # noqa: F401
 
 
 def _is_known(desk: Desk, history: Sequence[date]) -> bool:

@@ -36,7 +36,7 @@ from hd_pipelines.warehouse.option_rows import publish_rows
 TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 SUMMATION = 1
 """Raised when the same valued chains would give other rows."""
-MOST_CONTRACTS_AT_ONCE = 500_000
+MOST_CONTRACTS_AT_ONCE = 1_000_000
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
     *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
