@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -66,8 +67,7 @@ def quotes_of(strikes, call, put, half_spread=0.05):
 
 
 def black(forward, strike, years, sigma):
-    from scipy.special import ndtr
-
+    ndtr = np.vectorize(NormalDist().cdf)
     deviation = sigma * np.sqrt(years)
     d1 = np.log(forward / strike) / deviation + deviation / 2
     call = forward * ndtr(d1) - strike * ndtr(d1 - deviation)
