@@ -80,7 +80,9 @@ def published_state(connection: Connection) -> str:
 def relations_in_marts(connection: Connection) -> int:
     """Tables, views and indexes that dbt has built: fewer than before if somebody dropped one."""
     return int(
-        connection.execute(text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")).scalar_one()
+        connection.execute(
+            text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")
+        ).scalar_one()
     )
 
 
