@@ -4,7 +4,8 @@ Arrays and frames in, arrays and frames out; no clock, no network, no database. 
 """
 
 from hd_pipelines.pricing.black import Greeks, greeks
+from hd_pipelines.pricing.forwards import ImpliedForward, implied_forward
 from hd_pipelines.pricing.implied import implied_volatility
 from hd_pipelines.pricing.reasons import Reason
 
-__all__ = ["Greeks", "Reason", "greeks", "implied_volatility"]
+__all__ = ["Greeks", "ImpliedForward", "Reason", "greeks", "implied_forward", "implied_volatility"]
