@@ -209,3 +209,118 @@ class MarketRegime(StrEnum):
     BREAKDOWN = "BREAKDOWN"
     CAPITULATION = "CAPITULATION"
     EUPHORIA = "EUPHORIA"
+
+
+class RegimeFamily(StrEnum):
+    """What a regime means to a detector; `family_of` is the only mapping."""
+
+    TRENDING_UP = "TRENDING_UP"
+    TRENDING_DOWN = "TRENDING_DOWN"
+    RANGING = "RANGING"
+    CHOPPY = "CHOPPY"
+    VOLATILE = "VOLATILE"
+
+
+REGIME_FAMILIES: dict[MarketRegime, RegimeFamily] = {
+    MarketRegime.STRONG_UPTREND: RegimeFamily.TRENDING_UP,
+    MarketRegime.WEAK_UPTREND: RegimeFamily.TRENDING_UP,
+    MarketRegime.BREAKOUT: RegimeFamily.TRENDING_UP,
+    MarketRegime.CHOPPY_BULLISH: RegimeFamily.CHOPPY,
+    MarketRegime.RANGE_BOUND: RegimeFamily.RANGING,
+    MarketRegime.CHOPPY_BEARISH: RegimeFamily.CHOPPY,
+    MarketRegime.WEAK_DOWNTREND: RegimeFamily.TRENDING_DOWN,
+    MarketRegime.STRONG_DOWNTREND: RegimeFamily.TRENDING_DOWN,
+    MarketRegime.BREAKDOWN: RegimeFamily.TRENDING_DOWN,
+    MarketRegime.CAPITULATION: RegimeFamily.VOLATILE,
+    MarketRegime.EUPHORIA: RegimeFamily.VOLATILE,
+}
+"""Every regime has one family; a test holds it total."""
+
+
+class Direction(StrEnum):
+    """Which way a trade bets."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1."""
+        return 1 if self is Direction.LONG else -1
+
+
+class AssetClass(StrEnum):
+    """What kind of underlying a symbol is; detectors and thresholds differ by it."""
+
+    INDEX = "INDEX"
+    EQUITY_ETF = "EQUITY_ETF"
+    STOCK = "STOCK"
+
+
+class TradingStyle(StrEnum):
+    """How long a trade is meant to be held."""
+
+    SCALP = "scalp"
+    DAY_TRADE = "day_trade"
+    SWING = "swing"
+
+
+class Strategy(StrEnum):
+    """What a detector looks for; regimes and VIX levels allow or forbid whole strategies."""
+
+    BREAKOUT = "breakout"
+    MEAN_REVERSION = "mean_reversion"
+    TREND_CONTINUATION = "trend_continuation"
+    GAMMA_SQUEEZE = "gamma_squeeze"
+    POWER_HOUR_REVERSAL = "power_hour_reversal"
+    INDEX_MEAN_REVERSION = "index_mean_reversion"
+    OPENING_DRIVE = "opening_drive"
+    GAMMA_FLIP = "gamma_flip"
+    EOD_PIN = "eod_pin"
+
+
+class ContextEngine(StrEnum):
+    """The five engines, in the order in which they are applied to a score."""
+
+    IV_PERCENTILE = "iv_percentile"
+    GAMMA_EXPOSURE = "gamma_exposure"
+    MTF_ALIGNMENT = "mtf_alignment"
+    FLOW = "flow"
+    REGIME = "regime"
+
+
+class ContextStatus(StrEnum):
+    """Whether an engine could speak: old context fades towards neutral, missing context is neutral."""
+
+    FRESH = "FRESH"
+    FADING = "FADING"
+    MISSING = "MISSING"
+
+
+class SignalStatus(StrEnum):
+    """Where a signal is in its life."""
+
+    ACTIVE = "ACTIVE"
+    FILLED = "FILLED"
+    EXPIRED = "EXPIRED"
+    DISMISSED = "DISMISSED"
+    STOPPED = "STOPPED"
+    TARGET_HIT = "TARGET_HIT"
+
+
+class ExitReason(StrEnum):
+    """What ended a signal."""
+
+    STOP = "STOP"
+    TARGET_1 = "T1"
+    TARGET_2 = "T2"
+    TARGET_3 = "T3"
+    MANUAL = "MANUAL"
+    EXPIRED = "EXPIRED"
+
+
+class Resolution(StrEnum):
+    """What a signal was seen on: minutes, or one look at the close of a session that has no minutes."""
+
+    MINUTE = "minute"
+    DAY = "day"

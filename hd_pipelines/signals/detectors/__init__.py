@@ -1,0 +1,1 @@
+"""The seventeen detectors: conditions, factors and weights as data, one small file per family, one registry."""
