@@ -81,6 +81,7 @@ LAST_STATEMENTS = {
     "0008": "GRANT SELECT ON derivation_manifest",
     "0009": "GRANT EXECUTE ON FUNCTION cleanup_all_historical_data",
     "0010": "ALTER TABLE market_regime_history",
+    "0011": "GRANT SELECT ON alert_channels",
 }
 
 
