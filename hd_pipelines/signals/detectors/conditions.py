@@ -1,0 +1,169 @@
+"""Conditions of detectors as data: comparisons of features, and what missing features mean to them.
+
+Belongs here: comparisons, conditions that must hold, vetoes that must not, and their parameters by name. Which detector
+has which is in its own module.
+
+A condition needs to be known: where a feature is missing it does not hold. A veto needs to be known too: where a feature
+is missing it does not forbid, and the frame's labels tell what was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hd_pipelines.signals.catalogue import code_of, word_of
+from hd_pipelines.signals.frame import Floats
+
+Booleans: TypeAlias = NDArray[np.bool_]
+View: TypeAlias = Mapping[str, Floats]
+"""Features as the detector's direction sees them: `FeatureFrame.seen_by`."""
+Parameters: TypeAlias = Mapping[str, float]
+"""Numbers by name, such as `rvol.at_least`: what an optimizer varies."""
+
+
+class Comparison(StrEnum):
+    """How a feature meets its threshold."""
+
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    ABOVE = "above"
+    BELOW = "below"
+
+
+_COMPARE = {
+    Comparison.AT_LEAST: np.greater_equal,
+    Comparison.AT_MOST: np.less_equal,
+    Comparison.ABOVE: np.greater,
+    Comparison.BELOW: np.less,
+}
+_SIGNS = {Comparison.AT_LEAST: "≥", Comparison.AT_MOST: "≤", Comparison.ABOVE: ">", Comparison.BELOW: "<"}
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison of one feature with one number."""
+
+    __test__ = False  # not a test of pytest's
+    feature: str
+    comparison: Comparison
+    threshold: float
+
+    @property
+    def key(self) -> str:
+        """Name of its parameter."""
+        return f"{self.feature}.{self.comparison}"
+
+    def holds(self, view: View) -> Booleans:
+        """Shape (n,); False where the feature is missing."""
+        return np.asarray(_COMPARE[self.comparison](view[self.feature], self.threshold), dtype=np.bool_)
+
+    def __str__(self) -> str:
+        return f"{self.feature} {_SIGNS[self.comparison]} {self.threshold:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class IsWord:
+    """Whether a feature of words is one of some, or (`negated`) is known and none of them. It has no parameter."""
+
+    feature: str
+    words: tuple[str, ...]
+    negated: bool = False
+
+    def holds(self, view: View) -> Booleans:
+        """Shape (n,); False where the feature is missing."""
+        values = view[self.feature]
+        is_one = np.isin(values, [code_of(self.feature, word) for word in self.words])
+        return ~is_one & ~np.isnan(values) if self.negated else is_one
+
+    def __str__(self) -> str:
+        return f"{self.feature} {'not ' if self.negated else ''}in {', '.join(self.words)}"
+
+
+Comparisons: TypeAlias = tuple["Test | IsWord", ...]
+
+
+def at_least(feature: str, threshold: float) -> Test:
+    """Feature ≥ threshold."""
+    return Test(feature, Comparison.AT_LEAST, threshold)
+
+
+def at_most(feature: str, threshold: float) -> Test:
+    """Feature ≤ threshold."""
+    return Test(feature, Comparison.AT_MOST, threshold)
+
+
+def above(feature: str, threshold: float) -> Test:
+    """Feature > threshold."""
+    return Test(feature, Comparison.ABOVE, threshold)
+
+
+def below(feature: str, threshold: float) -> Test:
+    """Feature < threshold."""
+    return Test(feature, Comparison.BELOW, threshold)
+
+
+def all_hold(tests: Comparisons, view: View) -> Booleans:
+    """Shape (n,): where every test holds. Raises `ValueError` without a test."""
+    if not tests:
+        raise ValueError("a condition without tests holds nowhere and everywhere; give at least one")
+    held = tests[0].holds(view)
+    for test in tests[1:]:
+        held = held & test.holds(view)
+    return held
+
+
+def varied(tests: Comparisons, prefix: str, changes: Parameters) -> Comparisons:
+    """The same tests with the thresholds that `changes` has for them."""
+    return tuple(
+        replace(test, threshold=changes.get(f"{prefix}.{test.key}", test.threshold)) if isinstance(test, Test) else test
+        for test in tests
+    )
+
+
+def parameters_of(tests: Comparisons, prefix: str) -> dict[str, float]:
+    """Thresholds by name."""
+    return {f"{prefix}.{test.key}": test.threshold for test in tests if isinstance(test, Test)}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All of `tests` must hold, and be known to."""
+
+    name: str
+    tests: Comparisons
+
+    def passes(self, view: View) -> Booleans:
+        """Shape (n,)."""
+        return all_hold(self.tests, view)
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """Forbids where all of `tests` are known to hold."""
+
+    name: str
+    tests: Comparisons
+
+    def passes(self, view: View) -> Booleans:
+        """Shape (n,)."""
+        return ~all_hold(self.tests, view)
+
+
+def seen(tests: Comparisons, view: View, row: int) -> list[dict[str, object]]:
+    """What each test saw at a row, for explanations: feature, value (or word, or None), and the test as text."""
+    told: list[dict[str, object]] = []
+    for test in tests:
+        value = float(view[test.feature][row])
+        shown: object = word_of(test.feature, value) if isinstance(test, IsWord) else _number(value)
+        told.append({"feature": test.feature, "value": shown, "test": str(test)})
+    return told
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)

@@ -1,0 +1,200 @@
+"""A detector: what must hold for it to fire, what makes it good, and how both are evaluated over a frame.
+
+Belongs here: the shape of a detector and its three questions (where does it fire, how many points, why). The seventeen
+themselves are one module per family; `registry` lists them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from hd_pipelines.market.vocabulary import AssetClass, Direction, Strategy
+from hd_pipelines.signals.detectors.conditions import (
+    Booleans,
+    Condition,
+    Parameters,
+    Veto,
+    parameters_of,
+    seen,
+    varied,
+)
+from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.frame import FeatureFrame, Floats
+
+EQUITIES = frozenset({AssetClass.STOCK, AssetClass.EQUITY_ETF})
+INDICES = frozenset({AssetClass.INDEX})
+
+
+class UnknownParameterError(ValueError):
+    """A change names a parameter that the detector does not have."""
+
+
+@dataclass(frozen=True)
+class ContractLimits:
+    """Which option suits a detector's signal: bounds of |delta| and days to expiry; least volume and open interest."""
+
+    delta: tuple[float, float]
+    days_to_expiry: tuple[int, int]
+    min_volume: int
+    min_open_interest: int
+    max_spread_pct: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Base scores of some rows, shape (n,). total: 0 to 100, NaN if no factor is known. coverage: known weight, 0 to 1."""
+
+    total: Floats
+    coverage: Floats
+    by_factor: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One named pattern. Conditions and factors are written from the buyer's side; `direction` turns the frame.
+
+    directions: one for each of a symmetrical pair; both for a pattern whose direction the row decides.
+    version: raised when the meaning changes; numbers have their own digest, `parameter_version`.
+    """
+
+    name: str
+    strategy: Strategy
+    directions: tuple[Direction, ...]
+    asset_classes: frozenset[AssetClass]
+    conditions: tuple[Condition | Veto, ...]
+    factors: tuple[Factor, ...]
+    contract: ContractLimits
+    needs_chain: bool = False
+    version: int = 1
+
+    def fires(self, frame: FeatureFrame, direction: Direction) -> Booleans:
+        """Shape (n,): where every condition holds. Nowhere for a symbol of another asset class."""
+        if frame.asset_class not in self.asset_classes or direction not in self.directions:
+            return np.zeros(len(frame), np.bool_)
+        view = frame.seen_by(direction)
+        fired = np.ones(len(frame), np.bool_)
+        for condition in self.conditions:
+            fired &= condition.passes(view)
+            if not fired.any():
+                break
+        return fired
+
+    def scores(self, frame: FeatureFrame, direction: Direction) -> Scores:
+        """Weighted mean of the factors that are known, for every row of `frame`: give it the rows that fired."""
+        view = frame.seen_by(direction)
+        by_factor = {factor.name: factor.points(view) for factor in self.factors}
+        weights = np.array([factor.weight for factor in self.factors])
+        points = np.vstack(list(by_factor.values()))
+        known = ~np.isnan(points)
+        weight_known = weights @ known
+        with np.errstate(invalid="ignore", divide="ignore"):
+            total = weights @ np.where(known, points, 0.0) / weight_known
+        return Scores(total, weight_known / weights.sum(), by_factor)
+
+    def explain(self, frame: FeatureFrame, row: int, direction: Direction) -> dict[str, object]:
+        """Every condition and factor of one row as JSON-ready values."""
+        one = frame.rows(slice(row, row + 1))
+        view = one.seen_by(direction)
+        scores = self.scores(one, direction)
+        return {
+            "conditions": [
+                {
+                    "name": condition.name,
+                    "kind": "veto" if isinstance(condition, Veto) else "condition",
+                    "passes": bool(condition.passes(view)[0]),
+                    "seen": seen(condition.tests, view, 0),
+                }
+                for condition in self.conditions
+            ],
+            "factors": [
+                {
+                    "name": factor.name,
+                    "weight": factor.weight,
+                    "points": _number(scores.by_factor[factor.name][0]),
+                    "seen": {feature: _number(view[feature][0]) for feature in factor.curve.features},
+                }
+                for factor in self.factors
+            ],
+            "coverage": _number(scores.coverage[0]),
+        }
+
+    def parameters(self) -> dict[str, float]:
+        """Every number that can be varied, by name: `condition.<name>.<feature>.<comparison>`, `factor.<name>. …`."""
+        numbers: dict[str, float] = {}
+        for condition in self.conditions:
+            numbers |= parameters_of(condition.tests, f"condition.{condition.name}")
+        for factor in self.factors:
+            numbers |= factor.parameters()
+        return numbers
+
+    def varied(self, changes: Parameters) -> Detector:
+        """The detector with other numbers. Raises `UnknownParameterError` for a name that it does not have."""
+        unknown = sorted(changes.keys() - self.parameters().keys())
+        if unknown:
+            raise UnknownParameterError(
+                f"{self.name} has no parameter {unknown[0]!r}; `hd detectors {self.name}` lists those that it has"
+            )
+        return replace(
+            self,
+            conditions=tuple(
+                replace(c, tests=varied(c.tests, f"condition.{c.name}", changes)) for c in self.conditions
+            ),
+            factors=tuple(factor.varied(changes) for factor in self.factors),
+        )
+
+    @cached_property
+    def parameter_version(self) -> str:
+        """12 hex digits that change when any number does."""
+        text = json.dumps(self.parameters(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def pair(
+    name: str,
+    strategy: Strategy,
+    *,
+    asset_classes: frozenset[AssetClass],
+    conditions: tuple[Condition | Veto, ...],
+    factors: tuple[Factor, ...],
+    contract: ContractLimits,
+    suffixes: tuple[str, str] = ("bullish", "bearish"),
+    needs_chain: bool = False,
+    version: int = 1,
+    short_changes: Parameters | None = None,
+    short_without: Iterable[str] = (),
+) -> tuple[Detector, Detector]:
+    """A symmetrical pair from one description: `<name>_<suffix>` for buyers and sellers.
+
+    short_changes: numbers that the sellers' side has otherwise. short_without: names of conditions and factors that it
+    does not have. Both are differences of the published rules, not of the market; each family says which.
+    """
+    long = Detector(
+        f"{name}_{suffixes[0]}",
+        strategy,
+        (Direction.LONG,),
+        asset_classes,
+        conditions,
+        factors,
+        contract,
+        needs_chain,
+        version,
+    )
+    left_out = frozenset(short_without)
+    short = replace(
+        long,
+        name=f"{name}_{suffixes[1]}",
+        directions=(Direction.SHORT,),
+        conditions=tuple(c for c in conditions if c.name not in left_out),
+        factors=tuple(f for f in factors if f.name not in left_out),
+    )
+    return long, short.varied(short_changes or {})
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
