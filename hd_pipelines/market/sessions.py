@@ -1,6 +1,7 @@
 """Exchange sessions and their regular hours.
 
-Belongs here: which days trade, when they open and close, which week they belong to. The authority is the XNYS calendar
+Belongs here: which days trade, when they open and close, which week they belong to, how much trading time lies between
+two instants. The authority is the XNYS calendar
 of `exchange_calendars` (holidays, early closes, ad-hoc closures), of which `xnys_closures` is a tested snapshot; times
 are UTC. A naive clock never enters.
 """
@@ -11,7 +12,11 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hd_pipelines.market.xnys_closures import CLOSED_WEEKDAYS, EARLY_CLOSES_13_00, FIRST_SESSION, LAST_SESSION
 
@@ -127,3 +132,69 @@ def midnight_ns(session: date, zone: ZoneInfo = NEW_YORK) -> int:
     """Midnight of `session` in `zone` as integer nanoseconds since the epoch: the vendor's day-bar stamp."""
     midnight = datetime(session.year, session.month, session.day, tzinfo=zone).astimezone(UTC)
     return int(midnight.timestamp()) * 1_000_000_000
+
+
+def trading_minutes_between(earlier_ns: int, later_ns: int) -> float:
+    """Minutes of regular hours from one instant (ns UTC) to another: a night or a weekend is 0; negative if turned round.
+
+    Raises `ValueError` outside the calendar, where age could only be guessed.
+    """
+    return (_trading_time_at(later_ns) - _trading_time_at(earlier_ns)) / NANOSECONDS_PER_MINUTE
+
+
+def trading_time_ns(instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Regular hours since the calendar's first open, ns, for each instant (ns UTC); shape kept. It stands still at night.
+
+    Raises `ValueError` outside the calendar.
+    """
+    if instants_ns.size == 0:
+        return np.zeros(instants_ns.shape, np.int64)
+    clock = _trading_clock()
+    _refuse_unknown(clock, int(instants_ns.min()))
+    _refuse_unknown(clock, int(instants_ns.max()))
+    session = np.searchsorted(clock.opens_array, instants_ns, side="right") - 1
+    elapsed: NDArray[np.int64] = (
+        clock.before_array[session] + np.minimum(instants_ns, clock.closes_array[session]) - clock.opens_array[session]
+    )
+    return elapsed
+
+
+def instant_trading_minutes_ago(instant_ns: int, minutes: float) -> int:
+    """The last instant (ns UTC) from which `minutes` of regular hours lead to `instant_ns`. Never before the first open."""
+    clock = _trading_clock()
+    elapsed = max(_trading_time_at(instant_ns) - round(minutes * NANOSECONDS_PER_MINUTE), 0)
+    session = bisect_right(clock.before, elapsed) - 1
+    return clock.opens[session] + elapsed - clock.before[session]
+
+
+class _TradingClock(NamedTuple):
+    """Opens and closes of all sessions, and the regular hours before each, ns; as lists for one instant, and arrays."""
+
+    opens: list[int]
+    closes: list[int]
+    before: list[int]
+    opens_array: NDArray[np.int64]
+    closes_array: NDArray[np.int64]
+    before_array: NDArray[np.int64]
+
+
+@cache
+def _trading_clock() -> _TradingClock:
+    hours = [regular_hours(session) for session in _all_sessions()]
+    opens = np.array([each.opens_at_ns for each in hours], np.int64)
+    closes = np.array([each.closes_at_ns for each in hours], np.int64)
+    before = np.concatenate(([0], np.cumsum(closes - opens)[:-1]))
+    return _TradingClock(opens.tolist(), closes.tolist(), before.tolist(), opens, closes, before)
+
+
+def _trading_time_at(instant_ns: int) -> int:
+    clock = _trading_clock()
+    _refuse_unknown(clock, instant_ns)
+    session = bisect_right(clock.opens, instant_ns) - 1
+    return clock.before[session] + min(instant_ns, clock.closes[session]) - clock.opens[session]
+
+
+def _refuse_unknown(clock: _TradingClock, instant_ns: int) -> None:
+    if not clock.opens[0] <= instant_ns <= clock.closes[-1]:
+        known = f"between the open of {FIRST_SESSION} and the close of {LAST_SESSION}"
+        raise ValueError(f"{instant_ns} ns is not {known}; for later instants update the calendar snapshot")

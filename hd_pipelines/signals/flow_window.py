@@ -1,0 +1,259 @@
+"""What the option prints of a window say: how much was traded, by whom it looks, and which way it leans.
+
+Belongs here: counting prints over the last trading hours, for one instant (`summarize`) and for all rows of a frame at
+once (`flow_columns`). What a signal should make of it is in `engines.flow`. Limits: product facts §3.5 and §6.
+
+A print says which way it leans only if its side is known (definition 5.8): one of unknown side counts as volume and
+premium and never as a direction. A bought call and a sold put are bullish, a bought put and a sold call bearish.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, instant_trading_minutes_ago, trading_time_ns
+from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.tape import Prints
+
+WINDOW_HOURS = 4.0
+"""Trading hours; the predecessor's were clock hours, so that its Monday mornings saw no flow."""
+FEWEST_PRINTS = 10
+LEAST_PREMIUM_USD = 50_000.0
+BULLISH_ABOVE, BEARISH_BELOW = 60.0, 40.0
+"""Buy pressure."""
+SCORE_PER_SWEEP, SCORE_OF_SWEEPS = 15.0, 40.0
+SCORE_PER_BLOCK, SCORE_OF_BLOCKS = 10.0, 30.0
+SCORE_PER_LARGE, SCORE_OF_LARGE = 3.0, 20.0
+SCORE_OF_ANY = 10.0
+MEAN_PREMIUM_POINTS = ((100_000.0, 30.0), (50_000.0, 15.0), (10_000.0, 5.0))
+"""Points of the institutional score for a mean premium above that many dollars."""
+MOST_FOR_LARGE, MOST_FOR_SWEEPS, MOST_FOR_BLOCKS = 40.0, 20.0, 10.0
+_HOUR_NS = 60 * NANOSECONDS_PER_MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSummary:
+    """Prints of one symbol in one window. Premium in dollars, sizes in contracts; a ratio is NaN where it has no answer.
+
+    calls, puts: contracts. bullish, bearish: contracts of prints whose side is known. bought_premium: of prints that
+    were bought, calls or puts. sweeps, blocks, large: prints.
+    """
+
+    prints: int
+    premium: float
+    calls: float
+    puts: float
+    call_premium: float
+    put_premium: float
+    bullish: float
+    bearish: float
+    bullish_premium: float
+    bearish_premium: float
+    bought_premium: float
+    sweeps: int
+    blocks: int
+    large: int
+    is_rising: bool
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the window has the 10 prints and $50,000 below which it says nothing."""
+        return self.prints >= FEWEST_PRINTS and self.premium >= LEAST_PREMIUM_USD
+
+    @property
+    def put_call_by_volume(self) -> float:
+        """Puts over calls, contracts; NaN if either has not traded."""
+        return _ratio(self.puts, self.calls)
+
+    @property
+    def put_call_by_premium(self) -> float:
+        """Puts over calls, premium; NaN if either has not traded."""
+        return _ratio(self.put_premium, self.call_premium)
+
+    @property
+    def bearish_bullish_by_volume(self) -> float:
+        """The put/call ratio of what was meant: a sold put counts as a call. NaN if one side has not traded."""
+        return _ratio(self.bearish, self.bullish)
+
+    @property
+    def bearish_bullish_by_premium(self) -> float:
+        """The same of premium."""
+        return _ratio(self.bearish_premium, self.bullish_premium)
+
+    @property
+    def known_premium(self) -> float:
+        """Premium of prints that lean one way."""
+        return self.bullish_premium + self.bearish_premium
+
+    @property
+    def known_pct(self) -> float:
+        """Share of the premium that leans one way, 0-100; NaN without premium."""
+        return 100.0 * self.known_premium / self.premium if self.premium else math.nan
+
+    @property
+    def buy_pressure(self) -> float:
+        """Share of that premium that speaks for a rise, 0-100; NaN if no side is known."""
+        return 100.0 * self.bullish_premium / self.known_premium if self.known_premium else math.nan
+
+    @property
+    def bought_pct(self) -> float:
+        """Share of that premium that was bought, calls or puts, 0-100; NaN if no side is known."""
+        return 100.0 * self.bought_premium / self.known_premium if self.known_premium else math.nan
+
+    @property
+    def bias(self) -> float:
+        """1 bullish, -1 bearish, 0 neither; NaN if no side is known."""
+        if math.isnan(self.buy_pressure):
+            return math.nan
+        return float(self.buy_pressure > BULLISH_ABOVE) - float(self.buy_pressure < BEARISH_BELOW)
+
+    @property
+    def score(self) -> float:
+        """How much the window says, 10-100; 0 without a print."""
+        if not self.prints:
+            return 0.0
+        return (
+            min(SCORE_PER_SWEEP * self.sweeps, SCORE_OF_SWEEPS)
+            + min(SCORE_PER_BLOCK * self.blocks, SCORE_OF_BLOCKS)
+            + min(SCORE_PER_LARGE * self.large, SCORE_OF_LARGE)
+            + SCORE_OF_ANY
+        )
+
+    @property
+    def mean_premium(self) -> float:
+        """Dollars per print; NaN without a print."""
+        return self.premium / self.prints if self.prints else math.nan
+
+    @property
+    def sweep_pct(self) -> float:
+        """Sweeps among the prints, 0-100; NaN without a print."""
+        return self._of_prints(self.sweeps)
+
+    @property
+    def block_pct(self) -> float:
+        """Blocks among the prints."""
+        return self._of_prints(self.blocks)
+
+    @property
+    def large_pct(self) -> float:
+        """Large prints among the prints."""
+        return self._of_prints(self.large)
+
+    @property
+    def institutional_score(self) -> float:
+        """How much the prints look like institutions, 0-100; NaN without a print."""
+        if not self.prints:
+            return math.nan
+        of_size = next((points for above, points in MEAN_PREMIUM_POINTS if self.mean_premium > above), 0.0)
+        return (
+            min(MOST_FOR_LARGE, self.large_pct)
+            + of_size
+            + min(MOST_FOR_SWEEPS, self.sweep_pct)
+            + min(MOST_FOR_BLOCKS, self.block_pct)
+        )
+
+    @property
+    def aggressiveness(self) -> float:
+        """Mean of the share of sweeps and of bought premium, 0-100; NaN if no side is known."""
+        return (self.sweep_pct + self.bought_pct) / 2.0
+
+    def _of_prints(self, count: int) -> float:
+        return 100.0 * count / self.prints if self.prints else math.nan
+
+
+def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WINDOW_HOURS) -> FlowSummary | None:
+    """The prints of the last `trading_hours` up to and including `as_of_ns`.
+
+    None when no print was ever recorded; a summary of zero prints when none fell into the window. Premium that is NaN
+    counts as none.
+    """
+    if prints is None:
+        return None
+    hour, two_hours = (_position(prints, as_of_ns, minutes) for minutes in (60.0, 120.0))
+    end = int(np.searchsorted(prints.at_ns, as_of_ns, side="right"))
+    window = slice(_position(prints, as_of_ns, 60.0 * trading_hours), end)
+    premium = _cents(prints.premium[window])
+    size, sentiment = prints.size[window], prints.sentiment[window]
+    is_call = prints.is_call[window].astype(np.bool_)
+    bullish, bearish = sentiment > 0, sentiment < 0
+    return FlowSummary(
+        prints=premium.size,
+        premium=float(premium.sum()) / 100.0,
+        calls=float(size[is_call].sum()),
+        puts=float(size[~is_call].sum()),
+        call_premium=float(premium[is_call].sum()) / 100.0,
+        put_premium=float(premium[~is_call].sum()) / 100.0,
+        bullish=float(size[bullish].sum()),
+        bearish=float(size[bearish].sum()),
+        bullish_premium=float(premium[bullish].sum()) / 100.0,
+        bearish_premium=float(premium[bearish].sum()) / 100.0,
+        bought_premium=float(premium[np.where(is_call, bullish, bearish)].sum()) / 100.0,
+        sweeps=int(np.count_nonzero(prints.is_sweep[window])),
+        blocks=int(np.count_nonzero(prints.is_block[window])),
+        large=int(np.count_nonzero(prints.is_large[window])),
+        is_rising=int(_cents(prints.premium[hour:end]).sum()) > int(_cents(prints.premium[two_hours:hour]).sum()),
+    )
+
+
+def flow_columns(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
+    """The features of `catalogue` that flow makes, for each instant (ns UTC, any order); shape of `as_of_ns`.
+
+    Each value is `summarize`'s over the last four trading hours, counted from running totals. NaN where no print was
+    ever recorded or the window has too few; bias and buy pressure also where no side is known.
+    """
+    if prints is None:
+        return {name: np.full(as_of_ns.shape, np.nan) for name in _COLUMNS}
+    print_clock, clock = trading_time_ns(prints.at_ns), trading_time_ns(as_of_ns)
+    end = np.searchsorted(prints.at_ns, as_of_ns, side="right")
+    start, hour, two_hours = (
+        np.searchsorted(print_clock, np.maximum(clock - round(hours * _HOUR_NS), 0), side="right")
+        for hours in (WINDOW_HOURS, 1.0, 2.0)
+    )
+    premium = _cents(prints.premium)
+    total, bullish, bearish = (
+        _running(premium * counted) for counted in (1, prints.sentiment > 0, prints.sentiment < 0)
+    )
+    sweeps, blocks, large = (
+        (running[end] - running[start]).astype(np.float64)
+        for running in map(_running, (prints.is_sweep, prints.is_block, prints.is_large))
+    )
+    known = (bullish[end] - bullish[start]) + (bearish[end] - bearish[start])
+    pressure = 100.0 * (bullish[end] - bullish[start]) / np.where(known > 0, known, np.nan)
+    bias = np.where(np.isnan(pressure), np.nan, 1.0 * (pressure > BULLISH_ABOVE) - (pressure < BEARISH_BELOW))
+    score = (
+        np.minimum(SCORE_PER_SWEEP * sweeps, SCORE_OF_SWEEPS)
+        + np.minimum(SCORE_PER_BLOCK * blocks, SCORE_OF_BLOCKS)
+        + np.minimum(SCORE_PER_LARGE * large, SCORE_OF_LARGE)
+        + SCORE_OF_ANY
+    )
+    is_rising = (total[end] - total[hour] > total[hour] - total[two_hours]).astype(np.float64)
+    is_enough = (end - start >= FEWEST_PRINTS) & (total[end] - total[start] >= round(100 * LEAST_PREMIUM_USD))
+    answers = (bias, score, sweeps, blocks, pressure, is_rising)
+    return {name: np.where(is_enough, values, np.nan) for name, values in zip(_COLUMNS, answers, strict=True)}
+
+
+_COLUMNS = ("flow_bias", "flow_score", "flow_sweeps", "flow_blocks", "flow_buy_pressure", "flow_is_rising")
+
+
+def _position(prints: Prints, as_of_ns: int, trading_minutes: float) -> int:
+    """Of the first print less than that many trading minutes before `as_of_ns`."""
+    begins_ns = instant_trading_minutes_ago(as_of_ns, trading_minutes)
+    return int(np.searchsorted(prints.at_ns, begins_ns, side="right"))
+
+
+def _cents(premium: Floats) -> Integers:
+    """Whole cents, so that running totals are exact and both functions decide alike."""
+    return np.rint(100.0 * np.where(np.isnan(premium), 0.0, premium)).astype(np.int64)
+
+
+def _running(counted: NDArray[np.int64] | NDArray[np.bool_]) -> Integers:
+    """Totals before each print and after the last."""
+    return np.concatenate(([0], np.cumsum(counted, dtype=np.int64)))
+
+
+def _ratio(bears: float, bulls: float) -> float:
+    return bears / bulls if bears > 0 and bulls > 0 else math.nan
