@@ -1,9 +1,9 @@
 """The warehouse's tables as SQLAlchemy Core metadata: bars, manifests, findings, watchlist.
 
 Belongs here: columns, keys and checks. Tables about options and the market are in `option_tables`, `analytics_tables`
-and `regime_tables`, those of alerts in `alert_tables`; whoever imports this module has them all in `metadata`.
-Triggers, row-level security and functions are SQL in `migrations`; a test holds that metadata and migrated schema say
-the same. Leaf partitions are made by `partitions` and appear nowhere here.
+and `regime_tables`, those of signals and alerts in `signal_tables` and `alert_tables`; whoever imports this module has
+them all in `metadata`. Triggers, row-level security and functions are SQL in `migrations`; a test holds that metadata
+and migrated schema say the same. Leaf partitions are made by `partitions` and appear nowhere here.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from hd_pipelines.warehouse import (  # noqa: F401  (fill `metadata`)
     analytics_tables,
     option_tables,
     regime_tables,
+    signal_tables,
 )
 from hd_pipelines.warehouse.columns import byte_ordered_text, metadata, moment, none_negative, now, one_of
 

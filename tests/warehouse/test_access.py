@@ -27,6 +27,11 @@ TABLES = (
     "treasury_yields",
     "option_chain_snapshots",
     "derivation_manifest",
+    "alerts",
+    "alert_outbox",
+    "alert_channels",
+    "composite_signals",
+    "signal_scans",
 )
 CLEANED = ("greeks", "flow", "iv", "gamma", "regime")
 LEAF = "historical_bars_y2025m11"

@@ -82,6 +82,7 @@ LAST_STATEMENTS = {
     "0009": "GRANT EXECUTE ON FUNCTION cleanup_all_historical_data",
     "0010": "ALTER TABLE market_regime_history",
     "0011": "GRANT SELECT ON alert_channels",
+    "0012": "GRANT SELECT ON signal_scans",
 }
 
 
