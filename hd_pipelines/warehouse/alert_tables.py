@@ -45,6 +45,7 @@ alerts = Table(
     Column("occurrences", BigInteger, nullable=False),
     Column("escalations", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
+    Column("told_episode", Integer),
     Column("awaits_digest", Boolean, nullable=False),
     moment("first_seen_at", nullable=False),
     moment("opened_at", nullable=False),
@@ -59,6 +60,8 @@ alerts = Table(
     check("alerts", "alert_id", "alert_id ~ '^[0-9a-f]{32}$'"),
     check("alerts", "names", "rule <> '' AND subject <> '' AND title <> ''"),
     check("alerts", "counts", "episode >= 1 AND occurrences >= 1 AND escalations BETWEEN 0 AND 2 AND repeats >= 0"),
+    check("alerts", "told_episode", "told_episode BETWEEN 1 AND episode"),
+    check("alerts", "told_at", "(told_episode IS NULL) = (notified_at IS NULL)"),
     check("alerts", "times", "first_seen_at <= opened_at AND opened_at <= last_seen_at"),
     check("alerts", "resolved", "(state = 'resolved') = (resolved_at IS NOT NULL)"),
 )

@@ -30,6 +30,9 @@ TABLES = (
     "alerts",
     "alert_outbox",
     "alert_channels",
+    "alerts",
+    "alert_outbox",
+    "alert_channels",
     "composite_signals",
     "signal_scans",
 )

@@ -26,6 +26,7 @@ def upgrade() -> None:
             occurrences bigint NOT NULL,
             escalations integer NOT NULL,
             repeats integer NOT NULL,
+            told_episode integer,
             awaits_digest boolean NOT NULL,
             first_seen_at timestamptz NOT NULL,
             opened_at timestamptz NOT NULL,
@@ -43,6 +44,8 @@ def upgrade() -> None:
             CONSTRAINT alerts_counts CHECK (
                 episode >= 1 AND occurrences >= 1 AND escalations BETWEEN 0 AND 2 AND repeats >= 0
             ),
+            CONSTRAINT alerts_told_episode CHECK (told_episode BETWEEN 1 AND episode),
+            CONSTRAINT alerts_told_at CHECK ((told_episode IS NULL) = (notified_at IS NULL)),
             CONSTRAINT alerts_times CHECK (first_seen_at <= opened_at AND opened_at <= last_seen_at),
             CONSTRAINT alerts_resolved CHECK ((state = 'resolved') = (resolved_at IS NOT NULL))
         )
