@@ -30,9 +30,6 @@ TABLES = (
     "alerts",
     "alert_outbox",
     "alert_channels",
-    "alerts",
-    "alert_outbox",
-    "alert_channels",
     "composite_signals",
     "signal_scans",
 )
