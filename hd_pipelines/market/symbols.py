@@ -15,6 +15,9 @@ from typing import Literal
 INDEX_SYMBOLS = frozenset({"SPX", "NDX", "VIX", "RUT", "DJI", "XSP", "OEX", "VIX3M", "VIX9D", "VVIX"})
 """Indices whose plain symbol would otherwise read as a stock. A symbol may also be given as a ticker, `I:COMP`."""
 
+VOLUME_PROXIES: dict[str, str] = {"SPX": "SPY", "NDX": "QQQ", "RUT": "IWM"}
+"""The fund whose traded volume stands for an index: an index prints values, never shares. VIX has no such fund."""
+
 _OCC = re.compile(r"^O:(?P<root>[A-Z0-9.]{1,6})(?P<ymd>\d{6})(?P<right>[CP])(?P<strike>\d{8})$")
 STOCK_TICKER_PATTERN = r"^[A-Z][A-Za-z0-9.\-/]{0,15}$"
 """What the vendor's stock files contain: `A`, `BRK.B`, `BACpA` (preferred), `AACT.WS`; `NA` is a ticker."""
