@@ -40,7 +40,8 @@ class FlowSummary:
     """Prints of one symbol in one window. Premium in dollars, sizes in contracts; a ratio is NaN where it has no answer.
 
     calls, puts: contracts. bullish, bearish: contracts of prints whose side is known. bought_premium: of prints that
-    were bought, calls or puts. sweeps, blocks, large: prints.
+    were bought, calls or puts. sweeps, blocks, large: prints. is_rising: the last trading hour has more premium than the
+    one before. newest_at_ns: of the newest print, ns UTC; None without a print.
     """
 
     prints: int
@@ -58,6 +59,7 @@ class FlowSummary:
     blocks: int
     large: int
     is_rising: bool
+    newest_at_ns: int | None
 
     @property
     def is_enough(self) -> bool:
@@ -173,9 +175,9 @@ def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WI
     """
     if prints is None:
         return None
-    hour, two_hours = (_position(prints, as_of_ns, minutes) for minutes in (60.0, 120.0))
     end = int(np.searchsorted(prints.at_ns, as_of_ns, side="right"))
-    window = slice(_position(prints, as_of_ns, 60.0 * trading_hours), end)
+    start, hour, two_hours = (_position(prints, as_of_ns, minutes) for minutes in (60.0 * trading_hours, 60.0, 120.0))
+    window = slice(start, end)
     premium = _cents(prints.premium[window])
     size, sentiment = prints.size[window], prints.sentiment[window]
     is_call = prints.is_call[window].astype(np.bool_)
@@ -196,6 +198,7 @@ def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WI
         blocks=int(np.count_nonzero(prints.is_block[window])),
         large=int(np.count_nonzero(prints.is_large[window])),
         is_rising=int(_cents(prints.premium[hour:end]).sum()) > int(_cents(prints.premium[two_hours:hour]).sum()),
+        newest_at_ns=int(prints.at_ns[end - 1]) if end > start else None,
     )
 
 

@@ -1,0 +1,163 @@
+"""The flow engine: option prints that lean with a trade help it, prints that lean against it hurt it.
+
+Belongs here: multipliers, confidence and recommendation of a window of prints. Counting them is `signals.flow_window`.
+Source: product facts §3.5, with these changes: the put/call ratio is taken of what prints meant (a sold put is bullish),
+and only of prints whose side is known, since the type of an option alone is no direction; nothing that opposes a trade
+boosts it; a window in which only one side traded has no ratio, so its lean counts by the lowest step.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from hd_pipelines.market.vocabulary import ContextEngine, Direction, FlowRecommendation, FlowStrength, FlowUrgency
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.flow_window import FEWEST_PRINTS, LEAST_PREMIUM_USD, WINDOW_HOURS, FlowSummary, summarize
+from hd_pipelines.signals.tape import Prints
+
+ENGINE = ContextEngine.FLOW
+STRONGLY_BULLISH_BELOW, BULLISH_BELOW, BEARISH_ABOVE, STRONGLY_BEARISH_ABOVE = 0.5, 0.7, 1.3, 2.0
+"""Put/call ratio."""
+STEPS = ((40.0, 1.05), (60.0, 1.10), (80.0, 1.15), (100.0, 1.20))
+"""Multiplier of a lean up to that strength, if it goes with the trade."""
+ONE_SIDED_STRENGTH = 40.0
+WITH_THE_TRADE, AGAINST_IT = 1.15, 0.80
+INSTITUTIONAL = ((30.0, 0.95), (60.0, 1.05), (80.0, 1.10))
+INSTITUTIONAL_ABOVE = 1.15
+"""Multiplier of an institutional score below 30, up to 60, up to 80, and above; no boost against the trade."""
+FOLLOW_FROM, CONFIRM_FROM = 70.0, 50.0
+FADE_STRENGTH, FADE_INSTITUTIONAL = 60.0, 20.0
+URGENCIES = ((75.0, FlowUrgency.VERY_AGGRESSIVE), (60.0, FlowUrgency.AGGRESSIVE), (40.0, FlowUrgency.MODERATE))
+FEW_PRINTS, LITTLE_PREMIUM_USD, LITTLE_INSTITUTIONAL, LITTLE_KNOWN_PCT, SHORT_WINDOW_HOURS = (
+    20,
+    100_000.0,
+    30.0,
+    50.0,
+    1.0,
+)
+LESS_FOR_FEW, LESS_FOR_LITTLE, LESS_FOR_RETAIL, LESS_FOR_UNKNOWN, LESS_FOR_SHORT = 20.0, 15.0, 15.0, 15.0, 10.0
+"""Confidence lost below the values above, in their order."""
+
+
+class Lean(NamedTuple):
+    """Which way a window leans, and how strongly, 0-100. `kind` None: no side is known."""
+
+    kind: FlowStrength | None
+    strength: float
+
+    @property
+    def sign(self) -> int:
+        """1 for a rise, -1 for a fall, 0 for neither."""
+        if self.kind in {FlowStrength.STRONGLY_BULLISH, FlowStrength.BULLISH}:
+            return 1
+        return -1 if self.kind in {FlowStrength.STRONGLY_BEARISH, FlowStrength.BEARISH} else 0
+
+
+def read(prints: Prints | None, *, as_of_ns: int, direction: Direction, trading_hours: float = WINDOW_HOURS) -> Reading:
+    """What the prints of the last `trading_hours` say of a trade; silent without prints, or with too few."""
+    summary = summarize(prints, as_of_ns, trading_hours=trading_hours)
+    if summary is None:
+        return silent(ENGINE, FlowRecommendation.WAIT, "no flow: no option print was ever recorded")
+    if summary.newest_at_ns is None or not summary.is_enough:
+        found = f"{summary.prints} prints of ${summary.premium:,.0f} in {trading_hours:g} trading hours"
+        return silent(
+            ENGINE, FlowRecommendation.WAIT, f"{found}; {FEWEST_PRINTS} of ${LEAST_PREMIUM_USD:,.0f} are needed"
+        )
+    lean, institutional = lean_of(summary), summary.institutional_score
+    fresh = freshness(ENGINE, summary.newest_at_ns, as_of_ns)
+    return spoken(
+        ENGINE,
+        opinion=opinion(lean, institutional, direction),
+        confidence=confidence(summary, trading_hours),
+        freshness=fresh.share,
+        recommendation=recommendation(lean.strength, institutional),
+        reason=fresh.said(_reason(summary, lean, institutional)),
+        age_minutes=fresh.age_minutes,
+    )
+
+
+def lean_of(summary: FlowSummary) -> Lean:
+    """The lean of a window, from the mean of its put/call ratios by volume and by premium."""
+    ratio = (summary.bearish_bullish_by_volume + summary.bearish_bullish_by_premium) / 2.0
+    if not math.isnan(ratio):
+        return lean_of_ratio(ratio)
+    if summary.bullish_premium > 0.0:
+        return Lean(FlowStrength.BULLISH, ONE_SIDED_STRENGTH)
+    return Lean(FlowStrength.BEARISH, ONE_SIDED_STRENGTH) if summary.bearish_premium > 0.0 else Lean(None, 0.0)
+
+
+def lean_of_ratio(ratio: float) -> Lean:
+    """The lean of a put/call ratio above 0."""
+    if ratio < STRONGLY_BULLISH_BELOW:
+        return Lean(FlowStrength.STRONGLY_BULLISH, (1.0 - ratio) * 100.0)
+    if ratio < BULLISH_BELOW:
+        return Lean(FlowStrength.BULLISH, (1.0 - ratio) * 80.0)
+    if ratio <= BEARISH_ABOVE:
+        return Lean(FlowStrength.NEUTRAL, 50.0)
+    if ratio <= STRONGLY_BEARISH_ABOVE:
+        return Lean(FlowStrength.BEARISH, (ratio - 1.0) * 80.0)
+    return Lean(FlowStrength.STRONGLY_BEARISH, min((ratio - 1.0) * 100.0, 100.0))
+
+
+def opinion(lean: Lean, institutional: float, direction: Direction) -> float:
+    """Multiplier of a lean and an institutional score (0-100) for a trade."""
+    towards = lean.sign * direction.sign
+    of_institutions = institutional_factor(institutional)
+    if towards > 0:
+        return WITH_THE_TRADE * strength_factor(lean.strength) * of_institutions
+    return AGAINST_IT * min(of_institutions, 1.0) if towards < 0 else of_institutions
+
+
+def strength_factor(strength: float) -> float:
+    """Multiplier of a lean that goes with the trade; 0-100."""
+    return next((factor for most, factor in STEPS if strength <= most), STEPS[-1][1])
+
+
+def institutional_factor(score: float) -> float:
+    """Multiplier of an institutional score, 0-100."""
+    below, _ = INSTITUTIONAL[0]
+    if score < below:
+        return INSTITUTIONAL[0][1]
+    return next((factor for most, factor in INSTITUTIONAL[1:] if score <= most), INSTITUTIONAL_ABOVE)
+
+
+def confidence(summary: FlowSummary, trading_hours: float = WINDOW_HOURS) -> float:
+    """0-100: less for few prints, little premium, few institutions, mostly unknown sides, and a short window."""
+    return (
+        100.0
+        - LESS_FOR_FEW * (summary.prints < FEW_PRINTS)
+        - LESS_FOR_LITTLE * (summary.premium < LITTLE_PREMIUM_USD)
+        - LESS_FOR_RETAIL * (summary.institutional_score < LITTLE_INSTITUTIONAL)
+        - LESS_FOR_UNKNOWN * (summary.known_pct < LITTLE_KNOWN_PCT)
+        - LESS_FOR_SHORT * (trading_hours <= SHORT_WINDOW_HOURS)
+    )
+
+
+def recommendation(strength: float, institutional: float) -> FlowRecommendation:
+    """What strength of the lean and institutional score suggest; both 0-100."""
+    if strength > FOLLOW_FROM and institutional > FOLLOW_FROM:
+        return FlowRecommendation.FOLLOW_FLOW
+    if strength > CONFIRM_FROM and institutional > CONFIRM_FROM:
+        return FlowRecommendation.CONFIRM_FLOW
+    if strength > FADE_STRENGTH and institutional < FADE_INSTITUTIONAL:
+        return FlowRecommendation.FADE_FLOW
+    return FlowRecommendation.NEUTRAL
+
+
+def urgency(aggressiveness: float) -> FlowUrgency | None:
+    """The word for an aggressiveness, 0-100; None for NaN."""
+    if math.isnan(aggressiveness):
+        return None
+    return next((word for above, word in URGENCIES if aggressiveness > above), FlowUrgency.PASSIVE)
+
+
+def _reason(summary: FlowSummary, lean: Lean, institutional: float) -> str:
+    found = f"{summary.prints} prints of ${summary.premium:,.0f}, institutional {institutional:.0f}"
+    if lean.kind is None:
+        return f"no side is known, so no lean; {found}"
+    hurry = urgency(summary.aggressiveness)
+    one_sided = "" if summary.bullish and summary.bearish else " (one side only, no ratio)"
+    told = f"{lean.kind.value}{one_sided}, {hurry.value if hurry is not None else 'urgency unknown'}"
+    return f"{told}; {found}; side known of {summary.known_pct:.0f} % of premium"

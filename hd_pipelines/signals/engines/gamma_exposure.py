@@ -1,0 +1,138 @@
+"""The gamma engine: short gamma amplifies a move whichever way it goes, long gamma dampens it, walls stand in its way.
+
+Belongs here: multipliers, confidence and recommendation of a row of `gamma_exposure_snapshots`. Source: product facts
+§3.3, with one change: dealers' hedging does not know which side a trade is on, so both directions get the same factor
+(the predecessor favoured longs in short gamma and punished shorts, who gain as much from it).
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.market.vocabulary import (
+    ContextEngine,
+    DealerPositioning,
+    Direction,
+    ExpectedBehavior,
+    GammaRecommendation,
+    PositioningStrength,
+)
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.tape import GammaContext
+
+ENGINE = ContextEngine.GAMMA_EXPOSURE
+OF_STRENGTH = {
+    DealerPositioning.LONG_GAMMA: {
+        PositioningStrength.WEAK: 0.95,
+        PositioningStrength.MODERATE: 0.90,
+        PositioningStrength.STRONG: 0.85,
+        PositioningStrength.EXTREME: 0.80,
+    },
+    DealerPositioning.SHORT_GAMMA: {
+        PositioningStrength.WEAK: 1.05,
+        PositioningStrength.MODERATE: 1.10,
+        PositioningStrength.STRONG: 1.15,
+        PositioningStrength.EXTREME: 1.20,
+    },
+    DealerPositioning.NEUTRAL: dict.fromkeys(PositioningStrength, 1.0),
+}
+OF_BEHAVIOR = {
+    ExpectedBehavior.PINNING: 0.70,
+    ExpectedBehavior.TRENDING: 1.15,
+    ExpectedBehavior.VOLATILE: 1.20,
+    ExpectedBehavior.RANGE_BOUND: 0.85,
+}
+OF_SIGN = {
+    DealerPositioning.SHORT_GAMMA: 1.10,
+    DealerPositioning.LONG_GAMMA: 0.90,
+    DealerPositioning.NEUTRAL: 1.00,
+}
+"""For long and short trades alike."""
+WALL_IN_THE_WAY = 0.85
+NEAR = 0.01
+"""A wall this share of the price ahead is in the way."""
+LESS_FOR_STRENGTH = {PositioningStrength.WEAK: 15.0, PositioningStrength.MODERATE: 5.0}
+LESS_WITHOUT_RANK = 15.0
+"""Confidence lost while the symbol has too little history to rank the size of its gamma."""
+LESS_FOR_OPEN_INTEREST = ((50_000.0, 20.0), (100_000.0, 10.0))
+"""Confidence lost below that many contracts; unknown open interest counts as none."""
+
+
+def read(context: GammaContext | None, *, as_of_ns: int, direction: Direction, price: float) -> Reading:
+    """What dealers' hedging does to a trade; `context` is the newest snapshot or None. A NaN `price` has no walls."""
+    if context is None:
+        return silent(ENGINE, GammaRecommendation.NEUTRAL, "no gamma: no chain of this symbol")
+    if context.positioning is None:
+        return silent(
+            ENGINE, GammaRecommendation.NEUTRAL, "no gamma: the chain has no answer to which side dealers are on"
+        )
+    above, below = is_above(context.resistance, price), is_above(-context.support, -price)
+    is_in_the_way = above if direction is Direction.LONG else below
+    fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
+    return spoken(
+        ENGINE,
+        opinion=opinion(context.positioning, context.strength, context.behavior, is_in_the_way=is_in_the_way),
+        confidence=confidence(context.strength, context.total_open_interest),
+        freshness=fresh.share,
+        recommendation=recommendation(context.positioning, context.behavior, is_near_wall=above or below),
+        reason=fresh.said(_reason(context, direction, price, is_in_the_way=is_in_the_way)),
+        age_minutes=fresh.age_minutes,
+    )
+
+
+def is_above(wall: float, price: float) -> bool:
+    """Whether a wall lies above the price (negate both: below it) and at most 1 % away; not if either is NaN."""
+    return 0.0 <= wall - price <= NEAR * abs(price)
+
+
+def opinion(
+    positioning: DealerPositioning,
+    strength: PositioningStrength | None,
+    behavior: ExpectedBehavior | None,
+    *,
+    is_in_the_way: bool,
+) -> float:
+    """Multiplier of a snapshot; a strength or behaviour that is unknown says nothing."""
+    return (
+        OF_SIGN[positioning]
+        * (OF_STRENGTH[positioning][strength] if strength is not None else 1.0)
+        * (OF_BEHAVIOR[behavior] if behavior is not None else 1.0)
+        * (WALL_IN_THE_WAY if is_in_the_way else 1.0)
+    )
+
+
+def confidence(strength: PositioningStrength | None, open_interest: float) -> float:
+    """0-100: less for gamma of usual size or unranked, and for a chain that few hold."""
+    of_strength = LESS_WITHOUT_RANK if strength is None else LESS_FOR_STRENGTH.get(strength, 0.0)
+    return (
+        100.0 - of_strength - next((less for below, less in LESS_FOR_OPEN_INTEREST if not open_interest >= below), 0.0)
+    )
+
+
+def recommendation(
+    positioning: DealerPositioning, behavior: ExpectedBehavior | None, *, is_near_wall: bool
+) -> GammaRecommendation:
+    """First that applies; a wall on either side is near."""
+    if behavior is ExpectedBehavior.PINNING:
+        return GammaRecommendation.AVOID_PINNING
+    if positioning is DealerPositioning.SHORT_GAMMA and not is_near_wall:
+        return GammaRecommendation.BREAKOUT_SETUP
+    if behavior is ExpectedBehavior.TRENDING:
+        return GammaRecommendation.TREND_CONTINUATION
+    if behavior is ExpectedBehavior.RANGE_BOUND:
+        return GammaRecommendation.RANGE_TRADE
+    return GammaRecommendation.NEUTRAL
+
+
+def _reason(context: GammaContext, direction: Direction, price: float, *, is_in_the_way: bool) -> str:
+    size = context.strength.value if context.strength is not None else "not yet ranked"
+    behavior = context.behavior.value if context.behavior is not None else "no expected behaviour"
+    positioning = context.positioning.value if context.positioning is not None else ""
+    wall = ""
+    if price != price:  # noqa: PLR0124  # NaN, without the cost of a call
+        wall = "; price unknown, walls not looked at"
+    elif is_in_the_way:
+        side, level = (
+            ("resistance", context.resistance) if direction is Direction.LONG else ("support", context.support)
+        )
+        wall = f"; {side} at {level:g} in the way"
+    return f"{positioning} ({size}), {behavior}{wall}"

@@ -1,0 +1,86 @@
+"""The IV engine: options that are cheap against their own past help a trade, dear ones hurt it, a buyer more.
+
+Belongs here: multipliers, confidence and recommendation of a row of `iv_percentile_cache`. Source: product facts §3.2.
+Class limits are those of `analytics.iv_classes`, percentiles shares of 1. (The predecessor read shares as per cent, so
+that everything was extremely cheap.)
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.analytics.iv_classes import FAVORABLE_BELOW
+from hd_pipelines.market.vocabulary import ContextEngine, Direction, IvRecommendation, IvRegime
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.tape import IvContext
+
+ENGINE = ContextEngine.IV_PERCENTILE
+OF_CLASS = {
+    IvRegime.EXTREMELY_LOW: 1.20,
+    IvRegime.LOW: 1.10,
+    IvRegime.NORMAL: 1.00,
+    IvRegime.ELEVATED: 0.95,
+    IvRegime.HIGH: 0.85,
+    IvRegime.EXTREMELY_HIGH: 0.70,
+}
+CHEAP = frozenset({IvRegime.EXTREMELY_LOW, IvRegime.LOW})
+DEAR = frozenset({IvRegime.HIGH, IvRegime.EXTREMELY_HIGH})
+IF_CHEAP = {Direction.LONG: 1.15, Direction.SHORT: 0.90}
+IF_DEAR = {Direction.LONG: 0.80, Direction.SHORT: 1.10}
+"""Cheap is below the 20th percentile, dear from the 80th on."""
+ENOUGH_OBSERVATIONS = 200
+LESS_FOR_FEW = 20.0
+"""Confidence lost without any observation; in proportion below `ENOUGH_OBSERVATIONS`."""
+EXTREMES = (0.05, 0.95)
+LESS_FOR_EXTREMES = 10.0
+RECOMMENDED = {
+    IvRegime.EXTREMELY_LOW: IvRecommendation.BUY_PREMIUM,
+    IvRegime.LOW: IvRecommendation.BUY_PREMIUM,
+    IvRegime.NORMAL: IvRecommendation.NEUTRAL,
+    IvRegime.ELEVATED: IvRecommendation.WAIT_FOR_IV_DROP,
+    IvRegime.HIGH: IvRecommendation.WAIT_FOR_IV_DROP,
+    IvRegime.EXTREMELY_HIGH: IvRecommendation.SELL_PREMIUM,
+}
+"""NORMAL below the 40th percentile is BUY_FAVORABLE."""
+
+
+def read(context: IvContext | None, *, as_of_ns: int, direction: Direction) -> Reading:
+    """What the volatility's place among its last 252 sessions says of a trade; `context` is the newest row or None."""
+    if context is None:
+        return silent(ENGINE, IvRecommendation.NEUTRAL, "no IV percentile: no row of this symbol")
+    percentile, regime = context.iv_percentile, context.regime
+    if percentile is None or regime is None:
+        return silent(ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {context.reason or 'its row has none'}")
+    if not 0.0 <= percentile <= 1.0:
+        return silent(ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {percentile:g} is no share between 0 and 1")
+    fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
+    reason = f"IV above {percentile:.0%} of {context.n_observations} sessions: {regime.value}"
+    return spoken(
+        ENGINE,
+        opinion=opinion(regime, direction),
+        confidence=confidence(percentile, context.n_observations),
+        freshness=fresh.share,
+        recommendation=recommendation(regime, percentile),
+        reason=fresh.said(reason),
+        age_minutes=fresh.age_minutes,
+    )
+
+
+def opinion(regime: IvRegime, direction: Direction) -> float:
+    """Multiplier of a class for a trade."""
+    if regime in CHEAP:
+        return OF_CLASS[regime] * IF_CHEAP[direction]
+    return OF_CLASS[regime] * (IF_DEAR[direction] if regime in DEAR else 1.0)
+
+
+def confidence(percentile: float, n_observations: int) -> float:
+    """0-100: less with fewer than 200 observations, and at the ends, where a single day moves the class."""
+    few = max(ENOUGH_OBSERVATIONS - n_observations, 0) / ENOUGH_OBSERVATIONS
+    is_extreme = percentile < EXTREMES[0] or percentile > EXTREMES[1]
+    return 100.0 - LESS_FOR_FEW * few - LESS_FOR_EXTREMES * is_extreme
+
+
+def recommendation(regime: IvRegime, percentile: float) -> IvRecommendation:
+    """The same words as `analytics.iv_classes.iv_recommendation` stores."""
+    if regime is IvRegime.NORMAL and percentile < FAVORABLE_BELOW:
+        return IvRecommendation.BUY_FAVORABLE
+    return RECOMMENDED[regime]

@@ -1,0 +1,117 @@
+"""Which strategies a market forbids, whatever their score.
+
+Belongs here: the rules, as a table that can be exchanged, and the named reason of a refusal. Source: product facts §3.6
+and §3.7. Unknown context refuses nothing; readings and frames carry the label that it is missing.
+
+- No momentum against a strong trend: no long breakout while the market falls.
+- No reversal against a trend. With it, a reversal is an entry after a pullback.
+- No breakout and no trend strategy where the market has no trend.
+- The VIX matrix: fading moves needs movement, following them needs calm, and at 40 nothing of ours is allowed.
+- Nothing is carried over nights against a strong trend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hd_pipelines.market.vocabulary import (
+    REGIME_FAMILIES,
+    Direction,
+    MarketRegime,
+    RegimeFamily,
+    Strategy,
+    TradingStyle,
+    VixRegime,
+)
+
+MOMENTUM = frozenset({Strategy.BREAKOUT, Strategy.TREND_CONTINUATION, Strategy.OPENING_DRIVE})
+REVERSAL = frozenset({Strategy.MEAN_REVERSION, Strategy.INDEX_MEAN_REVERSION, Strategy.POWER_HOUR_REVERSAL})
+NEEDS_A_TREND = frozenset({Strategy.BREAKOUT, Strategy.TREND_CONTINUATION})
+TREND = {RegimeFamily.TRENDING_UP: Direction.LONG, RegimeFamily.TRENDING_DOWN: Direction.SHORT}
+STRONG_TREND = {
+    MarketRegime.STRONG_UPTREND: Direction.LONG,
+    MarketRegime.BREAKOUT: Direction.LONG,
+    MarketRegime.STRONG_DOWNTREND: Direction.SHORT,
+    MarketRegime.BREAKDOWN: Direction.SHORT,
+}
+"""Trades that go with a family, and with the regimes in it that are strong."""
+
+PRINTED_VIX_MATRIX: Mapping[VixRegime, frozenset[Strategy]] = {
+    VixRegime.EXTREMELY_LOW: REVERSAL,
+    VixRegime.LOW: REVERSAL,
+    VixRegime.HIGH: NEEDS_A_TREND,
+    VixRegime.EXTREME: frozenset(Strategy),
+}
+"""Strategies refused at each class of the VIX. The predecessor's at EXTREME left only a strategy that is none of ours."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is refused where; each table by itself may be emptied or changed.
+
+    against_trend, against_strong_trend: strategies that may not oppose one. in_family, at_vix: refused there in both
+    directions. styles_against_strong_trend: holding times that may not oppose one.
+    """
+
+    against_trend: frozenset[Strategy] = REVERSAL
+    against_strong_trend: frozenset[Strategy] = MOMENTUM
+    in_family: Mapping[RegimeFamily, frozenset[Strategy]] = field(
+        default_factory=lambda: {RegimeFamily.RANGING: NEEDS_A_TREND, RegimeFamily.CHOPPY: NEEDS_A_TREND}
+    )
+    at_vix: Mapping[VixRegime, frozenset[Strategy]] = field(default_factory=lambda: PRINTED_VIX_MATRIX)
+    styles_against_strong_trend: frozenset[TradingStyle] = frozenset({TradingStyle.SWING})
+
+
+PRINTED = Policy()
+"""The product's own rules. They refuse all reversals throughout 2017, when the VIX closed below 16 almost every day, and
+everything in March 2020; whoever wants to trade then gives another `at_vix`."""
+
+
+def refusal(
+    strategy: Strategy,
+    direction: Direction,
+    *,
+    regime: MarketRegime | None,
+    vix: VixRegime | None,
+    style: TradingStyle | None = None,
+    policy: Policy = PRINTED,
+) -> str | None:
+    """Why a strategy is not allowed now, by name (`momentum_long_in_strong_downtrend`), or None where it is.
+
+    An unknown regime refuses nothing, nor does an unknown VIX. Without `style` no holding time is judged.
+    """
+    if regime is not None:
+        against = _against_the_market(strategy, direction, regime, style, policy)
+        if against is not None:
+            return against
+    if vix is not None and strategy in policy.at_vix.get(vix, frozenset()):
+        return f"vix_{vix.value.lower()}_allows_no_{strategy.value}"
+    return None
+
+
+def _against_the_market(
+    strategy: Strategy, direction: Direction, regime: MarketRegime, style: TradingStyle | None, policy: Policy
+) -> str | None:
+    family = REGIME_FAMILIES[regime]
+    side, market = direction.value.lower(), regime.value.lower()
+    opposes_strong_trend = STRONG_TREND.get(regime, direction) is not direction
+    if opposes_strong_trend and strategy in policy.against_strong_trend:
+        return f"momentum_{side}_in_{market}"
+    if strategy in policy.against_trend and TREND.get(family, direction) is not direction:
+        return f"reversal_{side}_in_{_MARKETS[family]}"
+    if strategy in policy.in_family.get(family, frozenset()):
+        return f"{_KINDS.get(strategy, strategy.value)}_in_{_MARKETS[family]}"
+    if opposes_strong_trend and style is not None and style in policy.styles_against_strong_trend:
+        return f"{style.value}_{side}_in_{market}"
+    return None
+
+
+_KINDS = {Strategy.TREND_CONTINUATION: "trend_strategy"}
+_MARKETS = {
+    RegimeFamily.TRENDING_UP: "uptrend",
+    RegimeFamily.TRENDING_DOWN: "downtrend",
+    RegimeFamily.RANGING: "range",
+    RegimeFamily.CHOPPY: "choppy_market",
+    RegimeFamily.VOLATILE: "volatile_market",
+}

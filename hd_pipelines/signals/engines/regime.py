@@ -1,0 +1,166 @@
+"""The regime engine: what the state of the market does to a trade, by direction and by how long it is to be held.
+
+Belongs here: multipliers, confidence and recommendation of a row of `market_regime_history`. Which strategies a regime
+forbids is in `permissions`. Source: product facts §3.6, with one change: a market that runs against a trade never boosts
+it (the printed factors of a short in a breakout multiply to 1.001).
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.market.vocabulary import (
+    ContextEngine,
+    Direction,
+    MarketRegime,
+    RegimeRecommendation,
+    TradingStyle,
+    VixRegime,
+)
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.tape import RegimeContext
+
+ENGINE = ContextEngine.REGIME
+OF_REGIME = {
+    MarketRegime.STRONG_UPTREND: 1.25,
+    MarketRegime.WEAK_UPTREND: 1.10,
+    MarketRegime.CHOPPY_BULLISH: 0.95,
+    MarketRegime.RANGE_BOUND: 0.80,
+    MarketRegime.CHOPPY_BEARISH: 0.90,
+    MarketRegime.WEAK_DOWNTREND: 1.05,
+    MarketRegime.STRONG_DOWNTREND: 1.20,
+    MarketRegime.BREAKOUT: 1.30,
+    MarketRegime.BREAKDOWN: 1.25,
+    MarketRegime.CAPITULATION: 1.40,
+    MarketRegime.EUPHORIA: 0.70,
+}
+OF_VIX = {
+    VixRegime.EXTREMELY_LOW: 1.05,
+    VixRegime.LOW: 1.10,
+    VixRegime.NORMAL: 1.00,
+    VixRegime.ELEVATED: 0.95,
+    VixRegime.HIGH: 0.85,
+    VixRegime.EXTREME: 0.70,
+}
+RISING = frozenset(
+    {
+        MarketRegime.STRONG_UPTREND,
+        MarketRegime.WEAK_UPTREND,
+        MarketRegime.CHOPPY_BULLISH,
+        MarketRegime.BREAKOUT,
+    }
+)
+FALLING = frozenset(
+    {
+        MarketRegime.STRONG_DOWNTREND,
+        MarketRegime.WEAK_DOWNTREND,
+        MarketRegime.CHOPPY_BEARISH,
+        MarketRegime.BREAKDOWN,
+    }
+)
+WITH_THE_MARKET, AGAINST_IT = 1.20, 0.70
+AT_EXTREMES = {
+    MarketRegime.CAPITULATION: {Direction.LONG: 1.30, Direction.SHORT: 0.65},
+    MarketRegime.EUPHORIA: {Direction.LONG: 0.60, Direction.SHORT: 1.25},
+}
+FAVORED = {
+    TradingStyle.SCALP: frozenset(
+        {
+            MarketRegime.STRONG_UPTREND,
+            MarketRegime.WEAK_UPTREND,
+            MarketRegime.BREAKOUT,
+            MarketRegime.STRONG_DOWNTREND,
+            MarketRegime.BREAKDOWN,
+        }
+    ),
+    TradingStyle.DAY_TRADE: frozenset(
+        {
+            MarketRegime.STRONG_UPTREND,
+            MarketRegime.WEAK_UPTREND,
+            MarketRegime.BREAKOUT,
+            MarketRegime.STRONG_DOWNTREND,
+            MarketRegime.BREAKDOWN,
+            MarketRegime.WEAK_DOWNTREND,
+        }
+    ),
+    TradingStyle.SWING: frozenset(
+        {
+            MarketRegime.STRONG_UPTREND,
+            MarketRegime.STRONG_DOWNTREND,
+            MarketRegime.BREAKOUT,
+            MarketRegime.BREAKDOWN,
+            MarketRegime.CAPITULATION,
+        }
+    ),
+}
+NOT_FAVORED = 0.85
+RECOMMENDED = {
+    MarketRegime.STRONG_UPTREND: RegimeRecommendation.AGGRESSIVE_LONGS,
+    MarketRegime.BREAKOUT: RegimeRecommendation.AGGRESSIVE_LONGS,
+    MarketRegime.WEAK_UPTREND: RegimeRecommendation.SELECTIVE_LONGS,
+    MarketRegime.CHOPPY_BULLISH: RegimeRecommendation.SELECTIVE_LONGS,
+    MarketRegime.RANGE_BOUND: RegimeRecommendation.NEUTRAL,
+    MarketRegime.CHOPPY_BEARISH: RegimeRecommendation.SELECTIVE_SHORTS,
+    MarketRegime.WEAK_DOWNTREND: RegimeRecommendation.SELECTIVE_SHORTS,
+    MarketRegime.STRONG_DOWNTREND: RegimeRecommendation.AGGRESSIVE_SHORTS,
+    MarketRegime.BREAKDOWN: RegimeRecommendation.AGGRESSIVE_SHORTS,
+    MarketRegime.CAPITULATION: RegimeRecommendation.CONTRARIAN_OPPORTUNITY,
+    MarketRegime.EUPHORIA: RegimeRecommendation.CONTRARIAN_OPPORTUNITY,
+}
+"""RANGE_BOUND with a VIX of NORMAL or more is AVOID_TRADING."""
+_CALM = frozenset({VixRegime.EXTREMELY_LOW, VixRegime.LOW})
+
+
+def read(context: RegimeContext | None, *, as_of_ns: int, direction: Direction, style: TradingStyle) -> Reading:
+    """What the market's regime says of a trade; `context` is the newest row or None. An unknown VIX is left out and told."""
+    if context is None:
+        return silent(ENGINE, RegimeRecommendation.NEUTRAL, "no regime: no session has one yet")
+    regime, vix = context.market_regime, context.vix_regime
+    if regime is None:
+        return silent(ENGINE, RegimeRecommendation.NEUTRAL, f"no regime: {context.reason or 'its row has none'}")
+    if context.confidence is None:
+        return silent(
+            ENGINE, RegimeRecommendation.NEUTRAL, f"regime {regime.value} without confidence counts for nothing"
+        )
+    fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
+    of_vix = f"VIX {vix.value}" if vix is not None else "VIX unknown and left out"
+    of_style = "" if regime in FAVORED[style] else f", no regime for a {style.value}"
+    return spoken(
+        ENGINE,
+        opinion=opinion(regime, vix, direction, style),
+        confidence=context.confidence,
+        freshness=fresh.share,
+        recommendation=recommendation(regime, vix),
+        reason=fresh.said(f"{regime.value} {_COURSE[course(regime, direction)]}, {of_vix}{of_style}"),
+        age_minutes=fresh.age_minutes,
+    )
+
+
+def opinion(regime: MarketRegime, vix: VixRegime | None, direction: Direction, style: TradingStyle) -> float:
+    """Multiplier of a regime for a trade; at most 1 if the market runs against it. An unknown VIX has no factor."""
+    way = course(regime, direction)
+    of_direction = AT_EXTREMES[regime][direction] if regime in AT_EXTREMES else _OF_COURSE[way]
+    product = (
+        OF_REGIME[regime]
+        * (OF_VIX[vix] if vix is not None else 1.0)
+        * of_direction
+        * (1.0 if regime in FAVORED[style] else NOT_FAVORED)
+    )
+    return min(product, 1.0) if way < 0 else product
+
+
+def course(regime: MarketRegime, direction: Direction) -> int:
+    """1 if the market goes with the trade, -1 against it, 0 neither; an exhausted market goes against those who follow."""
+    if regime in AT_EXTREMES:
+        return 1 if AT_EXTREMES[regime][direction] > 1.0 else -1
+    return ((regime in RISING) - (regime in FALLING)) * direction.sign
+
+
+def recommendation(regime: MarketRegime, vix: VixRegime | None) -> RegimeRecommendation:
+    """What a regime suggests, whatever the trade."""
+    if regime is MarketRegime.RANGE_BOUND and vix is not None and vix not in _CALM:
+        return RegimeRecommendation.AVOID_TRADING
+    return RECOMMENDED[regime]
+
+
+_OF_COURSE = {1: WITH_THE_MARKET, -1: AGAINST_IT, 0: 1.0}
+_COURSE = {1: "with the trade", -1: "against the trade", 0: "with no direction"}
