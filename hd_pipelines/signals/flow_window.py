@@ -33,6 +33,8 @@ MEAN_PREMIUM_POINTS = ((100_000.0, 30.0), (50_000.0, 15.0), (10_000.0, 5.0))
 """Points of the institutional score for a mean premium above that many dollars."""
 MOST_FOR_LARGE, MOST_FOR_SWEEPS, MOST_FOR_BLOCKS = 40.0, 20.0, 10.0
 _HOUR_NS = 60 * NANOSECONDS_PER_MINUTE
+_BEARISH_PUT, _BULLISH_PUT, _BEARISH_CALL, _BULLISH_CALL = 0, 2, 3, 5
+"""Places of `3 × is_call + sentiment + 1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,27 +179,28 @@ def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WI
         return None
     end = int(np.searchsorted(prints.at_ns, as_of_ns, side="right"))
     start, hour, two_hours = (_position(prints, as_of_ns, minutes) for minutes in (60.0 * trading_hours, 60.0, 120.0))
+    first = min(start, two_hours)
+    cents = _cents(prints.premium[first:end])
     window = slice(start, end)
-    premium = _cents(prints.premium[window])
-    size, sentiment = prints.size[window], prints.sentiment[window]
-    is_call = prints.is_call[window].astype(np.bool_)
-    bullish, bearish = sentiment > 0, sentiment < 0
+    kind = 3 * prints.is_call[window].astype(np.int64) + np.sign(prints.sentiment[window]).astype(np.int64) + 1
+    contracts = np.bincount(kind, prints.size[window], 6).tolist()
+    premium = np.bincount(kind, cents[start - first :], 6).tolist()
     return FlowSummary(
-        prints=premium.size,
-        premium=float(premium.sum()) / 100.0,
-        calls=float(size[is_call].sum()),
-        puts=float(size[~is_call].sum()),
-        call_premium=float(premium[is_call].sum()) / 100.0,
-        put_premium=float(premium[~is_call].sum()) / 100.0,
-        bullish=float(size[bullish].sum()),
-        bearish=float(size[bearish].sum()),
-        bullish_premium=float(premium[bullish].sum()) / 100.0,
-        bearish_premium=float(premium[bearish].sum()) / 100.0,
-        bought_premium=float(premium[np.where(is_call, bullish, bearish)].sum()) / 100.0,
+        prints=end - start,
+        premium=sum(premium) / 100.0,
+        calls=sum(contracts[3:]),
+        puts=sum(contracts[:3]),
+        call_premium=sum(premium[3:]) / 100.0,
+        put_premium=sum(premium[:3]) / 100.0,
+        bullish=contracts[_BULLISH_CALL] + contracts[_BULLISH_PUT],
+        bearish=contracts[_BEARISH_CALL] + contracts[_BEARISH_PUT],
+        bullish_premium=(premium[_BULLISH_CALL] + premium[_BULLISH_PUT]) / 100.0,
+        bearish_premium=(premium[_BEARISH_CALL] + premium[_BEARISH_PUT]) / 100.0,
+        bought_premium=(premium[_BULLISH_CALL] + premium[_BEARISH_PUT]) / 100.0,
         sweeps=int(np.count_nonzero(prints.is_sweep[window])),
         blocks=int(np.count_nonzero(prints.is_block[window])),
         large=int(np.count_nonzero(prints.is_large[window])),
-        is_rising=int(_cents(prints.premium[hour:end]).sum()) > int(_cents(prints.premium[two_hours:hour]).sum()),
+        is_rising=bool(cents[hour - first :].sum() > cents[two_hours - first : hour - first].sum()),
         newest_at_ns=int(prints.at_ns[end - 1]) if end > start else None,
     )
 
