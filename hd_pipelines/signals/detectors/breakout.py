@@ -1,31 +1,36 @@
 """Breakouts of equities: price leaves the range of the 20 complete 5-minute bars before, on volume, beyond VWAP.
 
-Belongs here: `breakout_bullish` and `breakout_bearish`, one description. The forming bar is not part of the range: a
-price is always inside a range that includes it.
+Belongs here: `breakout_bullish` and `breakout_bearish`, one description.
+
+Differences from the predecessor:
+
+- The forming bar is not part of the range: a price is always inside a range that includes it.
+- Sweeps give points only where prints lean the trade's way; against it they gave as many.
+- Flow that leans the trade's way but says little (score up to 60, no sweep) has the 60 points of neutral flow.
 """
 
 from __future__ import annotations
 
 from hd_pipelines.market.vocabulary import Strategy
 from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most
+from hd_pipelines.signals.detectors.curves import Line, Steps
+from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases, ShareHolding
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Bonuses, Factor, Line, ShareHolding, Steps
+from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
 
 _VOLUME = Steps("rvol", ((4.0, 100.0), (2.5, 75.0), (1.5, 50.0)), Line("rvol", -33.0, 33.0))
-_BEYOND_VWAP = Steps(
-    "vwap_distance_pct",
-    ((1.5, 100.0), (1.0, 85.0), (0.5, 70.0), (0.2, 60.0), (0.0, 50.0)),
-    Line("vwap_distance_pct", 0.0, 0.0),
-)
-_FLOW = Bonuses(
-    30.0,
+_BEYOND_VWAP = Steps("vwap_distance_pct", ((1.5, 100.0), (1.0, 85.0), (0.5, 70.0), (0.2, 60.0), (0.0, 50.0)), 0.0)
+_FLOW = Cases(
     ("flow_bias", "flow_score", "flow_sweeps"),
     (
-        ("not_opposed", (above("flow_bias", -0.5),), 30.0),
-        ("with_the_trade", (at_least("flow_bias", 0.5),), 10.0),
-        ("strong", (at_least("flow_bias", 0.5), above("flow_score", 60.0)), 15.0),
-        ("very_strong", (at_least("flow_bias", 0.5), above("flow_score", 70.0)), 15.0),
+        ("very_strong", (WITH_THE_TRADE, above("flow_score", 70.0)), 100.0),
+        ("many_sweeps", (WITH_THE_TRADE, above("flow_sweeps", 3.0)), 90.0),
+        ("strong", (WITH_THE_TRADE, above("flow_score", 60.0)), 85.0),
+        ("some_sweeps", (WITH_THE_TRADE, above("flow_sweeps", 0.0)), 70.0),
+        ("opposed", (AGAINST_THE_TRADE,), 30.0),
     ),
+    60.0,
 )
 _AT_A_LEVEL = Bonuses(
     50.0,
@@ -46,6 +51,7 @@ _MOMENTUM = ShareHolding(
 BREAKOUTS = pair(
     "breakout",
     Strategy.BREAKOUT,
+    purpose="Price leaves the range of the 20 complete 5-minute bars before, on volume and beyond VWAP.",
     asset_classes=EQUITIES,
     conditions=(
         Condition("leaves_its_range", (above("above_20_bar_high_pct", 0.0),)),
@@ -60,4 +66,17 @@ BREAKOUTS = pair(
         Factor("mtf", 0.10, _MOMENTUM),
     ),
     contract=ContractLimits((0.35, 0.50), (2, 7), 100, 500, 5.0),
+    example={
+        "above_20_bar_high_pct": 0.15,
+        "rvol": 2.8,
+        "vwap_distance_pct": 0.8,
+        "flow_bias": 1.0,
+        "flow_score": 66.0,
+        "flow_sweeps": 2.0,
+        "above_opening_range_pct": 0.2,
+        "above_swing_high_pct": 0.15,
+        "rsi_14": 66.0,
+        "rsi_15m": 62.0,
+        "rsi_1h": 58.0,
+    },
 )

@@ -12,12 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.catalogue import code_of, word_of
+from hd_pipelines.signals.catalogue import FEATURES, code_of, word_of
+from hd_pipelines.signals.detectors.seller import (
+    bound_for_seller,
+    is_reversed_for_seller,
+    name_for_seller,
+    word_for_seller,
+)
 from hd_pipelines.signals.frame import Floats
 
 Booleans: TypeAlias = NDArray[np.bool_]
@@ -42,6 +49,12 @@ _COMPARE = {
     Comparison.ABOVE: np.greater,
     Comparison.BELOW: np.less,
 }
+_REVERSED = {
+    Comparison.AT_LEAST: Comparison.AT_MOST,
+    Comparison.AT_MOST: Comparison.AT_LEAST,
+    Comparison.ABOVE: Comparison.BELOW,
+    Comparison.BELOW: Comparison.ABOVE,
+}
 _SIGNS = {Comparison.AT_LEAST: "≥", Comparison.AT_MOST: "≤", Comparison.ABOVE: ">", Comparison.BELOW: "<"}
 
 
@@ -61,7 +74,13 @@ class Test:
 
     def holds(self, view: View) -> Booleans:
         """Shape (n,); False where the feature is missing."""
-        return np.asarray(_COMPARE[self.comparison](view[self.feature], self.threshold), dtype=np.bool_)
+        held: Booleans = _COMPARE[self.comparison](view[self.feature], self.threshold)
+        return held
+
+    def for_seller(self) -> Test:
+        """What it says to a seller, in the frame's own terms."""
+        comparison = _REVERSED[self.comparison] if is_reversed_for_seller(self.feature) else self.comparison
+        return Test(name_for_seller(self.feature), comparison, bound_for_seller(self.feature, self.threshold))
 
     def __str__(self) -> str:
         return f"{self.feature} {_SIGNS[self.comparison]} {self.threshold:g}"
@@ -78,11 +97,24 @@ class IsWord:
     def holds(self, view: View) -> Booleans:
         """Shape (n,); False where the feature is missing."""
         values = view[self.feature]
-        is_one = np.isin(values, [code_of(self.feature, word) for word in self.words])
+        first, *others = _codes(self.feature, self.words)
+        is_one: Booleans = values == first
+        for code in others:
+            is_one = is_one | (values == code)
         return ~is_one & ~np.isnan(values) if self.negated else is_one
 
+    def for_seller(self) -> IsWord:
+        """What it says to a seller, in the frame's own terms."""
+        words = tuple(word_for_seller(self.feature, word) for word in self.words)
+        return IsWord(name_for_seller(self.feature), words, self.negated)
+
     def __str__(self) -> str:
-        return f"{self.feature} {'not ' if self.negated else ''}in {', '.join(self.words)}"
+        return f"{self.feature} is {'not ' if self.negated else ''}{' or '.join(self.words)}"
+
+
+@lru_cache
+def _codes(feature: str, words: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(code_of(feature, word) for word in words)
 
 
 Comparisons: TypeAlias = tuple["Test | IsWord", ...]
@@ -142,6 +174,10 @@ class Condition:
         """Shape (n,)."""
         return all_hold(self.tests, view)
 
+    def for_seller(self) -> Condition:
+        """What it says to a seller, in the frame's own terms."""
+        return Condition(self.name, for_seller(self.tests))
+
 
 @dataclass(frozen=True, slots=True)
 class Veto:
@@ -154,16 +190,24 @@ class Veto:
         """Shape (n,)."""
         return ~all_hold(self.tests, view)
 
+    def for_seller(self) -> Veto:
+        """What it says to a seller, in the frame's own terms."""
+        return Veto(self.name, for_seller(self.tests))
+
+
+def for_seller(tests: Comparisons) -> Comparisons:
+    """What the tests say to a seller, in the frame's own terms."""
+    return tuple(test.for_seller() for test in tests)
+
 
 def seen(tests: Comparisons, view: View, row: int) -> list[dict[str, object]]:
     """What each test saw at a row, for explanations: feature, value (or word, or None), and the test as text."""
-    told: list[dict[str, object]] = []
-    for test in tests:
-        value = float(view[test.feature][row])
-        shown: object = word_of(test.feature, value) if isinstance(test, IsWord) else _number(value)
-        told.append({"feature": test.feature, "value": shown, "test": str(test)})
-    return told
+    return [{"feature": test.feature, "value": told(test.feature, view, row), "test": str(test)} for test in tests]
 
 
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 6)
+def told(feature: str, view: View, row: int) -> float | str | None:
+    """A feature at a row as a JSON-ready value: its word, a number, or None where there is no answer."""
+    value = float(view[feature][row])
+    if FEATURES[feature].words:
+        return word_of(feature, value)
+    return round(value, 6) if np.isfinite(value) else None

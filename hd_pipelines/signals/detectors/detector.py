@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,7 @@ from hd_pipelines.signals.detectors.conditions import (
     Veto,
     parameters_of,
     seen,
+    told,
     varied,
 )
 from hd_pipelines.signals.detectors.factors import Factor
@@ -32,7 +33,7 @@ INDICES = frozenset({AssetClass.INDEX})
 
 
 class UnknownParameterError(ValueError):
-    """A change names a parameter that the detector does not have."""
+    """A change names a parameter, condition or factor that the detector does not have."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,21 @@ class Scores:
 class Detector:
     """One named pattern. Conditions and factors are written from the buyer's side; `direction` turns the frame.
 
+    purpose: what it looks for, one sentence that is true of both directions.
     directions: one for each of a symmetrical pair; both for a pattern whose direction the row decides.
+    example: a plausible row on which it fires, from the buyer's side; codes for words.
     version: raised when the meaning changes; numbers have their own digest, `parameter_version`.
     """
 
     name: str
     strategy: Strategy
+    purpose: str
     directions: tuple[Direction, ...]
     asset_classes: frozenset[AssetClass]
     conditions: tuple[Condition | Veto, ...]
     factors: tuple[Factor, ...]
     contract: ContractLimits
+    example: Mapping[str, float] = field(compare=False)
     needs_chain: bool = False
     version: int = 1
 
@@ -95,10 +100,26 @@ class Detector:
         weight_known = weights @ known
         with np.errstate(invalid="ignore", divide="ignore"):
             total = weights @ np.where(known, points, 0.0) / weight_known
-        return Scores(total, weight_known / weights.sum(), by_factor)
+        return Scores(np.clip(total, 0.0, 100.0), weight_known / weights.sum(), by_factor)
+
+    def conditions_for(self, direction: Direction) -> tuple[Condition | Veto, ...]:
+        """Conditions as that trader would say them, in the frame's own terms: for people, not for `fires`."""
+        if direction is Direction.LONG:
+            return self.conditions
+        return tuple(condition.for_seller() for condition in self.conditions)
+
+    def factors_for(self, direction: Direction) -> tuple[Factor, ...]:
+        """Factors as that trader would say them, in the frame's own terms."""
+        return self.factors if direction is Direction.LONG else tuple(factor.for_seller() for factor in self.factors)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """All that its conditions and factors look at, from the buyer's side, each once."""
+        tested = [test.feature for condition in self.conditions for test in condition.tests]
+        return tuple(dict.fromkeys([*tested, *(name for factor in self.factors for name in factor.curve.features)]))
 
     def explain(self, frame: FeatureFrame, row: int, direction: Direction) -> dict[str, object]:
-        """Every condition and factor of one row as JSON-ready values."""
+        """Every condition and factor of one row as JSON-ready values, in the frame's own terms."""
         one = frame.rows(slice(row, row + 1))
         view = one.seen_by(direction)
         scores = self.scores(one, direction)
@@ -108,18 +129,18 @@ class Detector:
                     "name": condition.name,
                     "kind": "veto" if isinstance(condition, Veto) else "condition",
                     "passes": bool(condition.passes(view)[0]),
-                    "seen": seen(condition.tests, view, 0),
+                    "seen": seen(said.tests, one.columns, 0),
                 }
-                for condition in self.conditions
+                for condition, said in zip(self.conditions, self.conditions_for(direction), strict=True)
             ],
             "factors": [
                 {
-                    "name": factor.name,
-                    "weight": factor.weight,
-                    "points": _number(scores.by_factor[factor.name][0]),
-                    "seen": {feature: _number(view[feature][0]) for feature in factor.curve.features},
+                    "name": said.name,
+                    "weight": said.weight,
+                    "points": _number(scores.by_factor[said.name][0]),
+                    "seen": {feature: told(feature, one.columns, 0) for feature in said.curve.features},
                 }
-                for factor in self.factors
+                for said in self.factors_for(direction)
             ],
             "coverage": _number(scores.coverage[0]),
         }
@@ -159,42 +180,53 @@ def pair(
     name: str,
     strategy: Strategy,
     *,
+    purpose: str,
     asset_classes: frozenset[AssetClass],
     conditions: tuple[Condition | Veto, ...],
     factors: tuple[Factor, ...],
     contract: ContractLimits,
+    example: Mapping[str, float],
     suffixes: tuple[str, str] = ("bullish", "bearish"),
     needs_chain: bool = False,
     version: int = 1,
-    short_changes: Parameters | None = None,
+    long_without: Iterable[str] = (),
     short_without: Iterable[str] = (),
+    short_changes: Parameters | None = None,
 ) -> tuple[Detector, Detector]:
     """A symmetrical pair from one description: `<name>_<suffix>` for buyers and sellers.
 
-    short_changes: numbers that the sellers' side has otherwise. short_without: names of conditions and factors that it
-    does not have. Both are differences of the published rules, not of the market; each family says which.
+    long_without, short_without: names of conditions and factors that the side does not have. short_changes: numbers
+    that the sellers' side has otherwise. All are differences of the published rules, not of the market; each family
+    says which. Raises `UnknownParameterError` for a name or number that the side does not have.
     """
     long = Detector(
         f"{name}_{suffixes[0]}",
         strategy,
+        purpose,
         (Direction.LONG,),
         asset_classes,
         conditions,
         factors,
         contract,
+        example,
         needs_chain,
         version,
     )
-    left_out = frozenset(short_without)
-    short = replace(
-        long,
-        name=f"{name}_{suffixes[1]}",
-        directions=(Direction.SHORT,),
-        conditions=tuple(c for c in conditions if c.name not in left_out),
-        factors=tuple(f for f in factors if f.name not in left_out),
+    short = replace(long, name=f"{name}_{suffixes[1]}", directions=(Direction.SHORT,))
+    return _without(long, long_without), _without(short, short_without).varied(short_changes or {})
+
+
+def _without(detector: Detector, left_out: Iterable[str]) -> Detector:
+    names = frozenset(left_out)
+    unknown = sorted(names - {part.name for part in (*detector.conditions, *detector.factors)})
+    if unknown:
+        raise UnknownParameterError(f"{detector.name} cannot be without {unknown[0]!r}, which it does not have")
+    return replace(
+        detector,
+        conditions=tuple(condition for condition in detector.conditions if condition.name not in names),
+        factors=tuple(factor for factor in detector.factors if factor.name not in names),
     )
-    return long, short.varied(short_changes or {})
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
+    return round(float(value), 6) if np.isfinite(value) else None

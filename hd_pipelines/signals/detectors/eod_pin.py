@@ -1,0 +1,54 @@
+"""End-of-day pin of indices: in the last half hour of a day of expiry, price is drawn to max pain.
+
+Belongs here: `eod_pin_setup`, one detector with both directions: the trade points to max pain, and exactly at it there is
+none. It needs the chain. On frames of days it can fire too: nothing that it requires is of the minute only.
+
+Differences from the predecessor:
+
+- It was always long. A price below max pain is drawn up and one above it down.
+- The last half hour counts back from the session's own close, so a half day has one too.
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.market.vocabulary import Direction, Strategy
+from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.curves import Line, Steps
+from hd_pipelines.signals.detectors.curves_of_tests import Cases
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, Detector
+from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.shared_curves import near_a_strike
+
+_LATE = Steps("minutes_to_close", ((30.0, 50.0),), Line("minutes_to_close", 100.0, -1.67))
+_DEALERS = Cases(("max_pain_gamma",), (("long_gamma", (above("max_pain_gamma", 0.0),), 100.0),), 30.0)
+
+EOD_PIN = Detector(
+    "eod_pin_setup",
+    Strategy.EOD_PIN,
+    purpose="In the last half hour of a day of expiry an index near max pain is drawn towards it.",
+    directions=(Direction.LONG, Direction.SHORT),
+    asset_classes=INDICES,
+    needs_chain=True,
+    conditions=(
+        Condition("last_half_hour", (at_most("minutes_to_close", 30.0),)),
+        Condition("expires_today", (at_least("is_zero_dte", 1.0),)),
+        Condition("max_pain_lies_ahead", (below("max_pain_distance_pct", 0.0),)),
+        Condition("near_max_pain", (at_least("max_pain_distance_pct", -0.5),)),
+        Condition("open_interest", (at_least("max_pain_open_interest", 5000.0),)),
+    ),
+    factors=(
+        Factor("strike", 0.40, near_a_strike("max_pain_distance_pct")),
+        Factor("open_interest_share", 0.30, Line("max_pain_oi_share", 0.0, 333.0)),
+        Factor("timing", 0.20, _LATE),
+        Factor("dealers", 0.10, _DEALERS),
+    ),
+    contract=ContractLimits((0.48, 0.52), (0, 0), 500, 2000, 2.0),
+    example={
+        "minutes_to_close": 8.0,
+        "is_zero_dte": 1.0,
+        "max_pain_distance_pct": -0.03,
+        "max_pain_open_interest": 9200.0,
+        "max_pain_oi_share": 0.16,
+        "max_pain_gamma": 120_000_000.0,
+    },
+)

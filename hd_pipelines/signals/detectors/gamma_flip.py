@@ -1,0 +1,55 @@
+"""Gamma flip of indices: on a day of expiry, price crosses the level where dealer gamma changes sign.
+
+Belongs here: `gamma_flip_bullish` and `gamma_flip_bearish`, one description. It needs the chain. A crossing is about the
+last 15 minutes, so it cannot fire on frames of days.
+
+Differences from the predecessor:
+
+- Gamma at the level is its nearest strike's share of all gamma (25 points without, 100 at 15 %); its units were
+  absolute, one size for SPX and NDX.
+- The share of gamma that expires today stands in for the dealers' delta, which no table of ours has: it says how much
+  hedging must be done before the close.
+- Options' volume is that until the same minute of other days; it compared a part of a day with whole days.
+- Late is at most 180 minutes to the close, which it is on half days too; it was 210 minutes after 9:30.
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.market.vocabulary import Strategy
+from hd_pipelines.signals.detectors.conditions import Condition, at_least, at_most
+from hd_pipelines.signals.detectors.curves import Line, Steps
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.factors import Factor
+
+_EXPIRES_SOON = Steps("minutes_to_expiry", ((120.0, 100.0), (240.0, 75.0), (360.0, 50.0)), 25.0, rising=False)
+
+GAMMA_FLIPS = pair(
+    "gamma_flip",
+    Strategy.GAMMA_FLIP,
+    purpose="On a day of expiry an index crosses the level where dealer gamma changes sign.",
+    asset_classes=INDICES,
+    needs_chain=True,
+    conditions=(
+        Condition("crosses_the_level", (at_least("zero_gamma_crossed", 0.5),)),
+        Condition("expires_today", (at_least("is_zero_dte", 1.0),)),
+        Condition("late", (at_most("minutes_to_close", 180.0),)),
+    ),
+    factors=(
+        Factor("gamma", 0.35, Line("flip_strike_gamma_share", 25.0, 5.0)),
+        Factor("expiry", 0.25, _EXPIRES_SOON),
+        Factor("expires_today", 0.20, Line("zero_dte_share", 0.0, 100.0)),
+        Factor("options_volume", 0.15, Line("option_volume_ratio", -50.0, 100.0)),
+        Factor("momentum", 0.05, Line("rvol", -50.0, 50.0)),
+    ),
+    contract=ContractLimits((0.45, 0.55), (0, 3), 300, 800, 4.0),
+    example={
+        "zero_gamma_crossed": 1.0,
+        "is_zero_dte": 1.0,
+        "minutes_to_close": 75.0,
+        "flip_strike_gamma_share": 11.0,
+        "minutes_to_expiry": 75.0,
+        "zero_dte_share": 0.55,
+        "option_volume_ratio": 1.6,
+        "rvol": 2.2,
+    },
+)

@@ -1,0 +1,67 @@
+"""Gamma squeeze of indices: late in the day, price stands at the strike with most gamma and dealers are short gamma.
+
+Belongs here: `gamma_squeeze_bullish` and `gamma_squeeze_bearish`, one description. It needs the chain. On frames of days
+it can fire too: nothing that it requires is of the minute only.
+
+Differences from the predecessor:
+
+- Dealers must be short gamma for both directions; it asked for that only of the bullish one, though hedging of short
+  gamma amplifies falls as well.
+- Both directions need a reason: their own side's share of gamma is at least half, and the price has moved their way
+  since the open. It fired both at once.
+- The dealers' factor scales by the symbol's own usual gamma (twice as short as usual 100, none 50, twice as long 0); its
+  units were absolute, one size for SPX and NDX.
+- Late is at most 90 minutes to the close, which it is on half days too; it was 300 minutes after 9:30.
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.market.vocabulary import Strategy
+from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.curves import Line, Steps, line_through
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.shared_curves import near_a_strike
+
+_SHORT_GAMMA = line_through("dealer_gamma_ratio", (0.0, 50.0), (-2.0, 100.0))
+_SHARE = Steps("call_gamma_share", ((60.0, 100.0), (55.0, 75.0), (50.0, 50.0)), 30.0)
+_EXPIRES_SOON = Steps(
+    "minutes_to_expiry",
+    ((30.0, 100.0), (60.0, 85.0), (120.0, 70.0), (240.0, 55.0)),
+    Line("minutes_to_expiry", 100.0, -0.2),
+    rising=False,
+)
+_VOLUME = Steps("rvol", ((3.0, 100.0), (2.0, 80.0), (1.5, 60.0)), Line("rvol", 0.0, 40.0))
+
+GAMMA_SQUEEZES = pair(
+    "gamma_squeeze",
+    Strategy.GAMMA_SQUEEZE,
+    purpose="Late in the day an index stands at the strike with most gamma, moves, and dealers must hedge with the move.",
+    asset_classes=INDICES,
+    needs_chain=True,
+    conditions=(
+        Condition("dealers_short_gamma", (below("dealer_gamma_ratio", 0.0),)),
+        Condition("at_the_strike", (at_most("max_gamma_distance_pct", 0.5),)),
+        Condition("late", (at_most("minutes_to_close", 90.0),)),
+        Condition("volume", (at_least("rvol", 1.3),)),
+        Condition("own_side_leads", (at_least("call_gamma_share", 50.0),)),
+        Condition("moves_its_way", (above("change_from_open_pct", 0.0),)),
+    ),
+    factors=(
+        Factor("strike", 0.30, near_a_strike("max_gamma_distance_pct")),
+        Factor("dealers", 0.25, _SHORT_GAMMA),
+        Factor("share", 0.20, _SHARE),
+        Factor("expiry", 0.15, _EXPIRES_SOON),
+        Factor("volume", 0.10, _VOLUME),
+    ),
+    contract=ContractLimits((0.48, 0.55), (0, 2), 500, 1000, 3.0),
+    example={
+        "dealer_gamma_ratio": -1.4,
+        "max_gamma_distance_pct": 0.04,
+        "minutes_to_close": 45.0,
+        "rvol": 1.9,
+        "call_gamma_share": 62.0,
+        "change_from_open_pct": 0.35,
+        "minutes_to_expiry": 45.0,
+    },
+)

@@ -1,0 +1,73 @@
+"""Power-hour reversal of indices: in the last hour price lies at the day's extreme with an extreme RSI, and turns.
+
+Belongs here: `power_hour_reversal_bullish` and `power_hour_reversal_bearish`, one description.
+
+Differences from the predecessor:
+
+- The day's high, low and open are those of the session; it took them from the last bar.
+- The last hour counts back from the session's own close, so a half day has one too.
+- Blocks and sweeps give points only where prints lean the trade's way.
+- RSI beyond the last step and times before the last hour have no points; neither was published, and no row that fires
+  has them unless the numbers are varied.
+- Above the open (for a buyer) the factor of the day's range goes on falling from 40; only "below" was published.
+"""
+
+from __future__ import annotations
+
+from hd_pipelines.market.vocabulary import Strategy
+from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most
+from hd_pipelines.signals.detectors.curves import Line, Steps
+from hd_pipelines.signals.detectors.curves_of_tests import Bonuses
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.shared_curves import WITH_THE_TRADE
+
+_AT_THE_EXTREME = Steps(
+    "day_range_position",
+    ((5.0, 100.0), (10.0, 85.0), (20.0, 70.0)),
+    Line("day_range_position", 100.0, -3.0),
+    rising=False,
+)
+_LATE = Steps("minutes_to_close", ((30.0, 100.0), (45.0, 85.0), (60.0, 70.0)), 0.0, rising=False)
+_EXTREME_RSI = Steps("rsi_14", ((25.0, 100.0), (30.0, 85.0), (35.0, 70.0), (40.0, 55.0)), 0.0, rising=False)
+_FLOW = Bonuses(
+    50.0,
+    ("flow_bias", "flow_blocks", "flow_sweeps"),
+    (
+        ("aligned", (WITH_THE_TRADE,), 30.0),
+        ("aligned_with_blocks", (WITH_THE_TRADE, above("flow_blocks", 2.0)), 10.0),
+        ("aligned_with_sweeps", (WITH_THE_TRADE, above("flow_sweeps", 2.0)), 10.0),
+    ),
+)
+
+POWER_HOUR_REVERSALS = pair(
+    "power_hour_reversal",
+    Strategy.POWER_HOUR_REVERSAL,
+    purpose="In the last hour an index lies at the day's extreme, exhausted, and turns back into its range.",
+    asset_classes=INDICES,
+    conditions=(
+        Condition("power_hour", (at_most("minutes_to_close", 60.0),)),
+        Condition("at_the_days_extreme", (at_most("above_day_low_pct", 0.5),)),
+        Condition("extreme_rsi", (at_most("rsi_14", 40.0),)),
+        Condition("volume", (at_least("rvol", 1.2),)),
+    ),
+    factors=(
+        Factor("extreme", 0.25, _AT_THE_EXTREME),
+        Factor("timing", 0.20, _LATE),
+        Factor("reversal", 0.25, _EXTREME_RSI),
+        Factor("flow", 0.20, _FLOW),
+        Factor("range", 0.10, Line("change_from_open_pct", 40.0, -40.0)),
+    ),
+    contract=ContractLimits((0.45, 0.55), (0, 1), 300, 500, 3.0),
+    example={
+        "minutes_to_close": 25.0,
+        "above_day_low_pct": 0.15,
+        "rsi_14": 27.0,
+        "rvol": 1.6,
+        "day_range_position": 8.0,
+        "flow_bias": 1.0,
+        "flow_blocks": 3.0,
+        "flow_sweeps": 2.0,
+        "change_from_open_pct": -1.1,
+    },
+)
