@@ -1,0 +1,192 @@
+"""From the warehouse to contexts: volatility, gamma, regime and flow as the signals package reads them.
+
+Belongs here: which rows a scan needs, turning them into the values of `signals.tape`, and what is usual for a symbol.
+What is made of them is `signals.engines` and `signals.features`.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.vocabulary import (
+    DealerPositioning,
+    ExpectedBehavior,
+    IvRegime,
+    MarketRegime,
+    PositioningStrength,
+    VixRegime,
+)
+from hd_pipelines.pricing.settlement import settlement_session
+from hd_pipelines.signals.frame import Floats
+from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext
+from hd_pipelines.warehouse import signal_queries
+from hd_pipelines.warehouse.engine import Database
+
+CONTEXT_SESSIONS = 60
+"""Sessions of gamma that say what is usual for a symbol."""
+READING_SESSIONS = 100
+"""Sessions of volatility that the IV gate compares with."""
+VOLUME_SESSIONS = 20
+"""Sessions of options' volume that say what is usual at a minute."""
+LEAST_CLOSES, LEAST_SESSIONS = 20, 5
+"""Below these, nothing is usual yet."""
+NEAR_MINUTES = 5
+"""Snapshots this near to each other in their sessions were taken at the same minute."""
+
+
+def read_contexts(database: Database, symbols: Sequence[str], first: date, last: date) -> dict[str, Contexts]:
+    """Contexts of `symbols` for scanning the sessions `first` to `last`, read as reader."""
+    with database.connect() as connection:
+        volatility = signal_queries.volatility(connection, symbols, sessions_back(first, READING_SESSIONS)[0], last)
+        usual = signal_queries.gamma_sizes(connection, symbols, sessions_back(first, CONTEXT_SESSIONS + 1)[0], last)
+        gamma = signal_queries.gamma_rows(connection, symbols, sessions_back(first, 2)[0], last)
+        regime = signal_queries.regimes(connection, sessions_back(first, 6)[0], last)
+        prints = signal_queries.prints(connection, symbols, sessions_back(first, 2)[0], last)
+    market = tuple(_regime(row) for row in regime.iter_rows(named=True))
+    iv = volatility.partition_by("symbol", as_dict=True)
+    sizes = usual.partition_by("symbol", as_dict=True)
+    rows = gamma.partition_by("symbol", as_dict=True)
+    flow = None if prints is None else prints.partition_by("symbol", as_dict=True)
+    return {
+        symbol: Contexts(
+            iv=tuple(_iv(row) for row in iv[symbol,].iter_rows(named=True)) if (symbol,) in iv else (),
+            gamma=_gammas(rows.get((symbol,)), sizes.get((symbol,))),
+            regime=market,
+            prints=None if flow is None else _prints(flow.get((symbol,), prints.clear())),  # type: ignore[union-attr]
+        )
+        for symbol in symbols
+    }
+
+
+def _iv(row: Mapping[str, Any]) -> IvContext:
+    known_at = row["timestamp"] or regular_hours(row["date"]).closes_at
+    return IvContext(
+        _ns(known_at),
+        row["iv30"],
+        row["iv_rank"],
+        row["iv_percentile"],
+        IvRegime(row["iv_regime"]) if row["iv_regime"] else None,
+        row["n_observations"],
+        row["iv_reason"] or row["percentile_reason"],
+    )
+
+
+def _regime(row: Mapping[str, Any]) -> RegimeContext:
+    return RegimeContext(
+        regular_hours(row["date"]).closes_at_ns,
+        row["date"],
+        MarketRegime(row["market_regime"]) if row["market_regime"] else None,
+        VixRegime(row["vix_regime"]) if row["vix_regime"] else None,
+        _number(row["vix_level"]),
+        row["confidence_score"],
+        row["regime_reason"],
+    )
+
+
+def _gammas(rows: pl.DataFrame | None, sizes: pl.DataFrame | None) -> tuple[GammaContext, ...]:
+    if rows is None or sizes is None:
+        return ()
+    usual = _Usual(sizes)
+    return tuple(_gamma(row, usual) for row in rows.iter_rows(named=True))
+
+
+class _Usual:
+    """What is usual for one symbol: gamma of the closes before, options' volume until the same minute before."""
+
+    def __init__(self, sizes: pl.DataFrame) -> None:
+        closes = sizes.filter(pl.col("kind") == "close")
+        self.close_sessions: list[date] = closes["session"].to_list()
+        self.close_gammas = np.abs(closes["gex_usd_per_1pct"].cast(pl.Float64).to_numpy())
+        stamps: list[datetime] = sizes["timestamp"].to_list()
+        self.minutes = np.array([_minutes_from_open(at) for at in stamps])
+        self.sessions = np.array([at.date().toordinal() for at in stamps], np.int64)
+        self.volumes = sizes["option_volume"].cast(pl.Float64).to_numpy()
+
+    def gamma_before(self, session: date) -> float:
+        """Median size of the last 60 closes before `session`; NaN under `LEAST_CLOSES`."""
+        known = self.close_gammas[: bisect_left(self.close_sessions, session)][-CONTEXT_SESSIONS:]
+        known = known[~np.isnan(known)]
+        return float(np.median(known)) if known.size >= LEAST_CLOSES else np.nan
+
+    def volume_before(self, at: datetime) -> float:
+        """Mean volume of up to 20 sessions before, at the same minute; NaN under `LEAST_SESSIONS`."""
+        is_near = np.abs(self.minutes - _minutes_from_open(at)) <= NEAR_MINUTES
+        of_before = self.volumes[is_near & (self.sessions < at.date().toordinal())]
+        known = of_before[~np.isnan(of_before)][-VOLUME_SESSIONS:]
+        return float(known.mean()) if known.size >= LEAST_SESSIONS else np.nan
+
+
+def _gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:
+    at: datetime = row["timestamp"]
+    return GammaContext(
+        known_at_ns=_ns(at),
+        underlying_price=_number(row["underlying_price"]),
+        gex_usd_per_1pct=_number(row["gex_usd_per_1pct"]),
+        call_gex_usd_per_1pct=_number(row["call_gex_usd_per_1pct"]),
+        put_gex_usd_per_1pct=_number(row["put_gex_usd_per_1pct"]),
+        positioning=DealerPositioning(row["dealer_positioning"]) if row["dealer_positioning"] else None,
+        strength=PositioningStrength(row["positioning_strength"]) if row["positioning_strength"] else None,
+        behavior=ExpectedBehavior(row["expected_behavior"]) if row["expected_behavior"] else None,
+        resistance=_number(row["gamma_wall_resistance"]),
+        support=_number(row["gamma_wall_support"]),
+        zero_gamma=_number(row["zero_gamma"]),
+        absolute_gamma_strike=_number(row["absolute_gamma_strike"]),
+        max_pain=_number(row["max_pain"]),
+        max_pain_expires_at_ns=_settles_ns(row["max_pain_expiration"]),
+        total_open_interest=_number(row["total_open_interest"]),
+        option_volume=_number(row["option_volume"]),
+        zero_dte_share=_number(row["zero_dte_share"]),
+        by_strike=_by_strike(row["gamma_by_strike"], row["oi_by_strike"]),
+        typical_gex=usual.gamma_before(row["session"]),
+        typical_option_volume=usual.volume_before(at),
+    )
+
+
+def _by_strike(gammas: str | None, interests: str | None) -> Floats:
+    """Shape (m, 3): strike, gamma in dollars per 1 %, open interest; NaN where one of the two documents has no entry."""
+    by_strike: dict[float, list[float]] = {}
+    for entry in json.loads(gammas or "[]"):
+        by_strike[entry["strike"]] = [entry["net"], np.nan]
+    for entry in json.loads(interests or "[]"):
+        of_both = (entry["call"] or 0) + (entry["put"] or 0)
+        by_strike.setdefault(entry["strike"], [np.nan, np.nan])[1] = of_both
+    return np.array([[strike, *values] for strike, values in sorted(by_strike.items())]).reshape(-1, 3)
+
+
+def _settles_ns(expiration: date | None) -> int | None:
+    """The last moment of trading; contracts settled at the open end earlier, with another session's last trade."""
+    return None if expiration is None else regular_hours(settlement_session(expiration)).closes_at_ns
+
+
+def _prints(rows: pl.DataFrame) -> Prints:
+    words = rows["sentiment"].replace_strict({"BULLISH": 1.0, "BEARISH": -1.0}, default=0.0, return_dtype=pl.Float64)
+    return Prints(
+        at_ns=rows["timestamp"].cast(pl.Int64).to_numpy() * 1_000,
+        premium=rows["premium"].cast(pl.Float64).to_numpy(),
+        size=rows["size"].cast(pl.Float64).to_numpy(),
+        is_call=(rows["option_type"] == "call").to_numpy(),
+        sentiment=words.to_numpy(),
+        is_sweep=rows["is_sweep"].to_numpy(),
+        is_block=rows["is_block"].to_numpy(),
+        is_large=(rows["trade_type"] == "LARGE").to_numpy(),
+    )
+
+
+def _minutes_from_open(at: datetime) -> float:
+    return (at - regular_hours(at.date()).opens_at).total_seconds() / 60
+
+
+def _ns(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000) * 1_000
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)

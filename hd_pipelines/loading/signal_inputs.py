@@ -1,0 +1,177 @@
+"""From the warehouse to tapes: bars and chains of symbols as the signals package reads them.
+
+Belongs here: which stretch of bars a scan needs, and turning columns into `signals.tape`. Contexts are `signal_contexts`;
+storing what was found is `loading.signals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+
+from hd_pipelines.loading.signal_contexts import read_contexts
+from hd_pipelines.market.bars import Timeframe
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours, sessions_back
+from hd_pipelines.market.symbols import VOLUME_PROXIES
+from hd_pipelines.market.vocabulary import AssetClass
+from hd_pipelines.signals.asset_classes import asset_class_of
+from hd_pipelines.signals.frame import Floats
+from hd_pipelines.signals.option_chain import ChainAt, OptionQuotes
+from hd_pipelines.signals.tape import Bars, SymbolTape, no_bars
+from hd_pipelines.warehouse import signal_queries
+from hd_pipelines.warehouse.bar_columns import BarColumns, bar_columns
+from hd_pipelines.warehouse.engine import Database
+
+HISTORY_SESSIONS = 20
+"""Sessions of 5-minute bars before the first session that is scanned."""
+DAY_SESSIONS = 280
+"""Sessions of day bars before it: a year for days, and enough complete weeks."""
+_DAY_NS = 86_400_000_000_000
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Tapes by symbol, and each symbol's chain at an instant."""
+
+    tapes: Mapping[str, SymbolTape]
+    chains: Mapping[str, ChainAt]
+
+
+def read_inputs(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Inputs:
+    """What is known of `symbols` for scanning `sessions` (ascending, at least one), read as reader over two connections."""
+    first, last = sessions[0], sessions[-1]
+    wanted = sorted({*symbols, *(VOLUME_PROXIES[symbol] for symbol in symbols if symbol in VOLUME_PROXIES)})
+    back = sessions_back(first, HISTORY_SESSIONS + 1)[0]
+    year = sessions_back(first, DAY_SESSIONS + 1)[0]
+
+    def bars(timeframe: Timeframe, begin: date) -> dict[str, BarColumns]:
+        with database.connect() as connection:
+            return bar_columns(connection, wanted, timeframe, begin, last)
+
+    with ThreadPoolExecutor(2, thread_name_prefix="read-tapes") as readers:
+        five = readers.submit(bars, Timeframe.M5, back)
+        contexts = readers.submit(read_contexts, database, symbols, first, last)
+        minutes = readers.submit(bars, Timeframe.M1, first)
+        days = readers.submit(bars, Timeframe.DAY, year)
+        known = contexts.result()
+        parts = {
+            symbol: (
+                _intraday(minutes.result().get(symbol), 1),
+                _intraday(five.result().get(symbol), 5),
+                _days(days.result().get(symbol)),
+            )
+            for symbol in wanted
+        }
+    tapes = {
+        symbol: SymbolTape(
+            symbol,
+            asset_class_of(symbol),
+            *parts[symbol],
+            contexts=known[symbol],
+            proxy=_proxy(symbol, parts),
+        )
+        for symbol in symbols
+    }
+    return Inputs(tapes, {symbol: chain_reader(database, symbol) for symbol in symbols})
+
+
+def _proxy(symbol: str, parts: Mapping[str, tuple[Bars, Bars, Bars]]) -> SymbolTape | None:
+    fund = VOLUME_PROXIES.get(symbol)
+    return None if fund is None else SymbolTape(fund, AssetClass.EQUITY_ETF, *parts[fund])
+
+
+def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
+    if columns is None:
+        return no_bars()
+    starts = columns.starts_ns
+    return Bars(
+        starts,
+        starts + minutes * NANOSECONDS_PER_MINUTE,
+        starts // _DAY_NS,
+        columns.open,
+        columns.high,
+        columns.low,
+        columns.close,
+        columns.volume,
+    )
+
+
+def _days(columns: BarColumns | None) -> Bars:
+    """Day bars end with their session; one of a day without a session (a holiday row) is left out."""
+    if columns is None:
+        return no_bars()
+    ends = [_close_ns(int(number)) for number in columns.starts_ns // _DAY_NS]
+    is_session = np.array([end is not None for end in ends])
+    kept = [end for end in ends if end is not None]
+    return Bars(
+        columns.starts_ns[is_session],
+        np.array(kept, np.int64),
+        columns.starts_ns[is_session] // _DAY_NS,
+        columns.open[is_session],
+        columns.high[is_session],
+        columns.low[is_session],
+        columns.close[is_session],
+        columns.volume[is_session],
+    )
+
+
+def _close_ns(day_number: int) -> int | None:
+    day = date.fromordinal(day_number + date(1970, 1, 1).toordinal())
+    try:
+        return regular_hours(day).closes_at_ns
+    except ValueError:
+        return None
+
+
+def chain_reader(database: Database, symbol: str) -> ChainAt:
+    """Reads one symbol's newest chain that was known at an instant, once per snapshot."""
+    kept: dict[datetime, OptionQuotes] = {}
+
+    def chain_at(as_of_ns: int) -> OptionQuotes | None:
+        as_of = datetime.fromtimestamp(as_of_ns // 1_000_000_000, UTC)
+        with database.connect() as connection:
+            stamp = signal_queries.newest_chain(connection, symbol, as_of)
+            if stamp is None:
+                return None
+            if stamp not in kept:
+                kept[stamp] = _quotes(stamp, signal_queries.chain(connection, symbol, stamp))
+        return kept[stamp]
+
+    return chain_at
+
+
+def _quotes(stamp: datetime, rows: pl.DataFrame) -> OptionQuotes:
+    def numbers(name: str) -> Floats:
+        return rows[name].cast(pl.Float64).to_numpy()
+
+    return OptionQuotes(
+        known_at_ns=_ns(stamp),
+        tickers=tuple(rows["contract_ticker"].to_list()),
+        expirations=rows["expiration"].to_numpy(),
+        is_call=(rows["option_type"] == "call").to_numpy(),
+        **{
+            name: numbers(name)
+            for name in (
+                "strike",
+                "dte",
+                "bid",
+                "ask",
+                "volume",
+                "open_interest",
+                "implied_volatility",
+                "delta",
+                "gamma",
+                "theta",
+                "vega",
+            )
+        },
+    )
+
+
+def _ns(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000) * 1_000
