@@ -1,0 +1,76 @@
+"""Trading time: it stands still at night and over weekends, knows half days, and adds up."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hd_pipelines.market.sessions import (
+    NEW_YORK,
+    instant_trading_minutes_ago,
+    last_known_session,
+    regular_hours,
+    sessions_between,
+    trading_minutes_between,
+    trading_time_ns,
+)
+
+MINUTE = 60_000_000_000
+FIRST, LAST = regular_hours(date(2024, 1, 2)).opens_at_ns, regular_hours(date(2025, 12, 31)).closes_at_ns
+instants = st.integers(FIRST, LAST)
+
+
+def ns(*clock: int) -> int:
+    return int(datetime(*clock, tzinfo=NEW_YORK).timestamp()) * 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "minutes"),
+    [
+        ((2025, 1, 17, 16, 0), (2025, 1, 21, 9, 30), 0),  # Martin Luther King day between
+        ((2025, 1, 17, 15, 0), (2025, 1, 21, 10, 30), 120),
+        ((2025, 3, 7, 16, 0), (2025, 3, 10, 16, 0), 390),  # the clocks change in between
+        ((2024, 11, 27, 16, 0), (2024, 12, 2, 9, 30), 210),  # Thanksgiving, and a half day after it
+        ((2024, 7, 3, 12, 0), (2024, 7, 3, 18, 0), 60),
+        ((2025, 3, 12, 3, 0), (2025, 3, 12, 9, 29), 0),
+        ((2025, 3, 12, 11, 0), (2025, 3, 12, 10, 15), -45),
+    ],
+)
+def test_minutes_of_regular_hours_between(earlier, later, minutes):
+    assert trading_minutes_between(ns(*earlier), ns(*later)) == minutes
+
+
+def test_all_sessions_together_are_the_sum_of_their_minutes():
+    sessions = sessions_between(date(2024, 1, 2), date(2025, 12, 31))
+    assert trading_minutes_between(FIRST, LAST) == sum(regular_hours(session).minutes for session in sessions)
+
+
+@given(instants, instants, instants)
+def test_stretches_add_up(a, b, c):
+    assert trading_minutes_between(a, b) + trading_minutes_between(b, c) == pytest.approx(
+        trading_minutes_between(a, c), abs=1e-6
+    )
+
+
+@given(st.lists(instants, max_size=20))
+def test_the_array_answers_as_the_single_instant_does(several):
+    elapsed = trading_time_ns(np.array(several, np.int64))
+    for instant, total in zip(several, elapsed, strict=True):
+        assert int(total - elapsed[0]) / MINUTE == trading_minutes_between(several[0], instant)
+
+
+@given(instants, st.floats(0, 5000))
+def test_going_back_is_the_inverse_of_counting(instant, minutes):
+    begins = instant_trading_minutes_ago(instant, minutes)
+    assert trading_minutes_between(begins, instant) == pytest.approx(minutes, abs=1e-9)
+    assert trading_minutes_between(begins + 1, instant) < trading_minutes_between(begins, instant)
+
+
+def test_what_the_calendar_does_not_know_is_refused():
+    beyond = int(datetime.combine(last_known_session() + timedelta(days=2), datetime.min.time(), UTC).timestamp())
+    with pytest.raises(ValueError, match="update the calendar snapshot"):
+        trading_minutes_between(FIRST, beyond * 1_000_000_000)
+    with pytest.raises(ValueError, match="update the calendar snapshot"):
+        trading_time_ns(np.array([0]))

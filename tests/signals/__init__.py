@@ -1,0 +1,1 @@
+"""Tests of signals: features, engines, detectors, scanner."""

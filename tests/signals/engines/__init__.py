@@ -1,0 +1,1 @@
+"""Tests of the context engines; `made` makes contexts, prints and rows."""
