@@ -1,1 +1,5 @@
 """The feature frame of a symbol's session: one function for scanner, backtest and paper trading."""
+
+from hd_pipelines.signals.features.minute_frames import evaluate, frames, session_frame
+
+__all__ = ["evaluate", "frames", "session_frame"]

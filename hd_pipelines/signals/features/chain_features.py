@@ -1,0 +1,160 @@
+"""What the newest option chain says at each row: gamma levels, the nearest expiration, max pain, dealers' gamma.
+
+Belongs here: from rows of `gamma_exposure_snapshots` to columns, each row with the newest snapshot known then. A chain
+older than two sessions of trading says nothing any more: its levels belong to positions that are gone (its age is still
+told). What speaks of "today" is only taken from today's chain, and an expiration that has settled has no max pain.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from operator import attrgetter
+
+import numpy as np
+
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, trading_time_ns
+from hd_pipelines.signals.features.percentages import percent, ratio
+from hd_pipelines.signals.features.session_grid import Grid
+from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.tape import GammaContext
+
+OLDEST_CHAIN_MINUTES = 780.0
+"""Trading minutes: two full sessions."""
+CROSSING_MINUTES = 15
+NANOSECONDS_PER_DAY = 86_400_000_000_000
+CHAIN_LEVELS = ("gamma_resistance", "gamma_support", "zero_gamma", "max_pain")
+CHAIN_FEATURES = (
+    "chain_age_minutes",
+    "minutes_to_expiry",
+    "is_zero_dte",
+    "zero_dte_share",
+    "max_gamma_distance_pct",
+    "dealer_gamma_ratio",
+    "call_gamma_share",
+    "put_gamma_share",
+    "zero_gamma_distance_pct",
+    "flip_strike_gamma_share",
+    "option_volume_ratio",
+    "max_pain_distance_pct",
+    "max_pain_open_interest",
+    "max_pain_oi_share",
+    "max_pain_gamma",
+)
+_LEVELS = ("resistance", "support", "zero_gamma", "max_pain", "absolute_gamma_strike")
+_SIZES = (
+    "gex_usd_per_1pct",
+    "call_gex_usd_per_1pct",
+    "put_gex_usd_per_1pct",
+    "option_volume",
+    "zero_dte_share",
+    "typical_gex",
+    "typical_option_volume",
+)
+_AT_STRIKES = ("flip_strike_share", "max_pain_open_interest", "max_pain_share", "max_pain_gamma")
+_numbers_of = attrgetter(*_LEVELS, *_SIZES)
+
+
+def chain_features(
+    gamma: Sequence[GammaContext], as_of_ns: Integers, price: Floats
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """`CHAIN_FEATURES` and `CHAIN_LEVELS` of rows at `as_of_ns` (ascending) with that `price`.
+
+    NaN where no snapshot is known, or where it does not say.
+    """
+    known = _known_between(gamma, as_of_ns)
+    if not known:
+        return ({name: np.full(price.size, np.nan) for name in names} for names in (CHAIN_FEATURES, CHAIN_LEVELS))  # type: ignore[return-value]
+    known_ns = np.array([row.known_at_ns for row in known], np.int64)
+    snapshot = np.searchsorted(known_ns, as_of_ns, side="right") - 1
+    age = (trading_time_ns(as_of_ns) - trading_time_ns(known_ns)[snapshot]) / NANOSECONDS_PER_MINUTE
+    age[snapshot < 0] = np.nan
+    snapshot[~(age <= OLDEST_CHAIN_MINUTES)] = -1
+    said = {name: values[snapshot] for name, values in _columns(known, snapshot).items()}
+    expires_ns = np.array([row.max_pain_expires_at_ns or 0 for row in known] + [0], np.int64)[snapshot]
+    to_expiry = np.where(expires_ns > 0, (expires_ns - as_of_ns) / NANOSECONDS_PER_MINUTE, np.nan)
+    has_settled = to_expiry < 0
+    for name in ("max_pain", "max_pain_open_interest", "max_pain_share", "max_pain_gamma"):
+        said[name][has_settled] = np.nan
+    to_expiry[has_settled] = np.nan
+    today = as_of_ns // NANOSECONDS_PER_DAY
+    known_today = np.append(known_ns // NANOSECONDS_PER_DAY, -1)[snapshot] == today
+    expires_today = (expires_ns // NANOSECONDS_PER_DAY == today).astype(np.float64)
+    features = (
+        age,
+        to_expiry,
+        np.where(np.isnan(to_expiry), np.nan, expires_today),
+        np.where(known_today, said["zero_dte_share"], np.nan),
+        np.abs(percent(price, said["absolute_gamma_strike"])),
+        said["dealer_gamma_ratio"],
+        said["call_gamma_share"],
+        100.0 - said["call_gamma_share"],
+        percent(price, said["zero_gamma"]),
+        said["flip_strike_share"],
+        said["option_volume_ratio"],
+        percent(price, said["max_pain"]),
+        said["max_pain_open_interest"],
+        said["max_pain_share"],
+        said["max_pain_gamma"],
+    )
+    levels = {of: said[name] for of, name in zip(CHAIN_LEVELS, _LEVELS, strict=False)}
+    return dict(zip(CHAIN_FEATURES, features, strict=True)), levels
+
+
+def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
+    """1 where the price last rose through the level known then, within 15 minutes, -1 where it fell; else 0.
+
+    A level that moves past a standing price is no crossing, and neither is a night. NaN without a level.
+    """
+    is_above, was_above = price >= zero_gamma, np.empty(price.size, np.bool_)
+    was_below = np.empty(price.size, np.bool_)
+    was_above[:1] = was_below[:1] = False
+    np.greater_equal(price[:-1], zero_gamma[1:], out=was_above[1:])
+    np.less(price[:-1], zero_gamma[1:], out=was_below[1:])
+    rose, fell = was_below & is_above, was_above & (price < zero_gamma)
+    rose[rows.first] = fell[rows.first] = False
+    last = np.maximum.accumulate(np.where(rose | fell, rows.row, -1))
+    is_recent = (last >= rows.first_row) & (rows.row - last < CROSSING_MINUTES)
+    crossed = np.where(is_recent, rose[last].astype(np.float64) - fell[last], 0.0)
+    crossed[np.isnan(zero_gamma) | np.isnan(price)] = np.nan
+    return crossed
+
+
+def _known_between(gamma: Sequence[GammaContext], as_of_ns: Integers) -> Sequence[GammaContext]:
+    """The snapshots that one of the rows may have as its newest."""
+    if as_of_ns.size == 0:
+        return ()
+    first, end = (bisect_right(gamma, int(at), key=lambda row: row.known_at_ns) for at in as_of_ns[[0, -1]])
+    return gamma[max(first - 1, 0) : end]
+
+
+def _columns(known: Sequence[GammaContext], snapshot: Integers) -> dict[str, Floats]:
+    """What each snapshot says, and NaN as the last value of each column: that of index -1, no snapshot."""
+    numbers = np.full((len(_LEVELS) + len(_SIZES), len(known) + 1), np.nan)
+    numbers[:, :-1] = np.array([_numbers_of(row) for row in known], np.float64).T
+    levels = numbers[: len(_LEVELS)]
+    levels[~(levels > 0)] = np.nan
+    said = dict(zip((*_LEVELS, *_SIZES), numbers, strict=True))
+    call, put = np.abs(said["call_gex_usd_per_1pct"]), np.abs(said["put_gex_usd_per_1pct"])
+    said["call_gamma_share"] = 100.0 * ratio(call, call + put)
+    said["dealer_gamma_ratio"] = ratio(said["gex_usd_per_1pct"], said["typical_gex"])
+    said["option_volume_ratio"] = ratio(said["option_volume"], said["typical_option_volume"])
+    at_strikes = np.full((len(_AT_STRIKES), len(known) + 1), np.nan)
+    for index in np.unique(snapshot[snapshot >= 0]).tolist():
+        at_strikes[:, index] = _at_strikes(known[index].by_strike, levels[2, index], levels[3, index])
+    return said | dict(zip(_AT_STRIKES, at_strikes, strict=True))
+
+
+def _at_strikes(by_strike: Floats, zero_gamma: float, max_pain: float) -> tuple[float, float, float, float]:
+    """Gamma at the strike nearest to `zero_gamma`, 0-100 of all; open interest at max pain, its share, gamma there."""
+    if by_strike.shape[0] == 0:
+        return np.nan, np.nan, np.nan, np.nan
+    strikes, gamma, open_interest = by_strike.T
+    sizes = np.abs(gamma)
+    all_gamma, all_interest = np.nansum(sizes), np.nansum(open_interest)
+    flip = 100.0 * sizes[np.argmin(np.abs(strikes - zero_gamma))] / all_gamma if all_gamma > 0 else np.nan
+    at = int(np.argmin(np.abs(strikes - max_pain)))
+    if not abs(strikes[at] - max_pain) < 1e-6:
+        return (flip if zero_gamma > 0 else np.nan), np.nan, np.nan, np.nan
+    share = open_interest[at] / all_interest if all_interest > 0 else np.nan
+    return (flip if zero_gamma > 0 else np.nan), open_interest[at], share, gamma[at]

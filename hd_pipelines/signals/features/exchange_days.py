@@ -1,0 +1,76 @@
+"""The exchange's calendar as arrays, so that bars of many sessions are placed on their session's clock at once.
+
+Belongs here: positions among all sessions, their hours in whole minutes, their weeks. The calendar itself is
+`market.sessions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from hd_pipelines.market.sessions import last_known_session, regular_hours, sessions_between
+from hd_pipelines.market.xnys_closures import FIRST_SESSION
+from hd_pipelines.signals.frame import Integers
+from hd_pipelines.signals.tape import day_number
+
+
+class ExchangeDays(NamedTuple):
+    """All sessions of the calendar, ascending; shape (n,). A session's index here is its position everywhere else.
+
+    day: days since 1970-01-01. minutes: length of the session. week: number of its Monday-to-Sunday week.
+    week_sessions: how many sessions that week has. week_begins: day of the week's first session.
+    """
+
+    day: Integers
+    opens_ns: Integers
+    closes_ns: Integers
+    minutes: Integers
+    week: Integers
+    week_sessions: Integers
+    week_begins: Integers
+
+
+@cache
+def exchange_days() -> ExchangeDays:
+    """The calendar, read once."""
+    sessions = sessions_between(date.fromisoformat(FIRST_SESSION), last_known_session())
+    hours = [regular_hours(session) for session in sessions]
+    day = np.array([day_number(session) for session in sessions], np.int64)
+    week = week_of_day(day)
+    _, first, number, count = np.unique(week, return_index=True, return_inverse=True, return_counts=True)
+    return ExchangeDays(
+        day,
+        np.array([each.opens_at_ns for each in hours], np.int64),
+        np.array([each.closes_at_ns for each in hours], np.int64),
+        np.array([each.minutes for each in hours], np.int64),
+        week,
+        count[number].astype(np.int64),
+        day[first][number],
+    )
+
+
+def week_of_day(day: Integers) -> Integers:
+    """Number of the Monday-to-Sunday week of a day number; 1970-01-01 was a Thursday."""
+    week: Integers = (day + 3) // 7
+    return week
+
+
+def positions_of(sessions: Sequence[date]) -> Integers:
+    """Where the sessions stand in `exchange_days`.
+
+    Raises `ValueError` for a day without a session, and if the sessions do not ascend.
+    """
+    days = np.array([day_number(session) for session in sessions], np.int64)
+    calendar = exchange_days().day
+    positions = np.searchsorted(calendar, days)
+    for session, position in zip(sessions, positions.tolist(), strict=True):
+        if position == calendar.size or calendar[position] != day_number(session):
+            raise ValueError(f"{session} is not an exchange session; give sessions of market.sessions")
+    if np.any(np.diff(positions) <= 0):
+        raise ValueError("sessions must ascend without repeating; sort them")
+    return positions.astype(np.int64)

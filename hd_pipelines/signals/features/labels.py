@@ -1,0 +1,71 @@
+"""What is degraded about a frame, in words that a page or a log can show.
+
+Belongs here: every label and when it is given. A frame is labelled by what its sessions' last rows do not know; the one
+row of `evaluate` by what it does not know itself.
+
+volume_of_<fund>, no_volume             an index's volume is its fund's, or there is none
+rvol_of_<n>_sessions                    the usual volume is a mean of fewer than 20 sessions
+bars_of_<n>_sessions                    indicators start from fewer than 20 sessions of 5-minute bars
+bars_left_out                           bars outside regular hours, or whose prices contradict each other, were left out
+days_contradict_minutes                 day bars are of another adjustment than minutes; nothing was taken from them
+no_trade_for_15_minutes                 a halt, or nobody cares
+no_<what>                               see `MISSING`
+no_bars_today, no_session, before_open  why a frame has no rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hd_pipelines.signals.frame import Floats, Integers
+
+NO_BARS, NO_SESSION, BEFORE_OPEN = "no_bars_today", "no_session", "before_open"
+BARS_LEFT_OUT, DAYS_CONTRADICT, IDLE = "bars_left_out", "days_contradict_minutes", "no_trade_for_15_minutes"
+MISSING = {
+    "no_rvol": "rvol",
+    "no_vwap": "vwap",
+    "no_average_volume": "average_daily_volume",
+    "no_5m_indicators": "rsi_14",
+    "no_ema_200": "ema_200",
+    "no_prior_day": "prior_day_close",
+    "no_prior_week": "prior_week_close",
+    "no_day_atr": "atr_day_pct",
+    "no_week_trend": "mtf_trend_week",
+    "no_day_trend": "mtf_trend_day",
+    "no_1h_trend": "mtf_trend_1h",
+    "no_15m_trend": "mtf_trend_15m",
+    "no_regime": "market_regime",
+    "no_vix": "vix_level",
+    "no_iv_percentile": "iv_percentile",
+    "no_chain": "chain_age_minutes",
+    "no_flow": "flow_score",
+}
+"""Label by the feature or level that has no answer."""
+MISSING_OF_DAYS = (
+    "no_rvol",
+    "no_average_volume",
+    "no_prior_day",
+    "no_prior_week",
+    "no_day_atr",
+    "no_week_trend",
+    "no_day_trend",
+    "no_regime",
+    "no_vix",
+    "no_iv_percentile",
+    "no_chain",
+)
+"""Those that a frame of days can lack; what needs minutes is never there."""
+IDLE_MINUTES = 15
+FULL_WINDOW = 20
+
+
+def missing(values: Mapping[str, Floats], last: Integers, asked: tuple[str, ...] = tuple(MISSING)) -> list[str]:
+    """Labels of what one of the rows `last` has no answer to."""
+    return [label for label in asked if np.isnan(values[MISSING[label]][last]).any()]
+
+
+def short_windows(name: str, sessions: Integers) -> list[str]:
+    """`name` of n sessions, for every n below 20 that occurs."""
+    return [f"{name}_of_{n}_sessions" for n in np.unique(sessions).tolist() if n < FULL_WINDOW]

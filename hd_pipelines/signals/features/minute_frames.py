@@ -1,0 +1,100 @@
+"""Feature frames of minutes: of one session, of many, and the one row of an instant.
+
+Belongs here: which rows, and what to answer when there are none. `evaluate` is `session_frame` of a tape cut at the
+instant, and `frames` is `session_frame` of many sessions at once: scanner, backtest and paper trading read the same
+numbers because there is one way to make them.
+
+What makes a row independent of everything after it, and of how long the tape is:
+- an indicator's window begins a fixed number of exchange sessions before the row's session (20 of 5-minute bars, from
+  which 15-minute bars and hours are cut; 260 of days) and ends with the last bar that is complete at the row;
+- the session's own bars are cut from its minutes, anchored at the open;
+- running values restart with the session, and context is the newest row known at the instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import numpy as np
+
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.vocabulary import Resolution
+from hd_pipelines.signals.catalogue import FEATURES, LEVELS
+from hd_pipelines.signals.features import labels
+from hd_pipelines.signals.features.exchange_days import positions_of
+from hd_pipelines.signals.features.minute_columns import minute_columns
+from hd_pipelines.signals.features.placed_bars import placed
+from hd_pipelines.signals.features.session_grid import grid, minutes_delivered
+from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
+from hd_pipelines.signals.tape import SymbolTape
+
+
+def session_frame(tape: SymbolTape, session: date) -> FeatureFrame:
+    """One row per minute of the session from its first to the last one the tape has a bar of, traded or not.
+
+    No rows and the label `no_bars_today` if it has none. Raises `ValueError` if the exchange was closed that day.
+    """
+    return frames(tape, [session])
+
+
+def frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
+    """The frames of `sessions` joined; labels are those of any of them. A year takes well under a second.
+
+    Raises `ValueError` for a day without a session, and if the sessions do not ascend.
+    """
+    return _frame(tape, positions_of(sessions), None)
+
+
+def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
+    """What is known of a symbol at an instant (ns UTC), floored to a whole minute of its session: exactly one row.
+
+    After the close it is the close's row. No rows with a label saying why where there is nothing to say:
+    `no_session`, `before_open`, `no_bars_today`. Bars that end later are not looked at.
+    """
+    session = datetime.fromtimestamp(as_of_ns // 1_000_000_000, NEW_YORK).date()
+    if not is_session(session):
+        return _no_rows(tape, labels.NO_SESSION)
+    hours = regular_hours(session)
+    over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
+    if over < 1:
+        return _no_rows(tape, labels.BEFORE_OPEN)
+    known = tape.until(hours.opens_at_ns + over * NANOSECONDS_PER_MINUTE)
+    frame = _frame(known, positions_of([session]), over)
+    return frame.rows(slice(len(frame) - 1, None)) if len(frame) else frame
+
+
+def _frame(tape: SymbolTape, positions: np.ndarray, minutes_over: int | None) -> FeatureFrame:
+    """Rows until each session's last bar, or until `minutes_over` if given and there is a bar at all."""
+    minutes = placed(tape.minutes, positions)
+    lasted = minutes_delivered(minutes, positions)
+    if minutes_over is not None:
+        lasted = np.where(lasted > 0, minutes_over, 0)
+    rows = grid(positions, lasted)
+    if len(rows) == 0:
+        return _no_rows(tape, labels.NO_BARS)
+    with np.errstate(all="ignore"):
+        columns, levels, degraded = minute_columns(tape, minutes, rows)
+    if rows.positions.size < positions.size:
+        degraded = (labels.NO_BARS, *degraded)
+    return FeatureFrame(
+        tape.symbol,
+        tape.asset_class,
+        Resolution.MINUTE,
+        rows.as_of_ns,
+        {name: columns[name] for name in FEATURES},
+        {name: levels[name] for name in LEVELS},
+        degraded,
+    )
+
+
+def _no_rows(tape: SymbolTape, reason: str) -> FeatureFrame:
+    return FeatureFrame(
+        tape.symbol,
+        tape.asset_class,
+        Resolution.MINUTE,
+        np.empty(0, np.int64),
+        empty_columns(0),
+        empty_levels(0),
+        (reason,),
+    )

@@ -1,0 +1,42 @@
+"""Trend and strength of a timeframe: where the price stands against a moving average, and which way that runs.
+
+Belongs here: the verdict, alike for weeks, days, hours and 15-minute bars. Distance and slope are measured in the
+timeframe's own ATR, so one set of cut-offs serves all; the predecessor's percent of price called every week strong and no
+quarter of an hour (product facts §13.1, fault 8). In a steady trend of v ATR per bar a 20-bar EMA runs 9.5 v behind the
+price: 2.5 ATR of distance and 0.25 ATR per bar are the same trend.
+
+    strength = 0.4 × min(100, 33 × |distance|) + 0.4 × min(100, 400 × |slope|) + 0.2 × min(100, 20 × day range %)
+
+Day range % is the ATR in percent of the price, scaled by the square root of bars per day to what a day of it would be: an
+ATR of weeks is larger than one of quarters of an hour only because it lasts longer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hd_pipelines.signals.frame import Floats
+
+TIMEFRAMES = ("week", "day", "1h", "15m")
+BARS_PER_DAY = {"week": 1 / 5, "day": 1.0, "1h": 6.5, "15m": 26.0}
+DISTANCE, STRONG_DISTANCE = 0.8, 2.5
+"""ATR."""
+STRONG_SLOPE = 0.1
+"""ATR per bar."""
+
+
+def trend_and_strength(timeframe: str, price: Floats, ema: Floats, atr: Floats, slope: Floats) -> tuple[Floats, Floats]:
+    """Trend, -2 to 2, and strength, 0 to 100, of each row; NaN where EMA, ATR or slope is. Shapes alike."""
+    distance = (price - ema) / atr
+    up = (distance > DISTANCE) & (slope > 0)
+    down = (distance < -DISTANCE) & (slope < 0)
+    strong_up = (distance > STRONG_DISTANCE) & (slope > STRONG_SLOPE)
+    strong_down = (distance < -STRONG_DISTANCE) & (slope < -STRONG_SLOPE)
+    trend = up.astype(np.int8) + strong_up - down - strong_down
+    of_distance = np.minimum(np.abs(distance) * 33.0, 100.0)
+    of_slope = np.minimum(np.abs(slope) * 400.0, 100.0)
+    of_range = np.minimum(atr / price * (100.0 * math.sqrt(BARS_PER_DAY[timeframe]) * 20.0), 100.0)
+    strength = 0.4 * of_distance + 0.4 * of_slope + 0.2 * of_range
+    return np.where(np.isnan(strength), np.nan, trend), strength
