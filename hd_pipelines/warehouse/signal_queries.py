@@ -13,6 +13,7 @@ import polars as pl
 from psycopg import sql
 from sqlalchemy import Connection
 
+from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.warehouse.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.engine import driver_connection
@@ -135,6 +136,15 @@ def prints(connection: Connection, symbols: Collection[str], first: date, last: 
         return None
     conditions = [_of(symbols), _instants(first, last)]
     return _rows(connection, "options_flow_history", _PRINTS, conditions, 'symbol, "timestamp"')
+
+
+def newest_minute(connection: Connection, symbols: Collection[str], session: date) -> datetime | None:
+    """When the newest one-minute bar of `session` began; None without one."""
+    select = sql.SQL(
+        'SELECT max("timestamp") FROM public.historical_bars WHERE {} AND timeframe = {} AND session = {}'
+    ).format(_of(symbols), sql.Literal(Timeframe.M1.value), sql.Literal(session))
+    row = driver_connection(connection).execute(select).fetchone()
+    return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
 
 
 def newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:

@@ -15,10 +15,12 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hd_pipelines.market.vocabulary import ExitReason, SignalStatus
+from hd_pipelines.market.vocabulary import ExitReason, Resolution, SignalStatus
+from hd_pipelines.warehouse.derivations import record_derivations
+from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.signal_tables import composite_signals, signal_scans
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('hd_pipelines:composite_signals', 0))")
@@ -72,6 +74,25 @@ def record_scan(connection: Connection, row: Mapping[str, Any]) -> None:
             where=changed | (told.excluded.stored > 0),
         )
     )
+
+
+def record_scanned(
+    connection: Connection,
+    session: date,
+    marks: Mapping[str, str],
+    signals: Mapping[str, int],
+    *,
+    run_id: str | None,
+) -> None:
+    """Say from what each symbol's scan of the whole session was made (`marks`), and how many signals it has."""
+    symbols = sorted(marks)
+    pairs = pl.DataFrame(
+        {"symbol": symbols, "session": [session] * len(symbols), "rows": [signals[symbol] for symbol in symbols]},
+        schema={"symbol": pl.String, "session": pl.Date, "rows": pl.Int64},
+    )
+    fingerprints = {(symbol, session): mark for symbol, mark in marks.items()}
+    cursor = driver_connection(connection).cursor()
+    record_derivations(cursor, composite_signals.name, pairs, fingerprints, run_id)
 
 
 def earlier_signals(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
@@ -170,10 +191,19 @@ def rejections_of(connection: Connection, first: date, last: date) -> dict[tuple
     """How often each (detector, reason) kept a candidate back in scans of the sessions `first` to `last`."""
     rows = connection.execute(
         text(
-            "SELECT told.detector, told.reason, sum(told.count)::bigint AS count FROM public.signal_scans,"
+            "SELECT told.detector, told.reason, sum(told.count)::bigint FROM public.signal_scans,"
             " jsonb_to_recordset(rejections) AS told (detector text, reason text, count bigint)"
             " WHERE session BETWEEN :first AND :last GROUP BY 1, 2 ORDER BY 1, 2"
         ),
         {"first": first, "last": last},
     )
-    return {(detector, reason): count for detector, reason, count in rows}
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def last_scanned(connection: Connection, session: date) -> datetime | None:
+    """Until when the minutes of `session` were scanned; None where they were not."""
+    held = signal_scans.c
+    statement = select(func.max(held.last_as_of)).where(
+        held.session == session, held.resolution == Resolution.MINUTE.value
+    )
+    return connection.execute(statement).scalar()

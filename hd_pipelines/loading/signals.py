@@ -1,0 +1,231 @@
+"""From tapes to stored signals: scan what is new, store what is good, settle what has ended.
+
+Belongs here: the order of those steps, and what a session's scan was made from. What is read is `signal_inputs`; what
+decides is `signals.scanner`.
+
+A scan of past sessions looks at every minute as the market delivered it: what it finds at a minute is what a scan of that
+minute would have found. It is skipped where neither bars nor contexts nor detectors nor policy changed since.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from hd_pipelines.loading.derivation import Pair, digest
+from hd_pipelines.loading.scan_reports import ScanReport, by_symbol, edges_of, row_of, scan_row
+from hd_pipelines.loading.signal_inputs import Inputs, read_inputs
+from hd_pipelines.market.sessions import is_session, regular_hours, sessions_back
+from hd_pipelines.market.symbols import VOLUME_PROXIES
+from hd_pipelines.market.vocabulary import Resolution
+from hd_pipelines.signals.detectors.detector import Detector
+from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.features import day_frame, frames
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
+from hd_pipelines.signals.scanner.signal import ScanOutcome
+from hd_pipelines.signals.tape import SymbolTape
+from hd_pipelines.warehouse import queries
+from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.signal_queries import newest_minute
+from hd_pipelines.warehouse.signal_records import (
+    earlier_signals,
+    last_scanned,
+    record_scan,
+    record_scanned,
+    settled_since,
+    store_signals,
+    take_scan_lock,
+)
+
+TABLE = "composite_signals"
+CHUNK = 5
+"""Sessions scanned from one reading; 50 symbols × 5 sessions of minutes are some 100,000 rows."""
+CATCH_UP_MINUTES = 5
+"""How many minutes a late scan looks at: older ones are nobody's signal any more."""
+ON_TIME_MINUTES = 2
+"""Bars older than this at a scan are told."""
+AFTER_CLOSE_MINUTES = 20
+"""How long after the close a scan may still find the last minutes of a delayed feed."""
+_MINUTE = timedelta(minutes=1)
+EDGE_DAYS = 30
+"""How far back settled signals speak for their detector."""
+
+
+def scan_now(
+    database: Database,
+    symbols: Sequence[str],
+    now: datetime,
+    *,
+    policy: ScanPolicy = DEFAULT_POLICY,
+    run_id: str | None = None,
+) -> ScanReport:
+    """Scan the newest minutes of the running session and store what is new, in one transaction.
+
+    The market's clock is that of its newest bar, not ours: a delayed feed is scanned at its own time, with a label. Minutes
+    since the last scan are looked at one by one, at most `CATCH_UP_MINUTES`. Outside of regular hours, and before the first
+    bar, there is nothing to look at: an empty report whose label says so. `now` is timezone-aware.
+    """
+    began = time.perf_counter()
+    report = ScanReport()
+    session = now.astimezone(UTC).date()
+    if not is_session(session) or not _is_open(session, now):
+        report.labels["closed"] = set(symbols)
+        return report
+    with database.connect() as connection:
+        newest = newest_minute(connection, symbols, session)
+        scanned = last_scanned(connection, session)
+    if newest is None:
+        report.labels["no_bars_today"] = set(symbols)
+        return report
+    as_of = min(newest + _MINUTE, now.replace(second=0, microsecond=0))
+    if (behind := int((now - as_of) / _MINUTE)) > ON_TIME_MINUTES:
+        report.labels[f"bars_are_{behind}_minutes_old"] = set(symbols)
+    since = max(as_of - CATCH_UP_MINUTES * _MINUTE, min(scanned or as_of, as_of - _MINUTE))
+    inputs = read_inputs(database, symbols, [session])
+    looked_at = {}
+    for symbol, tape in inputs.tapes.items():
+        frame = frames(tape.until(_ns(as_of)), [session])
+        looked_at[symbol] = frame.rows(frame.as_of_ns > _ns(since))
+    _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id)
+    report.sessions, report.seconds = 1, time.perf_counter() - began
+    return report
+
+
+def _is_open(session: date, now: datetime) -> bool:
+    hours = regular_hours(session)
+    return hours.opens_at < now <= hours.closes_at + AFTER_CLOSE_MINUTES * _MINUTE
+
+
+def _ns(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000_000
+
+
+def scan_sessions(
+    database: Database,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    *,
+    policy: ScanPolicy = DEFAULT_POLICY,
+    run_id: str | None = None,
+    on_session: Callable[[int, int], None] = lambda _done, _of: None,
+) -> ScanReport:
+    """Scan every minute of `sessions` (ascending) that changed since it was scanned; sessions without minutes by day.
+
+    One transaction per session: a scan that dies goes on with the next session when it is run again.
+    """
+    began = time.perf_counter()
+    total = ScanReport(sessions=len(sessions))
+    marks = _marks(database, symbols, sessions, policy)
+    with database.connect() as connection:
+        held = fingerprints_of(connection, TABLE, symbols, sessions[0], sessions[-1])
+    due = [day for day in sessions if any(held.get((symbol, day)) != marks[symbol, day] for symbol in symbols)]
+    total.up_to_date = len(sessions) - len(due)
+    for first in range(0, len(due), CHUNK):
+        chunk = due[first : first + CHUNK]
+        inputs = read_inputs(database, symbols, chunk)
+        for offset, session in enumerate(chunk):
+            report = ScanReport()
+            looked_at = {symbol: _frame(tape, session) for symbol, tape in inputs.tapes.items()}
+            of_session = {symbol: marks[symbol, session] for symbol in symbols}
+            _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id, marks=of_session)
+            total.merge(report)
+            on_session(first + offset + 1, len(due))
+    total.seconds = time.perf_counter() - began
+    return total
+
+
+def _frame(tape: SymbolTape, session: date) -> FeatureFrame:
+    if len(tape.minutes.of_session(session)):
+        return frames(tape, [session])
+    return day_frame(tape, [session])
+
+
+def _scan_frames(
+    database: Database,
+    inputs: Inputs,
+    looked_at: Mapping[str, FeatureFrame],
+    session: date,
+    report: ScanReport,
+    *,
+    policy: ScanPolicy,
+    run_id: str | None,
+    marks: Mapping[str, str] | None = None,
+) -> None:
+    """Decide and store in one transaction, in which no other scan stores: cool-downs count what is there."""
+    began = time.perf_counter()
+    as_of = {symbol: frame for symbol, frame in looked_at.items() if len(frame)}
+    for symbol, frame in looked_at.items():
+        if not len(frame):
+            report.add(ScanOutcome(symbol, 0, 0, (), labels=frame.labels))
+    with database.begin() as connection:
+        take_scan_lock(connection)
+        before = by_symbol(earlier_signals(connection, list(looked_at), [session]))
+        edges = edges_of(
+            settled_since(connection, session - timedelta(days=EDGE_DAYS), regular_hours(session).opens_at)
+        )
+        for symbol, frame in as_of.items():
+            outcome = scan(
+                frame,
+                inputs.tapes[symbol].contexts,
+                policy=policy,
+                earlier=before.get(symbol, ()),
+                chain_at=inputs.chains[symbol],
+                edges=edges,
+            )
+            report.add(outcome)
+        report.stored = store_signals(connection, [row_of(signal) for signal in report.signals], run_id=run_id)
+        for resolution in Resolution:
+            of_kind = {symbol: frame for symbol, frame in as_of.items() if frame.resolution is resolution}
+            if of_kind:
+                row = scan_row(
+                    of_kind,
+                    session,
+                    report,
+                    policy_version=policy.policy_version,
+                    seconds=time.perf_counter() - began,
+                    run_id=run_id,
+                )
+                record_scan(connection, row)
+        if marks is not None:
+            found = Counter(signal.symbol for signal in report.signals)
+            record_scanned(connection, session, marks, {symbol: found[symbol] for symbol in marks}, run_id=run_id)
+
+
+def _marks(
+    database: Database, symbols: Collection[str], sessions: Sequence[date], policy: ScanPolicy
+) -> dict[Pair, str]:
+    """What the scan of each (symbol, session) is made from: its bars, contexts of its day and the one before, all rules."""
+    first, last = sessions_back(sessions[0], 2)[0], sessions[-1]
+    wanted = sorted({*symbols, *VOLUME_PROXIES.values()})
+    with database.connect() as connection:
+        bars = queries.bar_fingerprints(connection, wanted, sessions[0], last)
+        gamma = fingerprints_of(connection, "gamma_exposure_snapshots", symbols, first, last)
+        iv = fingerprints_of(connection, "iv_percentile_cache", symbols, first, last)
+        regime = fingerprints_of(connection, "market_regime_history", [MARKET], first, last)
+    rules = rules_version(policy)
+
+    def mark(symbol: str, session: date) -> str:
+        days = sessions_back(session, 2)
+        fund = VOLUME_PROXIES.get(symbol)
+        return digest(
+            rules,
+            bars.get((symbol, session)),
+            bars.get((fund, session)) if fund else None,
+            *(gamma.get((symbol, day)) for day in days),
+            *(iv.get((symbol, day)) for day in days),
+            regime.get((MARKET, days[0])),
+        )
+
+    return {(symbol, session): mark(symbol, session) for symbol in symbols for session in sessions}
+
+
+def rules_version(
+    policy: ScanPolicy = DEFAULT_POLICY, detectors: Iterable[Detector] = tuple(DETECTORS.values())
+) -> str:
+    """16 hex digits that change when any number or version of policy or detectors does."""
+    return digest(policy.policy_version, *((d.name, d.version, d.parameter_version) for d in detectors))
