@@ -23,9 +23,11 @@ from hd_pipelines.alerts.vocabulary import DeliveryStatus
 from hd_pipelines.warehouse.alert_tables import MAX_ERROR_LENGTH, alert_outbox
 
 KEPT = timedelta(days=90)
-"""How long messages are kept that were delivered or given up."""
+"""How long messages are kept after they were written."""
 GIVEN_UP_AFTER = timedelta(hours=24)
 """A message that no attempt has brought through by then is dead; it stays visible."""
+MOST_UNFINISHED = 10
+"""A message that kills whoever sends it, or makes it fail unforeseen, is not tried for ever."""
 _box = alert_outbox.c
 
 
@@ -78,6 +80,7 @@ def enqueue(
             "status": DeliveryStatus.PENDING.value,
             "due_at": now,
             "expires_at": expires_at,
+            "created_at": now,
         }
         for channel in sorted(set(channels))
     ]
@@ -175,12 +178,19 @@ def mark_dead(connection: Connection, claimed: Claimed, error: str, redactor: Re
 
 
 def give_up_stale(connection: Connection, configured: Collection[str], *, now: datetime) -> int:
-    """Mark dead what nobody may or can deliver any more: past `expires_at`, or for a channel that is gone for a day."""
+    """Mark dead what nobody may or can deliver any more; the row says why.
+
+    That is: past `expires_at`, for a channel that is gone for a day, or a day old and never brought to an end.
+    """
     reasons: Sequence[tuple[Any, str]] = (
         (_box.expires_at <= now, "It expired before the channel took it."),
         (
             and_(_box.channel.not_in(sorted(configured)), _box.created_at <= now - GIVEN_UP_AFTER),
             "Its channel is no longer in HD_ALERT_URLS.",
+        ),
+        (
+            and_(_box.attempts >= MOST_UNFINISHED, _box.created_at <= now - GIVEN_UP_AFTER),
+            "Every attempt to send it ended without a word.",
         ),
     )
     return sum(
@@ -209,11 +219,9 @@ def outbox_counts(connection: Connection) -> Mapping[tuple[str, str], int]:
 
 
 def drop_old_messages(connection: Connection, *, now: datetime) -> int:
-    """Drop what was delivered or given up `KEPT` ago; pending messages never."""
+    """Drop what was written `KEPT` ago and is delivered or given up; pending messages never."""
     return connection.execute(
-        delete(alert_outbox).where(
-            _box.status != DeliveryStatus.PENDING.value, _box.created_at < now - KEPT, _box.updated_at < now - KEPT
-        )
+        delete(alert_outbox).where(_box.status != DeliveryStatus.PENDING.value, _box.created_at < now - KEPT)
     ).rowcount
 
 

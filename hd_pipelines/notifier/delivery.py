@@ -1,0 +1,153 @@
+"""Delivering the outbox: every channel by itself, at its own rate, until nothing is due or time is up.
+
+Belongs here: claim, send, settle. The order is what makes it safe:
+
+1. A message is claimed under a lease, and the claim is committed, before anybody is talked to.
+2. It is sent once. Nothing sleeps: a channel that wants rest is left until then, the others go on.
+3. What became of it is committed. A process that dies before leaves a lease that runs out; then the message is sent
+   again.
+
+So a message is never lost, and it is delivered once unless the process dies, or the line goes down, between the
+receiver's acceptance and our commit. No webhook lets a sender ask whether it has accepted a message, so that window
+cannot be closed from here; it is as long as one COMMIT. Inside it a message may come twice, and then says so: the second
+one carries the same delivery name (HTTP header `Idempotency-Key`, small print of the message) and the words that it was
+sent again. Receivers that honour the key drop it; Discord, Slack and Telegram do not.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hd_pipelines.alerts.redaction import Redactor
+from hd_pipelines.notifier.channels import Channel
+from hd_pipelines.notifier.outcome import Outcome, Verdict
+from hd_pipelines.warehouse import alert_channels, alert_outbox
+from hd_pipelines.warehouse.alert_outbox import GIVEN_UP_AFTER, Claimed
+from hd_pipelines.warehouse.alert_tables import MAX_ERROR_LENGTH
+from hd_pipelines.warehouse.engine import Database
+
+LEASE = timedelta(seconds=60)
+"""Longer than any attempt takes: connecting 5 s, reading 10 s, for text and a picture."""
+DEADLINE_SECONDS = 20.0
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
+MOST_THREADS = 8
+"""As many as a `Database` has connections."""
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelReport:
+    """What one round did on one channel. `rests_until`: when asking again makes sense; None: when something is new."""
+
+    channel: str
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+    rests_until: datetime | None = None
+    complaint: str = ""
+
+    def __str__(self) -> str:
+        counts = f"{self.delivered} delivered, {self.failed} to be retried, {self.dead} given up"
+        rest = f", rests until {self.rests_until:%H:%M:%S} UTC" if self.rests_until else ""
+        return f"{self.channel}: {counts}{rest}{f' ({self.complaint})' if self.complaint else ''}"
+
+
+def deliver_due(
+    database: Database,
+    channels: Sequence[Channel],
+    redactor: Redactor,
+    *,
+    clock: Clock,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    lease: timedelta = LEASE,
+) -> list[ChannelReport]:
+    """Deliver what is due on `channels`, each in its own thread; no new attempt begins after the deadline."""
+    if not channels:
+        return []
+    ends = time.monotonic() + deadline_seconds
+    with database.begin() as connection:
+        alert_outbox.give_up_stale(connection, [channel.name for channel in channels], now=clock())
+    rounds = [_Round(database, channel, redactor, clock, ends, lease) for channel in channels]
+    with ThreadPoolExecutor(min(len(rounds), MOST_THREADS), thread_name_prefix="alerts") as pool:
+        return list(pool.map(_Round.run, rounds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One channel's turn."""
+
+    database: Database
+    channel: Channel
+    redactor: Redactor
+    clock: Clock
+    ends: float
+    lease: timedelta
+
+    def run(self) -> ChannelReport:
+        delivered, failed, dead, complaint = 0, 0, 0, ""
+        while time.monotonic() < self.ends:
+            claimed = self._claimed()
+            if not isinstance(claimed, Claimed):
+                return ChannelReport(self.channel.name, delivered, failed, dead, claimed, complaint)
+            outcome = self.channel.send(
+                claimed.message, claimed.picture, message_id=claimed.message_id, is_repeat=claimed.is_repeat
+            )
+            complaint = self.redactor.clean(outcome.detail, MAX_ERROR_LENGTH)
+            gave_up = self._settled(claimed, outcome)
+            if outcome.verdict is Verdict.DELIVERED:
+                delivered += 1
+                continue
+            dead += gave_up
+            failed += not gave_up
+            if outcome.verdict is not Verdict.REFUSED:
+                break  # a channel in trouble costs one attempt a round, not one for every message
+        return ChannelReport(self.channel.name, delivered, failed, dead, self._rest(), complaint)
+
+    def _claimed(self) -> Claimed | datetime | None:
+        """A message and the right to send it; else until when the channel rests."""
+        now = self.clock()
+        with self.database.begin() as connection:
+            attempt = connection.begin_nested()
+            name = self.channel.name
+            rests_until = alert_channels.take_token(connection, name, self.channel.service, self.channel.rate, now=now)
+            if rests_until is not None:
+                return rests_until
+            claimed = alert_outbox.claim(connection, name, lease_id=secrets.token_hex(8), now=now, lease=self.lease)
+            if claimed is None:
+                attempt.rollback()  # gives the token back
+                return alert_outbox.next_due(connection, name)
+            return claimed
+
+    def _settled(self, claimed: Claimed, outcome: Outcome) -> bool:
+        """Write down what became of an attempt; whether the message was given up."""
+        now, name = self.clock(), self.channel.name
+        with self.database.begin() as connection:
+            if outcome.rest is not None:
+                alert_channels.hold(connection, name, now + outcome.rest)
+            if outcome.verdict is Verdict.DELIVERED:
+                alert_outbox.mark_delivered(connection, claimed.message_id, now=now, receipt=outcome.receipt)
+                alert_channels.note_delivered(connection, name, now=now)
+                return False
+            detail = outcome.detail or outcome.verdict.value
+            alert_channels.note_failure(connection, name, detail, self.redactor)
+            next_try = now + (outcome.rest if outcome.rest is not None else _backoff(claimed.attempts))
+            if outcome.verdict is Verdict.REFUSED or next_try >= claimed.created_at + GIVEN_UP_AFTER:
+                return alert_outbox.mark_dead(connection, claimed, detail, self.redactor)
+            may_have_it = outcome.verdict is Verdict.UNKNOWN
+            alert_outbox.retry_at(connection, claimed, next_try, detail, self.redactor, may_have_it=may_have_it)
+            return False
+
+    def _rest(self) -> datetime | None:
+        with self.database.begin() as connection:
+            return alert_outbox.next_due(connection, self.channel.name)
+
+
+def _backoff(attempts: int) -> timedelta:
+    """30 s, then twice as long each time, up to half an hour."""
+    doublings = min(max(attempts - 1, 0), 16)
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
