@@ -58,6 +58,12 @@ class Settings(BaseSettings):
         None, description="Port of the sandbox on 127.0.0.1. Unset: a free one, told to the others through HD_HOME."
     )
 
+    alert_urls: SecretStr | None = Field(
+        None,
+        description="Where alerts go: apprise URLs (discord://, slack://, tgram://, mailtos://, json://), separated by"
+        " blanks or commas. Unset: nowhere, `hd alerts` lists them.",
+    )
+
     @field_validator("watchlist", mode="before")
     @classmethod
     def _split_symbols(cls, value: object) -> object:

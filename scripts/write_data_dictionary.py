@@ -27,6 +27,7 @@ DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 PROSE = Path(__file__).with_name("data_dictionary.toml")
 OPTION_PROSE = Path(__file__).with_name("data_dictionary_options.toml")
+ALERT_PROSE = Path(__file__).with_name("data_dictionary_alerts.toml")
 MODELS = ROOT / "dbt_project" / "models"
 INTRODUCTION = (
     "Written by `make docs` from `hd_pipelines/warehouse/*tables.py`, `hd_pipelines/assets/lake.py`, "
@@ -45,7 +46,8 @@ class DictionaryIncompleteError(Exception):
 def data_dictionary() -> str:
     """The whole of docs/data-dictionary.md."""
     prose = tomllib.loads(PROSE.read_text())
-    prose["tables"] |= tomllib.loads(OPTION_PROSE.read_text())["tables"]
+    for more in (OPTION_PROSE, ALERT_PROSE):
+        prose["tables"] |= tomllib.loads(more.read_text())["tables"]
     tables = sorted(metadata.tables.values(), key=lambda table: list(prose["tables"]).index(_named(table, prose)))
     parts = [
         "# Data dictionary",
@@ -81,7 +83,7 @@ def with_settings(text: str) -> str:
 def _named(table: Table, prose: dict[str, Any]) -> str:
     if table.name not in prose["tables"]:
         raise DictionaryIncompleteError(
-            f"table {table.name} is described in neither {PROSE.name} nor {OPTION_PROSE.name}"
+            f"table {table.name} is described in none of {PROSE.parent.name}/data_dictionary*.toml"
         )
     return table.name
 
