@@ -58,6 +58,8 @@ class Rule(StrEnum):
     KEY_CONFLICTING = "key_conflicting"
     ROWS_OUT_OF_ORDER = "rows_out_of_order"
     FOREIGN_DATE = "foreign_date"
+    TIME_NOT_ON_MINUTE = "time_not_on_minute"
+    TIME_AHEAD_OF_CLOCK = "time_ahead_of_clock"
     # the whole
     ROW_COUNT_UNUSUAL = "row_count_unusual"
     SESSION_MISSING = "session_missing"
@@ -65,6 +67,7 @@ class Rule(StrEnum):
     SYMBOL_MISSING = "symbol_missing"
     DATASET_NOT_OFFERED = "dataset_not_offered"
     DAY_CONTRADICTS_MINUTES = "day_contradicts_minutes"
+    BARS_STALE = "bars_stale"
     # option chains
     COLUMN_TYPE_WRONG = "column_type_wrong"
     RESPONSE_MALFORMED = "response_malformed"

@@ -38,6 +38,8 @@ _CURE = {
     Rule.HIGH_BELOW_LOW: "The high lies below the low.",
     Rule.PRICE_OUTSIDE_RANGE: "Open or close lies outside low to high.",
     Rule.FOREIGN_DATE: "The row's time is outside the day that the object is named after.",
+    Rule.TIME_NOT_ON_MINUTE: "A minute's time is not that of a whole minute.",
+    Rule.TIME_AHEAD_OF_CLOCK: "The row begins later than this machine's clock says it is: one of the two is wrong.",
     Rule.KEY_CONFLICTING: "The same ticker and time occur with different values.",
 }
 _SET_ASIDE = (
@@ -129,13 +131,13 @@ class SetAside:
         """Rows set aside under all rules."""
         return sum(self.count.values())
 
-    def findings(self, place: ObjectPlace) -> tuple[Finding, ...]:
-        """One finding per rule, the most frequent first."""
+    def findings(self, place: ObjectPlace, cure: str = _SET_ASIDE) -> tuple[Finding, ...]:
+        """One finding per rule, the most frequent first. `cure`: what to do about rows that were set aside."""
         return tuple(
             place.error(
                 rule,
                 f"{count:,} rows, first {self.first[rule][1]!r}. {_CURE[rule]}",
-                _SET_ASIDE,
+                cure,
                 rows=count,
                 first_row=self.first[rule][0],
             )
@@ -145,10 +147,15 @@ class SetAside:
 
 def split_broken(frame: pl.DataFrame, asset_class: AssetClass, session: date, aside: SetAside) -> pl.DataFrame:
     """The sound rows of `frame` (which has `row`, the 1-based number in the file); broken ones are tallied."""
-    judged = frame.with_columns(rule=broken_rule(asset_class, session))
-    broken = judged.filter(pl.col("rule").is_not_null())
+    return split_by(frame, broken_rule(asset_class, session), aside)
+
+
+def split_by(frame: pl.DataFrame, broken: pl.Expr, aside: SetAside) -> pl.DataFrame:
+    """The rows of `frame` for which `broken` is null; of the others, whose broken rule it names, the tally."""
+    judged = frame.with_columns(rule=broken)
+    rows_aside = judged.filter(pl.col("rule").is_not_null())
     columns = [name for name in frame.columns if name != "row"]
-    for (name,), rows in broken.group_by("rule", maintain_order=True):
+    for (name,), rows in rows_aside.group_by("rule", maintain_order=True):
         first = rows.row(0, named=True)
         example = ",".join(str(first[column]) for column in columns)
         if name == Rule.FOREIGN_DATE:

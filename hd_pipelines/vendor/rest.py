@@ -1,7 +1,7 @@
 """The vendor's REST service: one request, and all pages of an answer.
 
 Belongs here: HTTP with its retries, deadlines and limits, and paging. An answer's envelope is read in `rest_answers`, what
-is in it in `chain_snapshot` and `treasury`. A page that cannot be had fails the whole answer:
+is in it in `chain_snapshot`, `minute_bars` and `treasury`. A page that cannot be had fails the whole answer:
 a chain cut short is worse than none. The key travels in a header, to the configured origin only, and is never logged.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import httpx
 import structlog
@@ -98,21 +99,33 @@ class VendorApi:
         """Give the connections back."""
         self._client.close()
 
-    def pages(self, path: str, params: Mapping[str, str | int], place: ObjectPlace) -> Iterator[Page]:
+    def pages(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        place: ObjectPlace,
+        *,
+        next_path: re.Pattern[str] | None = None,
+        repeated: Collection[str] = (),
+    ) -> Iterator[Page]:
         """All pages of an answer, in order. Raises `ApiError`s; what came before one is no answer.
 
-        A page that fails is asked for again from its own cursor; pages before it are not.
+        A page that fails is asked for again from its own cursor; pages before it are not. `next_path`: which paths the
+        next page may have, None: the first one's only. `repeated`: names of `params` that the service's cursor forgets.
         """
         ends_at = self._monotonic() + self._deadline_seconds
         query: dict[str, str] = {name: str(value) for name, value in params.items()}
+        kept = {name: query[name] for name in repeated}
+        following = next_path or re.compile(re.escape(path))
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
             page = self._page(path, query, place, ends_at)
             yield page
             if page.next_url is None:
                 return
-            query = self._next_query(page.next_url, path, place)
-            token = urlencode(sorted(query.items()))
+            path, following_query = self._next(page.next_url, following, path, place)
+            query = kept | following_query
+            token = f"{path}?{urlencode(sorted(query.items()))}"
             if token in seen:
                 raise ApiPaginationError(
                     place.error(Rule.PAGINATION_BROKEN, "next_url comes back to a page already read.", ASK_VENDOR)
@@ -122,8 +135,10 @@ class VendorApi:
             place.error(Rule.PAGINATION_BROKEN, f"there are more than {MOST_PAGES} pages.", ASK_VENDOR)
         )
 
-    def _next_query(self, next_url: str, path: str, place: ObjectPlace) -> dict[str, str]:
-        """What to ask for next, of the configured origin: only the query of `next_url` is taken, without a key."""
+    def _next(
+        self, next_url: str, following: re.Pattern[str], path: str, place: ObjectPlace
+    ) -> tuple[str, dict[str, str]]:
+        """What to ask for next, of the configured origin: path and query of `next_url` are taken, a key is not."""
         try:
             parts = urlsplit(next_url)
             origin = _origin(next_url)
@@ -131,7 +146,10 @@ class VendorApi:
             parts, origin = urlsplit(""), ("", "", 0)
         is_vendors = parts.scheme == "https" and parts.hostname in VENDOR_HOSTS and parts.port in {None, 443}
         is_ours = (origin == self._origin or is_vendors) and "@" not in parts.netloc
-        if not is_ours or parts.path != urlsplit(self.url).path + path or not parts.query:
+        prefix = urlsplit(self.url).path
+        told = unquote(parts.path).removeprefix(prefix)
+        leads_on = parts.path.startswith(prefix) and following.fullmatch(told) is not None
+        if not is_ours or not leads_on or not parts.query:
             raise ApiPaginationError(
                 place.error(
                     Rule.PAGINATION_BROKEN,
@@ -139,7 +157,7 @@ class VendorApi:
                     "Not followed: the key goes to the configured service only. " + ASK_VENDOR,
                 )
             )
-        return {name: value for name, value in parse_qsl(parts.query) if name.lower() != "apikey"}
+        return told, {name: value for name, value in parse_qsl(parts.query) if name.lower() != "apikey"}
 
     def _page(self, path: str, query: Mapping[str, str], place: ObjectPlace, ends_at: float) -> Page:
         attempt = 1

@@ -5,7 +5,8 @@ Belongs here: status codes, `status` inside a 200, messages, Retry-After. Asking
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -28,7 +29,10 @@ from hd_pipelines.vendor.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer. `results` is as sent (an object for a single thing, none if absent); `body` the bytes it was read from."""
+    """One answer. `results` is as sent (an object for a single thing, none if absent); `body` the bytes it was read from.
+
+    `about`: what else the answer says of itself: ticker, adjusted, counts.
+    """
 
     results: list[Any]
     body: bytes
@@ -36,6 +40,7 @@ class Page:
     fetched_at: datetime
     next_url: str | None
     is_delayed: bool
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 ASKED_AGAIN = "It is tried again; if it goes on, look at the vendor's status page."
@@ -109,6 +114,7 @@ def read_page(body: bytes, fetched_at: datetime, place: ObjectPlace) -> Page:
         fetched_at,
         next_url or None,
         status == "DELAYED",
+        {name: value for name, value in answer.items() if name != "results"},
     )
 
 
