@@ -92,7 +92,8 @@ class Edge:
 class ScanOutcome:
     """One symbol's scan. rows: minutes looked at. candidates: those on which a detector fired, counted per detector.
 
-    rejections: how often each (detector, reason) kept a candidate back.
+    rejections: how often each (detector, reason) kept a candidate back. already_stored: candidates whose signal was stored
+    before this scan; neither found again nor rejected.
     """
 
     symbol: str
@@ -101,3 +102,4 @@ class ScanOutcome:
     signals: tuple[CompositeSignal, ...]
     rejections: Counter[tuple[str, str]] = field(default_factory=Counter)
     labels: tuple[str, ...] = ()
+    already_stored: int = 0

@@ -1,0 +1,162 @@
+"""Rows on which a detector fires, and which of them deserve a closer look.
+
+Belongs here: everything that can be decided for all rows at once: firing, universal filters, permissions, data confidence,
+base score against its threshold, style scores before contexts. What is left is decided row by row in `judgement`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hd_pipelines.market.vocabulary import Direction, MarketRegime, VixRegime
+from hd_pipelines.signals.catalogue import FEATURES
+from hd_pipelines.signals.detectors.conditions import Booleans
+from hd_pipelines.signals.detectors.detector import Detector
+from hd_pipelines.signals.engines.permissions import Policy as Permissions
+from hd_pipelines.signals.engines.permissions import refusal
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.scanner.data_confidence import confidence
+from hd_pipelines.signals.scanner.filters import refused
+from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.rejections import Rejection
+from hd_pipelines.signals.scanner.styles import conditions, suitability
+from hd_pipelines.signals.scanner.thresholds import base_thresholds, vix_bands
+from hd_pipelines.signals.scanner.windows import windows
+from hd_pipelines.signals.scanner.words import StyleCondition
+
+DECIMALS = 4
+"""Of scores: what is compared is what is stored, and a rounding error of a sum cannot decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that passed everything that needs no context. order: the detector's place, for ties.
+
+    raw_score: weighted mean of the factors. base_score: that times data confidence. conditions: those that modify styles.
+    style_scores: by `styles.STYLES`, before contexts. suits: product of their modifiers without bounds, which tells styles
+    apart where scores are equal. window, band: positions in `WINDOWS` and `BANDS`.
+    """
+
+    row: int
+    order: int
+    detector: Detector
+    direction: Direction
+    raw_score: float
+    base_score: float
+    confidence: float
+    completeness: float
+    missing: tuple[str, ...]
+    style_scores: tuple[float, float, float]
+    suits: tuple[float, float, float]
+    conditions: tuple[StyleCondition, ...]
+    window: int
+    band: int
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one detector saw in one direction. fired: rows. stored: those of them whose signal exists already."""
+
+    fired: int
+    stored: int
+    rejections: Counter[str]
+    candidates: list[Candidate]
+
+
+def sighted(
+    frame: FeatureFrame,
+    detector: Detector,
+    direction: Direction,
+    *,
+    order: int,
+    first_row: int,
+    stored_ns: Collection[int],
+    policy: ScanPolicy,
+) -> Sighting:
+    """Every row of `frame` on which the detector fires, sorted out.
+
+    first_row: what the frame's row 0 is called in candidates. stored_ns: instants at which its signal is stored already.
+    """
+    rows = np.flatnonzero(detector.fires(frame, direction))
+    fired = rows.size
+    if stored_ns and fired:
+        rows = rows[~np.isin(frame.as_of_ns[rows], list(stored_ns))]
+    sieve = _Sieve(rows.size)
+    if not rows.size:
+        return Sighting(fired, fired, sieve.rejections, [])
+    found = frame if rows.size == len(frame) else frame.rows(rows)
+    for reason, where in (*refused(found, policy.filters), *_forbidden(found, detector, direction, policy.permissions)):
+        sieve.drop(reason, where)
+    trust = confidence(found, policy.confidence)
+    sieve.drop(Rejection.LOW_DATA_CONFIDENCE, trust.total < policy.confidence.least)
+    raw = detector.scores(found, direction).total
+    sieve.drop(Rejection.NO_SCORE, np.isnan(raw))
+    base = np.round(raw * trust.total / 100.0, DECIMALS)
+    window, band = windows(found), vix_bands(found["vix_level"], policy.thresholds)
+    least = base_thresholds(detector.strategy, found.asset_class, window, band, policy.thresholds)
+    sieve.drop(Rejection.BASE_SCORE_TOO_LOW, base < least)
+    if not sieve.left.any():
+        return Sighting(fired, fired - rows.size, sieve.rejections, [])
+    holds = conditions(found, window, direction, policy.styles)
+    suits = suitability(holds, policy.styles)
+    of_styles = np.clip(base[:, None] * np.clip(suits, policy.styles.least, policy.styles.most), 0.0, 100.0)
+    candidates = [
+        Candidate(
+            row=first_row + int(rows[i]),
+            order=order,
+            detector=detector,
+            direction=direction,
+            raw_score=round(float(raw[i]), DECIMALS),
+            base_score=float(base[i]),
+            confidence=round(float(trust.total[i]), DECIMALS),
+            completeness=round(float(trust.completeness[i]), DECIMALS),
+            missing=tuple(name for name, where in trust.missing.items() if where[i]),
+            style_scores=tuple(of_styles[i].tolist()),
+            suits=tuple(suits[i].tolist()),
+            conditions=tuple(name for name, where in holds.items() if where[i]),
+            window=int(window[i]),
+            band=int(band[i]),
+        )
+        for i in np.flatnonzero(sieve.left).tolist()
+    ]
+    return Sighting(fired, fired - rows.size, sieve.rejections, candidates)
+
+
+class _Sieve:
+    """Which rows are left, and what the others fell through at: each at the first check only."""
+
+    def __init__(self, rows: int) -> None:
+        self.left = np.ones(rows, np.bool_)
+        self.rejections: Counter[str] = Counter()
+
+    def drop(self, reason: str, where: Booleans) -> None:
+        count = int(np.count_nonzero(self.left & where))
+        if count:
+            self.rejections[str(reason)] += count
+            self.left &= ~where
+
+
+def _forbidden(
+    frame: FeatureFrame, detector: Detector, direction: Direction, permissions: Permissions
+) -> Iterator[tuple[str, Booleans]]:
+    """Where market regime and VIX forbid the strategy, by the rule's name."""
+    markets = np.stack((frame["market_regime"], frame["vix_regime"]))
+    kinds, which = np.unique(np.where(np.isnan(markets), -1.0, markets), axis=1, return_inverse=True)
+    for position, (regime, vix) in enumerate(kinds.T.tolist()):
+        name = refusal(
+            detector.strategy,
+            direction,
+            regime=MarketRegime(word) if (word := _word("market_regime", regime)) else None,
+            vix=VixRegime(word) if (word := _word("vix_regime", vix)) else None,
+            policy=permissions,
+        )
+        if name is not None:
+            yield f"{Rejection.NOT_PERMITTED}:{name}", which.reshape(-1) == position
+
+
+def _word(feature: str, code: float) -> str | None:
+    return FEATURES[feature].words[int(code)] if code >= 0 else None

@@ -1,0 +1,102 @@
+"""Why a signal is a signal, as the JSON that is stored with it.
+
+Belongs here: the document's keys. Values come from the modules that decided; reading it aloud is `explain`. Everything is
+JSON-ready: no NaN, no dates, numbers rounded so that the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hd_pipelines.signals.catalogue import word_of
+from hd_pipelines.signals.engines.reading import Reading
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.scanner.context_line import context_line
+from hd_pipelines.signals.scanner.contracts import Choice
+from hd_pipelines.signals.scanner.data_confidence import parts
+from hd_pipelines.signals.scanner.judgement import Draft, labels_of
+from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.styles import STYLES
+from hd_pipelines.signals.tape import Contexts
+
+
+def explanation(
+    draft: Draft, choice: Choice, frame: FeatureFrame, contexts: Contexts, policy: ScanPolicy
+) -> dict[str, Any]:
+    """The document of one signal."""
+    candidate = draft.candidate
+    row, direction = candidate.row, candidate.direction
+    return {
+        "context_line": context_line(frame, row, contexts, direction),
+        "detector": candidate.detector.explain(frame, row, direction),
+        "raw_score": candidate.raw_score,
+        "data_confidence": {
+            "total": candidate.confidence,
+            **parts(candidate.completeness, candidate.missing, frame.asset_class, policy.confidence),
+        },
+        "base_score": candidate.base_score,
+        "styles": _styles(draft, policy),
+        "readings": [_reading(reading) for reading in draft.readings],
+        "permissions": {
+            "market_regime": _word(frame, row, "market_regime"),
+            "vix_regime": _word(frame, row, "vix_regime"),
+            "passes": True,
+        },
+        "thresholds": draft.demand.explained(draft.style, policy.plan.profiles[draft.style]),
+        "plan": _plan(draft, policy),
+        "iv_gate": draft.iv.explained(),
+        "edge": draft.edge.explained(),
+        "size_multiplier": draft.size,
+        "contract": choice.explained(),
+        "labels": [*labels_of(draft, frame.labels), *choice.labels],
+    }
+
+
+def _styles(draft: Draft, policy: ScanPolicy) -> dict[str, Any]:
+    """Each style before and after contexts, and the modifiers that made the first."""
+    candidate = draft.candidate
+    return {
+        "recommended": draft.style.value,
+        "modifiers": {
+            name.value: {style.value: policy.styles.modifiers[name].of(style) for style in STYLES}
+            for name in candidate.conditions
+        },
+        "before_contexts": {
+            style.value: _rounded(score) for style, score in zip(STYLES, candidate.style_scores, strict=True)
+        },
+        "scores": {style.value: draft.scores[style] for style in STYLES},
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "engine": reading.engine.value,
+        "status": reading.status.value,
+        "multiplier": _rounded(reading.multiplier),
+        "opinion": _rounded(reading.opinion),
+        "confidence": _rounded(reading.confidence),
+        "freshness": _rounded(reading.freshness),
+        "age_minutes": _rounded(reading.age_minutes) if reading.age_minutes is not None else None,
+        "recommendation": reading.recommendation,
+        "reason": reading.reason,
+    }
+
+
+def _plan(draft: Draft, policy: ScanPolicy) -> dict[str, Any]:
+    plan, profile = draft.plan, policy.plan.profiles[draft.style]
+    return {
+        "atr": _rounded(plan.atr),
+        "atr_feature": plan.atr_feature,
+        "stop_atr": profile.stop,
+        "level_buffer_atr": _rounded(plan.level_buffer),
+        "levels": dict(plan.levels),
+        "risk_reward": plan.risk_reward,
+    }
+
+
+def _word(frame: FeatureFrame, row: int, feature: str) -> str | None:
+    return word_of(feature, float(frame[feature][row]))
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)

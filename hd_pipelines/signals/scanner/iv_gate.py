@@ -1,0 +1,81 @@
+"""Whether options may be bought at today's volatility, and how many.
+
+Belongs here: the gate, and the two moves that change the size of a position. Limits are the policy's. Source: product
+facts §3.7. The percentile among 252 sessions takes the place of one among the last 100 readings of a process; the score is
+moved by the IV engine, so the gate moves only the size. Nothing here knows of earnings: no source tells their dates.
+
+A volatility that is missing, or so old that its engine no longer counts it, lets a signal pass, with a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from hd_pipelines.market.vocabulary import ContextEngine
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.scanner.policy import IvGateRules
+from hd_pipelines.signals.tape import IvContext, newest
+
+
+@dataclass(frozen=True, slots=True)
+class IvGate:
+    """percentile: 0 to 1, None if unknown. change: of IV against the mean of the readings before, a share; None if unknown.
+
+    size: modifier of a position. label: what is missing, None if nothing.
+    """
+
+    percentile: float | None
+    change: float | None
+    is_blocked: bool
+    size: float
+    reason: str
+    label: str | None = None
+
+    def explained(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {
+            "percentile": self.percentile,
+            "change": round(self.change, 6) if self.change is not None else None,
+            "passes": not self.is_blocked,
+            "size": self.size,
+            "reason": self.reason,
+        }
+
+
+def iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateRules) -> IvGate:
+    """What the volatility known at `as_of_ns` allows. `history`: ascending rows of the symbol, later ones ignored."""
+    row = newest(history, as_of_ns)
+    if row is None or row.iv_percentile is None:
+        why = "no row of this symbol" if row is None else row.reason or "its row has none"
+        return IvGate(
+            None, None, is_blocked=False, size=1.0, reason=f"IV percentile unknown: {why}", label="iv_unknown"
+        )
+    if not freshness(ContextEngine.IV_PERCENTILE, row.known_at_ns, as_of_ns).share:
+        return IvGate(None, None, is_blocked=False, size=1.0, reason="IV percentile is too old", label="iv_too_old")
+    percentile = row.iv_percentile
+    change = _change(history, row, rules.readings)
+    told = f"{percentile:.0%} of sessions had a lower IV"
+    if percentile >= rules.blocked_from:
+        return IvGate(percentile, change, is_blocked=True, size=1.0, reason=f"{told}: too dear to buy")
+    if percentile > rules.optimal_to:
+        size, what = rules.if_elevated, "elevated"
+    elif percentile >= rules.optimal_from:
+        size, what = rules.if_optimal, "optimal"
+    else:
+        size, what = rules.if_cheap, "cheap"
+    if change is not None and change < rules.crush_below:
+        size, what = size * rules.after_crush, f"{what}, after a crush of {-change:.0%}"
+    elif change is not None and change > rules.spike_above:
+        size, what = size * rules.after_spike, f"{what}, after a spike of {change:.0%}"
+    size = round(min(max(size, rules.least), rules.most), 6)
+    return IvGate(percentile, change, is_blocked=False, size=size, reason=f"{told}: {what}")
+
+
+def _change(history: Sequence[IvContext], row: IvContext, readings: int) -> float | None:
+    """IV against the mean of as many readings before `row`; None with fewer."""
+    before = [each.iv30 for each in history if each.known_at_ns < row.known_at_ns and each.iv30 is not None][-readings:]
+    if row.iv30 is None or len(before) < readings or not fmean(before) > 0.0:
+        return None
+    return row.iv30 / fmean(before) - 1.0

@@ -1,0 +1,206 @@
+"""One candidate against its contexts: readings, style, thresholds, edge, volatility, plan.
+
+Belongs here: the checks that need more than the row's own numbers, in their order. What came before is in `candidates`;
+cool-down, cap and contract are `scan`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from hd_pipelines.market.vocabulary import ContextStatus, Direction, MarketRegime, TradingStyle, VixRegime
+from hd_pipelines.signals.catalogue import word_of
+from hd_pipelines.signals.engines import regime_reading, shared_readings
+from hd_pipelines.signals.engines.permissions import refusal
+from hd_pipelines.signals.engines.reading import Reading, applied
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.scanner.candidates import DECIMALS, Candidate
+from hd_pipelines.signals.scanner.edge import EdgeVerdict, judged
+from hd_pipelines.signals.scanner.iv_gate import IvGate, iv_gate
+from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.rejections import Rejection
+from hd_pipelines.signals.scanner.signal import Edge
+from hd_pipelines.signals.scanner.styles import STYLES
+from hd_pipelines.signals.scanner.thresholds import Demand, demand
+from hd_pipelines.signals.scanner.trade_plan import Plan, plan
+from hd_pipelines.signals.scanner.validity import valid_until
+from hd_pipelines.signals.tape import Contexts
+
+Edges = Mapping[tuple[str, TradingStyle], Edge]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A candidate that passed: all but its contract. scores: after contexts and edge, by style.
+
+    strength: of the style, without the score and the bound of 100, at which scores are often equal.
+    """
+
+    candidate: Candidate
+    scores: Mapping[TradingStyle, float]
+    style: TradingStyle
+    strength: float
+    readings: tuple[Reading, ...]
+    demand: Demand
+    edge: EdgeVerdict
+    iv: IvGate
+    plan: Plan
+    valid_until: datetime
+
+    @property
+    def score(self) -> float:
+        """Of the recommended style."""
+        return self.scores[self.style]
+
+    @property
+    def size(self) -> float:
+        """Of a normal position: window and VIX, and the volatility's moves."""
+        return round(self.demand.size * self.iv.size, 6)
+
+
+class _OfRow(NamedTuple):
+    """What all candidates of a row and direction share."""
+
+    shared: list[Reading]
+    of_style: dict[TradingStyle, Reading]
+    iv: IvGate
+
+
+class Judge:
+    """Judges candidates of one symbol's frame; what candidates of a row share is made once."""
+
+    def __init__(self, frame: FeatureFrame, contexts: Contexts, edges: Edges, policy: ScanPolicy) -> None:
+        self._frame, self._contexts, self._edges, self._policy = frame, contexts, edges, policy
+        self._row = -1
+        self._of_row: dict[Direction, _OfRow] = {}
+
+    def judge(self, candidate: Candidate) -> Draft | str:
+        """A draft, or the name of the first check that fails."""
+        policy = self._policy
+        offered = self._offered(candidate)
+        if isinstance(offered, str):
+            return offered
+        context = self._context(candidate)
+        verdicts = {style: judged(self._edges.get((candidate.detector.name, style)), policy.edge) for style in STYLES}
+        scores = {
+            style: _score(before, [*context.shared, context.of_style[style]], verdicts[style])
+            for style, before in zip(STYLES, candidate.style_scores, strict=True)
+        }
+        strengths = {
+            style: math.prod((suits, verdicts[style].multiplier, context.of_style[style].multiplier))
+            for style, suits in zip(STYLES, candidate.suits, strict=True)
+        }
+        style = max(offered, key=lambda each: (scores[each], strengths[each]))
+        asked = demand(
+            candidate.detector.strategy, self._frame.asset_class, candidate.window, candidate.band, policy.thresholds
+        )
+        kept_back = _kept_back(scores[style], asked, verdicts[style], context.iv)
+        made = kept_back or self._plan(candidate, style, context.iv, asked)
+        if isinstance(made, Rejection):
+            return made
+        readings = (*context.shared, context.of_style[style])
+        return Draft(
+            candidate=candidate,
+            scores=scores,
+            style=style,
+            strength=strengths[style],
+            readings=readings,
+            demand=asked,
+            edge=verdicts[style],
+            iv=context.iv,
+            plan=made,
+            valid_until=offered[style],
+        )
+
+    def _plan(self, candidate: Candidate, style: TradingStyle, iv: IvGate, asked: Demand) -> Plan | Rejection:
+        rules = self._policy.plan
+        made = plan(
+            self._frame,
+            candidate.row,
+            direction=candidate.direction,
+            style=style,
+            iv_percentile=iv.percentile,
+            rules=rules,
+        )
+        if isinstance(made, Plan) and made.risk_reward < asked.risk_reward(rules.profiles[style]):
+            return Rejection.RISK_REWARD_TOO_LOW
+        return made
+
+    def _offered(self, candidate: Candidate) -> dict[TradingStyle, datetime] | str:
+        """The styles that there is time, an option and permission for, with the end of each; or why there is none."""
+        frame, row, detector = self._frame, candidate.row, candidate.detector
+        as_of, session = frame.as_of(row), frame.session(row)
+        timely = {
+            style: until
+            for style in STYLES
+            if (
+                until := valid_until(
+                    style,
+                    as_of=as_of,
+                    session=session,
+                    resolution=frame.resolution,
+                    contract=detector.contract,
+                    rules=self._policy.validity,
+                )
+            )
+            is not None
+        }
+        if not timely:
+            return Rejection.NO_STYLE
+        regime = word_of("market_regime", float(frame["market_regime"][row]))
+        vix = word_of("vix_regime", float(frame["vix_regime"][row]))
+        refusals = {
+            style: refusal(
+                detector.strategy,
+                candidate.direction,
+                regime=MarketRegime(regime) if regime is not None else None,
+                vix=VixRegime(vix) if vix is not None else None,
+                style=style,
+                policy=self._policy.permissions,
+            )
+            for style in timely
+        }
+        allowed = {style: until for style, until in timely.items() if refusals[style] is None}
+        return allowed or f"{Rejection.NOT_PERMITTED}:{next(iter(refusals.values()))}"
+
+    def _context(self, candidate: Candidate) -> _OfRow:
+        frame, row, direction = self._frame, candidate.row, candidate.direction
+        if row != self._row:
+            self._row, self._of_row = row, {}
+        if direction not in self._of_row:
+            contexts = self._contexts
+            self._of_row[direction] = _OfRow(
+                shared_readings(contexts, frame, row, direction=direction),
+                {style: regime_reading(contexts, frame, row, direction=direction, style=style) for style in STYLES},
+                iv_gate(contexts.iv, int(frame.as_of_ns[row]), self._policy.iv_gate),
+            )
+        return self._of_row[direction]
+
+
+def _kept_back(score: float, asked: Demand, edge: EdgeVerdict, iv: IvGate) -> Rejection | None:
+    if score < asked.style:
+        return Rejection.STYLE_SCORE_TOO_LOW
+    if edge.is_lost:
+        return Rejection.EDGE_LOST
+    return Rejection.IV_TOO_HIGH if iv.is_blocked else None
+
+
+def _score(before: float, readings: list[Reading], edge: EdgeVerdict) -> float:
+    return round(min(applied(before, readings) * edge.multiplier, 100.0), DECIMALS)
+
+
+def labels_of(draft: Draft, frame_labels: tuple[str, ...]) -> tuple[str, ...]:
+    """What is missing or old about a draft, by name, each once."""
+    missing = (f"no_{name}" for name in draft.candidate.missing)
+    old = (
+        f"{reading.engine.value}_{'missing' if reading.status is ContextStatus.MISSING else 'fading'}"
+        for reading in draft.readings
+        if reading.status is not ContextStatus.FRESH
+    )
+    of_iv = (draft.iv.label,) if draft.iv.label is not None else ()
+    of_vix = ("vix_unknown",) if draft.demand.band is None else ()
+    return tuple(dict.fromkeys((*frame_labels, *missing, *old, *of_iv, *of_vix)))

@@ -1,0 +1,221 @@
+"""One symbol's rows, from detectors to signals.
+
+Belongs here: the order of things. Every check is a module of its own; docs/scanner.md tells the whole way.
+
+For all rows at once: which detector fires, universal filters, permissions, data confidence, base score (`candidates`).
+Then row by row in time: cool-down, contexts, style, thresholds, edge, volatility and plan (`judgement`); of a row's
+drafts the best scores go first until the hour's cap is reached; only those ask for a chain.
+
+A signal at a row depends on that row, on contexts known at its instant and on signals at or before it. So a scan of every
+minute on its own, each given what was found before, finds what one scan of the session finds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from types import MappingProxyType
+
+from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.vocabulary import Resolution, TradingStyle
+from hd_pipelines.signals.detectors.detector import Detector
+from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.option_chain import ChainAt
+from hd_pipelines.signals.scanner.candidates import Candidate, sighted
+from hd_pipelines.signals.scanner.contracts import Choice, chosen
+from hd_pipelines.signals.scanner.cooldown import Memory
+from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.explanation import explanation
+from hd_pipelines.signals.scanner.judgement import Draft, Edges, Judge
+from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.rejections import Rejection
+from hd_pipelines.signals.scanner.signal import CompositeSignal, EarlierSignal, ScanOutcome
+from hd_pipelines.signals.tape import Contexts
+
+__all__ = ["DEFAULT_POLICY", "scan"]
+
+NO_EDGES: Edges = MappingProxyType({})
+NO_ROWS = "no_rows"
+_MINUTE = timedelta(minutes=1)
+
+
+def scan(
+    frame: FeatureFrame,
+    contexts: Contexts,
+    *,
+    detectors: Mapping[str, Detector] = DETECTORS,
+    policy: ScanPolicy = DEFAULT_POLICY,
+    earlier: Sequence[EarlierSignal] = (),
+    chain_at: ChainAt | None = None,
+    edges: Edges = NO_EDGES,
+    rows: slice | None = None,
+) -> ScanOutcome:
+    """Signals and rejections of one symbol's rows, in time order.
+
+    earlier: stored signals of the symbol, for cool-downs and caps; one at a row's own bar is neither found again nor
+    rejected. chain_at: None suggests no contracts. edges: of settled signals, by detector and style. rows: only these, step
+    1. Rows without an answer to something make fewer signals, never an error.
+    """
+    first, end, _ = (rows or slice(None)).indices(len(frame))
+    part = frame if (first, end) == (0, len(frame)) else frame.rows(slice(first, end))
+    if not len(part):
+        return ScanOutcome(frame.symbol, 0, 0, (), labels=(*frame.labels, NO_ROWS))
+    stored_ns = _stored_instants(earlier, frame.resolution)
+    rejections: Counter[tuple[str, str]] = Counter()
+    found: list[Candidate] = []
+    fired = stored = 0
+    for order, detector in enumerate(detectors.values()):
+        for direction in detector.directions:
+            sighting = sighted(
+                part,
+                detector,
+                direction,
+                order=order,
+                first_row=first,
+                stored_ns=stored_ns.get(detector.name, ()),
+                policy=policy,
+            )
+            fired, stored = fired + sighting.fired, stored + sighting.stored
+            found += sighting.candidates
+            for reason, count in sighting.rejections.items():
+                rejections[detector.name, reason] += count
+    fold = _Fold(
+        frame,
+        contexts,
+        memory=Memory(earlier, policy.pace_of(frame.asset_class)),
+        judge=Judge(frame, contexts, edges, policy),
+        chain_at=chain_at,
+        policy=policy,
+        rejections=rejections,
+    )
+    found.sort(key=lambda candidate: (candidate.row, candidate.order))
+    signals = [
+        signal for _, of_row in groupby(found, key=lambda candidate: candidate.row) for signal in fold.row(of_row)
+    ]
+    return ScanOutcome(frame.symbol, len(part), fired, tuple(signals), rejections, frame.labels, stored)
+
+
+def _stored_instants(earlier: Iterable[EarlierSignal], resolution: Resolution) -> dict[str, set[int]]:
+    """Instants, ns, of the rows whose bars have a stored signal, by detector."""
+    instants: dict[str, set[int]] = {}
+    for signal in earlier:
+        of_row = signal.bar_time + _MINUTE
+        if resolution is Resolution.DAY:
+            hours = regular_hours(signal.bar_time.astimezone(UTC).date())
+            of_row = hours.closes_at if signal.bar_time == hours.opens_at else signal.bar_time
+        instants.setdefault(signal.detector, set()).add(int(of_row.timestamp()) * 1_000_000_000)
+    return instants
+
+
+class _Fold:
+    """Rows one after another: who is admitted changes who may follow."""
+
+    def __init__(
+        self,
+        frame: FeatureFrame,
+        contexts: Contexts,
+        *,
+        memory: Memory,
+        judge: Judge,
+        chain_at: ChainAt | None,
+        policy: ScanPolicy,
+        rejections: Counter[tuple[str, str]],
+    ) -> None:
+        self._frame, self._contexts, self._memory = frame, contexts, memory
+        self._judge, self._chain_at, self._policy = judge, chain_at, policy
+        self._rejections = rejections
+
+    def row(self, candidates: Iterable[Candidate]) -> list[CompositeSignal]:
+        """The signals of one row: its drafts from the best on, until the cap."""
+        drafts: list[Draft] = []
+        for candidate in candidates:
+            as_of = self._frame.as_of(candidate.row)
+            if self._memory.is_cooling(candidate.detector.name, as_of):
+                self._reject(candidate, Rejection.COOL_DOWN)
+                continue
+            judged = self._judge.judge(candidate)
+            if isinstance(judged, Draft):
+                drafts.append(judged)
+            else:
+                self._reject(candidate, judged)
+        return [self._signal(draft) for draft in sorted(drafts, key=_from_the_best) if self._is_admitted(draft)]
+
+    def _is_admitted(self, draft: Draft) -> bool:
+        name, as_of = draft.candidate.detector.name, self._frame.as_of(draft.candidate.row)
+        if self._memory.is_cooling(name, as_of):
+            self._reject(draft.candidate, Rejection.COOL_DOWN)
+            return False
+        if self._memory.is_full(as_of):
+            self._reject(draft.candidate, Rejection.HOURLY_CAP)
+            return False
+        self._memory.admit(name, as_of)
+        return True
+
+    def _reject(self, candidate: Candidate, reason: str) -> None:
+        self._rejections[candidate.detector.name, str(reason)] += 1
+
+    def _signal(self, draft: Draft) -> CompositeSignal:
+        frame, candidate, plan = self._frame, draft.candidate, draft.plan
+        detector, as_of, session = candidate.detector, frame.as_of(candidate.row), frame.session(candidate.row)
+        choice = self._choice(draft)
+        return CompositeSignal(
+            symbol=frame.symbol,
+            detector=detector.name,
+            strategy=detector.strategy,
+            direction=candidate.direction,
+            asset_class=frame.asset_class,
+            resolution=frame.resolution,
+            session=session,
+            bar_time=_bar_time(frame, as_of),
+            as_of=as_of,
+            base_score=candidate.base_score,
+            scalp_score=draft.scores[TradingStyle.SCALP],
+            day_trade_score=draft.scores[TradingStyle.DAY_TRADE],
+            swing_score=draft.scores[TradingStyle.SWING],
+            style=draft.style,
+            style_score=draft.score,
+            data_confidence=candidate.confidence,
+            entry_price=plan.entry_price,
+            stop_price=plan.stop_price,
+            target_1=plan.targets[0],
+            target_2=plan.targets[1],
+            target_3=plan.targets[2],
+            risk_reward=plan.risk_reward,
+            size_multiplier=draft.size,
+            valid_until=draft.valid_until,
+            detector_version=detector.version,
+            parameter_version=detector.parameter_version,
+            policy_version=self._policy.policy_version,
+            contract_ticker=choice.ticker,
+            contract=choice.contract,
+            explanation=explanation(draft, choice, frame, self._contexts, self._policy),
+        )
+
+    def _choice(self, draft: Draft) -> Choice:
+        if self._chain_at is None:
+            return Choice(None, None, "no chains were looked at")
+        row = draft.candidate.row
+        as_of_ns = int(self._frame.as_of_ns[row])
+        return chosen(
+            self._chain_at(as_of_ns),
+            symbol=self._frame.symbol,
+            direction=draft.candidate.direction,
+            session=self._frame.session(row),
+            as_of_ns=as_of_ns,
+            valid_until=draft.valid_until,
+            limits=draft.candidate.detector.contract,
+            rules=self._policy.contracts,
+        )
+
+
+def _from_the_best(draft: Draft) -> tuple[float, float, float, int]:
+    """By score; equal ones by what the scores are made of, then in the detectors' order."""
+    return -draft.score, -draft.candidate.base_score, -draft.strength, draft.candidate.order
+
+
+def _bar_time(frame: FeatureFrame, as_of: datetime) -> datetime:
+    """Begin of the minute, or of the session, that ended at `as_of`."""
+    return regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE

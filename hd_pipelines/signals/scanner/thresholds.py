@@ -1,0 +1,119 @@
+"""What a candidate has to reach: base score, style score, reward per risk.
+
+Belongs here: putting thresholds together from asset class or strategy, time window and VIX. Numbers are the policy's.
+
+    threshold = that of the strategy, else of the asset class, else the default
+              + what the window adds + what the VIX adds
+
+Windows add instead of replacing: their published thresholds were made against the default (for a stock the sum is the
+published number), and an index that asks 5 more asks 5 more at every hour. Taking the stricter of the two instead would
+leave the opening and the power hour, which are meant to be easier, without effect. Reward per risk begins with the
+larger of the strategy's and the style's. No score threshold exceeds 95: a detector that cannot speak at all under some
+hour and VIX is a matter of `permissions`, by name, and not of arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hd_pipelines.market.vocabulary import AssetClass, Strategy, TradingStyle
+from hd_pipelines.signals.frame import Floats
+from hd_pipelines.signals.scanner.policy import Adjustment, RiskProfile, ThresholdRules, Thresholds
+from hd_pipelines.signals.scanner.windows import WINDOWS
+from hd_pipelines.signals.scanner.words import TimeWindow, VixBand
+
+BANDS = tuple(VixBand)
+UNKNOWN = -1
+"""Position of the band of an unknown VIX: nothing is added."""
+_NOTHING = Adjustment(0.0, 0.0, 0.0, 1.0)
+
+
+def vix_bands(vix: Floats, rules: ThresholdRules) -> NDArray[np.intp]:
+    """Position in `BANDS` of each level, `UNKNOWN` where it is NaN; shape (n,)."""
+    position = np.searchsorted(np.array(rules.vix_bounds), np.where(np.isnan(vix), 0.0, vix), side="right")
+    return np.where(np.isnan(vix), UNKNOWN, position).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Thresholds of one strategy in one window at one level of the VIX, and where they come from. size: of a position."""
+
+    source: str
+    start: Thresholds
+    window: TimeWindow
+    of_window: Adjustment
+    band: VixBand | None
+    of_vix: Adjustment
+    rules: ThresholdRules
+
+    @property
+    def base(self) -> float:
+        """Least base score."""
+        return self._score(self.start.base + self.of_window.base + self.of_vix.base)
+
+    @property
+    def style(self) -> float:
+        """Least style score."""
+        return self._score(self.start.style + self.of_window.style + self.of_vix.style)
+
+    @property
+    def size(self) -> float:
+        """Of a normal position."""
+        return self.of_window.size * self.of_vix.size
+
+    def risk_reward(self, profile: RiskProfile) -> float:
+        """Least reward per risk for a style."""
+        least = max(self.start.risk_reward, profile.min_risk_reward)
+        return max(
+            round(least + self.of_window.risk_reward + self.of_vix.risk_reward, 2), self.rules.lowest_risk_reward
+        )
+
+    def _score(self, threshold: float) -> float:
+        return min(threshold, self.rules.highest_score)
+
+    def explained(self, style: TradingStyle, profile: RiskProfile) -> dict[str, object]:
+        """Each threshold with the parts it is made of, JSON-ready."""
+        parts = (
+            (self.source, self.start.base, self.start.style, max(self.start.risk_reward, profile.min_risk_reward)),
+            (self.window.value, self.of_window.base, self.of_window.style, self.of_window.risk_reward),
+            (
+                f"vix_{self.band.value if self.band is not None else 'unknown'}",
+                self.of_vix.base,
+                self.of_vix.style,
+                self.of_vix.risk_reward,
+            ),
+        )
+        return {
+            "base": self.base,
+            "style": self.style,
+            "risk_reward": self.risk_reward(profile),
+            "of_style": style.value,
+            "size": round(self.size, 6),
+            "parts": [{"source": s, "base": b, "style": t, "risk_reward": r} for s, b, t, r in parts],
+        }
+
+
+def demand(strategy: Strategy, asset_class: AssetClass, window: int, band: int, rules: ThresholdRules) -> Demand:
+    """The thresholds of a candidate; `window` and `band` are positions in `WINDOWS` and `BANDS`."""
+    if strategy in rules.by_strategy:
+        source, start = strategy.value, rules.by_strategy[strategy]
+    elif asset_class in rules.by_asset_class:
+        source, start = asset_class.value, rules.by_asset_class[asset_class]
+    else:
+        source, start = "default", rules.default
+    name = WINDOWS[window]
+    vix = BANDS[band] if band != UNKNOWN else None
+    of_vix = rules.vix[vix] if vix is not None else _NOTHING
+    return Demand(source, start, name, rules.windows[name], vix, of_vix, rules)
+
+
+def base_thresholds(
+    strategy: Strategy, asset_class: AssetClass, window: NDArray[np.intp], band: NDArray[np.intp], rules: ThresholdRules
+) -> Floats:
+    """Least base score of each row, shape (n,)."""
+    pairs, which = np.unique(np.stack((window, band)), axis=1, return_inverse=True)
+    least = [demand(strategy, asset_class, w, b, rules).base for w, b in pairs.T.tolist()]
+    return np.array(least, np.float64)[which.reshape(-1)]

@@ -1,0 +1,39 @@
+"""Which part of the session a row belongs to.
+
+Belongs here: dividing sessions, full and half ones. What a window means to styles is in `styles`, to thresholds in
+`thresholds`.
+
+A row belongs to the window of the minute that it closes: the row of 10:00 knows the minute from 9:59, so it is still the
+opening's. The morning is counted from the open and the afternoon from the close; where they meet on a half day the morning
+goes first and the power hour before both. So a session that closes at 13:00 has its power hour from 12:00, its afternoon
+from 11:30, and no lunch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hd_pipelines.market.vocabulary import Resolution
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.scanner.words import TimeWindow
+
+WINDOWS = tuple(TimeWindow)
+FROM_OPEN = ((30, TimeWindow.OPENING), (90, TimeWindow.MID_MORNING), (120, TimeWindow.LATE_MORNING))
+"""Minutes from the open at which each ends."""
+TO_CLOSE = ((60, TimeWindow.POWER_HOUR), (90, TimeWindow.AFTERNOON), (150, TimeWindow.EARLY_AFTERNOON))
+"""Minutes to the close at which each begins."""
+
+
+def windows(frame: FeatureFrame) -> NDArray[np.intp]:
+    """Position in `WINDOWS` of each row's window, shape (n,). The rows must lie within sessions."""
+    if frame.resolution is Resolution.DAY:
+        return np.full(len(frame), WINDOWS.index(TimeWindow.WHOLE_SESSION), np.intp)
+    from_open, to_close = frame["minutes_from_open"], frame["minutes_to_close"]
+    window = np.full(len(frame), WINDOWS.index(TimeWindow.LUNCH), np.intp)
+    for begins, name in reversed(TO_CLOSE):
+        window[to_close < begins] = WINDOWS.index(name)
+    in_power_hour = to_close < TO_CLOSE[0][0]
+    for ends, name in reversed(FROM_OPEN):
+        window[(from_open <= ends) & ~in_power_hour] = WINDOWS.index(name)
+    return window
