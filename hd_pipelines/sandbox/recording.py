@@ -22,7 +22,8 @@ from hd_pipelines.vendor.flat_file_layout import DATASETS, AssetClass, FlatFileD
 
 WRITER_VERSION = "recording-1"
 """Part of every object's origin; raise it whenever the same recording would give other bytes."""
-_FILES = {Interval.DAY: "day_bars.parquet", Interval.MINUTE: "minute_bars.parquet"}
+MINUTE_FILE = "minute_bars.parquet"
+_FILES = {Interval.DAY: "day_bars.parquet", Interval.MINUTE: MINUTE_FILE}
 _TICKER_PREFIX = {AssetClass.INDEX: "I:", AssetClass.OPTION: "O:"}
 
 _Frames = Mapping[date, Mapping[FlatFileDataset, pl.DataFrame]]

@@ -1,7 +1,7 @@
-"""The vendor's REST service as an ASGI app: chain snapshots with paging, index snapshots, Treasury yields.
+"""The vendor's REST service as an ASGI app: chain snapshots with paging, minutes, index snapshots, Treasury yields.
 
-Belongs here: paths, keys, parameters, cursors, envelope. Content comes from `rest_market`, its JSON form from `rest_wire`,
-misbehaviour from `faults`, running it is in `server`.
+Belongs here: paths, keys, parameters, cursors, envelope. Content comes from `rest_market`, its JSON form from `rest_wire`
+and `rest_minutes`, misbehaviour from `faults`, running it is in `server`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from itertools import count
 from typing import Any
@@ -24,6 +24,8 @@ from starlette.types import Receive, Scope, Send
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
 from hd_pipelines.sandbox.faults import Action, CutConnection, FaultScript, Html, Operation, Refuse, Rewrite, SlowBody
 from hd_pipelines.sandbox.rest_market import RestMarket
+from hd_pipelines.sandbox.rest_minutes import MINUTES, minute_page
+from hd_pipelines.sandbox.rest_parameters import RestError, page_limit
 from hd_pipelines.sandbox.rest_wire import RestPlan, contract, index, refusal
 
 PREFIXES = ("/v3/", "/v2/", "/v1/", "/fed/")
@@ -39,18 +41,11 @@ _RANGES: Mapping[str, Callable[[pl.Expr, Any], pl.Expr]] = {
 _SORTS = {"ticker": "ticker", "expiration_date": "expiration", "strike_price": "strike"}
 
 
-class RestError(Exception):
-    """An answer other than 200: becomes the vendor's JSON."""
-
-    def __init__(self, status: int, text: str | None = None) -> None:
-        super().__init__(text or str(status))
-        self.status, self.text = status, text
-
-
 class RestApp:
-    """ASGI application over one market. `now` is the service's clock; None: the market's last moment.
+    """ASGI application over one market. `keys` None: any key opens it, none does not.
 
-    `keys` None: any key opens it, none does not. `public_base`: what `next_url` begins with; None: the Host of the request.
+    `now` is the service's clock; None: the market's last moment for chains and indices, the real time for minutes, which
+    so go on while the exchange is open. `public_base`: what `next_url` begins with; None: the Host of the request.
     """
 
     def __init__(
@@ -97,6 +92,8 @@ class RestApp:
         if scope["method"] != "GET":
             raise RestError(404, "404 page not found")
         base = self.public_base or f"http://{headers.get('host', '127.0.0.1')}"
+        if (asked := MINUTES.fullmatch(path)) is not None:
+            return minute_page(self.market, self.plan, asked, query, now=self.now or datetime.now(UTC), base=base)
         moment = self.now or self.market.last_moment()
         if path.startswith(CHAIN):
             underlying, _, ticker = path.removeprefix(CHAIN).partition("/")
@@ -117,7 +114,7 @@ class RestApp:
     def _chain(self, underlying: str, query: dict[str, str], moment: datetime, base: str) -> dict[str, Any]:
         """A page of a chain. An index under its plain symbol, and a name without options, is an empty 200."""
         query, offset = _position(query)
-        limit = _limit(query, default=10, most=250)
+        limit = page_limit(query, default=10, most=250)
         rows = self.market.chain(underlying, moment)
         if rows is None:
             return {"results": []}
@@ -145,7 +142,7 @@ class RestApp:
     def _indices(self, query: dict[str, str], moment: datetime) -> dict[str, Any]:
         if not self.plan.has_indices:
             raise RestError(403)
-        limit = _limit(query, default=10, most=250)
+        limit = page_limit(query, default=10, most=250)
         day = moment.astimezone(NEW_YORK).date()
         is_open = is_session(day) and regular_hours(day).opens_at <= moment < regular_hours(day).closes_at
         known = {one.ticker: index(one, moment, self.plan, is_open=is_open) for one in self.market.indices(moment)}
@@ -156,7 +153,7 @@ class RestApp:
 
     def _yields(self, query: dict[str, str], base: str, moment: datetime) -> dict[str, Any]:
         query, offset = _position(query)
-        limit = _limit(query, default=100, most=50_000)
+        limit = page_limit(query, default=100, most=50_000)
         try:
             exact = query.get("date")
             first = date.fromisoformat(exact or query.get("date.gte") or "1962-01-02")
@@ -185,13 +182,6 @@ def _position(query: dict[str, str]) -> tuple[dict[str, str], int]:
 
 def _cursor(query: Mapping[str, str], offset: int) -> str:
     return base64.urlsafe_b64encode(json.dumps({"query": dict(query), "offset": offset}).encode()).decode()
-
-
-def _limit(query: Mapping[str, str], *, default: int, most: int) -> int:
-    text = query.get("limit", str(default))
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise RestError(400, f"'limit' must be a number from 1 to {most}.")
-    return int(text)
 
 
 def _filters(query: Mapping[str, str]) -> list[pl.Expr]:

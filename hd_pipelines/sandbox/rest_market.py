@@ -1,6 +1,6 @@
-"""What the sandbox's REST service shows: the synthetic market at any minute, or a recording's chains.
+"""What the sandbox's REST service shows: the synthetic market at any minute, or what a recording has.
 
-Belongs here: chains, index values and yields at a moment, as frames. The wire form is in `rest_wire`, HTTP in `rest`.
+Belongs here: chains, minutes, index values and yields, as frames. The wire form is in `rest_wire`, HTTP in `rest`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import polars as pl
 
 from hd_pipelines.market.option_products import product_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours, sessions_back, sessions_between
-from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.market.symbols import is_index, ticker_of
 from hd_pipelines.sandbox.chain_extent import Extent
 from hd_pipelines.sandbox.chains import regular_knots, synthetic_chains
-from hd_pipelines.sandbox.daily_paths import daily_paths
-from hd_pipelines.sandbox.market import POSITION
+from hd_pipelines.sandbox.daily_paths import MARKET_EPOCH, daily_paths
+from hd_pipelines.sandbox.market import POSITION, SessionData, synthetic_session
 from hd_pipelines.sandbox.option_prices import RATE
-from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, Kind
+from hd_pipelines.sandbox.recording import MINUTE_FILE
+from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, Kind, split_factor
 from hd_pipelines.vendor.chain_archive import archived_days, folder_of
+from hd_pipelines.vendor.flat_file_layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.vendor.treasury import ARCHIVE_FILE, MATURITIES
 
 
@@ -48,6 +50,12 @@ class RestMarket(Protocol):
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
         """The chain of a ticker, columns as `chains.synthetic_chains`, sorted by ticker; None if it has none."""
 
+    def minutes(self, ticker: str, session: date) -> pl.DataFrame:
+        """All minutes of a session in a minute file's columns, ascending; no rows where there are none."""
+
+    def split_ratio(self, ticker: str, earlier: date, later: date) -> float:
+        """Shares of `later` for each of `earlier`; 1 without a split between them."""
+
     def indices(self, moment: datetime) -> list[IndexDay]:
         """All indices, by ticker."""
 
@@ -69,6 +77,17 @@ class SyntheticRest:
         """The chain of a moment in or after the regular hours of its session."""
         is_known = any(root.underlying == underlying for root in OPTION_ROOTS)
         return _synthetic_chain(self._seed, underlying, _in_session(moment), self._extent) if is_known else None
+
+    def minutes(self, ticker: str, session: date) -> pl.DataFrame:
+        """The minutes that the session's file will have, whether or not they are over: the service cuts them."""
+        if session < MARKET_EPOCH:
+            return pl.DataFrame()
+        minutes = _synthetic_minutes(self._seed, session)[INDEX_MINUTE if is_index(ticker) else STOCK_MINUTE]
+        return minutes.filter(ticker=ticker)
+
+    def split_ratio(self, ticker: str, earlier: date, later: date) -> float:
+        """From the market's table of splits."""
+        return split_factor(ticker, earlier) / split_factor(ticker, later)
 
     def indices(self, moment: datetime) -> list[IndexDay]:
         """Values of the session's minutes so far."""
@@ -92,7 +111,7 @@ class SyntheticRest:
 
 
 class RecordedRest:
-    """A recording's chains, as if its quotes were of the moment asked for; day bars for indices."""
+    """A recording's chains, as if its quotes were of the moment asked for; its minutes; day bars for indices."""
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
@@ -121,6 +140,19 @@ class RecordedRest:
             pl.lit(100.0).alias("shares_per_contract"),
             pl.lit(int(moment.timestamp()) * 1_000_000_000).alias("quote_at_ns"),
         ).sort("ticker")
+
+    def minutes(self, ticker: str, session: date) -> pl.DataFrame:
+        """The recorded minutes of a day; none for a recording without minutes."""
+        file = self._recording / MINUTE_FILE
+        if not file.is_file():
+            return pl.DataFrame()
+        day = pl.col("window_start").dt.convert_time_zone(str(NEW_YORK)).dt.date()
+        rows = pl.scan_parquet(file).filter(pl.col("ticker") == ticker, day == session).collect()
+        return rows.with_columns(pl.col("window_start").dt.timestamp("us") * 1000).sort("window_start")
+
+    def split_ratio(self, ticker: str, earlier: date, later: date) -> float:  # noqa: ARG002
+        """A recording does not know its splits."""
+        return 1.0
 
     def indices(self, moment: datetime) -> list[IndexDay]:
         """Day bars of the moment's day, with the close before."""
@@ -154,6 +186,11 @@ def _in_session(moment: datetime) -> datetime:
     if is_session(day) and moment >= regular_hours(day).opens_at:
         return moment
     return regular_hours(sessions_back(day - timedelta(days=1), 1)[0]).closes_at
+
+
+@lru_cache(maxsize=4)
+def _synthetic_minutes(seed: int, session: date) -> SessionData:
+    return synthetic_session(seed, session, (STOCK_MINUTE, INDEX_MINUTE))
 
 
 @lru_cache(maxsize=16)

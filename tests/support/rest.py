@@ -73,12 +73,20 @@ class FixedMarket:
 
     chains: Mapping[str, pl.DataFrame]
     rates: list[dict[str, str | float]] = field(default_factory=list)
+    minute_rows: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """By ticker, in a minute file's columns."""
 
     def last_moment(self) -> datetime:
         return CLOSE
 
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
         return self.chains.get(underlying)
+
+    def minutes(self, ticker: str, session: date) -> pl.DataFrame:
+        return self.minute_rows.get(ticker, pl.DataFrame())
+
+    def split_ratio(self, ticker: str, earlier: date, later: date) -> float:
+        return 1.0
 
     def indices(self, moment: datetime) -> list[IndexDay]:
         return [

@@ -1,0 +1,24 @@
+"""What a request to the REST service may ask, and how it is refused.
+
+Belongs here: the refusal itself, and parameters that several paths share. Paths are in `rest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class RestError(Exception):
+    """An answer other than 200: becomes the vendor's JSON."""
+
+    def __init__(self, status: int, text: str | None = None) -> None:
+        super().__init__(text or str(status))
+        self.status, self.text = status, text
+
+
+def page_limit(query: Mapping[str, str], *, default: int, most: int) -> int:
+    """Rows of a page. Raises `RestError` for what is no number or too large a one."""
+    text = query.get("limit", str(default))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise RestError(400, f"'limit' must be a number from 1 to {most}.")
+    return int(text)
