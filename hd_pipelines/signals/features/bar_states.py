@@ -29,66 +29,55 @@ WINDOW_SESSIONS = 20
 FEWEST_TREND_BARS = {"15m": 25, "1h": 20}
 """Half of what the predecessor asked for (product facts §3.4)."""
 LENGTHS = {"15m": 15, "1h": 60}
+BREAKOUT_WINDOW = ("highest_20", "lowest_20")
 
 
 @dataclass(frozen=True)
 class BarStates:
-    """Answers by name, one column per complete bar of the sessions and one before each session's first.
+    """Answers of complete bars at each row, by name; shape (n,), NaN where a window has too few bars.
 
-    column: for each row of the grid, the state of the bars that were over; column_before: without the bar that the row's
-    own minute is the last of, so that a price is never compared with a bar it is part of.
+    five, of 5-minute bars: `FIVE_MINUTE_INDICATORS` and `SWING_FEATURES`. longer, by "15m" and "1h":
+    `LONGER_BAR_INDICATORS`. before: `BREAKOUT_WINDOW` without the bar that the row's own minute belongs to, for a price
+    is never above the high of a bar it is part of.
+
+    window_sessions: how many of the 20 sessions before have bars, shape (k,). close_before: last close of the session
+    before, shape (k,), NaN where it has no bars.
     """
 
-    names: tuple[str, ...]
-    states: Floats
-    column: Integers
-    column_before: Integers
-
-    def at_rows(self, name: str) -> Floats:
-        """The state at each row; NaN where the window had too few bars."""
-        states: Floats = self.states[self.names.index(name)]
-        return states.take(self.column)
-
-    def before_rows(self, name: str) -> Floats:
-        """The state before the bar that holds each row's minute."""
-        states: Floats = self.states[self.names.index(name)]
-        return states.take(self.column_before)
-
-
-@dataclass(frozen=True)
-class AllBarStates:
-    """Of 5-minute bars, of "15m" and "1h"; and what the windows were made from, shape (k,) each.
-
-    window_sessions: how many of the 20 sessions before have bars. close_before: last close of the session before, NaN
-    where it has no bars.
-    """
-
-    five: BarStates
-    longer: dict[str, BarStates]
+    five: dict[str, Floats]
+    before: dict[str, Floats]
+    longer: dict[str, dict[str, Floats]]
     window_sessions: Integers
     close_before: Floats
 
 
-def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> AllBarStates:
+def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
     """`history`: 5-minute bars of the sessions before; `minutes`: those of the grid's sessions."""
-    own = complete(cut(minutes, 5), rows.positions, rows.lasted)
+    own = complete(cut(minutes, 5), rows.positions, rows.over)
     before = all_of(history)
-    longer = {}
+    longer, longer_before, longer_own = {}, before, own
     for timeframe, length in LENGTHS.items():
-        own_longer = complete(cut(own, length), rows.positions, rows.lasted)
-        windows = _Windows(cut(before, length), own_longer, rows)
+        longer_before, longer_own = cut(longer_before, length), cut(longer_own, length)
+        longer_own = complete(longer_own, rows.positions, rows.over)
+        windows = _Windows(longer_before, longer_own, rows)
         states = windows.empty_states(len(LONGER_BAR_INDICATORS))
         for prices, _, filled in windows.each(states):
             longer_bar_indicators(prices, filled, FEWEST_TREND_BARS[timeframe])
-        longer[timeframe] = windows.answered(LONGER_BAR_INDICATORS, states)
+        longer[timeframe] = _named(LONGER_BAR_INDICATORS, states.take(windows.column(), axis=1))
     windows = _Windows(before, own, rows)
-    states = windows.empty_states(len(FIVE_MINUTE_INDICATORS) + len(SWING_FEATURES))
+    names = (*FIVE_MINUTE_INDICATORS, *SWING_FEATURES)
+    states = windows.empty_states(len(names))
     for prices, bars, filled in windows.each(states):
         strength, atr = relative_strength(prices[2]), average_true_range(prices)
         five_minute_indicators(prices, strength, atr, bars, filled[: len(FIVE_MINUTE_INDICATORS)])
         swing_features(prices, strength, atr, bars, filled[len(FIVE_MINUTE_INDICATORS) :])
-    five = windows.answered((*FIVE_MINUTE_INDICATORS, *SWING_FEATURES), states)
-    return AllBarStates(five, longer, *_made_from(before, rows))
+    window = states[[names.index(name) for name in BREAKOUT_WINDOW]]
+    return BarStates(
+        _named(names, states.take(windows.column(), axis=1)),
+        _named(BREAKOUT_WINDOW, window.take(windows.column(minutes_ago=1), axis=1)),
+        longer,
+        *_made_from(before, rows),
+    )
 
 
 class _Windows:
@@ -100,6 +89,7 @@ class _Windows:
         self.from_own = own.bounds(rows.positions, rows.positions + 1)
 
     def empty_states(self, answers: int) -> Floats:
+        """One column per bar of the sessions, and one before each session's first."""
         return np.full((answers, self.own.session.size + self.rows.positions.size), np.nan)
 
     def each(self, states: Floats) -> Iterator[tuple[Floats, int, Floats]]:
@@ -111,22 +101,21 @@ class _Windows:
             prices = np.concatenate((self.before.prices[:, first:end], self.own.prices[:, own_first:own_end]), axis=1)
             yield prices, own_end - own_first, states[:, own_first + number : own_end + number + 1]
 
-    def answered(self, names: tuple[str, ...], states: Floats) -> BarStates:
-        # Each session has one column more than bars: the state before its first.
-        return BarStates(
-            names,
-            states,
-            self.rows.bars_over(self.own) + self.rows.number,
-            self.rows.bars_over(self.own, minutes_ago=1) + self.rows.number,
-        )
+    def column(self, minutes_ago: int = 0) -> Integers:
+        """The column of `empty_states` that holds what was known at each row, or so many minutes before it."""
+        return self.rows.bars_over(self.own, minutes_ago) + self.rows.number
+
+
+def _named(names: tuple[str, ...], values: Floats) -> dict[str, Floats]:
+    return dict(zip(names, values, strict=True))
 
 
 def _made_from(before: CutBars, rows: Grid) -> tuple[Integers, Floats]:
-    is_first: NDArray[np.bool_] = np.diff(before.session, prepend=-1) != 0
-    sessions = before.session[is_first]
-    first, end = (np.searchsorted(sessions, rows.positions - back) for back in (WINDOW_SESSIONS, 0))
-    last = np.searchsorted(before.session, rows.positions) - 1
     if before.session.size == 0:
-        return end - first, np.full(rows.positions.size, np.nan)
+        return np.zeros(rows.positions.size, np.int64), np.full(rows.positions.size, np.nan)
+    is_first: NDArray[np.bool_] = np.append(True, before.session[1:] != before.session[:-1])
+    sessions = before.session[is_first]
+    first, end = (sessions.searchsorted(rows.positions - back) for back in (WINDOW_SESSIONS, 0))
+    last = before.session.searchsorted(rows.positions) - 1
     has_bars = (last >= 0) & (before.session[last] == rows.positions - 1)
     return end - first, np.where(has_bars, before.prices[2][last], np.nan)

@@ -64,7 +64,11 @@ def chain_features(
     """
     known = _known_between(gamma, as_of_ns)
     if not known:
-        return ({name: np.full(price.size, np.nan) for name in names} for names in (CHAIN_FEATURES, CHAIN_LEVELS))  # type: ignore[return-value]
+        features, levels = (
+            dict(zip(names, np.full((len(names), price.size), np.nan), strict=True))
+            for names in (CHAIN_FEATURES, CHAIN_LEVELS)
+        )
+        return features, levels
     known_ns = np.array([row.known_at_ns for row in known], np.int64)
     snapshot = np.searchsorted(known_ns, as_of_ns, side="right") - 1
     age = (trading_time_ns(as_of_ns) - trading_time_ns(known_ns)[snapshot]) / NANOSECONDS_PER_MINUTE
@@ -80,7 +84,7 @@ def chain_features(
     today = as_of_ns // NANOSECONDS_PER_DAY
     known_today = np.append(known_ns // NANOSECONDS_PER_DAY, -1)[snapshot] == today
     expires_today = (expires_ns // NANOSECONDS_PER_DAY == today).astype(np.float64)
-    features = (
+    answers = (
         age,
         to_expiry,
         np.where(np.isnan(to_expiry), np.nan, expires_today),
@@ -97,8 +101,8 @@ def chain_features(
         said["max_pain_share"],
         said["max_pain_gamma"],
     )
-    levels = {of: said[name] for of, name in zip(CHAIN_LEVELS, _LEVELS, strict=False)}
-    return dict(zip(CHAIN_FEATURES, features, strict=True)), levels
+    found = {level: said[name] for level, name in zip(CHAIN_LEVELS, _LEVELS[: len(CHAIN_LEVELS)], strict=True)}
+    return dict(zip(CHAIN_FEATURES, answers, strict=True)), found
 
 
 def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
@@ -106,6 +110,8 @@ def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
 
     A level that moves past a standing price is no crossing, and neither is a night. NaN without a level.
     """
+    if np.isnan(zero_gamma).all():
+        return np.full(price.size, np.nan)
     is_above, was_above = price >= zero_gamma, np.empty(price.size, np.bool_)
     was_below = np.empty(price.size, np.bool_)
     was_above[:1] = was_below[:1] = False

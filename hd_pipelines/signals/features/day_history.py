@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hd_pipelines.signals.features.exchange_days import ExchangeDays, exchange_days, week_of_day
 from hd_pipelines.signals.features.indicators import SLOPE_BARS, average_true_range, trend_line
@@ -18,54 +19,29 @@ from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Bars
 
 WINDOW_SESSIONS = 260
-FEWEST_BARS = {"week": 15, "day": 15}
-"""For a trend: half of 30 days; half of 20 weeks would be 10, but an ATR of 14 weeks needs 15."""
-PRIOR_LEVELS = (
-    "prior_day_high",
-    "prior_day_low",
-    "prior_day_close",
-    "prior_week_high",
-    "prior_week_low",
-    "prior_week_close",
-)
+FEWEST_BARS = 15
+"""For a trend of days or weeks: half of 30 days; half of 20 weeks would be 10, but an ATR of 14 weeks needs 15."""
 
 
 @dataclass(frozen=True)
 class DayHistory:
-    """Values of k sessions; each shape (k,), NaN where the days before do not say.
+    """Values of k sessions, NaN where the days before do not say.
 
-    levels: `PRIOR_LEVELS`. atr: Wilder's of 14 days, price. average_volume: mean of the last 20 sessions that have
-    volume, `volume_sessions` of them, at least 5. ema, atr_of, slope: by "week" and "day", as `trends` takes them.
+    prior_day, prior_week: high, low and close, shape (3, k). of_days, of_weeks: Wilder's ATR of 14, trend EMA and its
+    slope, shape (3, k). average_volume: mean of those of the last 20 sessions that have volume, at least 5; shape (k,).
     """
 
-    levels: dict[str, Floats]
-    atr: Floats
+    prior_day: Floats
+    prior_week: Floats
+    of_days: Floats
+    of_weeks: Floats
     average_volume: Floats
-    volume_sessions: Floats
-    ema: dict[str, Floats]
-    atr_of: dict[str, Floats]
-    slope: dict[str, Floats]
 
-    def without(self, unusable: np.ndarray) -> DayHistory:
-        """The same with nothing known for the sessions marked (shape (k,), boolean)."""
+    def without(self, unusable: NDArray[np.bool_]) -> DayHistory:
+        """The same with nothing known for the sessions marked, shape (k,)."""
         if not unusable.any():
             return self
-
-        def known(values: Floats) -> Floats:
-            return np.where(unusable, np.nan, values)
-
-        def each(values: dict[str, Floats]) -> dict[str, Floats]:
-            return {name: known(value) for name, value in values.items()}
-
-        return DayHistory(
-            each(self.levels),
-            known(self.atr),
-            known(self.average_volume),
-            known(self.volume_sessions),
-            each(self.ema),
-            each(self.atr_of),
-            each(self.slope),
-        )
+        return DayHistory(*(np.where(unusable, np.nan, getattr(self, name)) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -77,36 +53,36 @@ class Weeks:
     prices: Floats
 
 
-def day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
+def day_history(all_days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
     """From day bars before each session at `positions`; `volumes` are those whose volume counts, None if none does."""
     calendar = exchange_days()
-    prices = np.stack((days.high, days.low, days.close))
     opens = calendar.day[np.maximum(positions - WINDOW_SESSIONS, 0)]
-    first = np.searchsorted(days.session, opens).tolist()
-    end = np.searchsorted(days.session, calendar.day[positions]).tolist()
-    weeks = complete_weeks(days, prices, calendar)
-    first_week = np.searchsorted(weeks.begins, opens).tolist()
-    end_week = np.searchsorted(weeks.week, calendar.week[positions]).tolist()
-    of_days, of_weeks = np.full((3, positions.size), np.nan), np.full((3, positions.size), np.nan)
-    for row in range(positions.size):
-        of_days[:, row] = _newest(prices[:, first[row] : end[row]], FEWEST_BARS["day"])
-        of_weeks[:, row] = _newest(weeks.prices[:, first_week[row] : end_week[row]], FEWEST_BARS["week"])
-    average_volume, volume_sessions = _usual_day(volumes, positions, calendar)
+    days = believable_days(all_days, int(opens[0]), int(calendar.day[positions[-1]]))
+    prices = np.stack((days.high, days.low, days.close))
+    weeks = complete_weeks(days.session, prices, calendar)
+    of_days, of_weeks = (
+        _newest(values, keys.searchsorted(since), keys.searchsorted(until))
+        for values, keys, since, until in (
+            (prices, days.session, opens, calendar.day[positions]),
+            (weeks.prices, weeks.begins, opens, calendar.week_begins[positions]),
+        )
+    )
+    week_before = calendar.week[np.maximum(calendar.week.searchsorted(calendar.week[positions]) - 1, 0)]
     return DayHistory(
-        prior_levels(days, weeks, positions, calendar),
-        of_days[0],
-        average_volume,
-        volume_sessions,
-        {"day": of_days[1], "week": of_weeks[1]},
-        {"day": of_days[0], "week": of_weeks[0]},
-        {"day": of_days[2], "week": of_weeks[2]},
+        _at(days.session, prices, calendar.day[np.maximum(positions - 1, 0)]),
+        _at(weeks.week, weeks.prices, week_before),
+        of_days,
+        of_weeks,
+        np.full(positions.size, np.nan) if volumes is None else _usual_day(volumes, positions, calendar),
     )
 
 
-def believable_days(days: Bars) -> Bars:
-    """Day bars of exchange sessions whose prices are positive and within their own high and low."""
+def believable_days(days: Bars, first: int, end: int) -> Bars:
+    """Day bars of the exchange sessions [first, end), day numbers, whose prices lie within their own high and low."""
+    since, until = days.session.searchsorted([first, end]).tolist()
+    days = days.part(slice(since, until))
     calendar = exchange_days().day
-    known = np.minimum(np.searchsorted(calendar, days.session), calendar.size - 1)
+    known = np.minimum(calendar.searchsorted(days.session), calendar.size - 1)
     believed = (calendar[known] == days.session) & (days.low > 0) & (days.high < np.inf)
     believed &= (np.minimum(days.open, days.close) >= days.low) & (np.maximum(days.open, days.close) <= days.high)
     if believed.all():
@@ -114,61 +90,47 @@ def believable_days(days: Bars) -> Bars:
     return days.part(np.flatnonzero(believed))  # type: ignore[arg-type]  # numpy takes it wherever it takes a slice
 
 
-def complete_weeks(days: Bars, prices: Floats, calendar: ExchangeDays) -> Weeks:
+def complete_weeks(session: Integers, prices: Floats, calendar: ExchangeDays) -> Weeks:
     """Weeks of which every exchange session has a day bar. The one that is forming is not: its sessions are to come."""
-    week = week_of_day(days.session)
-    first = np.flatnonzero(np.diff(week, prepend=-1)) if week.size else np.empty(0, np.intp)
-    count = np.diff(np.append(first, week.size))
-    known = np.minimum(np.searchsorted(calendar.week, week[first]), calendar.week.size - 1)
-    whole = count == np.where(calendar.week[known] == week[first], calendar.week_sessions[known], -1)
-    if first.size == 0:
-        return Weeks(week, week, prices[:, :0])
-    cut = np.stack(
-        (
-            np.maximum.reduceat(prices[0], first),
-            np.minimum.reduceat(prices[1], first),
-            prices[2][np.append(first[1:], week.size) - 1],
-        )
-    )
+    week = week_of_day(session)
+    if week.size == 0:
+        return Weeks(week, week, prices)
+    first = np.append(0, np.flatnonzero(week[1:] != week[:-1]) + 1)
+    last = np.append(first[1:], week.size) - 1
+    known = calendar.week.searchsorted(week[first])
+    whole = (last - first + 1) == calendar.week_sessions[known]
+    high, low = np.maximum.reduceat(prices[0], first), np.minimum.reduceat(prices[1], first)
+    cut = np.stack((high, low, prices[2][last]))
     return Weeks(week[first][whole], calendar.week_begins[known][whole], np.ascontiguousarray(cut[:, whole]))
 
 
-def prior_levels(days: Bars, weeks: Weeks, positions: Integers, calendar: ExchangeDays) -> dict[str, Floats]:
-    """High, low and close of the session before and of the week before; NaN where that very one has no bar."""
-    names = iter(PRIOR_LEVELS)
-    day_prices = (days.high, days.low, days.close)
-    before = calendar.day[np.maximum(positions - 1, 0)]
-    week_before = calendar.week[np.searchsorted(calendar.week, calendar.week[positions]) - 1]
-    levels = {next(names): _at(days.session, values, before) for values in day_prices}
-    return levels | {next(names): _at(weeks.week, values, week_before) for values in weeks.prices}
-
-
 def _at(keys: Integers, values: Floats, wanted: Integers) -> Floats:
+    """The columns of `values` whose key is wanted; NaN where there is none."""
     if keys.size == 0:
-        return np.full(wanted.size, np.nan)
-    found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-    return np.where(keys[found] == wanted, values[found], np.nan)
+        return np.full((values.shape[0], wanted.size), np.nan)
+    found = np.minimum(keys.searchsorted(wanted), keys.size - 1)
+    return np.where(keys[found] == wanted, values[:, found], np.nan)
 
 
-def _newest(prices: Floats, fewest: int) -> tuple[float, float, float]:
-    """ATR, trend EMA and its slope after the last bar."""
-    if prices.shape[1] < max(fewest, SLOPE_BARS):
-        return np.nan, np.nan, np.nan
-    atr = average_true_range(prices)
-    ema, slope = trend_line(prices[2], atr, fewest)
-    return atr[-1], ema[-1], slope[-1]
+def _newest(prices: Floats, first: Integers, end: Integers) -> Floats:
+    """ATR, trend EMA and its slope after the last bar of each window [first, end), shape (3, k)."""
+    answers = np.full((3, first.size), np.nan)
+    for number, (begin, stop) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
+        if stop - begin >= max(FEWEST_BARS, SLOPE_BARS):
+            window = prices[:, begin:stop]
+            atr = average_true_range(window)
+            ema, slope = trend_line(window[2], atr, FEWEST_BARS)
+            answers[:, number] = atr[-1], ema[-1], slope[-1]
+    return answers
 
 
-def _usual_day(volumes: Bars | None, positions: Integers, calendar: ExchangeDays) -> tuple[Floats, Floats]:
-    mean, count = np.full(positions.size, np.nan), np.full(positions.size, np.nan)
-    if volumes is None:
-        return mean, count
-    first = np.searchsorted(volumes.session, calendar.day[np.maximum(positions - SESSIONS, 0)]).tolist()
-    end = np.searchsorted(volumes.session, calendar.day[positions]).tolist()
-    for row in range(positions.size):
-        window = volumes.volume[first[row] : end[row]]
+def _usual_day(volumes: Bars, positions: Integers, calendar: ExchangeDays) -> Floats:
+    mean = np.full(positions.size, np.nan)
+    first = volumes.session.searchsorted(calendar.day[np.maximum(positions - SESSIONS, 0)]).tolist()
+    end = volumes.session.searchsorted(calendar.day[positions]).tolist()
+    for number in range(positions.size):
+        window = volumes.volume[first[number] : end[number]]
         known = window[window >= 0]
-        count[row] = known.size
         if known.size >= FEWEST_SESSIONS:
-            mean[row] = known.mean()
-    return mean, count
+            mean[number] = known.mean()
+    return mean

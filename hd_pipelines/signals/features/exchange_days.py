@@ -38,7 +38,7 @@ class ExchangeDays(NamedTuple):
 @cache
 def exchange_days() -> ExchangeDays:
     """The calendar, read once."""
-    sessions = sessions_between(date.fromisoformat(FIRST_SESSION), last_known_session())
+    sessions = _sessions()
     hours = [regular_hours(session) for session in sessions]
     day = np.array([day_number(session) for session in sessions], np.int64)
     week = week_of_day(day)
@@ -65,12 +65,21 @@ def positions_of(sessions: Sequence[date]) -> Integers:
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
-    days = np.array([day_number(session) for session in sessions], np.int64)
-    calendar = exchange_days().day
-    positions = np.searchsorted(calendar, days)
-    for session, position in zip(sessions, positions.tolist(), strict=True):
-        if position == calendar.size or calendar[position] != day_number(session):
-            raise ValueError(f"{session} is not an exchange session; give sessions of market.sessions")
-    if np.any(np.diff(positions) <= 0):
+    known = _positions()
+    unknown = [session for session in sessions if session not in known]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not an exchange session; give sessions of market.sessions")
+    positions = np.array([known[session] for session in sessions], np.int64)
+    if (positions[1:] <= positions[:-1]).any():
         raise ValueError("sessions must ascend without repeating; sort them")
-    return positions.astype(np.int64)
+    return positions
+
+
+@cache
+def _positions() -> dict[date, int]:
+    return {session: position for position, session in enumerate(_sessions())}
+
+
+@cache
+def _sessions() -> tuple[date, ...]:
+    return tuple(sessions_between(date.fromisoformat(FIRST_SESSION), last_known_session()))

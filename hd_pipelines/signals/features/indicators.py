@@ -112,16 +112,16 @@ def average_true_range(prices: Floats) -> Floats:
 def trend_line(close: Floats, atr: Floats, fewest: int) -> tuple[Floats, Floats]:
     """EMA of 20 bars started at the first close, and the slope of its last five values in ATR per bar.
 
-    NaN before `fewest` bars, and where there is no ATR.
+    NaN before `fewest` bars; the slope also where there is no ATR.
     """
     import talib
 
     # TA-Lib starts from the mean of the first 20: 19 copies of the first close before it make that mean the close.
-    padded = np.concatenate((np.repeat(close[:1], TREND_EMA_BARS - 1), close))
+    padded = np.concatenate((close[:1].repeat(TREND_EMA_BARS - 1), close))
     ema: Floats = talib.EMA(padded, TREND_EMA_BARS)[TREND_EMA_BARS - 1 :]
-    ema[np.isnan(atr)] = np.nan
     ema[: fewest - 1] = np.nan
-    slope = np.full(close.size, np.nan)
+    slope = np.empty(close.size)
+    slope[:4] = np.nan
     # Least squares over x = -2 … 2 is sum(x y) / sum(x²), and sum(x²) is 10.
     slope[4:] = (2.0 * (ema[4:] - ema[:-4]) + (ema[3:-1] - ema[1:-3])) / 10.0 / atr[4:]
     return ema, slope

@@ -6,31 +6,29 @@ pivots of the prior day. A gap's edge is the prior close until the session has t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
-from hd_pipelines.signals.features.session_grid import Grid, Running
 from hd_pipelines.signals.frame import Floats
 
+PIVOTS = ("pivot", "pivot_r1", "pivot_s1", "pivot_r2", "pivot_s2")
 NEAR = 0.003
 """Share of the price within which a key level is near: 0.3 %."""
-OPENING_RANGE_MINUTES = 15
-_BLOCK = 8_192
+_BLOCK = 2_048
 """Rows at a time: twenty-one levels of a year do not fit into a processor's cache, these do."""
 
 
-def pivots(high: Floats, low: Floats, close: Floats) -> dict[str, Floats]:
-    """Floor pivots of a prior day: P = (H + L + C)/3, R1 = 2P - L, S1 = 2P - H, R2 = P + H - L, S2 = P - H + L."""
+def pivots(prior_day: Floats) -> Floats:
+    """Floor pivots of a prior day's high, low and close, shape (3, k): `PIVOTS`, shape (5, k).
+
+    P = (H + L + C)/3, R1 = 2P - L, S1 = 2P - H, R2 = P + H - L, S2 = P - H + L. NaN where one would not be positive.
+    """
+    high, low, close = prior_day
     pivot = (high + low + close) / 3.0
-    levels = {
-        "pivot": pivot,
-        "pivot_r1": 2.0 * pivot - low,
-        "pivot_s1": 2.0 * pivot - high,
-        "pivot_r2": pivot + (high - low),
-        "pivot_s2": pivot - (high - low),
-    }
-    return {name: np.where(values > 0, values, np.nan) for name, values in levels.items()}
+    levels = np.stack((pivot, 2.0 * pivot - low, 2.0 * pivot - high, pivot + (high - low), pivot - (high - low)))
+    levels[levels <= 0] = np.nan
+    return levels
 
 
 def gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: Floats) -> Floats:
@@ -41,41 +39,23 @@ def gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: F
     return np.where(is_open, prior_close, np.nan)
 
 
-def opening_range(running: Running, rows: Grid) -> tuple[Floats, Floats]:
-    """High and low of the session's first 15 minutes at every row after them; NaN before, and without a trade."""
-    over = np.minimum(rows.first + OPENING_RANGE_MINUTES, rows.first + rows.lasted) - 1
-    is_over = rows.minute >= OPENING_RANGE_MINUTES
-    high, low = (np.where(is_over, rows.spread(values[over]), np.nan) for values in (running.day_high, running.day_low))
-    return high, low
-
-
-def nearest(price: Floats, levels: Iterable[Floats]) -> dict[str, Floats]:
+def nearest(price: Floats, levels: Collection[Floats]) -> dict[str, Floats]:
     """Distance to the nearest level at or above the price and at or below it, % of the price; whether one is near.
 
     NaN where there is none on that side; `is_near_key_level` where there is none at all.
     """
-    held = list(levels)
     above, below = np.empty(price.size), np.empty(price.size)
     for begin in range(0, price.size, _BLOCK):
         block = slice(begin, begin + _BLOCK)
-        above[block], below[block] = _nearest(price[block], [level[block] for level in held])
-    closest = np.minimum(above, below)
+        distance = np.array([level[block] for level in levels]) - price[block]
+        np.fmin.reduce(np.where(distance < 0, np.inf, distance), axis=0, out=above[block])
+        np.fmax.reduce(np.where(distance > 0, -np.inf, distance), axis=0, out=below[block])
+    above, below = above / price, -below / price
+    closest = np.fmin(above, below)
     near = (closest <= NEAR).astype(np.float64)
-    near[np.isinf(closest) | np.isnan(price)] = np.nan
+    near[~(closest < np.inf)] = np.nan
     return {
-        "distance_to_resistance_pct": np.where(np.isinf(above), np.nan, 100.0 * above),
-        "distance_to_support_pct": np.where(np.isinf(below), np.nan, 100.0 * below),
+        "distance_to_resistance_pct": np.where(above < np.inf, 100.0 * above, np.nan),
+        "distance_to_support_pct": np.where(below < np.inf, 100.0 * below, np.nan),
         "is_near_key_level": near,
     }
-
-
-def _nearest(price: Floats, levels: list[Floats]) -> tuple[Floats, Floats]:
-    above, below = np.full(price.size, np.inf), np.full(price.size, np.inf)
-    for level in levels:
-        distance = level - price
-        np.fmin(above, np.where(distance < 0, np.inf, distance), out=above)
-        np.negative(distance, out=distance)
-        np.fmin(below, np.where(distance < 0, np.inf, distance), out=below)
-    above /= price
-    below /= price
-    return above, below

@@ -63,9 +63,11 @@ FULL_WINDOW = 20
 
 def missing(values: Mapping[str, Floats], last: Integers, asked: tuple[str, ...] = tuple(MISSING)) -> list[str]:
     """Labels of what one of the rows `last` has no answer to."""
-    return [label for label in asked if np.isnan(values[MISSING[label]][last]).any()]
+    answers = np.array([values[MISSING[label]][last] for label in asked])
+    unknown: list[bool] = np.isnan(answers).any(axis=1).tolist()
+    return [label for label, is_unknown in zip(asked, unknown, strict=True) if is_unknown]
 
 
 def short_windows(name: str, sessions: Integers) -> list[str]:
     """`name` of n sessions, for every n below 20 that occurs."""
-    return [f"{name}_of_{n}_sessions" for n in np.unique(sessions).tolist() if n < FULL_WINDOW]
+    return [f"{name}_of_{n}_sessions" for n in sorted(set(sessions.tolist())) if n < FULL_WINDOW]

@@ -53,15 +53,14 @@ def _known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]
     return rows[max(first - 1, 0) : end]
 
 
-def _newest(
-    known_at: list[int], said: Sequence[tuple[float | None, ...]], features: int, as_of_ns: Integers
-) -> list[Floats]:
+def _newest(known_at: list[int], said: Sequence[tuple[float | None, ...]], features: int, as_of_ns: Integers) -> Floats:
+    if not known_at:
+        return np.full((features, as_of_ns.size), np.nan)
     table = np.full((features, len(known_at) + 1), np.nan)
-    if known_at:
-        table[:, :-1] = np.array(said, np.float64).T
+    table[:, :-1] = np.array(said, np.float64).T
     known_ns = np.array(known_at, np.int64)
-    row = np.searchsorted(known_ns, as_of_ns, side="right") - 1
-    if known_at:
-        age_ns = trading_time_ns(as_of_ns) - trading_time_ns(known_ns)[row]
-        row[age_ns > OLDEST_MINUTES * NANOSECONDS_PER_MINUTE] = -1
-    return [values[row] for values in table]
+    row = known_ns.searchsorted(as_of_ns, side="right") - 1
+    age_ns = trading_time_ns(as_of_ns) - trading_time_ns(known_ns)[row]
+    row[age_ns > OLDEST_MINUTES * NANOSECONDS_PER_MINUTE] = -1
+    answers: Floats = table.take(row, axis=1)
+    return answers

@@ -14,6 +14,7 @@ What makes a row independent of everything after it, and of how long the tape is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -59,31 +60,32 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     if over < 1:
         return _no_rows(tape, labels.BEFORE_OPEN)
-    known = tape.until(hours.opens_at_ns + over * NANOSECONDS_PER_MINUTE)
-    frame = _frame(known, positions_of([session]), over)
-    return frame.rows(slice(len(frame) - 1, None)) if len(frame) else frame
+    # Of everything else only what was known at the row's instant is looked at anyway.
+    delivered = tape.minutes.until(hours.opens_at_ns + over * NANOSECONDS_PER_MINUTE)
+    return _frame(replace(tape, minutes=delivered), positions_of([session]), over)
 
 
 def _frame(tape: SymbolTape, positions: np.ndarray, minutes_over: int | None) -> FeatureFrame:
-    """Rows until each session's last bar, or until `minutes_over` if given and there is a bar at all."""
+    """Rows until each session's last bar; if `minutes_over` is given, only that row, if there is a bar at all."""
     minutes = placed(tape.minutes, positions)
-    lasted = minutes_delivered(minutes, positions)
+    over = minutes_delivered(minutes, positions)
     if minutes_over is not None:
-        lasted = np.where(lasted > 0, minutes_over, 0)
-    rows = grid(positions, lasted)
+        over = np.where(over > 0, minutes_over, 0)
+    rows = grid(positions, over)
     if len(rows) == 0:
         return _no_rows(tape, labels.NO_BARS)
     with np.errstate(all="ignore"):
-        columns, levels, degraded = minute_columns(tape, minutes, rows)
+        columns, levels, degraded = minute_columns(tape, minutes, rows, only_newest=minutes_over is not None)
+    wanted = slice(None) if minutes_over is None else slice(-1, None)
     if rows.positions.size < positions.size:
         degraded = (labels.NO_BARS, *degraded)
     return FeatureFrame(
         tape.symbol,
         tape.asset_class,
         Resolution.MINUTE,
-        rows.as_of_ns,
-        {name: columns[name] for name in FEATURES},
-        {name: levels[name] for name in LEVELS},
+        rows.as_of_ns[wanted],
+        {name: columns[name][wanted] for name in FEATURES},
+        {name: levels[name][wanted] for name in LEVELS},
         degraded,
     )
 

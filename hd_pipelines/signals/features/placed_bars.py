@@ -9,6 +9,7 @@ the last one of a session is as short as the session is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +68,8 @@ class CutBars:
     def bounds(self, from_positions: Integers, to_positions: Integers) -> tuple[list[int], list[int]]:
         """Where the bars of the sessions [from, to) begin and end, for each pair."""
         return (
-            np.searchsorted(self.session, from_positions).tolist(),
-            np.searchsorted(self.session, to_positions).tolist(),
+            self.session.searchsorted(from_positions).tolist(),
+            self.session.searchsorted(to_positions).tolist(),
         )
 
     @property
@@ -80,22 +81,22 @@ class CutBars:
 def placed(bars: Bars, positions: Integers) -> PlacedBars:
     """The believable bars of the sessions at `positions` (ascending)."""
     calendar = exchange_days()
-    days = calendar.day[positions]
-    first, end = np.searchsorted(bars.session, days), np.searchsorted(bars.session, days, side="right")
-    session = np.repeat(positions, end - first)
+    days = calendar.day.take(positions)
+    first, end = bars.session.searchsorted(days), bars.session.searchsorted(days, side="right")
+    session = positions.repeat(end - first)
     chosen = bars.part(_chosen(first, end))
-    opens_ns = calendar.opens_ns[session]
-    believed = (chosen.starts_ns >= opens_ns) & (chosen.ends_ns <= calendar.closes_ns[session])
-    believed &= (chosen.low > 0) & (chosen.high < np.inf) & (chosen.ends_ns > chosen.starts_ns)
-    believed &= (np.minimum(chosen.open, chosen.close) >= chosen.low) & (
-        np.maximum(chosen.open, chosen.close) <= chosen.high
-    )
-    minute = -((opens_ns - chosen.ends_ns) // NANOSECONDS_PER_MINUTE)
+    opens_ns = calendar.opens_ns.take(session)
+    minute = (chosen.ends_ns - opens_ns + (NANOSECONDS_PER_MINUTE - 1)) // NANOSECONDS_PER_MINUTE
+    low, high = chosen.low, chosen.high
+    believed = (chosen.starts_ns >= opens_ns) & (minute <= calendar.minutes.take(session))
+    believed &= (chosen.ends_ns > chosen.starts_ns) & (low > 0) & (high < np.inf)
+    believed &= (chosen.open >= low) & (chosen.open <= high)
+    believed &= (chosen.close >= low) & (chosen.close <= high)
     volume = chosen.volume
-    if np.any(volume < 0):
+    if (volume < 0).any():
         volume = np.where(volume < 0, np.nan, volume)
-    all_bars = PlacedBars(session, minute, chosen.open, chosen.high, chosen.low, chosen.close, volume, 0)
-    return all_bars if believed.all() else all_bars.only(believed)
+    found = PlacedBars(session, minute, chosen.open, high, low, chosen.close, volume, 0)
+    return found if believed.all() else found.only(believed)
 
 
 def _chosen(first: NDArray[np.intp], end: NDArray[np.intp]) -> slice:
@@ -110,35 +111,35 @@ def _chosen(first: NDArray[np.intp], end: NDArray[np.intp]) -> slice:
 
 def cut(bars: PlacedBars | CutBars, length: int) -> CutBars:
     """Bars of `length` minutes made of shorter ones, forming ones included; a stretch without bars has none."""
-    prices = bars.prices if isinstance(bars, CutBars) else np.stack((bars.high, bars.low, bars.close))
     if bars.session.size == 0:
-        return CutBars(bars.session, bars.minute, prices)
-    slot = (bars.minute - 1) // length
-    key = bars.session * LONGER_THAN_A_SESSION + slot
-    is_first = np.empty(key.size, np.bool_)
-    is_first[0] = True
-    np.not_equal(key[1:], key[:-1], out=is_first[1:])
-    first = np.flatnonzero(is_first)
-    last = np.append(first[1:], key.size) - 1
-    session = bars.session[first]
-    return CutBars(
-        session,
-        np.minimum((slot[first] + 1) * length, exchange_days().minutes[session]),
-        np.stack(
-            (np.maximum.reduceat(prices[0], first), np.minimum.reduceat(prices[1], first), prices[2].take(last)),
-        ),
-    )
+        return CutBars(bars.session, bars.minute, np.empty((3, 0)))
+    high, low, close = bars.prices if isinstance(bars, CutBars) else (bars.high, bars.low, bars.close)
+    end = _ends_of(length).take(bars.minute)
+    clock = bars.session * LONGER_THAN_A_SESSION + end
+    last = np.append((clock[1:] != clock[:-1]).nonzero()[0], clock.size - 1)
+    first = np.append(0, last[:-1] + 1)
+    prices = np.empty((3, first.size))
+    np.maximum.reduceat(high, first, out=prices[0])
+    np.minimum.reduceat(low, first, out=prices[1])
+    close.take(last, out=prices[2])
+    session = bars.session.take(first)
+    return CutBars(session, np.minimum(end.take(first), exchange_days().minutes.take(session)), prices)
+
+
+@cache
+def _ends_of(length: int) -> Integers:
+    """For every minute of a session, the minute at which its bar of `length` minutes would end."""
+    return -(-np.arange(LONGER_THAN_A_SESSION) // length) * length
 
 
 def all_of(bars: PlacedBars) -> CutBars:
     """Bars as they are."""
-    return CutBars(bars.session, bars.minute, np.stack((bars.high, bars.low, bars.close)))
+    return CutBars(bars.session, bars.minute, np.concatenate((bars.high, bars.low, bars.close)).reshape(3, -1))
 
 
 def complete(bars: CutBars, positions: Integers, minutes_over: Integers) -> CutBars:
     """Without those that had not ended when `minutes_over` of the session at `positions` were over."""
-    over = minutes_over[np.searchsorted(positions, bars.session)]
-    ended = bars.minute <= over
+    ended = bars.minute <= minutes_over.take(positions.searchsorted(bars.session))
     if ended.all():
         return bars
     return CutBars(bars.session[ended], bars.minute[ended], np.ascontiguousarray(bars.prices[:, ended]))

@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hd_pipelines.signals.features.exchange_days import exchange_days
 from hd_pipelines.signals.features.placed_bars import PlacedBars
+from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.frame import Floats, Integers
 
 SESSIONS = 20
@@ -34,36 +36,50 @@ class UsualVolume:
     sessions: Integers
 
 
+def relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Floats, Floats, Integers]:
+    """RVOL at the end of the last complete five minutes of each row, and of how many sessions its mean is, shape (n,).
+
+    `traded`: volume so far at each row. `history`: 5-minute bars of the sessions before. NaN in a session's first four
+    minutes; RVOL also where the mean is of fewer than 5 sessions, or 0. Third: how many of the last 20 sessions have
+    volume at all, shape (k,).
+    """
+    usual = usual_volume(history, rows.positions)
+    slot = rows.minute // SLOT_MINUTES - 1
+    known = np.maximum(slot, 0)
+    so_far = traded[np.minimum(rows.first_row + SLOT_MINUTES * (known + 1), len(rows)) - 1]
+    at = rows.number * SLOTS + known
+    rvol, sessions = so_far / usual.mean.take(at), usual.counted.take(at)
+    too_early = slot < 0
+    rvol[too_early] = sessions[too_early] = np.nan
+    return rvol, sessions, usual.sessions
+
+
 def usual_volume(history: PlacedBars, positions: Integers) -> UsualVolume:
     """What was usual before each session at `positions` (ascending), from 5-minute bars."""
-    mean = np.full((positions.size, SLOTS), np.nan)
-    counted = np.zeros((positions.size, SLOTS))
-    sessions = np.zeros(positions.size, np.int64)
-    if positions.size == 0:
-        return UsualVolume(mean, counted, sessions)
+    mean, counted = np.empty((2, positions.size, SLOTS))
     begin = int(positions[0]) - SESSIONS
     so_far, has_volume = volume_so_far(history, begin, int(positions[-1]))
-    is_counted = has_volume.astype(np.float64)
     for row, first in enumerate((positions - SESSIONS - begin).tolist()):
-        window = slice(first, first + SESSIONS)
-        counted[row] = is_counted[window].sum(axis=0)
-        mean[row] = so_far[window].sum(axis=0)
-        sessions[row] = np.count_nonzero(has_volume[window, 0])
+        np.add.reduce(so_far[first : first + SESSIONS], axis=0, out=mean[row])
+        np.add.reduce(has_volume[first : first + SESSIONS], axis=0, out=counted[row])
     mean /= counted
-    mean[(counted < FEWEST_SESSIONS) | (mean <= 0)] = np.nan
-    return UsualVolume(mean, counted, sessions)
+    mean[~((counted >= FEWEST_SESSIONS) & (mean > 0))] = np.nan
+    return UsualVolume(mean, counted, counted[:, 0].astype(np.int64))
 
 
-def volume_so_far(history: PlacedBars, begin: int, end: int) -> tuple[Floats, np.ndarray]:
+def volume_so_far(history: PlacedBars, begin: int, end: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Volume of the sessions [begin, end) after each five minutes, 0 where unknown; and where it is known."""
-    first, last = np.searchsorted(history.session, [begin, end])
+    first, last = history.session.searchsorted([begin, end]).tolist()
     session = history.session[first:last] - begin
     traded = np.zeros((end - begin, SLOTS))
-    np.add.at(traded, (session, (history.minute[first:last] - 1) // SLOT_MINUTES), history.volume[first:last])
-    has_bars = np.zeros(end - begin, np.bool_)
-    has_bars[session] = True
+    traded[session, (history.minute[first:last] - 1) // SLOT_MINUTES] = history.volume[first:last]
     so_far = np.add.accumulate(traded, axis=1)
-    length = exchange_days().minutes[np.maximum(np.arange(begin, end), 0)]
-    is_open = SLOT_MINUTES * np.arange(1, SLOTS + 1) <= length[:, None]
-    has_volume = is_open & (has_bars & ~np.isnan(so_far[:, -1]))[:, None]
+    is_known = np.zeros(end - begin, np.bool_)
+    is_known[session] = True
+    is_known &= so_far[:, -1] >= 0  # one unknown volume makes the sum unknown
+    length = exchange_days().minutes.take(np.arange(begin, end), mode="clip")
+    has_volume = is_known[:, None] & (length[:, None] >= _SLOT_ENDS)
     return np.where(has_volume, so_far, 0.0), has_volume
+
+
+_SLOT_ENDS = SLOT_MINUTES * np.arange(1, SLOTS + 1)

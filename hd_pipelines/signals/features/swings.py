@@ -38,35 +38,40 @@ def swing_features(prices: Floats, strength: Floats, atr: Floats, own: int, stat
         states[:] = np.nan
         return
     newest = np.arange(bars - own - 1, bars)
-    _of_one_side(prices[0], strength, atr, newest, states[0::2])
+    atr_now = atr.take(newest)
+    _of_one_side(prices[0], strength, atr_now, newest, states[0::2])
     # A low is the high of a price turned upside down; RSI is reflected at 50 with it.
-    low = -prices[1]
-    _of_one_side(low, 100.0 - strength, atr, newest, states[1::2])
+    _of_one_side(-prices[1], 100.0 - strength, atr_now, newest, states[1::2])
     np.negative(states[1], out=states[1])
 
 
 def _of_one_side(high: Floats, strength: Floats, atr: Floats, newest: Integers, states: Floats) -> None:
-    turns = turning_points(high)
-    count = np.searchsorted(turns + BARS_EACH_SIDE, newest, side="right")
-    padded = np.concatenate((np.full(2, -1, np.int64), turns))
-    last, before = padded[count + 1], padded[count]
-    states[0] = np.where(last >= 0, high[last], np.nan)
-    rise = high[last] - high[before]
-    fall_of_strength = strength[before] - strength[last]
-    clear = 50.0 * np.minimum(1.0, fall_of_strength / RSI_POINTS_OF_A_CLEAR_DIVERGENCE) + 50.0 * np.minimum(
-        1.0, rise / atr[newest]
-    )
-    is_one = (rise > 0) & (fall_of_strength > 0)
-    is_one &= (newest - last <= FRESH_BARS) & (last - before <= COMPARABLE_BARS)
-    states[1] = rise < 0
-    states[2] = np.where(np.isnan(clear) | is_one, clear, 0.0)
-    states[1:, before < 0] = np.nan
+    turns = np.concatenate((_NO_TURNS, turning_points(high)))
+    known = (turns[2:] + BARS_EACH_SIDE).searchsorted(newest, side="right")
+    last, before = turns.take(known + 1), turns.take(known)
+    high_now, strength_now = high.take(last), strength.take(last)
+    rise = high_now - high.take(before)
+    fall_of_strength = strength.take(before) - strength_now
+    clear = 50.0 * np.minimum(1.0, fall_of_strength / RSI_POINTS_OF_A_CLEAR_DIVERGENCE)
+    clear += 50.0 * np.minimum(1.0, rise / atr)
+    is_none = (rise <= 0) | (fall_of_strength <= 0)
+    is_none |= (newest - last > FRESH_BARS) | (last - before > COMPARABLE_BARS)
+    clear[is_none & ~np.isnan(clear)] = 0.0
+    states[0], states[1], states[2] = high_now, rise < 0, clear
+    if known.size and known[0] < 2:
+        states[0, known < 1] = np.nan
+        states[1:, known < 2] = np.nan
 
 
-def turning_points(high: Floats) -> NDArray[np.int64]:
+_NO_TURNS = np.full(2, -1, np.int64)
+
+
+def turning_points(high: Floats) -> NDArray[np.intp]:
     """Bars whose high stands above the two before and not below the two after, ascending."""
     if high.size < 2 * BARS_EACH_SIDE + 1:
-        return np.empty(0, np.int64)
-    middle = high[2:-2]
-    turns = (middle > high[:-4]) & (middle > high[1:-3]) & (middle >= high[3:-1]) & (middle >= high[4:])
-    return (np.flatnonzero(turns) + BARS_EACH_SIDE).astype(np.int64)
+        return np.empty(0, np.intp)
+    rises, falls = high[1:] > high[:-1], high[1:] <= high[:-1]
+    # Above the one before and not below the one after; then the same of the ones beyond.
+    turns = rises[1:-2] & falls[2:-1]
+    turns &= (high[2:-2] > high[:-4]) & (high[2:-2] >= high[4:])
+    return turns.nonzero()[0] + BARS_EACH_SIDE

@@ -13,30 +13,32 @@ ATR of weeks is larger than one of quarters of an hour only because it lasts lon
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from hd_pipelines.signals.frame import Floats
 
 TIMEFRAMES = ("week", "day", "1h", "15m")
-BARS_PER_DAY = {"week": 1 / 5, "day": 1.0, "1h": 6.5, "15m": 26.0}
+BARS_PER_DAY = np.array([[1 / 5], [1.0], [6.5], [26.0]])
 DISTANCE, STRONG_DISTANCE = 0.8, 2.5
 """ATR."""
 STRONG_SLOPE = 0.1
 """ATR per bar."""
 
 
-def trend_and_strength(timeframe: str, price: Floats, ema: Floats, atr: Floats, slope: Floats) -> tuple[Floats, Floats]:
-    """Trend, -2 to 2, and strength, 0 to 100, of each row; NaN where EMA, ATR or slope is. Shapes alike."""
+def trend_and_strength(price: Floats, atr: Floats, ema: Floats, slope: Floats) -> tuple[Floats, Floats]:
+    """Trend, -2 to 2, and strength, 0 to 100; NaN where EMA, ATR or slope is.
+
+    `price`: shape (n,). The others and what is returned: shape (4, n), one row per timeframe of `TIMEFRAMES`.
+    """
     distance = (price - ema) / atr
-    up = (distance > DISTANCE) & (slope > 0)
-    down = (distance < -DISTANCE) & (slope < 0)
-    strong_up = (distance > STRONG_DISTANCE) & (slope > STRONG_SLOPE)
-    strong_down = (distance < -STRONG_DISTANCE) & (slope < -STRONG_SLOPE)
-    trend = up.astype(np.int8) + strong_up - down - strong_down
+    # A trend has the direction of its slope, and the price on that side.
+    direction, steepness = np.sign(slope), np.abs(slope)
+    along = distance * direction
+    is_strong = (along > STRONG_DISTANCE) & (steepness > STRONG_SLOPE)
+    trend = direction * ((along > DISTANCE) + is_strong.astype(np.float64)) + 0.0
     of_distance = np.minimum(np.abs(distance) * 33.0, 100.0)
-    of_slope = np.minimum(np.abs(slope) * 400.0, 100.0)
-    of_range = np.minimum(atr / price * (100.0 * math.sqrt(BARS_PER_DAY[timeframe]) * 20.0), 100.0)
+    of_slope = np.minimum(steepness * 400.0, 100.0)
+    of_range = np.minimum(atr / price * (100.0 * 20.0 * np.sqrt(BARS_PER_DAY)), 100.0)
     strength = 0.4 * of_distance + 0.4 * of_slope + 0.2 * of_range
-    return np.where(np.isnan(strength), np.nan, trend), strength
+    trend[np.isnan(strength)] = np.nan
+    return trend, strength
