@@ -18,6 +18,7 @@ from hd_pipelines.assets.marts import dbt_models
 from hd_pipelines.assets.option_analytics import gamma_exposure_snapshots, historical_greeks, iv_percentile_cache
 from hd_pipelines.assets.option_chains import option_chains, treasury_yields
 from hd_pipelines.assets.regime import market_regime_history
+from hd_pipelines.assets.signals import composite_signals
 from hd_pipelines.checks.standing import (
     newest_due_session_is_published,
     no_partitions_left_failed,
@@ -28,6 +29,8 @@ from hd_pipelines.resources import FlatFileBucket, Lake, OptionData, Warehouse
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, DbtProject
 from hd_pipelines.schedules import ALL_SCHEDULES
 from hd_pipelines.sensors import ALL_SENSORS
+from hd_pipelines.signal_jobs import SIGNAL_JOBS
+from hd_pipelines.signal_schedules import SIGNAL_SCHEDULES
 
 SESSION_ASSETS = [
     *flat_file_assets,
@@ -39,6 +42,7 @@ SESSION_ASSETS = [
     iv_percentile_cache,
     gamma_exposure_snapshots,
     market_regime_history,
+    composite_signals,
 ]
 
 
@@ -60,8 +64,8 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
             newest_due_session_is_published,
             no_snapshot_was_missed,
         ],
-        jobs=ALL_JOBS,
-        schedules=ALL_SCHEDULES,
+        jobs=[*ALL_JOBS, *SIGNAL_JOBS],
+        schedules=[*ALL_SCHEDULES, *SIGNAL_SCHEDULES],
         sensors=ALL_SENSORS,
         resources=resources,
         executor=dg.in_process_executor,

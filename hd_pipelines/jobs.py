@@ -34,7 +34,8 @@ _STANDING = _MISSED | dg.AssetSelection.checks(
 
 main_job = dg.define_asset_job(
     MAIN,
-    selection=dg.AssetSelection.all() - _STANDING,
+    # Signals are scanned when all of this is there: by their own jobs, minute by minute.
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("signals") - _STANDING,
     executor_def=dg.in_process_executor,
     description="Vendor files and chains to lake to warehouse to marts, for one session or a range of sessions.",
 )

@@ -16,7 +16,8 @@ from pathlib import Path
 from hd_pipelines.analytics.iv_percentile import WINDOW
 from hd_pipelines.cli.desk import Desk, JobOutcome, open_desk, run_job
 from hd_pipelines.cli.radar import show_radar
-from hd_pipelines.cli.sandbox import chained_sessions, fill, recording_sessions, serving
+from hd_pipelines.cli.sandbox import chained_sessions, fill, minute_sessions, recording_sessions, serving
+from hd_pipelines.cli.scan import show_signals
 from hd_pipelines.cli.summary import show_summary, summary_of
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
@@ -25,6 +26,8 @@ from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.derivations import fingerprints_of
 
 SESSIONS = 90
+SCANNED = 5
+"""Sessions whose signals a demo of the synthetic market shows; each needs the twenty before it."""
 
 
 def run_demo(
@@ -55,10 +58,15 @@ def run_demo(
                 step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
             if not outcome.succeeded:
                 break
+    scanned = _scanned(replay, window)
+    if outcome.succeeded:
+        with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
+            step.note = f"run {_run(desk, 'signals', scanned, step).run_id[:8]}"
     summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
     show_summary(summary, settings)
     if outcome.succeeded:
         show_radar(desk, window[-1])
+        show_signals(desk, scanned[0], scanned[-1])
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(summary.as_json(), indent=1, default=str))
@@ -76,6 +84,14 @@ def _window(sessions: int | None, replay: Path | None, first: date | None, last:
         return window if first else window[-count:]
     end = last or last_completed_session(datetime.now(UTC))
     return sessions_between(first, end) if first else sessions_back(end, count)
+
+
+def _scanned(replay: Path | None, window: list[date]) -> list[date]:
+    """Sessions whose signals are shown: the last five; of a recording all with minutes, else all with chains."""
+    if replay is None:
+        return window[-SCANNED:]
+    played = set(minute_sessions(replay) or chained_sessions(replay)) or set(window)
+    return [day for day in window if day in played] or window[-SCANNED:]
 
 
 def _stretches(replay: Path | None, window: list[date]) -> list[list[date]]:

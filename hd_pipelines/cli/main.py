@@ -73,6 +73,36 @@ def backfill(
 
 
 @app.command()
+def scan(
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
+) -> None:
+    """Scan the running session, or the newest one that has bars, and print the radar and the signals."""
+    from hd_pipelines.cli.scan import run_scan
+
+    with showing_refusals():
+        run_scan(first=_day(first), last=_day(last))
+
+
+@app.command()
+def explain(signal: Annotated[str, typer.Argument(help="A signal's id, or how it begins.")]) -> None:
+    """Say why a signal was stored: every condition, factor, context, threshold and level."""
+    from hd_pipelines.cli.scan import run_explain
+
+    with showing_refusals():
+        run_explain(signal)
+
+
+@app.command()
+def prewarm() -> None:
+    """Make all that the week's data allows, so that a weekend's reads need the database only; then show it."""
+    from hd_pipelines.cli.scan import run_prewarm
+
+    with showing_refusals():
+        run_prewarm()
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement; it runs as the reader role, read only.")],
 ) -> None:

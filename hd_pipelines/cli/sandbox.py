@@ -114,6 +114,14 @@ def chained_sessions(recording: Path) -> list[date]:
     return sorted(day for day in days if is_session(day))
 
 
+def minute_sessions(recording: Path) -> list[date]:
+    """Sessions of which a recording has one-minute bars, ascending."""
+    if not (file := recording / "minute_bars.parquet").is_file():
+        return []
+    days = pl.scan_parquet(file).select(pl.col("window_start").dt.date().unique()).collect().to_series()
+    return sorted(day for day in days if is_session(day))
+
+
 def recording_sessions(recording: Path) -> list[date]:
     """First and last day that a recording has bars of. Raises `Refusal` for a folder without any."""
     days = [day for have in archived_days(recording).values() for day in (have[0], have[-1])]

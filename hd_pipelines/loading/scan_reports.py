@@ -22,7 +22,11 @@ from hd_pipelines.signals.scanner.signal import CompositeSignal, EarlierSignal, 
 
 @dataclass
 class ScanReport:
-    """What a scan did. rejections: how often each (detector, reason) kept a candidate back. labels: symbols by label."""
+    """What a scan did.
+
+    rejections: how often each (detector, reason) kept a candidate back. labels: symbols by label. seen, unseen: symbols
+    that had rows to look at in some session, and in none.
+    """
 
     sessions: int = 0
     up_to_date: int = 0
@@ -32,10 +36,14 @@ class ScanReport:
     stored: list[str] = field(default_factory=list)
     rejections: Counter[tuple[str, str]] = field(default_factory=Counter)
     labels: dict[str, set[str]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
+    settled: int = 0
     seconds: float = 0.0
 
     def add(self, outcome: ScanOutcome) -> None:
         """One symbol more."""
+        (self.seen if outcome.rows else self.unseen).add(outcome.symbol)
         self.rows += outcome.rows
         self.candidates += outcome.candidates
         self.signals += outcome.signals
@@ -45,10 +53,13 @@ class ScanReport:
 
     def merge(self, other: ScanReport) -> None:
         """Another scan's report."""
+        self.seen |= other.seen
+        self.unseen = (self.unseen | other.unseen) - self.seen
         self.rows += other.rows
         self.candidates += other.candidates
         self.signals += other.signals
         self.stored += other.stored
+        self.settled += other.settled
         self.rejections += other.rejections
         for label, symbols in other.labels.items():
             self.labels.setdefault(label, set()).update(symbols)

@@ -61,9 +61,9 @@ def read_inputs(database: Database, symbols: Sequence[str], sessions: Sequence[d
         known = contexts.result()
         parts = {
             symbol: (
-                _intraday(minutes.result().get(symbol), 1),
+                minutes_of(minutes.result().get(symbol)),
                 _intraday(five.result().get(symbol), 5),
-                _days(days.result().get(symbol)),
+                day_bars_of(days.result().get(symbol)),
             )
             for symbol in wanted
         }
@@ -85,6 +85,11 @@ def _proxy(symbol: str, parts: Mapping[str, tuple[Bars, Bars, Bars]]) -> SymbolT
     return None if fund is None else SymbolTape(fund, AssetClass.EQUITY_ETF, *parts[fund])
 
 
+def minutes_of(columns: BarColumns | None) -> Bars:
+    """One-minute bars; none for None."""
+    return _intraday(columns, 1)
+
+
 def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
     if columns is None:
         return no_bars()
@@ -101,7 +106,7 @@ def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
     )
 
 
-def _days(columns: BarColumns | None) -> Bars:
+def day_bars_of(columns: BarColumns | None) -> Bars:
     """Day bars end with their session; one of a day without a session (a holiday row) is left out."""
     if columns is None:
         return no_bars()

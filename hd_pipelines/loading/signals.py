@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from hd_pipelines.loading.derivation import Pair, digest
+from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.scan_reports import ScanReport, by_symbol, edges_of, row_of, scan_row
 from hd_pipelines.loading.signal_inputs import Inputs, read_inputs
 from hd_pipelines.market.sessions import is_session, regular_hours, sessions_back
@@ -133,6 +134,8 @@ def scan_sessions(
             looked_at = {symbol: _frame(tape, session) for symbol, tape in inputs.tapes.items()}
             of_session = {symbol: marks[symbol, session] for symbol in symbols}
             _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id, marks=of_session)
+            # The next session may count how these ended.
+            report.settled = settle_outcomes(database, until=regular_hours(session).closes_at)
             total.merge(report)
             on_session(first + offset + 1, len(due))
     total.seconds = time.perf_counter() - began

@@ -147,6 +147,18 @@ def newest_minute(connection: Connection, symbols: Collection[str], session: dat
     return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
 
 
+def newest_inputs(connection: Connection, symbols: Collection[str], session: date) -> dict[str, datetime | None]:
+    """When the newest minute began and the newest gamma snapshot and option print were taken in `session`; None without."""
+    newest: dict[str, datetime | None] = {"bars": newest_minute(connection, symbols, session)}
+    for name, table in (("gamma", "gamma_exposure_snapshots"), ("flow", "options_flow_history")):
+        select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
+            sql.Identifier("public", table), _of(symbols), _instants(session, session)
+        )
+        row = driver_connection(connection).execute(select).fetchone()
+        newest[name] = None if row is None else row[0]  # type: ignore[assignment]  # a timestamptz column
+    return newest
+
+
 def newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
     """When the newest valued chain that was known at `as_of` was taken; None within `OLDEST_CHAIN`."""
     row = (

@@ -101,7 +101,7 @@ composite_signals = Table(
     word("parameter_version", nullable=False),
     word("policy_version", nullable=False),
     word("contract_ticker"),
-    Column("contract", JSONB),
+    Column("contract", JSONB(none_as_null=True)),
     Column("explanation", JSONB, nullable=False),
     word("status", nullable=False),
     moment("alerted_at"),

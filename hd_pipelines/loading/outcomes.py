@@ -1,0 +1,96 @@
+"""Which open signals can be settled, and storing how they ended.
+
+Belongs here: reading their bars and writing what came of it. The rule is `signals.outcomes`.
+
+The market's clock is that of its newest bar: a signal lapses when bars have come that far, not when our clock has, so a
+desk that was asleep settles from the bars it missed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime
+from itertools import chain
+from typing import Any
+
+from hd_pipelines.loading.signal_inputs import day_bars_of, minutes_of
+from hd_pipelines.market.bars import Timeframe
+from hd_pipelines.market.vocabulary import Direction, Resolution
+from hd_pipelines.signals.outcomes import settle
+from hd_pipelines.signals.tape import Bars
+from hd_pipelines.warehouse.bar_columns import bar_columns
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.signal_records import Settlement, active_signals, settle_signals, take_scan_lock
+
+_FRAMES = {Resolution.MINUTE: Timeframe.M1, Resolution.DAY: Timeframe.DAY}
+
+
+def settle_outcomes(database: Database, *, until: datetime) -> int:
+    """Settle every open signal that bars before `until` (timezone-aware) decide, in one transaction; how many."""
+    with database.connect() as connection:
+        waiting = active_signals(connection)
+        bars: dict[Resolution, dict[str, Bars]] = {}
+        for resolution, timeframe in _FRAMES.items():
+            of_kind = [row for row in waiting if row["resolution"] == resolution.value]
+            if of_kind:
+                symbols = sorted({row["symbol"] for row in of_kind})
+                first: date = min(row["session"] for row in of_kind)
+                columns = bar_columns(connection, symbols, timeframe, first, until.astimezone(UTC).date())
+                shaped = minutes_of if resolution is Resolution.MINUTE else day_bars_of
+                bars[resolution] = {symbol: shaped(columns.get(symbol)) for symbol in symbols}
+    settlements = list(chain.from_iterable(_settled(waiting, bars, until)))
+    if not settlements:
+        return 0
+    with database.begin() as connection:
+        take_scan_lock(connection)
+        return settle_signals(connection, settlements)
+
+
+def _settled(
+    waiting: list[dict[str, Any]], bars: dict[Resolution, dict[str, Bars]], until: datetime
+) -> list[list[Settlement]]:
+    by_resolution: dict[Resolution, list[dict[str, Any]]] = defaultdict(list)
+    for row in waiting:
+        by_resolution[Resolution(row["resolution"])].append(row)
+    return [
+        [
+            settlement
+            for row in rows
+            if (settlement := _of(row, bars[resolution][row["symbol"]], _clock_ns(bars[resolution], until)))
+        ]
+        for resolution, rows in by_resolution.items()
+    ]
+
+
+def _clock_ns(bars: dict[str, Bars], until: datetime) -> int:
+    """How far the market has come: the end of the newest bar of any symbol, at most `until`."""
+    newest = max((int(each.ends_ns[-1]) for each in bars.values() if len(each)), default=0)
+    return min(newest, int(until.timestamp()) * 1_000_000_000)
+
+
+def _of(row: dict[str, Any], bars: Bars, until_ns: int) -> Settlement | None:
+    outcome = settle(_Stored(row), bars, until_ns=until_ns)
+    if outcome is None:
+        return None
+    return Settlement(
+        signal_id=row["signal_id"],
+        status=outcome.status,
+        exit_reason=outcome.exit_reason,
+        exit_price=outcome.exit_price,
+        exited_at=outcome.exited_at,
+        r_multiple=outcome.r_multiple,
+        max_favorable_excursion_r=outcome.max_favorable_excursion_r,
+        max_adverse_excursion_r=outcome.max_adverse_excursion_r,
+        hold_minutes=outcome.hold_minutes,
+    )
+
+
+class _Stored:
+    """The plan of a stored signal."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.direction = Direction(row["direction"])
+        self.entry_price, self.stop_price = row["entry_price"], row["stop_price"]
+        self.target_1, self.target_2, self.target_3 = row["target_1"], row["target_2"], row["target_3"]
+        self.as_of: datetime = row["as_of"]
+        self.valid_until: datetime = row["valid_until"]

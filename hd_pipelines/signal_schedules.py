@@ -1,0 +1,93 @@
+"""What the clock owns about signals: a scan a minute, the day after the files, outcomes, the week's end.
+
+Belongs here: times. Scans that new data starts are `sensors.scan`; what runs is `signal_jobs`.
+"""
+
+from datetime import UTC
+
+import dagster as dg
+
+from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back, week_of
+from hd_pipelines.partitions import range_tags
+from hd_pipelines.resources import Warehouse
+from hd_pipelines.sensors.scan import is_open
+from hd_pipelines.signal_jobs import outcomes_job, prewarm_job, scan_job, signals_job
+from hd_pipelines.warehouse.signal_queries import newest_minute
+from hd_pipelines.warehouse.signal_records import active_signals, last_scanned
+from hd_pipelines.warehouse.watchlist import active_symbols
+
+DAILY_SESSIONS = 2
+"""The vendor publishes a session's files by 11:00 on the next day."""
+
+
+@dg.schedule(
+    job=scan_job,
+    cron_schedule="* 9-16 * * 1-5",
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every minute in regular hours: the newest minutes through all detectors, if there are any to scan.",
+)
+def scan_every_minute(context: dg.ScheduleEvaluationContext, warehouse: Warehouse) -> dg.RunRequest | dg.SkipReason:
+    """A scan unless every minute that the warehouse has was scanned, by an earlier tick or by the sensor of new data."""
+    now = context.scheduled_execution_time.astimezone(UTC)
+    if not is_open(now):
+        return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
+    with warehouse.database.connect() as connection:
+        newest = newest_minute(connection, active_symbols(connection), now.date())
+        scanned = last_scanned(connection, now.date())
+    if newest is None:
+        return dg.SkipReason("the running session has no bars yet")
+    if scanned is not None and scanned > newest:
+        return dg.SkipReason(f"every minute until {scanned:%H:%M} UTC was scanned")
+    return dg.RunRequest(run_key=f"scan:{now:%Y-%m-%dT%H:%M}")
+
+
+@dg.schedule(
+    job=signals_job,
+    cron_schedule="45 17 * * 1-5",
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every weekday at 17:45 New York, after the vendor's files: the last two sessions, minute by minute.",
+)
+def daily_signals(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """What the scans of the moment could not see: minutes of an outage, and files that came later."""
+    now = context.scheduled_execution_time
+    last = last_completed_session(now)
+    if last != now.astimezone(NEW_YORK).date():
+        return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
+    return dg.RunRequest(run_key=f"signals:{last}", tags=range_tags(sessions_back(last, DAILY_SESSIONS)[0], last))
+
+
+@dg.schedule(
+    job=outcomes_job,
+    cron_schedule=["*/5 10-15 * * 1-5", "5,25 16 * * 1-5"],
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every five minutes in session and twice after: which signals reached a target, their stop, or their end.",
+)
+def signal_outcomes(context: dg.ScheduleEvaluationContext, warehouse: Warehouse) -> dg.RunRequest | dg.SkipReason:
+    """Nothing to do while no signal is open."""
+    now = context.scheduled_execution_time
+    if not is_session(session := now.astimezone(NEW_YORK).date()):
+        return dg.SkipReason(f"{session} is not an exchange session")
+    with warehouse.database.connect() as connection:
+        if not active_signals(connection):
+            return dg.SkipReason("no signal is open")
+    return dg.RunRequest(run_key=f"outcomes:{now:%Y-%m-%dT%H:%M}")
+
+
+@dg.schedule(
+    job=prewarm_job,
+    cron_schedule="5 16 * * 5",
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Fridays at 16:05 New York: all that is made of the week's data, so that a weekend only reads.",
+)
+def friday_prewarm(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """One run over the sessions of the week that ends, whichever they are."""
+    last = last_completed_session(context.scheduled_execution_time)
+    week = [session for session in week_of(last) if session <= last]
+    return dg.RunRequest(run_key=f"prewarm:{last}", tags=range_tags(week[0], last))
+
+
+SIGNAL_SCHEDULES = [scan_every_minute, daily_signals, signal_outcomes, friday_prewarm]
