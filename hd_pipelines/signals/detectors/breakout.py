@@ -5,7 +5,7 @@ Belongs here: `breakout_bullish` and `breakout_bearish`, one description.
 Differences from the predecessor:
 
 - The forming bar is not part of the range: a price is always inside a range that includes it.
-- Sweeps give points only where prints lean the trade's way; against it they gave as many.
+- Sweeps give points only where prints lean the trade's way; the published rule does not ask which way they lean.
 - Flow that leans the trade's way but says little (score up to 60, no sweep) has the 60 points of neutral flow.
 """
 

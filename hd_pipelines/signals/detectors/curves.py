@@ -86,8 +86,8 @@ class Line:
     def __str__(self) -> str:
         name = f"|{self.feature}|" if self.absolute else self.feature
         if self.intercept == 0.0:
-            return f"{self.slope:.4g} × {name}"
-        return f"{self.intercept:.4g} {'-' if self.slope < 0 else '+'} {abs(self.slope):.4g} × {name}"
+            return f"{self.slope:,.5g} × {name}"
+        return f"{self.intercept:,.5g} {'-' if self.slope < 0 else '+'} {abs(self.slope):,.5g} × {name}"
 
 
 def line_through(feature: str, first: tuple[float, float], second: tuple[float, float]) -> Line:

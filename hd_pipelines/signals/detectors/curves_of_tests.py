@@ -136,7 +136,7 @@ class ShareHolding:
     def points(self, view: View) -> Floats:
         """Shape (n,); NaN where nothing is known."""
         known = np.array([~_is_any_missing(tuple(test.feature for test in group), view) for group in self.groups])
-        holding = np.array([all_hold(group, view) for group in self.groups]) & known
+        holding = np.array([all_hold(group, view) for group in self.groups])
         with np.errstate(invalid="ignore"):
             return np.asarray(100.0 * np.divide(holding.sum(axis=0), known.sum(axis=0)))
 

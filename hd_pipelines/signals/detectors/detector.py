@@ -26,7 +26,7 @@ from hd_pipelines.signals.detectors.conditions import (
     varied,
 )
 from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.frame import FeatureFrame, Floats
+from hd_pipelines.signals.frame import FeatureFrame, Floats, Integers
 
 EQUITIES = frozenset({AssetClass.STOCK, AssetClass.EQUITY_ETF})
 INDICES = frozenset({AssetClass.INDEX})
@@ -90,17 +90,23 @@ class Detector:
                 break
         return fired
 
-    def scores(self, frame: FeatureFrame, direction: Direction) -> Scores:
-        """Weighted mean of the factors that are known, for every row of `frame`: give it the rows that fired."""
+    def scores(self, frame: FeatureFrame, direction: Direction, rows: Integers | Booleans | None = None) -> Scores:
+        """Weighted mean of the factors that are known, for the rows chosen (all by default): those that fired."""
         view = frame.seen_by(direction)
+        if rows is not None:
+            view = {name: view[name][rows] for factor in self.factors for name in factor.curve.features}
         by_factor = {factor.name: factor.points(view) for factor in self.factors}
-        weights = np.array([factor.weight for factor in self.factors])
-        points = np.vstack(list(by_factor.values()))
-        known = ~np.isnan(points)
-        weight_known = weights @ known
+        # One factor after the other: a product of matrices adds up one row otherwise than the same row among many.
+        points_known = np.zeros_like(by_factor[self.factors[0].name])
+        weight_known = np.zeros_like(points_known)
+        for factor in self.factors:
+            points = by_factor[factor.name]
+            is_known = ~np.isnan(points)
+            points_known = points_known + np.where(is_known, factor.weight * points, 0.0)
+            weight_known = weight_known + factor.weight * is_known
         with np.errstate(invalid="ignore", divide="ignore"):
-            total = weights @ np.where(known, points, 0.0) / weight_known
-        return Scores(np.clip(total, 0.0, 100.0), weight_known / weights.sum(), by_factor)
+            total = np.clip(np.divide(points_known, weight_known), 0.0, 100.0)
+        return Scores(total, weight_known / sum(factor.weight for factor in self.factors), by_factor)
 
     def conditions_for(self, direction: Direction) -> tuple[Condition | Veto, ...]:
         """Conditions as that trader would say them, in the frame's own terms: for people, not for `fires`."""

@@ -1,7 +1,8 @@
 """Gamma squeeze of indices: late in the day, price stands at the strike with most gamma and dealers are short gamma.
 
-Belongs here: `gamma_squeeze_bullish` and `gamma_squeeze_bearish`, one description. It needs the chain. On frames of days
-it can fire too: nothing that it requires is of the minute only.
+Belongs here: `gamma_squeeze_bullish` and `gamma_squeeze_bearish`, one description.
+
+It needs the chain. On frames of days it can fire too: nothing that it requires is of the minute only.
 
 Differences from the predecessor:
 

@@ -50,7 +50,7 @@ _TIME_OF_DAY = Cases(
 INDEX_MEAN_REVERSIONS = pair(
     "index_mean_reversion",
     Strategy.INDEX_MEAN_REVERSION,
-    purpose="An index is stretched away from VWAP with an extreme RSI, and a return is likely.",
+    purpose="An index is stretched away from VWAP with an extreme RSI, and should return.",
     suffixes=("long", "short"),
     asset_classes=INDICES,
     conditions=(

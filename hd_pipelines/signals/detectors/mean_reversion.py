@@ -2,14 +2,14 @@
 
 Belongs here: `mean_reversion_long` and `mean_reversion_short`, one description of everything either side has.
 
-The published rules are not symmetrical, and these differences are kept: only buyers must be 2 ATR from EMA 21, have the
-falling-knife rules and are stopped by opposed flow; only sellers need volume and a market that does not trend against
-them. Their weights differ too, since sellers have fewer factors.
+The published rules are not symmetrical, and that is kept: only buyers must be 2 ATR from EMA 21, have the rules of a
+falling market and are stopped by opposed flow; only sellers need volume, and a market that does not trend against them.
+Their weights differ too, since sellers have fewer factors.
 
 Differences from the predecessor:
 
-- "Trending down" is the family of the market's regime; its detectors asked for words that its regimes never were, so
-  the rules of a falling market never spoke.
+- "Trending down" is the family of the market's regime; its vocabularies did not meet, so the rules of a falling market
+  had nothing to go by.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _SELLERS_REVERSAL = Bonuses(
 MEAN_REVERSIONS = pair(
     "mean_reversion",
     Strategy.MEAN_REVERSION,
-    purpose="Price is stretched away from VWAP with an extreme RSI, and a return is likely.",
+    purpose="Price is stretched away from VWAP with an extreme RSI, and should return.",
     suffixes=("long", "short"),
     asset_classes=EQUITIES,
     conditions=(

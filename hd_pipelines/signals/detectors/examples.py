@@ -1,0 +1,108 @@
+"""Rows on which detectors fire, and rows that miss by one thing: what docs/detectors.md shows and the tests hold.
+
+Belongs here: building frames of one row from a detector's own example. The examples themselves are in the detectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from hd_pipelines.market.vocabulary import AssetClass, Direction, Resolution
+from hd_pipelines.signals.catalogue import FEATURES, code_of
+from hd_pipelines.signals.detectors.conditions import Comparison, Condition, IsWord, Test, Veto
+from hd_pipelines.signals.detectors.detector import Detector
+from hd_pipelines.signals.detectors.seller import bound_for_seller, name_for_seller, word_for_seller
+from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
+
+_WHOLE_NUMBERS = frozenset({"minutes", "contracts", "prints", "0/1", "-1..1", "-2..2"})
+"""Units whose features only have whole values."""
+_HAIR = 0.01
+"""By how much a feature of any other unit just misses; thresholds have at most two decimals."""
+_SYMBOLS = {AssetClass.STOCK: "AAPL", AssetClass.INDEX: "SPX"}
+_AS_OF = datetime(2025, 6, 17, 16, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """A row on which one condition or veto alone keeps a detector from firing.
+
+    changes: what differs from the detector's example, in the frame's own terms; codes for words.
+    """
+
+    condition: str
+    is_veto: bool
+    changes: Mapping[str, float]
+    frame: FeatureFrame
+
+
+def firing_frame(detector: Detector, direction: Direction) -> FeatureFrame:
+    """One row on which the detector fires in that direction. Features that it does not look at are NaN."""
+    return frame_of(detector, example_for(detector, direction))
+
+
+def example_for(detector: Detector, direction: Direction) -> dict[str, float]:
+    """The features of the detector's example that it looks at, in the frame's own terms."""
+    return _in_frames_terms({name: detector.example[name] for name in detector.features}, direction)
+
+
+def frame_of(detector: Detector, values: Mapping[str, float]) -> FeatureFrame:
+    """One row with these features (in the frame's own terms), of a symbol that the detector is for."""
+    columns = empty_columns(1)
+    for name, value in values.items():
+        columns[name][0] = value
+    asset_class = next(known for known in _SYMBOLS if known in detector.asset_classes)
+    as_of_ns = np.array([int(_AS_OF.timestamp()) * 1_000_000_000], np.int64)
+    return FeatureFrame(_SYMBOLS[asset_class], asset_class, Resolution.MINUTE, as_of_ns, columns, empty_levels(1))
+
+
+def near_misses(detector: Detector, direction: Direction) -> list[NearMiss]:
+    """One row per test of each condition, which alone fails by a hair, and one per veto, which alone forbids by one."""
+    example = {name: detector.example[name] for name in detector.features}
+    misses = []
+    for condition in detector.conditions:
+        for changes in _just_missing(condition, example):
+            told = _in_frames_terms(changes, direction)
+            frame = frame_of(detector, example_for(detector, direction) | told)
+            misses.append(NearMiss(condition.name, isinstance(condition, Veto), told, frame))
+    return misses
+
+
+def _just_missing(condition: Condition | Veto, example: Mapping[str, float]) -> list[dict[str, float]]:
+    if isinstance(condition, Condition):
+        return [{test.feature: _beside(test, holds=False)} for test in condition.tests]
+    row = {name: np.array([value]) for name, value in example.items()}
+    return [{test.feature: _beside(test, holds=True) for test in condition.tests if not test.holds(row)[0]}]
+
+
+def _beside(test: Test | IsWord, *, holds: bool) -> float:
+    """The value nearest to a threshold for which the test holds, or does not."""
+    if isinstance(test, IsWord):
+        among = [word for word in FEATURES[test.feature].words if (word in test.words) is (holds is not test.negated)]
+        return code_of(test.feature, among[0])
+    is_whole = FEATURES[test.feature].unit in _WHOLE_NUMBERS
+    is_upwards = (test.comparison in {Comparison.AT_LEAST, Comparison.ABOVE}) is holds
+    includes_threshold = (test.comparison in {Comparison.AT_LEAST, Comparison.AT_MOST}) is holds
+    if not is_whole:
+        return test.threshold if includes_threshold else round(test.threshold + (_HAIR if is_upwards else -_HAIR), 6)
+    nearest = math.ceil(test.threshold) if is_upwards else math.floor(test.threshold)
+    if nearest == test.threshold and not includes_threshold:
+        nearest += 1 if is_upwards else -1
+    return float(nearest)
+
+
+def _in_frames_terms(values: Mapping[str, float], direction: Direction) -> dict[str, float]:
+    if direction is Direction.LONG:
+        return dict(values)
+    return {name_for_seller(name): _in_sellers_terms(name, value) for name, value in values.items()}
+
+
+def _in_sellers_terms(feature: str, value: float) -> float:
+    words = FEATURES[feature].words
+    if words:
+        return code_of(feature, word_for_seller(feature, words[int(value)]))
+    return bound_for_seller(feature, value)

@@ -1,0 +1,203 @@
+"""Write docs/detectors.md: what every detector asks for, what makes it good, a row on which it fires and rows that miss.
+
+Belongs here: putting into words what the detectors are as data. Differences from the predecessor stand in the modules of
+the families. `make docs` runs it; tests/signals/detectors/test_page.py tells when the page is stale.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from hd_pipelines.market.vocabulary import AssetClass, Direction
+from hd_pipelines.signals.catalogue import FEATURES, word_of
+from hd_pipelines.signals.detectors.conditions import Condition, Veto
+from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases
+from hd_pipelines.signals.detectors.detector import Detector
+from hd_pipelines.signals.detectors.examples import NearMiss, example_for, firing_frame, near_misses
+from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.registry import DETECTORS
+
+PAGE = Path(__file__).parent.parent / "docs" / "detectors.md"
+PACKAGE = "hd_pipelines.signals.detectors"
+DIFFERENCES = "Differences from the predecessor"
+INTRODUCTION = """\
+Written by `make docs` from `hd_pipelines/signals/detectors`; change that, not this file. A new detector is one module
+there and a line in its `registry`.
+
+A detector **fires** on a row of a symbol's feature frame when all of its conditions hold and none of its vetoes forbids.
+A condition on a missing feature does not hold; a veto on a missing feature does not forbid. What fires has a **base
+score**: the mean of its factors by weight, each kept within 0 and 100. A factor whose features are missing leaves the
+mean, and the signal's coverage says how much of the weight is known.
+
+Each pair is one description, written for a buyer. Below, a seller's side is told as the seller sees it in the frame's own
+terms: "`rsi_14` > 70", where the code says 30 of a reflected RSI. What a feature is stands in
+`hd_pipelines/signals/catalogue.py`.
+
+Every number below is a parameter: `detector.parameters()` names them, as in `condition.volume.rvol.above` or
+`factor.volume.weight`, `detector.varied({name: number})` gives the detector with another, and `parameter_version`, stored
+with every signal, tells the two apart."""
+_KINDS = {AssetClass.STOCK: "stocks", AssetClass.EQUITY_ETF: "equity ETFs", AssetClass.INDEX: "indices"}
+
+
+def detectors_page() -> str:
+    """The whole of docs/detectors.md."""
+    families = [(name, list(members)) for name, members in groupby(DETECTORS.values(), lambda each: str(each.strategy))]
+    parts = ["# Detectors", INTRODUCTION, "## A row that fires, and one that nearly does", _overview()]
+    for name, members in families:
+        summary, others, _ = _told_in(f"{PACKAGE}.{name}")
+        parts += [f"## {_title(name)}", summary, *others, *(_detector(detector) for detector in members)]
+    parts += [f"## {DIFFERENCES}", "### All of them", _told_in(PACKAGE)[2]]
+    for name, _ in families:
+        parts += [f"### {_title(name)}", _told_in(f"{PACKAGE}.{name}")[2]]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview() -> str:
+    rows = []
+    for detector in DETECTORS.values():
+        for direction in detector.directions:
+            values = example_for(detector, direction)
+            tested = {test.feature: None for each in _conditions(detector, direction) for test in each.tests}
+            total = detector.scores(firing_frame(detector, direction), direction).total[0]
+            nearly = near_misses(detector, direction)[0]
+            rows.append(
+                (
+                    f"`{detector.name}`",
+                    direction.lower(),
+                    _values({name: values[name] for name in tested}),
+                    f"{total:.2f}",
+                    f"{_values(nearly.changes)}: not `{nearly.condition}`",
+                )
+            )
+    return _grid(("detector", "direction", "fires on", "base score", "the same row nearly fires with"), rows)
+
+
+def _detector(detector: Detector) -> str:
+    direction = detector.directions[0]
+    misses = near_misses(detector, direction)
+    parts = [f"### `{detector.name}`", _about(detector), _conditions_table(detector, direction, misses)]
+    parts += [*_vetoes_table(detector, direction, misses), _factors_table(detector, direction), _contract(detector)]
+    return "\n\n".join(parts)
+
+
+def _about(detector: Detector) -> str:
+    kinds = " and ".join(name for kind, name in _KINDS.items() if kind in detector.asset_classes)
+    directions = " and ".join(direction.lower() for direction in detector.directions)
+    mirrored = " The tables show the long side; the short side is its mirror." * (len(detector.directions) > 1)
+    return (
+        f"{detector.purpose} For {kinds}, {directions}{', needs the chain' * detector.needs_chain}; "
+        f"version {detector.version}, {len(detector.parameters())} parameters.{mirrored}"
+    )
+
+
+def _contract(detector: Detector) -> str:
+    limits = detector.contract
+    first, last = limits.days_to_expiry
+    return (
+        f"Contract: |delta| {limits.delta[0]:.2f} to {limits.delta[1]:.2f}, "
+        f"{f'{first} to {last}' if first < last else first} days to expiry, volume at least {limits.min_volume:,}, open "
+        f"interest at least {limits.min_open_interest:,}, spread at most {limits.max_spread_pct:g} %."
+    )
+
+
+def _conditions_table(detector: Detector, direction: Direction, misses: Sequence[NearMiss]) -> str:
+    values = example_for(detector, direction)
+    rows = [
+        (
+            f"`{condition.name}`",
+            _tests(condition),
+            _values({test.feature: values[test.feature] for test in condition.tests}),
+            _nearly(condition.name, misses),
+        )
+        for condition in _conditions(detector, direction)
+    ]
+    return _grid(("condition", "holds where", "fires on", "misses by"), rows)
+
+
+def _vetoes_table(detector: Detector, direction: Direction, misses: Sequence[NearMiss]) -> list[str]:
+    vetoes = [each for each in detector.conditions_for(direction) if isinstance(each, Veto)]
+    rows = [(f"`{veto.name}`", _tests(veto), _nearly(veto.name, misses)) for veto in vetoes]
+    return [_grid(("veto", "forbids where", "forbids the example with"), rows)] if rows else []
+
+
+def _factors_table(detector: Detector, direction: Direction) -> str:
+    values = example_for(detector, direction)
+    scores = detector.scores(firing_frame(detector, direction), direction)
+    rows = [
+        (
+            f"`{factor.name}`",
+            f"{factor.weight:.2f}",
+            _curve(factor),
+            _values({name: values[name] for name in factor.curve.features}),
+            f"{scores.by_factor[factor.name][0]:.1f}",
+        )
+        for factor in detector.factors_for(direction)
+    ]
+    total = ("**base score**", f"{sum(factor.weight for factor in detector.factors):.2f}", "", "")
+    return _grid(
+        ("factor", "weight", "points", "example", "its points"), [*rows, (*total, f"**{scores.total[0]:.2f}**")]
+    )
+
+
+def _conditions(detector: Detector, direction: Direction) -> list[Condition]:
+    return [each for each in detector.conditions_for(direction) if isinstance(each, Condition)]
+
+
+def _curve(factor: Factor) -> str:
+    said = str(factor.curve).replace("; ", "<br>")
+    named = [name for name, *_ in _rewards(factor)]
+    return f"{said}<br>({', '.join(f'`{name}`' for name in named)})" if named else said
+
+
+def _rewards(factor: Factor) -> Iterable[tuple[object, ...]]:
+    if isinstance(factor.curve, Cases):
+        return factor.curve.cases
+    return factor.curve.bonuses if isinstance(factor.curve, Bonuses) else ()
+
+
+def _tests(condition: Condition | Veto) -> str:
+    return "<br>".join(f"`{test}`" for test in condition.tests)
+
+
+def _nearly(condition: str, misses: Sequence[NearMiss]) -> str:
+    return "<br>".join(_values(miss.changes) for miss in misses if miss.condition == condition)
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {_value(name, value)}" for name, value in values.items())
+
+
+def _value(feature: str, value: float) -> str:
+    return (word_of(feature, value) or "") if FEATURES[feature].words else f"{value:,.10g}"
+
+
+def _told_in(module: str) -> tuple[str, list[str], str]:
+    """A module's first sentence, what else it tells, and its list of differences. Raises `ValueError` without one."""
+    summary, *paragraphs = (importlib.import_module(module).__doc__ or "").strip().split("\n\n")
+    heads = [paragraph.startswith(DIFFERENCES) for paragraph in paragraphs]
+    if True not in heads:
+        raise ValueError(f"{module} does not tell its {DIFFERENCES.lower()}; say 'None.' if there are none")
+    at = heads.index(True)
+    others = [paragraph for paragraph in paragraphs[:at] if not paragraph.startswith("Belongs here")]
+    return summary, others, paragraphs[at + 1]
+
+
+def _title(family: str) -> str:
+    return family.replace("_", " ").capitalize()
+
+
+def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(detectors_page())
+
+
+if __name__ == "__main__":
+    main()

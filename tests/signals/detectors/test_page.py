@@ -1,0 +1,47 @@
+"""docs/detectors.md is what the detectors say now, and shows each with a row that fires and one that nearly does."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from hd_pipelines.signals.detectors.registry import DETECTORS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def writer():
+    spec = importlib.util.spec_from_file_location("write_detectors", ROOT / "scripts" / "write_detectors.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_detectors_is_what_the_code_says(writer):
+    assert (ROOT / "docs" / "detectors.md").read_text() == writer.detectors_page(), "stale: run `make docs`"
+
+
+def test_make_docs_writes_the_page():
+    assert "scripts/write_detectors.py" in (ROOT / "Makefile").read_text()
+
+
+def test_every_detector_has_its_row_and_its_section(writer):
+    overview, _, sections = writer.detectors_page().partition("## Breakout")
+    for name, detector in DETECTORS.items():
+        rows = [line for line in overview.splitlines() if line.startswith(f"| `{name}` |")]
+        assert len(rows) == len(detector.directions)
+        assert f"### `{name}`\n\n{detector.purpose}" in sections
+
+
+def test_every_family_tells_its_differences_from_the_predecessor(writer):
+    differences = writer.detectors_page().partition("## Differences from the predecessor")[2]
+    titles = [line.removeprefix("### ") for line in differences.splitlines() if line.startswith("### ")]
+    families = list(dict.fromkeys(detector.strategy for detector in DETECTORS.values()))
+    assert titles == ["All of them", *(family.replace("_", " ").capitalize() for family in families)]
+    assert "max pain" in differences
+
+
+def test_a_family_that_does_not_tell_its_differences_is_refused(writer):
+    with pytest.raises(ValueError, match="does not tell its differences"):
+        writer._told_in("hd_pipelines.signals.detectors.registry")
