@@ -76,15 +76,13 @@ class Demand:
 
     def explained(self, style: TradingStyle, profile: RiskProfile) -> dict[str, object]:
         """Each threshold with the parts it is made of, JSON-ready."""
+        of_vix = f"vix_{self.band.value if self.band is not None else 'unknown'}"
+        of_style = max(profile.min_risk_reward - self.start.risk_reward, 0.0)
         parts = (
-            (self.source, self.start.base, self.start.style, max(self.start.risk_reward, profile.min_risk_reward)),
+            (self.source, self.start.base, self.start.style, self.start.risk_reward),
+            (style.value, 0.0, 0.0, round(of_style, 2)),
             (self.window.value, self.of_window.base, self.of_window.style, self.of_window.risk_reward),
-            (
-                f"vix_{self.band.value if self.band is not None else 'unknown'}",
-                self.of_vix.base,
-                self.of_vix.style,
-                self.of_vix.risk_reward,
-            ),
+            (of_vix, self.of_vix.base, self.of_vix.style, self.of_vix.risk_reward),
         )
         return {
             "base": self.base,

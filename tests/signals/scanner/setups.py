@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 
 from hd_pipelines.market.sessions import regular_hours
 from hd_pipelines.market.vocabulary import (
+    REGIME_FAMILIES,
     AssetClass,
     DealerPositioning,
     Direction,
@@ -19,7 +20,6 @@ from hd_pipelines.market.vocabulary import (
     Resolution,
     VixRegime,
 )
-from hd_pipelines.market.vocabulary import REGIME_FAMILIES
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.detectors.examples import example_for
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, joined

@@ -1,0 +1,209 @@
+"""How a signal ended: stop, target or time, from the bars after it.
+
+Belongs here: the rule, and the result in R. Which signals are to be settled, and storing what came of them, is
+`loading.outcomes`. Backtests that trail stops or take profit in parts have their own rules.
+
+The rule: a position is entered at the signal's entry price when the signal speaks, is held whole, and its stop is never
+moved.
+
+- In each bar the stop is looked at first: a bar that touches stop and target is a loss, since it does not say which came
+  first. A bar that opens beyond the stop ends at its open, which is worse than the stop.
+- Then the third target: it ends there, also if the bar opens beyond it.
+- When the signal lapses, what is left ends at the last close. Beyond the second target that is a T2, beyond the first a T1,
+  else EXPIRED. A target that was touched and lost again does not count: nobody knew that it was the highest. What was
+  touched shows in the favourable excursion.
+- If nothing traded while the signal stood (a halt), it ends at the first open after it; beyond the stop that is a STOP.
+
+Bars must be in the terms of the entry price: not adjusted for a split that came after it. Sources: definitions §5.20.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from hd_pipelines.market.sessions import trading_minutes_between
+from hd_pipelines.market.vocabulary import Direction, ExitReason, SignalStatus
+from hd_pipelines.signals.detectors.conditions import Booleans
+from hd_pipelines.signals.frame import Floats
+from hd_pipelines.signals.tape import Bars
+
+_PLACES = Decimal("0.0001")
+STATUS = {
+    ExitReason.STOP: SignalStatus.STOPPED,
+    ExitReason.TARGET_1: SignalStatus.TARGET_HIT,
+    ExitReason.TARGET_2: SignalStatus.TARGET_HIT,
+    ExitReason.TARGET_3: SignalStatus.TARGET_HIT,
+    ExitReason.EXPIRED: SignalStatus.EXPIRED,
+}
+"""What a signal's status becomes."""
+
+
+class Plan(Protocol):
+    """What of a signal its outcome depends on; `CompositeSignal` has it. Times carry a timezone."""
+
+    @property
+    def direction(self) -> Direction: ...  # noqa: D102
+    @property
+    def entry_price(self) -> Decimal: ...  # noqa: D102
+    @property
+    def stop_price(self) -> Decimal: ...  # noqa: D102
+    @property
+    def target_1(self) -> Decimal: ...  # noqa: D102
+    @property
+    def target_2(self) -> Decimal: ...  # noqa: D102
+    @property
+    def target_3(self) -> Decimal: ...  # noqa: D102
+    @property
+    def as_of(self) -> datetime: ...  # noqa: D102
+    @property
+    def valid_until(self) -> datetime: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a signal ended. R is what was risked: entry to stop.
+
+    max_favorable_excursion_r ≥ 0 and max_adverse_excursion_r ≤ 0: the best and worst price while it was held; of the bar
+    in which the stop was hit only the open counts as good, since the rest may have come after. highest_target: touched
+    before the end, 0 to 3, whatever became of it. hold_minutes: of trading time.
+    """
+
+    exit_reason: ExitReason
+    exit_price: Decimal
+    exited_at: datetime
+    r_multiple: float
+    max_favorable_excursion_r: float
+    max_adverse_excursion_r: float
+    highest_target: int
+    hold_minutes: float
+
+    @property
+    def status(self) -> SignalStatus:
+        """What the signal's status becomes."""
+        return STATUS[self.exit_reason]
+
+
+def settle(signal: Plan, bars: Bars, *, until_ns: int) -> Outcome | None:
+    """The outcome of a signal as far as bars that had ended at `until_ns` decide it; None while it is undecided.
+
+    bars: the symbol's, of any length, ascending; those that begin before the signal are passed over. Once decided, later
+    bars change nothing. Raises `ValueError` if the stop is not on its side of the entry.
+    """
+    as_of_ns, lapses_ns = _ns(signal.as_of), _ns(signal.valid_until)
+    bars = bars.until(until_ns)
+    bars = bars.part(slice(int(np.searchsorted(bars.starts_ns, as_of_ns)), None))
+    held = bars.part(slice(0, int(np.searchsorted(bars.ends_ns, lapses_ns, side="right"))))
+    scale = _Scale.of(signal)
+    end = _while_held(signal, held, scale)
+    if end is None and until_ns >= lapses_ns:
+        end = _lapsed(held, bars, scale)
+    if end is None:
+        return None
+    return Outcome(
+        exit_reason=end.reason,
+        exit_price=end.price,
+        exited_at=datetime.fromtimestamp(end.at_ns // 1_000_000_000, UTC),
+        r_multiple=end.move,
+        max_favorable_excursion_r=end.best,
+        max_adverse_excursion_r=end.worst,
+        highest_target=sum(end.best >= target for target in scale.targets),
+        hold_minutes=trading_minutes_between(as_of_ns, end.at_ns),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Prices as a holder sees them: distances from the entry in R, positive where he gains."""
+
+    entry: float
+    risk: float
+    targets: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, signal: Plan) -> _Scale:
+        entry, stop, sign = float(signal.entry_price), float(signal.stop_price), signal.direction.sign
+        risk = entry - stop
+        if not risk * sign > 0.0:
+            side = "below" if signal.direction is Direction.LONG else "above"
+            raise ValueError(
+                f"the stop of a {signal.direction} signal lies {side} its entry {entry:g}, not at {stop:g}"
+            )
+        first, second, third = (
+            (float(price) - entry) / risk for price in (signal.target_1, signal.target_2, signal.target_3)
+        )
+        return cls(entry, risk, (first, second, third))
+
+    def moves(self, prices: Floats) -> Floats:
+        """Of prices, in R."""
+        return (prices - self.entry) / self.risk
+
+    def place(self, move: float) -> ExitReason:
+        """The highest target that a move lies beyond."""
+        reached = sum(move >= target for target in self.targets)
+        return (ExitReason.EXPIRED, ExitReason.TARGET_1, ExitReason.TARGET_2, ExitReason.TARGET_3)[reached]
+
+
+class _End(NamedTuple):
+    """move, best, worst: in R."""
+
+    reason: ExitReason
+    price: Decimal
+    at_ns: int
+    move: float
+    best: float
+    worst: float
+
+
+def _while_held(signal: Plan, held: Bars, scale: _Scale) -> _End | None:
+    """Where the stop or the third target ends it."""
+    opens = scale.moves(held.open)
+    edges = np.stack((scale.moves(held.high), scale.moves(held.low)))
+    best, worst = edges.max(axis=0), edges.min(axis=0)
+    third = scale.targets[2]
+    stopped, reached = _first(worst <= -1.0), _first(best >= third)
+    if stopped < len(held) and stopped <= reached:
+        before = _most(best[:stopped], max(float(opens[stopped]), 0.0))
+        gap = float(opens[stopped])
+        if gap <= -1.0:
+            return _End(ExitReason.STOP, _decimal(held.open[stopped]), int(held.starts_ns[stopped]), gap, before, gap)
+        return _End(ExitReason.STOP, signal.stop_price, int(held.ends_ns[stopped]), -1.0, before, -1.0)
+    if reached < len(held):
+        deepest = -_most(-worst[: reached + 1], 0.0)
+        return _End(ExitReason.TARGET_3, signal.target_3, int(held.ends_ns[reached]), third, third, deepest)
+    return None
+
+
+def _lapsed(held: Bars, bars: Bars, scale: _Scale) -> _End | None:
+    """What time makes of a signal that neither stop nor third target ended; None until it trades again."""
+    if len(held):
+        edges = np.stack((scale.moves(held.high), scale.moves(held.low)))
+        move = float(scale.moves(held.close[-1:])[0])
+        best, worst = max(float(edges.max()), 0.0), min(float(edges.min()), 0.0)
+        return _End(scale.place(move), _decimal(held.close[-1]), int(held.ends_ns[-1]), move, best, worst)
+    if not len(bars):
+        return None
+    move = float(scale.moves(bars.open[:1])[0])
+    reason = ExitReason.STOP if move <= -1.0 else scale.place(move)
+    return _End(reason, _decimal(bars.open[0]), int(bars.starts_ns[0]), move, max(move, 0.0), min(move, 0.0))
+
+
+def _first(where: Booleans) -> int:
+    """Position of the first that holds; the length if none does."""
+    return int(np.argmax(where)) if where.any() else where.size
+
+
+def _most(moves: Floats, least: float) -> float:
+    return max(float(moves.max()), least) if moves.size else least
+
+
+def _decimal(price: float) -> Decimal:
+    return Decimal(float(price)).quantize(_PLACES)
+
+
+def _ns(instant: datetime) -> int:
+    return int(instant.timestamp()) * 1_000_000_000

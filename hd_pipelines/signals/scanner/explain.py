@@ -1,0 +1,142 @@
+"""A stored explanation, read aloud.
+
+Belongs here: blocks of plain lines from the JSON of `explanation`, for terminals and pages. Nothing is computed; a part that
+a document of another version does not have is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Document = Mapping[str, Any]
+
+
+class Block(NamedTuple):
+    """A heading and its lines."""
+
+    title: str
+    lines: list[str]
+
+
+def explanation_blocks(document: Document) -> list[Block]:
+    """The parts of a signal's explanation in the order in which they were decided."""
+    return [Block(title, read(document[key])) for key, title, read in _PARTS if document.get(key)]
+
+
+def explanation_lines(document: Document) -> list[str]:
+    """The same as lines of text, blocks divided by empty ones."""
+    lines: list[str] = []
+    for title, told in explanation_blocks(document):
+        lines += ["", title, *(f"  {line}" for line in told)]
+    return lines[1:]
+
+
+def _line(text: str) -> list[str]:
+    return [text]
+
+
+def _detector(part: Document) -> list[str]:
+    lines = []
+    for condition in part["conditions"]:
+        seen = "; ".join(f"{_shown(test['value'])} ({test['test']})" for test in condition["seen"])
+        holds = (
+            {True: "holds", False: "fails"} if condition["kind"] == "condition" else {True: "lets pass", False: "bars"}
+        )
+        lines.append(f"{condition['kind']} {condition['name']} {holds[condition['passes']]}: {seen}")
+    for factor in part["factors"]:
+        seen = ", ".join(f"{name} {_shown(value)}" for name, value in factor["seen"].items())
+        lines.append(f"factor {factor['name']}: {_shown(factor['points'])} points × {factor['weight']:g} ({seen})")
+    return lines
+
+
+def _confidence(part: Document) -> list[str]:
+    lines = [f"{part['total']:g} of 100: {part['completeness']:g} % known, step {part['step']:+g}"]
+    if part["missing"]:
+        critical = set(part["missing_critical"])
+        names = ", ".join(f"{name} (critical)" if name in critical else name for name in part["missing"])
+        lines.append(f"missing: {names}")
+    return lines
+
+
+def _base(score: float) -> list[str]:
+    return [f"{score:g} after data confidence"]
+
+
+def _styles(part: Document) -> list[str]:
+    lines = [
+        f"{style}: {part['before_contexts'][style]:g} before contexts, {score:g} after"
+        + (" (recommended)" if style == part["recommended"] else "")
+        for style, score in part["scores"].items()
+    ]
+    for name, modifiers in part["modifiers"].items():
+        lines.append(f"{name}: " + ", ".join(f"{style} ×{value:g}" for style, value in modifiers.items()))
+    return lines
+
+
+def _readings(part: list[Document]) -> list[str]:
+    return [
+        f"{reading['engine']} ×{reading['multiplier']:g} ({reading['recommendation']}): {reading['reason']}"
+        for reading in part
+    ]
+
+
+def _permissions(part: Document) -> list[str]:
+    regime, vix = part["market_regime"] or "unknown", part["vix_regime"] or "unknown"
+    return [f"allowed with regime {regime} and VIX {vix}"]
+
+
+def _thresholds(part: Document) -> list[str]:
+    lines = [f"base {part['base']:g}, {part['of_style']} {part['style']:g}, reward per risk {part['risk_reward']:g}"]
+    start, *others = part["parts"]
+    lines.append(f"{start['source']}: {start['base']:g}, {start['style']:g}, {start['risk_reward']:g}")
+    lines += [f"{more['source']}: {more['base']:+g}, {more['style']:+g}, {more['risk_reward']:+g}" for more in others]
+    return lines
+
+
+def _plan(part: Document) -> list[str]:
+    lines = [
+        f"reward per risk {part['risk_reward']:g}; {part['atr_feature']} {part['atr']:g}, stop at {part['stop_atr']:g} ATR"
+    ]
+    lines += [f"{target} at {level}" for target, level in part["levels"].items()]
+    return lines
+
+
+def _iv_gate(part: Document) -> list[str]:
+    return [f"{part['reason']}; size ×{part['size']:g}"]
+
+
+def _edge(part: Document) -> list[str]:
+    return [f"{part['reason']}; score ×{part['multiplier']:g}"]
+
+
+def _contract(part: Document) -> list[str]:
+    lines = [f"{part['ticker'] or 'none'}: {part['reason']}"]
+    if part["near_misses"]:
+        misses = ", ".join(f"{name} {count}" for name, count in part["near_misses"].items())
+        lines.append(f"kept out by one limit alone: {misses}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+_PARTS: tuple[tuple[str, str, Callable[[Any], list[str]]], ...] = (
+    ("context_line", "Context", _line),
+    ("detector", "Detector", _detector),
+    ("data_confidence", "Data confidence", _confidence),
+    ("base_score", "Base score", _base),
+    ("styles", "Styles", _styles),
+    ("readings", "Contexts, in the order in which they are applied", _readings),
+    ("permissions", "Permissions", _permissions),
+    ("thresholds", "Thresholds (base score, style score, reward per risk)", _thresholds),
+    ("plan", "Plan", _plan),
+    ("iv_gate", "Volatility", _iv_gate),
+    ("edge", "Edge", _edge),
+    ("contract", "Contract", _contract),
+    ("labels", "Labels", list),
+)
+"""Key, heading, and how it is read."""
