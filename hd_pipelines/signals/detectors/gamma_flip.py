@@ -2,7 +2,8 @@
 
 Belongs here: `gamma_flip_bullish` and `gamma_flip_bearish`, one description.
 
-It needs the chain. A crossing is about the last 15 minutes, so it cannot fire on frames of days.
+It needs the chain. On frames of days it can fire too: there a crossing lies between the close before and this one, on
+frames of minutes within the last 15 minutes.
 
 Differences from the predecessor:
 

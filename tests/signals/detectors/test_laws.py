@@ -178,7 +178,7 @@ def test_scoring_chosen_rows_is_scoring_a_frame_of_those_rows():
         np.testing.assert_array_equal(chosen.total, detector.scores(frame.rows(rows), direction).total)
 
 
-def test_chain_detectors_that_may_do_so_fire_on_a_day_s_one_row():
+def test_only_what_needs_the_chain_fires_on_a_day_s_one_row():
     """Of a day without minutes only its bar, its contexts and its chain are known: at the close, 390 minutes in."""
     day = {"minutes_from_open": 390.0, "minutes_to_close": 0.0}
     fired = set()
@@ -187,13 +187,13 @@ def test_chain_detectors_that_may_do_so_fire_on_a_day_s_one_row():
         frame = replace(frame_of(detector, known), resolution=Resolution.DAY)
         if detector.fires(frame, direction)[0]:
             fired.add(detector.name)
-    assert fired == {"gamma_squeeze_bullish", "gamma_squeeze_bearish", "eod_pin_setup"}
+    assert fired == {name for name, detector in DETECTORS.items() if detector.needs_chain}
 
 
 OF_MINUTES = {
     *(name for name in FEATURES if name.startswith(("rsi_", "ema_", "bollinger_", "atr_5m", "atr_15m", "atr_1h"))),
     *(name for name in FEATURES if name.startswith(("flow_", "vwap", "above_opening", "below_opening"))),
-    *("above_20_bar_high_pct", "below_20_bar_low_pct", "is_patience_candle", "zero_gamma_crossed"),
+    *("above_20_bar_high_pct", "below_20_bar_low_pct", "is_patience_candle"),
 }
 
 
