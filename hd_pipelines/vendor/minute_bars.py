@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session
-from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
+from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
 from hd_pipelines.vendor.bar_order import sort_by_key
 from hd_pipelines.vendor.bar_rules import SetAside, split_broken, split_by
 from hd_pipelines.vendor.errors import ApiResponseError, ObjectPlace
@@ -33,6 +33,8 @@ PAGE_SIZE = 50_000
 """The most the service gives at once. A day has 1,440 minutes: one page."""
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """How far our clock may be from the vendor's, and how long after its end a minute may still grow."""
+DEADLINE_SECONDS = 40.0
+"""For one ticker, waits included: the next minute asks again."""
 MOST_BAD_ROWS, MOST_BAD_SHARE = 5, 0.01
 """Beyond both the answer is refused: it is not these rows that are wrong."""
 _CURE = "The rows were set aside, the others are used; the session is asked for again at the next minute."
@@ -80,6 +82,7 @@ class MinuteFetch:
     """
 
     symbol: str
+    ticker: str
     minutes: pl.DataFrame
     forming: int
     pages: int
@@ -104,13 +107,16 @@ def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: time
     if not is_session(session):
         raise ValueError(f"{session} is no exchange session: it has no minutes")
     ticker, path = ticker_of(symbol), minutes_path(symbol, session)
-    place = ObjectPlace(DATASET, session, symbol_of(ticker))
+    place = ObjectPlace(DATASET, session, canonical_symbol(symbol))
     params: dict[str, str | int] = {"adjusted": "false", "sort": "asc", "limit": PAGE_SIZE}
     # The cursor's page has its first millisecond in the path instead of the day, and forgets that prices are unadjusted.
     following = re.compile(rf"/v2/aggs/ticker/{re.escape(ticker)}/range/1/minute/[0-9-]+/[0-9-]+")
     rows: list[_Row] = []
     asked_at, pages, is_delayed = now, 0, False
-    for page in api.pages(path, params, place, next_path=following, repeated=("adjusted",)):
+    answer = api.pages(
+        path, params, place, next_path=following, repeated=("adjusted",), deadline_seconds=DEADLINE_SECONDS
+    )
+    for page in answer:
         _expect_what_was_asked(page, ticker, place)
         rows += _read_rows(page.results, place)
         asked_at = max(asked_at, page.fetched_at)
@@ -124,7 +130,8 @@ def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: time
     is_over = pl.col("window_start") + NANOSECONDS_PER_MINUTE <= _ns(now - tolerance)
     finished = ordered.filter(is_over).select(MINUTES.names())
     return MinuteFetch(
-        symbol=symbol_of(ticker),
+        symbol=canonical_symbol(symbol),
+        ticker=ticker,
         minutes=finished,
         forming=ordered.height - finished.height,
         pages=pages,

@@ -107,13 +107,15 @@ class VendorApi:
         *,
         next_path: re.Pattern[str] | None = None,
         repeated: Collection[str] = (),
+        deadline_seconds: float | None = None,
     ) -> Iterator[Page]:
         """All pages of an answer, in order. Raises `ApiError`s; what came before one is no answer.
 
         A page that fails is asked for again from its own cursor; pages before it are not. `next_path`: which paths the
         next page may have, None: the first one's only. `repeated`: names of `params` that the service's cursor forgets.
+        `deadline_seconds`: for this answer, None: the client's.
         """
-        ends_at = self._monotonic() + self._deadline_seconds
+        ends_at = self._monotonic() + (deadline_seconds or self._deadline_seconds)
         query: dict[str, str] = {name: str(value) for name, value in params.items()}
         kept = {name: query[name] for name in repeated}
         following = next_path or re.compile(re.escape(path))
@@ -226,9 +228,7 @@ class VendorApi:
                 )
             if self._monotonic() > ends_at:
                 raise ApiUnavailableError(
-                    place.error(
-                        Rule.OBJECT_UNAVAILABLE, f"no complete answer in {self._deadline_seconds:.0f} s.", ASKED_AGAIN
-                    )
+                    place.error(Rule.OBJECT_UNAVAILABLE, "no complete answer before the deadline.", ASKED_AGAIN)
                 )
             parts.append(part)
         return b"".join(parts)

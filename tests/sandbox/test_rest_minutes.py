@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from massive import RESTClient
 from massive.exceptions import BadResponse
+from urllib3.exceptions import MaxRetryError
 
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
@@ -176,7 +177,7 @@ def test_a_plan_without_indices_is_refused_theirs(server):
 
 def test_faults_reach_minutes_too(server):
     server.faults.add(rest_fault(Refuse(429), "/v2/aggs/ticker/SPY/*"))
-    with pytest.raises(BadResponse, match="exceeded"):
+    with pytest.raises(MaxRetryError, match="429"):
         minutes(server)
     assert minutes(server)
 

@@ -100,7 +100,7 @@ def test_r02_the_page_of_a_proxy_is_no_answer(server, api_of, status):
 def test_r03_a_page_that_drips_ends_at_the_deadline(server, api_of):
     server.faults.add(rest_fault(SlowBody(chunk_bytes=64, pause_seconds=0.1), nth=2))
     began = monotonic()
-    with pytest.raises(ApiUnavailableError, match="no complete answer in 1 s"):
+    with pytest.raises(ApiUnavailableError, match="no complete answer before the deadline"):
         tickers(api_of(server, deadline_seconds=1.0))
     assert monotonic() - began < 5
 
