@@ -7,13 +7,13 @@ told). What speaks of "today" is only taken from today's chain, and an expiratio
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
 import numpy as np
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, trading_time_ns
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE
+from hd_pipelines.signals.features.newest_known import NONE, known_between, newest_of
 from hd_pipelines.signals.features.percentages import percent, ratio
 from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.frame import Floats, Integers
@@ -62,18 +62,14 @@ def chain_features(
 
     NaN where no snapshot is known, or where it does not say.
     """
-    known = _known_between(gamma, as_of_ns)
+    known = known_between(gamma, as_of_ns)
     if not known:
         features, levels = (
             dict(zip(names, np.full((len(names), price.size), np.nan), strict=True))
             for names in (CHAIN_FEATURES, CHAIN_LEVELS)
         )
         return features, levels
-    known_ns = np.array([row.known_at_ns for row in known], np.int64)
-    snapshot = np.searchsorted(known_ns, as_of_ns, side="right") - 1
-    age = (trading_time_ns(as_of_ns) - trading_time_ns(known_ns)[snapshot]) / NANOSECONDS_PER_MINUTE
-    age[snapshot < 0] = np.nan
-    snapshot[~(age <= OLDEST_CHAIN_MINUTES)] = -1
+    snapshot, age = newest_of(known, as_of_ns, OLDEST_CHAIN_MINUTES)
     said = {name: values[snapshot] for name, values in _columns(known, snapshot).items()}
     expires_ns = np.array([row.max_pain_expires_at_ns or 0 for row in known] + [0], np.int64)[snapshot]
     to_expiry = np.where(expires_ns > 0, (expires_ns - as_of_ns) / NANOSECONDS_PER_MINUTE, np.nan)
@@ -82,13 +78,13 @@ def chain_features(
         said[name][has_settled] = np.nan
     to_expiry[has_settled] = np.nan
     today = as_of_ns // NANOSECONDS_PER_DAY
-    known_today = np.append(known_ns // NANOSECONDS_PER_DAY, -1)[snapshot] == today
+    known_day = np.array([row.known_at_ns // NANOSECONDS_PER_DAY for row in known] + [NONE])[snapshot]
     expires_today = (expires_ns // NANOSECONDS_PER_DAY == today).astype(np.float64)
     answers = (
         age,
         to_expiry,
         np.where(np.isnan(to_expiry), np.nan, expires_today),
-        np.where(known_today, said["zero_dte_share"], np.nan),
+        np.where(known_day == today, said["zero_dte_share"], np.nan),
         np.abs(percent(price, said["absolute_gamma_strike"])),
         said["dealer_gamma_ratio"],
         said["call_gamma_share"],
@@ -124,14 +120,6 @@ def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
     crossed = np.where(is_recent, rose[last].astype(np.float64) - fell[last], 0.0)
     crossed[np.isnan(zero_gamma) | np.isnan(price)] = np.nan
     return crossed
-
-
-def _known_between(gamma: Sequence[GammaContext], as_of_ns: Integers) -> Sequence[GammaContext]:
-    """The snapshots that one of the rows may have as its newest."""
-    if as_of_ns.size == 0:
-        return ()
-    first, end = (bisect_right(gamma, int(at), key=lambda row: row.known_at_ns) for at in as_of_ns[[0, -1]])
-    return gamma[max(first - 1, 0) : end]
 
 
 def _columns(known: Sequence[GammaContext], snapshot: Integers) -> dict[str, Floats]:

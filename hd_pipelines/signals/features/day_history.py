@@ -28,14 +28,15 @@ class DayHistory:
     """Values of k sessions, NaN where the days before do not say.
 
     prior_day, prior_week: high, low and close, shape (3, k). of_days, of_weeks: Wilder's ATR of 14, trend EMA and its
-    slope, shape (3, k). average_volume: mean of those of the last 20 sessions that have volume, at least 5; shape (k,).
+    slope, shape (3, k). volume: mean of those of the last 20 sessions that have volume, at least 5, and how many they are;
+    shape (2, k).
     """
 
     prior_day: Floats
     prior_week: Floats
     of_days: Floats
     of_weeks: Floats
-    average_volume: Floats
+    volume: Floats
 
     def without(self, unusable: NDArray[np.bool_]) -> DayHistory:
         """The same with nothing known for the sessions marked, shape (k,)."""
@@ -73,7 +74,7 @@ def day_history(all_days: Bars, volumes: Bars | None, positions: Integers) -> Da
         _at(weeks.week, weeks.prices, week_before),
         of_days,
         of_weeks,
-        np.full(positions.size, np.nan) if volumes is None else _usual_day(volumes, positions, calendar),
+        np.full((2, positions.size), np.nan) if volumes is None else _usual_day(volumes, positions, calendar),
     )
 
 
@@ -125,12 +126,13 @@ def _newest(prices: Floats, first: Integers, end: Integers) -> Floats:
 
 
 def _usual_day(volumes: Bars, positions: Integers, calendar: ExchangeDays) -> Floats:
-    mean = np.full(positions.size, np.nan)
+    usual = np.full((2, positions.size), np.nan)
     first = volumes.session.searchsorted(calendar.day[np.maximum(positions - SESSIONS, 0)]).tolist()
     end = volumes.session.searchsorted(calendar.day[positions]).tolist()
     for number in range(positions.size):
         window = volumes.volume[first[number] : end[number]]
         known = window[window >= 0]
+        usual[1, number] = known.size
         if known.size >= FEWEST_SESSIONS:
-            mean[number] = known.mean()
-    return mean
+            usual[0, number] = known.mean()
+    return usual

@@ -19,7 +19,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.tape import SymbolTape
 
 NO_BARS, NO_SESSION, BEFORE_OPEN = "no_bars_today", "no_session", "before_open"
 BARS_LEFT_OUT, DAYS_CONTRADICT, IDLE = "bars_left_out", "days_contradict_minutes", "no_trade_for_15_minutes"
@@ -59,6 +61,13 @@ MISSING_OF_DAYS = (
 """Those that a frame of days can lack; what needs minutes is never there."""
 IDLE_MINUTES = 15
 FULL_WINDOW = 20
+
+
+def of_volume(tape: SymbolTape) -> list[str]:
+    """Whose volume it is, unless it is the symbol's own."""
+    if tape.asset_class is not AssetClass.INDEX:
+        return []
+    return ["no_volume" if tape.proxy is None else f"volume_of_{tape.proxy.symbol}"]
 
 
 def missing(values: Mapping[str, Floats], last: Integers, asked: tuple[str, ...] = tuple(MISSING)) -> list[str]:

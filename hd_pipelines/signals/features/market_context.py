@@ -1,21 +1,23 @@
-"""What is known of the market and of the symbol's options beside its own bars: regime, VIX, implied volatility.
+"""What is known beside a symbol's own bars: the market's regime and VIX, implied volatility, option prints.
 
-Belongs here: the newest row of `market_regime_history` and `iv_percentile_cache` known at each row. One that is more than
-five sessions old is no answer: a pipeline that stopped a week ago must not pass for today's market.
+Belongs here: the newest row of `market_regime_history` and `iv_percentile_cache` known at each row, and the prints that
+its window can see. A row of context that is more than five sessions old is no answer: a pipeline that stopped a week ago
+must not pass for today's market. Prints are counted by `signals.flow_window`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, trading_time_ns
+from hd_pipelines.market.sessions import instant_trading_minutes_ago
 from hd_pipelines.market.vocabulary import REGIME_FAMILIES, MarketRegime, VixRegime
 from hd_pipelines.signals.catalogue import code_of
+from hd_pipelines.signals.features.newest_known import known_between, newest_of
+from hd_pipelines.signals.flow_window import WINDOW_HOURS, flow_columns
 from hd_pipelines.signals.frame import Floats, Integers
-from hd_pipelines.signals.tape import Contexts, Known
+from hd_pipelines.signals.tape import Contexts, Known, Prints
 
 OLDEST_MINUTES = 5 * 390.0
 """Trading minutes."""
@@ -27,40 +29,46 @@ _VIX = {regime: code_of("vix_regime", regime) for regime in VixRegime}
 
 
 def market_features(contexts: Contexts, as_of_ns: Integers) -> dict[str, Floats]:
-    """`REGIME_FEATURES` and `IV_FEATURES` of rows at `as_of_ns` (ascending); NaN where nothing recent is known."""
-    regimes = _known_between(contexts.regime, as_of_ns)
-    said = [
+    """`REGIME_FEATURES`, `IV_FEATURES` and those of flow for rows at `as_of_ns` (ascending).
+
+    NaN where nothing recent is known.
+    """
+    regimes = known_between(contexts.regime, as_of_ns)
+    of_regimes = [
         (
-            np.nan if row.market_regime is None else _REGIMES[row.market_regime],
-            np.nan if row.market_regime is None else _FAMILIES[row.market_regime],
-            np.nan if row.vix_regime is None else _VIX[row.vix_regime],
+            _REGIMES.get(row.market_regime) if row.market_regime else None,
+            _FAMILIES.get(row.market_regime) if row.market_regime else None,
+            _VIX.get(row.vix_regime) if row.vix_regime else None,
             row.vix_level,
         )
         for row in regimes
     ]
-    ivs = _known_between(contexts.iv, as_of_ns)
-    of_regimes = _newest([row.known_at_ns for row in regimes], said, len(REGIME_FEATURES), as_of_ns)
-    of_ivs = _newest(
-        [row.known_at_ns for row in ivs], [(row.iv_percentile, row.iv30) for row in ivs], len(IV_FEATURES), as_of_ns
-    )
-    return dict(zip((*REGIME_FEATURES, *IV_FEATURES), (*of_regimes, *of_ivs), strict=True))
+    ivs = known_between(contexts.iv, as_of_ns)
+    of_ivs = [(row.iv_percentile, row.iv30) for row in ivs]
+    return {
+        **dict(zip(REGIME_FEATURES, _at_rows(regimes, of_regimes, len(REGIME_FEATURES), as_of_ns), strict=True)),
+        **dict(zip(IV_FEATURES, _at_rows(ivs, of_ivs, len(IV_FEATURES), as_of_ns), strict=True)),
+        **_flow_features(contexts.prints, as_of_ns),
+    }
 
 
-def _known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
-    if as_of_ns.size == 0:
-        return ()
-    first, end = (bisect_right(rows, int(at), key=lambda row: row.known_at_ns) for at in as_of_ns[[0, -1]])
-    return rows[max(first - 1, 0) : end]
-
-
-def _newest(known_at: list[int], said: Sequence[tuple[float | None, ...]], features: int, as_of_ns: Integers) -> Floats:
-    if not known_at:
+def _at_rows(
+    known: Sequence[Known], said: Sequence[tuple[float | None, ...]], features: int, as_of_ns: Integers
+) -> Floats:
+    """What the newest row of context says at each row, shape (features, n)."""
+    if not known:
         return np.full((features, as_of_ns.size), np.nan)
-    table = np.full((features, len(known_at) + 1), np.nan)
+    table = np.full((features, len(known) + 1), np.nan)
     table[:, :-1] = np.array(said, np.float64).T
-    known_ns = np.array(known_at, np.int64)
-    row = known_ns.searchsorted(as_of_ns, side="right") - 1
-    age_ns = trading_time_ns(as_of_ns) - trading_time_ns(known_ns)[row]
-    row[age_ns > OLDEST_MINUTES * NANOSECONDS_PER_MINUTE] = -1
-    answers: Floats = table.take(row, axis=1)
+    newest, _ = newest_of(known, as_of_ns, OLDEST_MINUTES)
+    answers: Floats = table.take(newest, axis=1)
     return answers
+
+
+def _flow_features(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
+    """`flow_columns`, without walking through prints that no row sees."""
+    if prints is None or as_of_ns.size == 0:
+        return flow_columns(prints, as_of_ns)
+    oldest = instant_trading_minutes_ago(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
+    first, end = prints.at_ns.searchsorted([oldest, int(as_of_ns[-1])], side="right").tolist()
+    return flow_columns(prints.part(slice(first, end)), as_of_ns)

@@ -11,17 +11,14 @@ import numpy as np
 from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.bar_states import WINDOW_SESSIONS, BarStates, bar_states
 from hd_pipelines.signals.features.chain_features import CROSSING_MINUTES, chain_features, crossings
-from hd_pipelines.signals.features.day_history import DayHistory, day_history
-from hd_pipelines.signals.features.exchange_days import exchange_days
-from hd_pipelines.signals.features.flow_features import flow_features
-from hd_pipelines.signals.features.key_levels import PIVOTS, gap_edge, nearest, pivots
+from hd_pipelines.signals.features.day_history import day_history
+from hd_pipelines.signals.features.key_levels import nearest
 from hd_pipelines.signals.features.market_context import market_features
 from hd_pipelines.signals.features.percentages import percent, position
 from hd_pipelines.signals.features.placed_bars import PlacedBars, placed
-from hd_pipelines.signals.features.relative_volume import relative_volume
-from hd_pipelines.signals.features.session_grid import Grid, Running, running_prices, running_volume
-from hd_pipelines.signals.features.trends import TIMEFRAMES, trend_and_strength
-from hd_pipelines.signals.features.volume_source import volume_labels, volume_source
+from hd_pipelines.signals.features.relative_volume import relative_volume, volume_source
+from hd_pipelines.signals.features.session_columns import session_features, session_levels, trend_features
+from hd_pipelines.signals.features.session_grid import Grid, running_prices, running_volume
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import SymbolTape
 
@@ -29,14 +26,6 @@ CONTRADICTION = 0.05
 """Share by which a day's close may differ from its last 5-minute close before they are of different adjustments."""
 ROWS_LOOKED_BACK_AT = CROSSING_MINUTES + 1
 """What the last row needs of the rows before it, beside running values."""
-PRIOR_LEVELS = (
-    "prior_day_high",
-    "prior_day_low",
-    "prior_day_close",
-    "prior_week_high",
-    "prior_week_low",
-    "prior_week_close",
-)
 OF_FIVE_MINUTES = {
     "rsi_14": "rsi_14",
     "rsi_change": "rsi_change",
@@ -75,19 +64,19 @@ def minute_columns(
     days = day_history(tape.days, None if source is None else source.days, rows.positions)
     contradicts = np.abs(days.prior_day[2] / states.close_before - 1.0) > CONTRADICTION
     days = days.without(contradicts)
-    columns |= _session_features(running, rows, days)
+    columns |= session_features(running, rows, days)
     columns |= _bar_features(states, running.price)
-    columns |= _trends(states, days, running.price, rows)
+    columns |= trend_features(days, states.longer, running.price, rows)
     columns |= market_features(tape.contexts, rows.as_of_ns)
-    columns |= flow_features(tape.contexts.prints, rows.as_of_ns)
     of_chain, chain_levels = chain_features(tape.contexts.gamma, rows.as_of_ns, running.price)
     columns |= of_chain
     columns["zero_gamma_crossed"] = crossings(running.price, chain_levels["zero_gamma"], rows)
-    levels = _levels(states, days, running, rows) | chain_levels | {"vwap": columns["vwap"]}
+    levels = session_levels(running, rows, days) | chain_levels
+    levels |= {"vwap": columns["vwap"], "swing_high": states.five["swing_high"], "swing_low": states.five["swing_low"]}
     columns |= _structure(states, levels, running.price)
     columns["vwap_distance_pct"] = percent(running.price, columns["vwap"])
     degraded = [
-        *volume_labels(tape),
+        *labels.of_volume(tape),
         *([labels.BARS_LEFT_OUT] if minutes.left_out or history.left_out else []),
         *([labels.DAYS_CONTRADICT] if contradicts.any() else []),
         *([labels.IDLE] if np.any(running.price_age_minutes[rows.last] >= labels.IDLE_MINUTES) else []),
@@ -115,32 +104,6 @@ def _volume_features(
     return {"rvol": rvol, "rvol_sessions": sessions, "vwap": vwap, "is_proxy_volume": is_proxy}, usual_sessions
 
 
-def _session_features(running: Running, rows: Grid, days: DayHistory) -> Columns:
-    """Where the price is in its day, and how the day began."""
-    price = running.price
-    prior_close, day_atr, volume, length = rows.spread(
-        np.stack((days.prior_day[2], days.of_days[0], days.average_volume, exchange_days().minutes[rows.positions]))
-    )
-    minute = rows.minute.astype(np.float64)
-    return {
-        "minutes_from_open": minute,
-        "minutes_to_close": length - minute,
-        "price": price,
-        "price_age_minutes": running.price_age_minutes,
-        "day_open": running.day_open,
-        "day_high": running.day_high,
-        "day_low": running.day_low,
-        "change_from_open_pct": percent(price, running.day_open),
-        "gap_pct": percent(running.day_open, prior_close),
-        "gap_in_atr": (running.day_open - prior_close) / day_atr,
-        "day_range_position": position(price, running.day_low, running.day_high),
-        "above_day_low_pct": percent(price, running.day_low),
-        "below_day_high_pct": -percent(price, running.day_high),
-        "average_daily_volume": volume,
-        "atr_day_pct": day_atr / price * 100.0,
-    }
-
-
 def _bar_features(states: BarStates, price: Floats) -> Columns:
     five, quarter, hour = states.five, states.longer["15m"], states.longer["1h"]
     middle, band = five["bollinger_middle"], 2.0 * five["bollinger_deviation"]
@@ -162,25 +125,6 @@ def _bar_features(states: BarStates, price: Floats) -> Columns:
         "rsi_1h": hour["rsi"],
         "ema_spread_1h_pct": hour["ema_spread_pct"],
     }
-
-
-def _trends(states: BarStates, days: DayHistory, price: Floats, rows: Grid) -> Columns:
-    lines = np.empty((3, len(TIMEFRAMES), len(rows)))
-    lines[:, :2] = rows.spread(np.stack((days.of_weeks, days.of_days), axis=1))
-    for row, timeframe in enumerate(TIMEFRAMES[2:], start=2):
-        for line, name in zip(lines, ("atr", "trend_ema", "trend_slope"), strict=True):
-            line[row] = states.longer[timeframe][name]
-    trend, strength = trend_and_strength(price, *lines)
-    columns = {f"mtf_trend_{timeframe}": trend[row] for row, timeframe in enumerate(TIMEFRAMES)}
-    return columns | {f"mtf_strength_{timeframe}": strength[row] for row, timeframe in enumerate(TIMEFRAMES)}
-
-
-def _levels(states: BarStates, days: DayHistory, running: Running, rows: Grid) -> Columns:
-    of_days = rows.spread(np.concatenate((days.prior_day, days.prior_week, pivots(days.prior_day))))
-    levels = dict(zip((*PRIOR_LEVELS, *PIVOTS), of_days, strict=True))
-    levels["opening_range_high"], levels["opening_range_low"] = running.opening_range_high, running.opening_range_low
-    levels["gap_edge"] = gap_edge(levels["prior_day_close"], running.day_open, running.day_high, running.day_low)
-    return levels | {name: states.five[name] for name in ("swing_high", "swing_low")}
 
 
 def _structure(states: BarStates, levels: Columns, price: Floats) -> Columns:

@@ -1,9 +1,12 @@
-"""Relative volume: what has been traded so far against what usually has by then.
+"""Relative volume: whose volume it is, and what has been traded so far against what usually has by then.
 
-Belongs here: RVOL's denominator. A session's volume is compared with the mean of the last 20 exchange sessions until the
-same minute, of those that were open at that minute (half days end) and of which there are bars. Fewer than five such
-sessions are no mean. A symbol that did not trade in a stretch traded 0 in it; one without any bar in a session is not
-counted for it, for that is a hole or a halt, not a quiet day.
+Belongs here: RVOL and the choice of its source. An index is a number and has no volume; its fund's is a stand-in that is
+called one wherever it is used (product facts §13.1, fault 12).
+
+A session's volume is compared with the mean of the last 20 exchange sessions until the same minute, of those that were
+open at that minute (half days end) and of which there are bars. Fewer than five such sessions are no mean. A symbol that
+did not trade in a stretch traded 0 in it; one without any bar in a session is not counted for it, for that is a hole or a
+halt, not a quiet day.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.features.exchange_days import exchange_days
 from hd_pipelines.signals.features.placed_bars import PlacedBars
 from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.tape import SymbolTape
 
 SESSIONS = 20
 FEWEST_SESSIONS = 5
@@ -34,6 +39,11 @@ class UsualVolume:
     mean: Floats
     counted: Floats
     sessions: Integers
+
+
+def volume_source(tape: SymbolTape) -> SymbolTape | None:
+    """The tape whose volume counts for this one: its fund's for an index, None for an index without one, else its own."""
+    return tape.proxy if tape.asset_class is AssetClass.INDEX else tape
 
 
 def relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Floats, Floats, Integers]:

@@ -1,0 +1,113 @@
+"""Feature frames of days, for recordings that have no minutes: one row per session, at its close.
+
+Belongs here: what day bars alone can say. A row holds its session's own bar, complete at the close; what it is compared
+with is the same as in a frame of minutes: the days and weeks before the session, the context known at the close. So a
+feature that both frames have means the same in both. What needs minutes is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+
+from hd_pipelines.market.vocabulary import Resolution
+from hd_pipelines.signals.features import labels
+from hd_pipelines.signals.features.chain_features import chain_features
+from hd_pipelines.signals.features.day_history import believable_days, day_history
+from hd_pipelines.signals.features.exchange_days import exchange_days, positions_of
+from hd_pipelines.signals.features.key_levels import nearest
+from hd_pipelines.signals.features.market_context import market_features
+from hd_pipelines.signals.features.percentages import ratio
+from hd_pipelines.signals.features.relative_volume import volume_source
+from hd_pipelines.signals.features.session_columns import Columns, session_features, session_levels, trend_features
+from hd_pipelines.signals.features.session_grid import Grid, Running
+from hd_pipelines.signals.frame import FeatureFrame, Floats, Integers, empty_columns, empty_levels
+from hd_pipelines.signals.tape import Bars, SymbolTape
+
+
+def day_frame(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
+    """One row for each of `sessions` that has a day bar, at its close, from day bars only.
+
+    rvol: the day's volume against the mean of the last 20 days. zero_gamma_crossed: whether the price went from the
+    close before to this one through the level known at this one. The label `no_bars_today` if a session has no bar.
+    Raises `ValueError` for a day without a session, and if the sessions do not ascend.
+    """
+    positions = positions_of(sessions)
+    calendar = exchange_days()
+    own, has_bar = _own_bars(tape.days, positions)
+    positions = positions[has_bar]
+    columns, levels = empty_columns(positions.size), empty_levels(positions.size)
+    degraded: list[str] = []
+    if positions.size:
+        with np.errstate(all="ignore"):
+            found, found_levels = _day_columns(tape, own, positions)
+        columns |= found
+        levels |= found_levels
+        degraded = _degraded(tape, columns | levels)
+    if not has_bar.all():
+        degraded = [labels.NO_BARS, *degraded]
+    as_of_ns = calendar.closes_ns[positions]
+    return FeatureFrame(tape.symbol, tape.asset_class, Resolution.DAY, as_of_ns, columns, levels, tuple(degraded))
+
+
+def _own_bars(days: Bars, positions: Integers) -> tuple[Bars, np.ndarray]:
+    """The believable bars of the sessions, and which sessions have one."""
+    wanted = exchange_days().day[positions]
+    if positions.size == 0:
+        return days.part(slice(0, 0)), np.zeros(0, np.bool_)
+    believed = believable_days(days, int(wanted[0]), int(wanted[-1]) + 1)
+    has_bar = np.isin(wanted, believed.session)
+    at = believed.session.searchsorted(wanted[has_bar])
+    return believed.part(at), has_bar  # type: ignore[arg-type]  # numpy takes it wherever it takes a slice
+
+
+def _day_columns(tape: SymbolTape, own: Bars, positions: Integers) -> tuple[Columns, Columns]:
+    rows = _closes(positions)
+    unknown = np.full(len(rows), np.nan)
+    running = Running(own.close, np.zeros(len(rows)), own.open, own.high, own.low, unknown, unknown)
+    source = volume_source(tape)
+    days = day_history(tape.days, None if source is None else source.days, positions)
+    columns = session_features(running, rows, days) | trend_features(days, {}, own.close, rows)
+    columns |= market_features(tape.contexts, rows.as_of_ns)
+    of_chain, chain_levels = chain_features(tape.contexts.gamma, rows.as_of_ns, own.close)
+    columns |= of_chain
+    columns["zero_gamma_crossed"] = _crossed(days.prior_day[2], own.close, chain_levels["zero_gamma"])
+    levels = session_levels(running, rows, days) | chain_levels
+    columns |= nearest(own.close, levels.values())
+    columns["is_proxy_volume"] = np.full(len(rows), np.nan if source is None else float(source is not tape))
+    if source is not None:
+        columns["rvol"] = ratio(_volume_of(source.days, positions), days.volume[0])
+        columns["rvol_sessions"] = days.volume[1]
+    return columns, levels
+
+
+def _degraded(tape: SymbolTape, values: Columns) -> list[str]:
+    sessions = values["rvol_sessions"]
+    return [
+        *labels.of_volume(tape),
+        *labels.short_windows("rvol", sessions[~np.isnan(sessions)].astype(np.int64)),
+        *labels.missing(values, np.arange(values["price"].size), labels.MISSING_OF_DAYS),
+    ]
+
+
+def _closes(positions: Integers) -> Grid:
+    """A grid of one row per session: its last minute."""
+    minutes, row = exchange_days().minutes[positions], np.arange(positions.size)
+    return Grid(positions, minutes, row, row, row, minutes, exchange_days().closes_ns[positions], row)
+
+
+def _volume_of(days: Bars, positions: Integers) -> Floats:
+    wanted = exchange_days().day[positions]
+    if len(days) == 0:
+        return np.full(positions.size, np.nan)
+    at = np.minimum(days.session.searchsorted(wanted), len(days) - 1)
+    return np.where(days.session[at] == wanted, days.volume[at], np.nan)
+
+
+def _crossed(before: Floats, close: Floats, zero_gamma: Floats) -> Floats:
+    rose, fell = (before < zero_gamma) & (close >= zero_gamma), (before >= zero_gamma) & (close < zero_gamma)
+    crossed = rose.astype(np.float64) - fell
+    crossed[np.isnan(before) | np.isnan(zero_gamma)] = np.nan
+    return crossed

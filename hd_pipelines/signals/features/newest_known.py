@@ -1,0 +1,41 @@
+"""Which row of a context each row of a frame knows: the newest that was known at its instant, and how old it is.
+
+Belongs here: the as-of join. How old is too old is for the context to say.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, trading_time_ns
+from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.tape import Known
+
+NONE = -1
+"""Index of "no row": the last value of a table that ends with one of NaN."""
+
+
+def known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
+    """Of rows ascending by `known_at_ns`, those that are the newest at one of the instants `as_of_ns` (ascending)."""
+    if not rows or as_of_ns.size == 0:
+        return ()
+    first, end = (bisect_right(rows, int(at), key=lambda row: row.known_at_ns) for at in as_of_ns[[0, -1]])
+    return rows[max(first - 1, 0) : end]
+
+
+def newest_of(known: Sequence[Known], as_of_ns: Integers, oldest_minutes: float) -> tuple[Integers, Floats]:
+    """Index into `known` for each instant, `NONE` where there is none or it is too old, and its age in trading minutes.
+
+    The age is told also of a row that is too old; it is NaN where there is none.
+    """
+    if not known:
+        return np.full(as_of_ns.size, NONE), np.full(as_of_ns.size, np.nan)
+    known_ns = np.array([row.known_at_ns for row in known], np.int64)
+    index = known_ns.searchsorted(as_of_ns, side="right") - 1
+    age = (trading_time_ns(as_of_ns) - trading_time_ns(known_ns).take(index)) / NANOSECONDS_PER_MINUTE
+    age[index < 0] = np.nan
+    index[~(age <= oldest_minutes)] = NONE
+    return index, age
