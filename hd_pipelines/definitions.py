@@ -27,6 +27,7 @@ from hd_pipelines.checks.standing import (
 from hd_pipelines.jobs import ALL_JOBS, SESSION_ASSET_KEYS
 from hd_pipelines.resources import FlatFileBucket, Lake, OptionData, Warehouse
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, DbtProject
+from hd_pipelines.resources.notifier import Notifier
 from hd_pipelines.schedules import ALL_SCHEDULES
 from hd_pipelines.sensors import ALL_SENSORS
 from hd_pipelines.signal_jobs import SIGNAL_JOBS
@@ -55,6 +56,7 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         "warehouse": Warehouse(),
         "dbt_project": DbtProject(),
         "dbt": DbtCliResource(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE),
+        "notifier": Notifier(),
         **(resource_overrides or {}),
     }
     return dg.Definitions(

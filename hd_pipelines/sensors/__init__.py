@@ -1,7 +1,18 @@
-"""Sensors: outside events that start runs. Each reads a level, not an edge, and has deterministic run keys."""
+"""Sensors: outside events that start runs or alerts. Each reads a level, not an edge; run keys are deterministic."""
 
+from hd_pipelines.sensors.alert_delivery import deliver_alerts
+from hd_pipelines.sensors.alert_signals import alert_new_signals
+from hd_pipelines.sensors.alerts import alert_failures, alert_late_data
 from hd_pipelines.sensors.automation import follow_new_greeks
 from hd_pipelines.sensors.flat_files import new_flat_files
 from hd_pipelines.sensors.scan import new_inputs_in_session
 
-ALL_SENSORS = [new_flat_files, follow_new_greeks, new_inputs_in_session]
+ALL_SENSORS = [
+    new_flat_files,
+    follow_new_greeks,
+    new_inputs_in_session,
+    alert_failures,
+    alert_late_data,
+    alert_new_signals,
+    deliver_alerts,
+]
