@@ -61,10 +61,9 @@ def read(prints: Prints | None, *, as_of_ns: int, direction: Direction, trading_
     if summary is None:
         return silent(ENGINE, FlowRecommendation.WAIT, "no flow: no option print was ever recorded")
     if summary.newest_at_ns is None or not summary.is_enough:
-        found = f"{summary.prints} prints of ${summary.premium:,.0f} in {trading_hours:g} trading hours"
-        return silent(
-            ENGINE, FlowRecommendation.WAIT, f"{found}; {FEWEST_PRINTS} of ${LEAST_PREMIUM_USD:,.0f} are needed"
-        )
+        found = f"{summary.prints} prints and ${summary.premium:,.0f} in {trading_hours:g} trading hours"
+        needed = f"{FEWEST_PRINTS} and ${LEAST_PREMIUM_USD:,.0f} are needed"
+        return silent(ENGINE, FlowRecommendation.WAIT, f"{found}; {needed}")
     lean, institutional = lean_of(summary), summary.institutional_score
     fresh = freshness(ENGINE, summary.newest_at_ns, as_of_ns)
     return spoken(
@@ -154,7 +153,7 @@ def urgency(aggressiveness: float) -> FlowUrgency | None:
 
 
 def _reason(summary: FlowSummary, lean: Lean, institutional: float) -> str:
-    found = f"{summary.prints} prints of ${summary.premium:,.0f}, institutional {institutional:.0f}"
+    found = f"{summary.prints} prints, ${summary.premium:,.0f}, institutional {institutional:.0f}"
     if lean.kind is None:
         return f"no side is known, so no lean; {found}"
     hurry = urgency(summary.aggressiveness)

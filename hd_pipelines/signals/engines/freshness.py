@@ -37,7 +37,7 @@ class Freshness(NamedTuple):
         """A reason, with its age where that takes something off."""
         if self.share == 1.0:
             return reason
-        counts = f"counts {self.share:.0%}" if self.share else "counts no more"
+        counts = f"counts {100 * self.share:.0f} %" if self.share else "counts no more"
         return f"{reason}; {self.age_minutes:.0f} trading minutes old, {counts}"
 
 

@@ -53,7 +53,7 @@ def read(context: IvContext | None, *, as_of_ns: int, direction: Direction) -> R
     if not 0.0 <= percentile <= 1.0:
         return silent(ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {percentile:g} is no share between 0 and 1")
     fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
-    reason = f"IV above {percentile:.0%} of {context.n_observations} sessions: {regime.value}"
+    reason = f"IV above {100 * percentile:.0f} % of {context.n_observations} sessions: {regime.value}"
     return spoken(
         ENGINE,
         opinion=opinion(regime, direction),

@@ -105,8 +105,11 @@ def test_a_window_in_which_one_side_traded_leans_its_way_by_the_lowest_step(row,
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([BOUGHT_CALL] * 9, "9 prints of $90,000 in 4 trading hours; 10 of $50,000 are needed"),
-        ([{**BOUGHT_CALL, "premium": 100.0}] * 30, "30 prints of $3,000 in 4 trading hours; 10 of $50,000 are needed"),
+        ([BOUGHT_CALL] * 9, "9 prints and $90,000 in 4 trading hours; 10 and $50,000 are needed"),
+        (
+            [{**BOUGHT_CALL, "premium": 100.0}] * 30,
+            "30 prints and $3,000 in 4 trading hours; 10 and $50,000 are needed",
+        ),
     ],
 )
 def test_too_few_prints_say_nothing(rows, reason):

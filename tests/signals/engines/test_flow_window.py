@@ -246,8 +246,8 @@ def test_a_year_of_minutes_takes_less_than_fifty_milliseconds():
     flow_columns(table, instants[:10])
     taken = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.thread_time()
         flow_columns(table, instants)
-        taken.append(time.perf_counter() - began)
+        taken.append(time.thread_time() - began)
     assert instants.size > 97_000
     assert min(taken) < 0.05

@@ -57,7 +57,7 @@ def test_a_reading_says_how_old_its_context_is_once_that_costs_something():
     older = iv_percentile.read(row, as_of_ns=ns(2025, 3, 13, 11, 0), **LONG)
     gone = iv_percentile.read(row, as_of_ns=ns(2025, 4, 13, 11, 0), **LONG)
     assert "old" not in fresh.reason
-    assert older.reason == f"{fresh.reason}; 480 trading minutes old, counts 92%"
+    assert older.reason == f"{fresh.reason}; 480 trading minutes old, counts 92 %"
     assert gone.reason.endswith("trading minutes old, counts no more")
     assert gone.recommendation == fresh.recommendation
 

@@ -84,4 +84,4 @@ def test_what_is_missing_is_named_and_neutral(context, reason):
 
 
 def test_the_reason_tells_place_and_class():
-    assert read(0.15, n_observations=240).reason == "IV above 15% of 240 sessions: LOW"
+    assert read(0.15, n_observations=240).reason == "IV above 15 % of 240 sessions: LOW"
