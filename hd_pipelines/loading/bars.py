@@ -2,7 +2,8 @@
 
 A symbol's session is out of date when the files it was made from, or the rules of derivation, are not those that its
 published bars were made with. So a second run publishes nothing, a republished file is loaded by itself, and a new
-symbol on the watchlist is backfilled from the lake without a download.
+symbol on the watchlist is backfilled from the lake without a download. Bars of the running session (`live_bars`) have
+fingerprints that no file has: they are out of date as soon as a file of their session is there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,7 +19,16 @@ import polars as pl
 
 from hd_pipelines.lake import Lake
 from hd_pipelines.market import bar_audit
-from hd_pipelines.market.bars import DERIVATION, SCHEMA, day_bars, hours_frame, intraday_bars, week_bars
+from hd_pipelines.market.bars import (
+    DERIVATION,
+    MINUTES,
+    SCHEMA,
+    Timeframe,
+    day_bars,
+    hours_frame,
+    intraday_bars,
+    week_bars,
+)
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import sessions_back, sessions_between, week_of
 from hd_pipelines.market.symbols import is_index, ticker_of
@@ -72,13 +83,14 @@ def refresh_bars(
     """
     began = time.perf_counter()
     wanted = sorted({*sessions, *(week_of(session)[-1] for session in sessions)})
-    current = _fingerprints(database, symbols, wanted)
+    current, without_minutes = _fingerprints(database, symbols, wanted)
     with database.connect() as connection:
         stored = queries.bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
     pending = {pair: mark for pair, mark in current.items() if stored.get(pair) != mark}
     totals = _Totals(up_to_date=len(current) - len(pending))
+    waiting = without_minutes & pending.keys() & stored.keys()
     for portion in _portions(pending):
-        _refresh_portion(database, lake, portion, run_id=run_id, judge=judge, totals=totals)
+        _refresh_portion(database, lake, portion, waiting=waiting, run_id=run_id, judge=judge, totals=totals)
     missing = _settle_missing(database, symbols, sessions, run_id)
     return totals.report(time.perf_counter() - began, missing)
 
@@ -122,6 +134,7 @@ def _refresh_portion(
     lake: Lake,
     pending: Mapping[Pair, str],
     *,
+    waiting: AbstractSet[Pair],
     run_id: str | None,
     judge: Judge | None,
     totals: _Totals,
@@ -129,6 +142,7 @@ def _refresh_portion(
     sessions = sorted({session for _, session in pending})
     symbols = sorted({symbol for symbol, _ in pending})
     bars = derive(lake, symbols, sessions).join(_frame(pending), on=["symbol", "session"], how="semi")
+    bars = _with_live_bars(database, bars, waiting & pending.keys())
     hours = hours_frame(sessions)
     # Also what lies published between pending sessions: a session that was withheld stays pending by itself.
     first = sessions_back(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
@@ -155,6 +169,21 @@ def _refresh_portion(
     totals.findings += verdict.findings
     for timeframe, rows in verdict.accepted.group_by("timeframe").len().iter_rows():
         totals.by_timeframe[timeframe] = totals.by_timeframe.get(timeframe, 0) + rows
+
+
+def _with_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet[Pair]) -> pl.DataFrame:
+    """`bars` and what stands published of pairs whose minute file is still to come.
+
+    A day file that comes first would otherwise take away the minutes that were seen live.
+    """
+    if not waiting:
+        return bars
+    sessions = sorted({session for _, session in waiting})
+    held = queries.bars(database, sorted({symbol for symbol, _ in waiting}), None, sessions[0], sessions[-1])
+    live = held.join(_frame(waiting), on=["symbol", "session"], how="semi").filter(
+        pl.col("timeframe").is_in([Timeframe.M1.value, *(timeframe.value for timeframe in MINUTES)])
+    )
+    return pl.concat([bars, live.cast(dict(SCHEMA))])  # type: ignore[arg-type]
 
 
 def _judged(pairs: Iterable[Pair]) -> list[Judged]:
@@ -207,14 +236,20 @@ def _read(lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date], symbol
     )
 
 
-def _fingerprints(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> dict[Pair, str]:
-    """What the bars of each symbol's session would be made of now; a pair without any input is left out."""
+def _fingerprints(
+    database: Database, symbols: Sequence[str], sessions: Sequence[date]
+) -> tuple[dict[Pair, str], set[Pair]]:
+    """What the bars of each symbol's session would be made of now, and for which of them there is no minute file.
+
+    A pair without any input is left out.
+    """
     first, last = week_of(sessions[0])[0], sessions[-1]
     names = [dataset.name for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE)]
     with database.connect() as connection:
         loads = queries.current_loads(connection, names, first, last)
     sources = {(load.dataset, load.session): load.sha256 for load in loads}
     marks: dict[Pair, str] = {}
+    without_minutes: set[Pair] = set()
     for symbol in symbols:
         index = is_index(ticker_of(symbol))
         minute, day = (INDEX_MINUTE, INDEX_DAY) if index else (STOCK_MINUTE, STOCK_DAY)
@@ -222,12 +257,14 @@ def _fingerprints(database: Database, symbols: Sequence[str], sessions: Sequence
             inputs = [sources.get((minute.name, session)), sources.get((day.name, session))]
             if not any(inputs):
                 continue
+            if inputs[0] is None:
+                without_minutes.add((symbol, session))
             if _ends_week(session):
                 week = week_of(session)[:-1]
                 inputs += [sources.get((dataset.name, earlier)) for earlier in week for dataset in (minute, day)]
             text = "|".join([str(DERIVATION), *(mark or "" for mark in inputs)])
             marks[symbol, session] = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return marks
+    return marks, without_minutes
 
 
 def _portions(pending: Mapping[Pair, str]) -> Iterator[dict[Pair, str]]:
@@ -245,7 +282,7 @@ def _portions(pending: Mapping[Pair, str]) -> Iterator[dict[Pair, str]]:
         yield portion
 
 
-def _frame(pairs: Mapping[Pair, str]) -> pl.DataFrame:
+def _frame(pairs: Iterable[Pair]) -> pl.DataFrame:
     return pl.DataFrame(list(pairs), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
 
 

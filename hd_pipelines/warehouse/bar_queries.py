@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, text
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.sessions import regular_hours
 from hd_pipelines.warehouse.derivations import derived_state
+from hd_pipelines.warehouse.live_bars import LIVE
 from hd_pipelines.warehouse.tables import bars_manifest, historical_bars
 
 _PAIR = {"symbol": pl.String, "session": pl.Date}
@@ -87,6 +88,7 @@ def relations_in_marts(connection: Connection) -> int:
 
 
 def newest_session(connection: Connection) -> date | None:
-    """The newest session with any bar; None in an empty warehouse."""
+    """The newest session with any bar made from files; None without one. Bars of the running session do not count."""
     manifest = bars_manifest.c
-    return connection.execute(select(func.max(manifest.session)).where(manifest.rows > 0)).scalar_one()
+    from_files = ~manifest.fingerprint.startswith(LIVE)
+    return connection.execute(select(func.max(manifest.session)).where(manifest.rows > 0, from_files)).scalar_one()
