@@ -113,4 +113,4 @@ _WORDS = {2.0: "strong up", 1.0: "up", 0.0: "flat", -1.0: "down", -2.0: "strong 
 
 
 def _told(trends: dict[str, float]) -> str:
-    return ", ".join(f"{name} {_WORDS[trend]}" for name, trend in trends.items())
+    return ", ".join(f"{name} {_WORDS.get(trend, trend)}" for name, trend in trends.items())

@@ -7,6 +7,8 @@ it (the printed factors of a short in a breakout multiply to 1.001).
 
 from __future__ import annotations
 
+import math
+
 from hd_pipelines.market.vocabulary import (
     ContextEngine,
     Direction,
@@ -117,7 +119,7 @@ def read(context: RegimeContext | None, *, as_of_ns: int, direction: Direction, 
     regime, vix = context.market_regime, context.vix_regime
     if regime is None:
         return silent(ENGINE, RegimeRecommendation.NEUTRAL, f"no regime: {context.reason or 'its row has none'}")
-    if context.confidence is None:
+    if context.confidence is None or math.isnan(context.confidence):
         return silent(
             ENGINE, RegimeRecommendation.NEUTRAL, f"regime {regime.value} without confidence counts for nothing"
         )

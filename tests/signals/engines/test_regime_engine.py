@@ -107,6 +107,7 @@ def test_confidence_is_that_of_the_row_and_only_pulls_towards_one():
         (None, "no regime: no session has one yet"),
         (row_of(None, None, reason="no closes of I:SPX"), "no regime: no closes of I:SPX"),
         (row_of(None), "no regime: its row has none"),
+        (row_of(confidence=float("nan")), "regime STRONG_UPTREND without confidence counts for nothing"),
         (row_of(confidence=None), "regime STRONG_UPTREND without confidence counts for nothing"),
     ],
 )
