@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from hd_pipelines.alerts.messages import Field, Message
 
@@ -50,6 +50,7 @@ _MENTIONS = (
     (re.compile(r"@(?=(?:everyone|here|channel|all|room|online)\b)", re.IGNORECASE), f"@{_JOINER}"),
     (re.compile(r"<(?=[@!#])"), f"<{_JOINER}"),
 )
+_SECRET_NAME = re.compile(r"(?i)pass|pwd|token|secret|key|auth")
 _SECRET_PART = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^.]{8,}|[^.]{20,}")
 
 
@@ -97,10 +98,11 @@ def secret_parts(url: str) -> set[str]:
     scheme, mark, rest = url.partition("://")
     if not mark:
         return {url}
-    userinfo, has_user, _ = rest.partition("/")[0].rpartition("@")
-    found = {url, rest}
-    if has_user:
-        found |= {userinfo, unquote(userinfo.partition(":")[2])}
+    userinfo, has_user, _ = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    password = userinfo.partition(":")[2]
+    found = {url, rest, *((password, unquote(password)) if has_user else ())}
+    query = rest.partition("?")[2].partition("#")[0]
+    found |= {value for name, value in parse_qsl(query) if _SECRET_NAME.search(name)}
     parts = re.split(r"[/:@?&=,#;]+", rest)
     found |= {unquote(part) for part in parts if _SECRET_PART.fullmatch(unquote(part))}
     return {part for part in found if part and part != scheme}
