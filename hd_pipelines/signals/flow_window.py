@@ -178,11 +178,11 @@ def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WI
     if prints is None:
         return None
     end = int(np.searchsorted(prints.at_ns, as_of_ns, side="right"))
-    start, hour, two_hours = (_position(prints, as_of_ns, minutes) for minutes in (60.0 * trading_hours, 60.0, 120.0))
+    start, hour, two_hours = _positions(prints, as_of_ns, 60.0 * trading_hours, 60.0, 120.0)
     first = min(start, two_hours)
     cents = _cents(prints.premium[first:end])
     window = slice(start, end)
-    kind = 3 * prints.is_call[window].astype(np.int64) + np.sign(prints.sentiment[window]).astype(np.int64) + 1
+    kind = (3.0 * prints.is_call[window] + prints.sentiment[window] + 1.0).astype(np.int64)
     contracts = np.bincount(kind, prints.size[window], 6).tolist()
     premium = np.bincount(kind, cents[start - first :], 6).tolist()
     return FlowSummary(
@@ -245,18 +245,19 @@ def flow_columns(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]
 _COLUMNS = ("flow_bias", "flow_score", "flow_sweeps", "flow_blocks", "flow_buy_pressure", "flow_is_rising")
 
 
-def _position(prints: Prints, as_of_ns: int, trading_minutes: float) -> int:
-    """Of the first print less than that many trading minutes before `as_of_ns`."""
-    begins_ns = instant_trading_minutes_ago(as_of_ns, trading_minutes)
-    return int(np.searchsorted(prints.at_ns, begins_ns, side="right"))
+def _positions(prints: Prints, as_of_ns: int, *trading_minutes: float) -> list[int]:
+    """Of the first prints less than that many trading minutes before `as_of_ns`."""
+    begins_ns = [instant_trading_minutes_ago(as_of_ns, minutes) for minutes in trading_minutes]
+    found: list[int] = np.searchsorted(prints.at_ns, begins_ns, side="right").tolist()
+    return found
 
 
-def _cents(premium: Floats) -> Integers:
-    """Whole cents, so that running totals are exact and both functions decide alike."""
-    return np.rint(100.0 * np.where(np.isnan(premium), 0.0, premium)).astype(np.int64)
+def _cents(premium: Floats) -> Floats:
+    """Whole cents, so that totals are exact (below 2⁵³ cents) and both functions decide alike."""
+    return np.rint(np.where(np.isnan(premium), 0.0, 100.0 * premium))
 
 
-def _running(counted: NDArray[np.int64] | NDArray[np.bool_]) -> Integers:
+def _running(counted: Floats | NDArray[np.bool_]) -> Integers:
     """Totals before each print and after the last."""
     return np.concatenate(([0], np.cumsum(counted, dtype=np.int64)))
 
