@@ -14,6 +14,7 @@ from dagster_dbt import DbtCliResource
 from hd_pipelines.assets.bars import historical_bars
 from hd_pipelines.assets.flat_files import flat_file_assets
 from hd_pipelines.assets.lake import lake_assets
+from hd_pipelines.assets.live_bars import live_bars
 from hd_pipelines.assets.marts import dbt_models
 from hd_pipelines.assets.option_analytics import gamma_exposure_snapshots, historical_greeks, iv_percentile_cache
 from hd_pipelines.assets.option_chains import option_chains, treasury_yields
@@ -60,7 +61,7 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         **(resource_overrides or {}),
     }
     return dg.Definitions(
-        assets=[*SESSION_ASSETS, dbt_models],
+        assets=[*SESSION_ASSETS, live_bars, dbt_models],
         asset_checks=[
             no_partitions_left_failed(SESSION_ASSET_KEYS),
             newest_due_session_is_published,

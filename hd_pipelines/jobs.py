@@ -14,7 +14,7 @@ from hd_pipelines.resources import Warehouse
 from hd_pipelines.vendor.flat_file_layout import DATASETS, INDEX_DAY, STOCK_DAY
 from hd_pipelines.warehouse.retention import drop_old_rows
 
-MAIN, HISTORY, SNAPSHOT = "main", "history", "chain_snapshot"
+MAIN, HISTORY, SNAPSHOT, LIVE = "main", "history", "chain_snapshot", "live"
 BARS_KEY, CHAINS_KEY = dg.AssetKey("historical_bars"), dg.AssetKey("option_chains")
 _VALUED = [CHAINS_KEY, dg.AssetKey("treasury_yields"), dg.AssetKey("historical_greeks")]
 _DERIVED = [dg.AssetKey(n) for n in ("iv_percentile_cache", "gamma_exposure_snapshots", "market_regime_history")]
@@ -34,8 +34,8 @@ _STANDING = _MISSED | dg.AssetSelection.checks(
 
 main_job = dg.define_asset_job(
     MAIN,
-    # Signals are scanned when all of this is there: by their own jobs, minute by minute.
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("signals") - _STANDING,
+    # Signals are scanned when all of this is there: by their own jobs, minute by minute. Live bars are of the moment.
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("signals", "live") - _STANDING,
     executor_def=dg.in_process_executor,
     description="Vendor files and chains to lake to warehouse to marts, for one session or a range of sessions.",
 )
@@ -56,6 +56,12 @@ snapshot_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*_VALUED) - _STANDING,
     executor_def=dg.in_process_executor,
     description="Takes the chains of the moment and values them; percentiles and gamma follow by themselves.",
+)
+live_job = dg.define_asset_job(
+    LIVE,
+    selection=dg.AssetSelection.assets("live_bars"),
+    executor_def=dg.in_process_executor,
+    description="The running session's newest minutes, and the bars that they finish. Needs an open exchange.",
 )
 bars_job = dg.define_asset_job(
     "bars",
@@ -95,6 +101,7 @@ ALL_JOBS: list[Any] = [
     main_job,
     history_job,
     snapshot_job,
+    live_job,
     bars_job,
     standing_checks_job,
     missed_snapshots_job,

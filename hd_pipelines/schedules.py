@@ -6,7 +6,16 @@ Belongs here: times and the window of sessions each tick covers. New files that 
 import dagster as dg
 
 from hd_pipelines.assets.option_chains import snapshot_run_config
-from hd_pipelines.jobs import main_job, missed_snapshots_job, retention_job, snapshot_job, standing_checks_job
+from hd_pipelines.jobs import (
+    LIVE,
+    live_job,
+    main_job,
+    missed_snapshots_job,
+    retention_job,
+    snapshot_job,
+    standing_checks_job,
+)
+from hd_pipelines.market.live_times import is_live_tick
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back
 from hd_pipelines.market.snapshot_times import expected_snapshots
 from hd_pipelines.market.vocabulary import SnapshotKind
@@ -16,6 +25,10 @@ from hd_pipelines.vendor.source import SandboxNotRunningError
 
 DAILY_SESSIONS = 2
 """The vendor publishes a session's files by 11:00 on the next day: at 17:00 yesterday's are there."""
+LIVE_TAG = "hd/live_bars"
+"""On runs that take live bars; its value is the session."""
+_ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
 @dg.schedule(
@@ -76,6 +89,30 @@ def chain_snapshots(context: dg.ScheduleEvaluationContext, option_data: OptionDa
 
 
 @dg.schedule(
+    job=live_job,
+    # Every minute in session; at the close, a minute after it, and once more for a plan whose data is delayed.
+    cron_schedule=["31-59 9 * * 1-5", "* 10-15 * * 1-5", "0,1,16 16 * * 1-5"],
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every minute in session and after the close, by the exchange calendar: bars of the minutes that ended.",
+)
+def live_bars_every_minute(
+    context: dg.ScheduleEvaluationContext, option_data: OptionData
+) -> dg.RunRequest | dg.SkipReason:
+    """One round at a time: a minute that a slow round takes is in the next one, which asks for the whole session."""
+    now = context.scheduled_execution_time.astimezone(NEW_YORK)
+    if not is_live_tick(now):
+        return dg.SkipReason(f"the exchange is closed at {now:%Y-%m-%d %H:%M} New York")
+    if earlier := context.instance.get_runs(dg.RunsFilter(job_name=LIVE, statuses=UNDER_WAY), limit=1):
+        return dg.SkipReason(f"the round of run {earlier[0].run_id} is still under way")
+    try:
+        _ = option_data.api
+    except SandboxNotRunningError as error:
+        return dg.SkipReason(str(error))
+    return dg.RunRequest(run_key=f"live:{now:%Y-%m-%dT%H:%M}", tags={LIVE_TAG: str(now.date())})
+
+
+@dg.schedule(
     job=missed_snapshots_job,
     cron_schedule=["10 10-16 * * 1-5", "30 20 * * 1-5"],
     execution_timezone=str(NEW_YORK),
@@ -102,4 +139,11 @@ def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"retention:{context.scheduled_execution_time:%Y-%m-%d}")
 
 
-ALL_SCHEDULES = [daily_sessions, daily_standing_checks, chain_snapshots, missed_snapshots, weekly_retention]
+ALL_SCHEDULES = [
+    daily_sessions,
+    daily_standing_checks,
+    chain_snapshots,
+    live_bars_every_minute,
+    missed_snapshots,
+    weekly_retention,
+]
