@@ -48,7 +48,7 @@ def explanation(
         "edge": draft.edge.explained(),
         "size_multiplier": draft.size,
         "contract": choice.explained(),
-        "labels": [*labels_of(draft, frame.labels), *choice.labels],
+        "labels": [*labels_of(draft, frame), *choice.labels],
     }
 
 

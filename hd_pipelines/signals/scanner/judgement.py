@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from hd_pipelines.market.vocabulary import ContextStatus, Direction, MarketRegime, TradingStyle, VixRegime
+from hd_pipelines.market.vocabulary import ContextStatus, Direction, MarketRegime, Resolution, TradingStyle, VixRegime
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.engines import regime_reading, shared_readings
 from hd_pipelines.signals.engines.permissions import refusal
 from hd_pipelines.signals.engines.reading import Reading, applied
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.candidates import DECIMALS, Candidate
+from hd_pipelines.signals.scanner.data_confidence import ATR
 from hd_pipelines.signals.scanner.edge import EdgeVerdict, judged
 from hd_pipelines.signals.scanner.iv_gate import IvGate, iv_gate
 from hd_pipelines.signals.scanner.policy import ScanPolicy
@@ -26,7 +27,7 @@ from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.signals.scanner.signal import Edge
 from hd_pipelines.signals.scanner.styles import STYLES
 from hd_pipelines.signals.scanner.thresholds import Demand, demand
-from hd_pipelines.signals.scanner.trade_plan import Plan, plan
+from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE, Plan, has_atr, plan
 from hd_pipelines.signals.scanner.validity import valid_until
 from hd_pipelines.signals.tape import Contexts
 
@@ -131,7 +132,7 @@ class Judge:
         return made
 
     def _offered(self, candidate: Candidate) -> dict[TradingStyle, datetime] | str:
-        """The styles that there is time, an option and permission for, with the end of each; or why there is none."""
+        """The styles that there is time, an option, permission and an ATR for, with their ends; or why there is none."""
         frame, row, detector = self._frame, candidate.row, candidate.detector
         as_of, session = frame.as_of(row), frame.session(row)
         timely = {
@@ -164,8 +165,10 @@ class Judge:
             )
             for style in timely
         }
-        allowed = {style: until for style, until in timely.items() if refusals[style] is None}
-        return allowed or f"{Rejection.NOT_PERMITTED}:{next(iter(refusals.values()))}"
+        allowed = [style for style in timely if refusals[style] is None]
+        if not allowed:
+            return f"{Rejection.NOT_PERMITTED}:{next(iter(refusals.values()))}"
+        return {style: timely[style] for style in allowed if has_atr(frame, row, style)} or Rejection.NO_ATR
 
     def _context(self, candidate: Candidate) -> _OfRow:
         frame, row, direction = self._frame, candidate.row, candidate.direction
@@ -193,9 +196,11 @@ def _score(before: float, readings: list[Reading], edge: EdgeVerdict) -> float:
     return round(min(applied(before, readings) * edge.multiplier, 100.0), DECIMALS)
 
 
-def labels_of(draft: Draft, frame_labels: tuple[str, ...]) -> tuple[str, ...]:
+def labels_of(draft: Draft, frame: FeatureFrame) -> tuple[str, ...]:
     """What is missing or old about a draft, by name, each once."""
-    missing = (f"no_{name}" for name in draft.candidate.missing)
+    missing = [f"no_{ATR[frame.resolution] if name == 'atr' else name}" for name in draft.candidate.missing]
+    if frame.resolution is Resolution.MINUTE:
+        missing += [f"no_{ATR_OF_STYLE[style]}" for style in STYLES if not has_atr(frame, draft.candidate.row, style)]
     old = (
         f"{reading.engine.value}_{'missing' if reading.status is ContextStatus.MISSING else 'fading'}"
         for reading in draft.readings
@@ -203,4 +208,4 @@ def labels_of(draft: Draft, frame_labels: tuple[str, ...]) -> tuple[str, ...]:
     )
     of_iv = (draft.iv.label,) if draft.iv.label is not None else ()
     of_vix = ("vix_unknown",) if draft.demand.band is None else ()
-    return tuple(dict.fromkeys((*frame_labels, *missing, *old, *of_iv, *of_vix)))
+    return tuple(dict.fromkeys((*frame.labels, *missing, *old, *of_iv, *of_vix)))

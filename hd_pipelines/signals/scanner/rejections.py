@@ -25,12 +25,12 @@ class Rejection(StrEnum):
     BASE_SCORE_TOO_LOW = "base_score_too_low"
     COOL_DOWN = "cool_down"
     NO_STYLE = "no_style"
+    NO_ATR = "no_atr"
     STYLE_SCORE_TOO_LOW = "style_score_too_low"
     EDGE_LOST = "edge_lost"
     IV_TOO_HIGH = "iv_too_high"
-    NO_ATR = "no_atr"
-    RISK_BELOW_A_CENT = "risk_below_a_cent"
     STOP_TOO_FAR = "stop_too_far"
+    RISK_BELOW_A_CENT = "risk_below_a_cent"
     RISK_REWARD_TOO_LOW = "risk_reward_too_low"
     HOURLY_CAP = "hourly_cap"
 
@@ -49,12 +49,12 @@ MEANING: dict[Rejection, str] = {
     Rejection.BASE_SCORE_TOO_LOW: "The base score does not reach the threshold of class, window and VIX.",
     Rejection.COOL_DOWN: "The same detector spoke for this symbol a short while ago.",
     Rejection.NO_STYLE: "No holding time is left, or none that the market, the resolution and the option allow.",
+    Rejection.NO_ATR: "The ATR that stop and targets are measured in is known for none of these styles.",
     Rejection.STYLE_SCORE_TOO_LOW: "The best style's score does not reach its threshold after contexts.",
     Rejection.EDGE_LOST: "The detector's settled signals of this style lost over the last 30 days.",
     Rejection.IV_TOO_HIGH: "Options are too dear to be bought.",
-    Rejection.NO_ATR: "The ATR that stop and targets are measured in is not known.",
-    Rejection.RISK_BELOW_A_CENT: "Entry, stop and first target are not a cent apart.",
     Rejection.STOP_TOO_FAR: "The ATR asks for a stop further away than the style allows.",
+    Rejection.RISK_BELOW_A_CENT: "Entry, stop and first target are not a cent apart.",
     Rejection.RISK_REWARD_TOO_LOW: "The second target is worth too little against the stop.",
     Rejection.HOURLY_CAP: "The symbol had its signals of the hour; better ones of the same minute went first.",
 }

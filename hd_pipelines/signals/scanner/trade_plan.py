@@ -53,6 +53,12 @@ def atr_of(frame: FeatureFrame, row: int, style: TradingStyle) -> tuple[str, flo
     return feature, float(frame[feature][row])
 
 
+def has_atr(frame: FeatureFrame, row: int, style: TradingStyle) -> bool:
+    """Whether there is an ATR to measure in."""
+    _, atr = atr_of(frame, row, style)
+    return 0.0 < atr < math.inf
+
+
 def plan(
     frame: FeatureFrame,
     row: int,
@@ -64,7 +70,7 @@ def plan(
 ) -> Plan | Rejection:
     """The plan of a row for a style, or why there is none. `iv_percentile`: 0 to 1, None if unknown."""
     feature, atr = atr_of(frame, row, style)
-    if not (atr > 0.0 and math.isfinite(atr)):
+    if not 0.0 < atr < math.inf:
         return Rejection.NO_ATR
     profile, price = rules.profiles[style], float(frame["price"][row])
     ahead, behind = _levels(frame, row, price, direction)
