@@ -78,11 +78,7 @@ def show_signals(desk: Desk, first: date, last: date, report: ScanReport | None 
         rows = signals_of(connection, first, last)
         rejections = rejections_of(connection, first, last)
     if report is not None:
-        scanned = (
-            f"{report.rows:,} symbol-minutes scanned in {report.seconds:.2f} s" if report.rows else "nothing to scan"
-        )
-        new = f", {len(report.stored)} new signals" if report.rows else ""
-        out.print(f"{scanned}{new}.{_labels(report)}")
+        out.print(_scanned(report))
     span = str(first) if first == last else f"{first} to {last}"
     if not rows:
         out.print(f"Signals, {span}: none.{_reasons(rejections)}")
@@ -90,6 +86,13 @@ def show_signals(desk: Desk, first: date, last: date, report: ScanReport | None 
     out.print(_by_detector(rows, span))
     out.print(_newest(rows[:SHOWN]))
     out.print(f"`hd explain {rows[0]['signal_id'][:8]}` says why the first of these.{_reasons(rejections)}")
+
+
+def _scanned(report: ScanReport) -> str:
+    if not report.rows:
+        return f"Nothing changed since the last scan.{_labels(report)}"
+    took = f"{report.rows:,} symbol-minutes scanned in {report.seconds:.2f} s"
+    return f"{took}, {len(report.stored)} new signals.{_labels(report)}"
 
 
 def _labels(report: ScanReport) -> str:

@@ -1,0 +1,233 @@
+"""Scans of stored sessions: what is found is stored once, whenever and however often it is looked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import psycopg
+import pytest
+
+from hd_pipelines.loading import signals as scans
+from hd_pipelines.loading.outcomes import settle_outcomes
+from hd_pipelines.loading.signals import scan_now, scan_sessions
+from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY
+from hd_pipelines.warehouse.signal_records import active_signals
+from tests.support.desk import SESSIONS, SYMBOLS, SmallDesk, rows
+
+LAST = SESSIONS[-1]
+# The market of these tests is small and has no context: what is tested is what happens to a signal, not when there is one.
+POLICY = DEFAULT_POLICY.varied(
+    {
+        "filters.min_average_daily_volume": 0.0,
+        "confidence.less_for_critical": 0.0,
+        "confidence.least": 0.0,
+        "thresholds.default.base": 20.0,
+        "thresholds.default.style": 20.0,
+        "thresholds.default.risk_reward": 0.5,
+        "thresholds.windows.lunch.base": 0.0,
+        "thresholds.windows.lunch.style": 0.0,
+    }
+)
+
+
+def climbing(frame: pl.DataFrame) -> pl.DataFrame:
+    """AAPL climbs a cent and a half a minute from its tenth minute on, on three times its usual volume."""
+    minute = pl.int_range(pl.len()).over("ticker")
+    rise = pl.when(pl.col("ticker") == "AAPL").then((minute - 10).clip(0) * 0.015).otherwise(0.0)
+    return frame.with_columns(
+        *((pl.col(name) + rise).round(2) for name in ("open", "high", "low", "close")),
+        volume=pl.when(pl.col("ticker") == "AAPL").then(pl.col("volume") * 3).otherwise(pl.col("volume")),
+    )
+
+
+def climbed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The day that goes with it."""
+    is_it = pl.col("ticker") == "AAPL"
+    return frame.with_columns(
+        pl.when(is_it).then((pl.col("high") + 379 * 0.015).round(2)).otherwise(pl.col("high")).alias("high"),
+        pl.when(is_it).then((pl.col("close") + 379 * 0.015).round(2)).otherwise(pl.col("close")).alias("close"),
+        pl.when(is_it).then(pl.col("volume") * 3).otherwise(pl.col("volume")).alias("volume"),
+    )
+
+
+@pytest.fixture
+def breakout_desk(desk: SmallDesk) -> SmallDesk:
+    """Nine ordinary sessions and one in which AAPL climbs."""
+    desk.publish_files(SESSIONS[:-1])
+    desk.publish_files([LAST], minutes=climbing, days=climbed)
+    desk.refresh()
+    return desk
+
+
+def stored(desk: SmallDesk) -> list[tuple[object, ...]]:
+    """Every column of every signal but the server's own."""
+    return rows(
+        desk.url,
+        "select to_jsonb(held) - 'created_at' - 'updated_at' - 'run_id' from composite_signals held order by signal_id",
+    )
+
+
+def test_a_session_is_scanned_into_signals_and_named_rejections(breakout_desk: SmallDesk) -> None:
+    report = scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY, run_id="r1")
+    assert report.rows == 3 * 390
+    assert report.stored
+    assert sorted(report.stored) == sorted(signal.signal_id for signal in report.signals)
+    assert {signal.detector for signal in report.signals if signal.symbol == "AAPL"} >= {"breakout_bullish"}
+    counted = rows(
+        breakout_desk.url,
+        "select stored, candidates, (select sum((told ->> 'count')::int) from jsonb_array_elements(rejections) told)"
+        " from signal_scans",
+    )
+    assert counted == [(len(report.stored), report.candidates, sum(report.rejections.values()))]
+    assert report.candidates == len(report.signals) + sum(report.rejections.values())
+
+
+def test_a_second_scan_stores_nothing_new(breakout_desk: SmallDesk) -> None:
+    scan_sessions(breakout_desk.database, SYMBOLS, SESSIONS, policy=POLICY)
+    before = stored(breakout_desk), rows(breakout_desk.url, "select * from signal_scans order by 1")
+    again = scan_sessions(breakout_desk.database, SYMBOLS, SESSIONS, policy=POLICY)
+    assert (again.up_to_date, again.rows, again.stored) == (len(SESSIONS), 0, [])
+    assert (stored(breakout_desk), rows(breakout_desk.url, "select * from signal_scans order by 1")) == before
+
+
+def test_a_scan_whose_record_was_lost_finds_its_signals_stored(breakout_desk: SmallDesk) -> None:
+    first = scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    before = stored(breakout_desk)
+    with psycopg.connect(breakout_desk.url) as connection:
+        connection.execute("delete from derivation_manifest where table_name = 'composite_signals'")
+    again = scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    assert again.rows == first.rows
+    assert (again.stored, again.signals) == ([], [])
+    assert stored(breakout_desk) == before
+
+
+def test_minute_by_minute_finds_what_one_pass_finds(
+    breakout_desk: SmallDesk, make_desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    in_one_pass = rows(
+        breakout_desk.url,
+        "select to_jsonb(held) - 'created_at' - 'updated_at' - 'run_id' - 'status' - 'exit_reason' - 'exit_price'"
+        " - 'exited_at' - 'r_multiple' - 'max_favorable_excursion_r' - 'max_adverse_excursion_r' - 'hold_minutes'"
+        " from composite_signals held order by signal_id",
+    )
+    other = make_desk()
+    other.publish_files(SESSIONS[:-1])
+    other.publish_files([LAST], minutes=climbing, days=climbed)
+    other.refresh()
+    opens_at = regular_hours(LAST).opens_at
+    monkeypatch.setattr(scans, "newest_minute", lambda *_: clock - timedelta(minutes=1))
+    for minute in range(1, 121):
+        clock = opens_at + timedelta(minutes=minute)
+        scan_now(other.database, SYMBOLS, clock, policy=POLICY)
+    until = opens_at + timedelta(minutes=120)
+    live = rows(
+        other.url,
+        "select to_jsonb(held) - 'created_at' - 'updated_at' - 'run_id' - 'status' - 'exit_reason' - 'exit_price'"
+        " - 'exited_at' - 'r_multiple' - 'max_favorable_excursion_r' - 'max_adverse_excursion_r' - 'hold_minutes'"
+        " from composite_signals held order by signal_id",
+    )
+    early = [row for row in in_one_pass if datetime.fromisoformat(row[0]["as_of"]) <= until]
+    assert at_once.stored
+    assert live == early
+    assert early
+
+
+def test_a_scan_that_comes_late_looks_at_the_minutes_it_missed(
+    breakout_desk: SmallDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens_at = regular_hours(LAST).opens_at
+    looked_at = []
+    for minute in (30, 31, 34, 50):
+        clock = opens_at + timedelta(minutes=minute)
+        monkeypatch.setattr(scans, "newest_minute", lambda *_, clock=clock: clock - timedelta(minutes=1))
+        looked_at.append(scan_now(breakout_desk.database, ["SPY"], clock, policy=POLICY).rows)
+    assert looked_at == [1, 1, 3, 5]
+
+
+def test_a_delayed_feed_is_scanned_at_its_own_time_and_told(breakout_desk: SmallDesk) -> None:
+    with psycopg.connect(breakout_desk.url) as connection:
+        connection.execute(
+            "delete from historical_bars where timeframe = '1m' and timestamp >= %s",
+            (regular_hours(LAST).opens_at + timedelta(minutes=45),),
+        )
+    report = scan_now(
+        breakout_desk.database, ["SPY"], regular_hours(LAST).opens_at + timedelta(minutes=60), policy=POLICY
+    )
+    assert "bars_are_15_minutes_old" in report.labels
+    (row,) = rows(breakout_desk.url, "select last_as_of from signal_scans")
+    assert row == (regular_hours(LAST).opens_at + timedelta(minutes=45),)
+
+
+def test_bars_from_the_future_are_not_looked_at(breakout_desk: SmallDesk) -> None:
+    # The whole session lies in the warehouse; our clock says half past ten.
+    clock = regular_hours(LAST).opens_at + timedelta(minutes=60)
+    scan_now(breakout_desk.database, ["SPY"], clock, policy=POLICY)
+    assert rows(breakout_desk.url, "select last_as_of from signal_scans") == [(clock,)]
+
+
+@pytest.mark.parametrize(
+    ("clock", "label"),
+    [
+        (datetime(2026, 5, 23, 15, tzinfo=UTC), "closed"),
+        (datetime(2026, 5, 22, 13, tzinfo=UTC), "closed"),
+        (datetime(2026, 5, 26, 15, tzinfo=UTC), "no_bars_today"),
+    ],
+)
+def test_without_a_market_there_is_a_label_and_no_scan(breakout_desk: SmallDesk, clock: datetime, label: str) -> None:
+    report = scan_now(breakout_desk.database, SYMBOLS, clock, policy=POLICY)
+    assert (report.rows, report.labels) == (0, {label: set(SYMBOLS)})
+    assert rows(breakout_desk.url, "select count(*) from signal_scans") == [(0,)]
+
+
+def test_a_symbol_without_bars_stops_no_other(breakout_desk: SmallDesk) -> None:
+    report = scan_sessions(breakout_desk.database, [*SYMBOLS, "NDX", "ZZZ"], [LAST], policy=POLICY)
+    assert report.rows == 3 * 390
+    assert report.unseen == {"NDX", "ZZZ"}
+    assert report.stored
+
+
+def test_what_a_signal_says_never_changes(breakout_desk: SmallDesk) -> None:
+    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    for column, value in (("entry_price", "1"), ("style_score", "1"), ("explanation", "'{}'"), ("symbol", "'X'")):
+        with (
+            psycopg.connect(breakout_desk.url) as connection,
+            pytest.raises(psycopg.errors.CheckViolation, match="never changes"),
+        ):
+            connection.execute(f"update composite_signals set {column} = {value}")
+
+
+def test_outcomes_are_settled_once_and_stay(breakout_desk: SmallDesk) -> None:
+    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    after = regular_hours(LAST).closes_at + timedelta(days=30)
+    settle_outcomes(breakout_desk.database, until=after)
+    ended = rows(
+        breakout_desk.url,
+        "select status, exit_reason, r_multiple is null, max_favorable_excursion_r >= 0, max_adverse_excursion_r <= 0,"
+        " hold_minutes >= 0 from composite_signals where exit_reason is not null",
+    )
+    assert ended
+    assert {row[2:] for row in ended} == {(False, True, True, True)}
+    before = stored(breakout_desk)
+    assert settle_outcomes(breakout_desk.database, until=after + timedelta(days=1)) == 0
+    assert stored(breakout_desk) == before
+
+
+def test_a_signal_stays_open_while_bars_have_not_come_so_far(breakout_desk: SmallDesk) -> None:
+    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    with breakout_desk.database.connect() as connection:
+        open_ones = active_signals(connection)
+    newest = regular_hours(LAST).closes_at
+    assert all(row["valid_until"] > newest for row in open_ones)
+
+
+def test_a_changed_policy_scans_again_and_keeps_what_was_said(breakout_desk: SmallDesk) -> None:
+    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    before = stored(breakout_desk)
+    stricter = POLICY.varied({"thresholds.default.base": 99.0})
+    report = scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=stricter)
+    assert report.rows == 3 * 390
+    assert report.stored == []
+    assert stored(breakout_desk) == before
