@@ -1,0 +1,57 @@
+"""A small desk whose last session holds something to find: AAPL climbs all day on three times its usual volume.
+
+def test_something(breakout_desk):
+    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY
+from tests.support.desk import SESSIONS, SmallDesk
+
+LAST = SESSIONS[-1]
+# The market of these tests is small and has no context: what is tested is what happens to a signal, not when there is one.
+POLICY = DEFAULT_POLICY.varied(
+    {
+        "filters.min_average_daily_volume": 0.0,
+        "confidence.less_for_critical": 0.0,
+        "confidence.least": 0.0,
+        "thresholds.default.base": 20.0,
+        "thresholds.default.style": 20.0,
+        "thresholds.default.risk_reward": 0.5,
+        "thresholds.windows.lunch.base": 0.0,
+        "thresholds.windows.lunch.style": 0.0,
+    }
+)
+
+
+def climbing(frame: pl.DataFrame) -> pl.DataFrame:
+    """AAPL climbs a cent and a half a minute from its tenth minute on, on three times its usual volume."""
+    minute = pl.int_range(pl.len()).over("ticker")
+    rise = pl.when(pl.col("ticker") == "AAPL").then((minute - 10).clip(0) * 0.015).otherwise(0.0)
+    return frame.with_columns(
+        *((pl.col(name) + rise).round(2) for name in ("open", "high", "low", "close")),
+        volume=pl.when(pl.col("ticker") == "AAPL").then(pl.col("volume") * 3).otherwise(pl.col("volume")),
+    )
+
+
+def climbed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The day that goes with it."""
+    is_it = pl.col("ticker") == "AAPL"
+    return frame.with_columns(
+        pl.when(is_it).then((pl.col("high") + 379 * 0.015).round(2)).otherwise(pl.col("high")).alias("high"),
+        pl.when(is_it).then((pl.col("close") + 379 * 0.015).round(2)).otherwise(pl.col("close")).alias("close"),
+        pl.when(is_it).then(pl.col("volume") * 3).otherwise(pl.col("volume")).alias("volume"),
+    )
+
+
+@pytest.fixture
+def breakout_desk(desk: SmallDesk) -> SmallDesk:
+    """Nine ordinary sessions and one in which AAPL climbs."""
+    desk.publish_files(SESSIONS[:-1])
+    desk.publish_files([LAST], minutes=climbing, days=climbed)
+    desk.refresh()
+    return desk
