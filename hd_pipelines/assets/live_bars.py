@@ -13,6 +13,7 @@ import dagster as dg
 
 from hd_pipelines.assets.reporting import OWNERS, findings_metadata
 from hd_pipelines.loading.live_bars import LiveBarsReport, refresh_live_bars
+from hd_pipelines.market.live_times import has_opened
 from hd_pipelines.resources import OptionData, Warehouse
 from hd_pipelines.warehouse.watchlist import active_symbols
 
@@ -28,11 +29,13 @@ def live_bars(
     context: dg.AssetExecutionContext, option_data: OptionData, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
     """The session's finished 1m to 4h bars of the watchlist and the funds whose volume stands for its indices."""
+    now = datetime.now(UTC)
+    if not has_opened(now):  # a tick that a sleeping machine makes up for, or a run by hand
+        context.log.info("no session has opened on the day of %s", now)
+        return
     with warehouse.database.connect() as connection:
         symbols = active_symbols(connection)
-    report = refresh_live_bars(
-        warehouse.database, option_data.api, symbols=symbols, now=datetime.now(UTC), run_id=context.run.run_id
-    )
+    report = refresh_live_bars(warehouse.database, option_data.api, symbols=symbols, now=now, run_id=context.run.run_id)
     for finding in report.findings:
         context.log.warning(str(finding))
     if report.changed:

@@ -18,11 +18,11 @@ import polars as pl
 
 from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, Timeframe, hours_frame, intraday_bars
 from hd_pipelines.market.findings import Finding, Rule, Severity
-from hd_pipelines.market.live_times import PATIENCE, PLAN_DELAY, live_hours
+from hd_pipelines.market.live_times import PATIENCE, PLAN_DELAY, has_opened, live_hours
 from hd_pipelines.market.sessions import Hours
 from hd_pipelines.market.symbols import VOLUME_PROXIES, canonical_symbol, is_index
 from hd_pipelines.vendor.errors import ApiKeyRefusedError, VendorError
-from hd_pipelines.vendor.minute_bars import CLOCK_TOLERANCE, DATASET, MinuteFetch, fetch_minutes
+from hd_pipelines.vendor.minute_bars import DATASET, DELAY_TOLERANCE, MinuteFetch, fetch_minutes
 from hd_pipelines.vendor.rest import VendorApi
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.findings import Judged, settle
@@ -78,7 +78,7 @@ def refresh_live_bars(
     """
     began = time.perf_counter()
     hours = live_hours(now)
-    if hours is None or now < hours.opens_at:
+    if hours is None or not has_opened(now):
         raise ValueError(f"{now:%Y-%m-%d %H:%M} UTC is in no session: there are no live bars before the open")
     wanted = with_volume_proxies(symbols)
     held = _held(database, wanted, hours.session)
@@ -126,7 +126,7 @@ def finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.Data
     """
     if minutes.is_empty():
         return pl.DataFrame(schema=SCHEMA)
-    over_ns = hours.closes_at_ns if now >= hours.closes_at + PLAN_DELAY + CLOCK_TOLERANCE else 0
+    over_ns = hours.closes_at_ns if now >= hours.closes_at + PLAN_DELAY + DELAY_TOLERANCE else 0
     horizons = minutes.group_by(is_index="is_index").agg(
         horizon=pl.max_horizontal(pl.col("window_start").max() + 60_000_000_000, pl.lit(over_ns, pl.Int64))
     )

@@ -24,6 +24,12 @@ def live_hours(now: datetime) -> Hours | None:
     return regular_hours(day) if is_session(day) else None
 
 
+def has_opened(now: datetime) -> bool:
+    """Whether there is, or was, a session on the day that `now` (timezone-aware) is in, in New York."""
+    hours = live_hours(now)
+    return hours is not None and now >= hours.opens_at
+
+
 def is_live_tick(now: datetime) -> bool:
     """Whether bars are asked for at `now`, a whole minute: every minute from a minute after the open to the close.
 

@@ -3,7 +3,7 @@
 Belongs here: the wire form of `/v2/aggs/ticker/{ticker}/range/1/minute/{from}/{to}` and its way into the columns of a
 minute file, so that bars are derived from both alike. Rows keep the rules of the files (`bar_rules`) and two of their own:
 a minute begins on a whole minute, and not later than now. The minute that is still forming comes with what it has so far;
-it is left out, and taken when it is over. Prices are asked for unadjusted, as the files have them.
+it is left out, and taken when it is over, on the clock of the plan. Prices are asked for unadjusted, as the files have them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.live_times import PLAN_DELAY
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session
 from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
 from hd_pipelines.vendor.bar_order import sort_by_key
@@ -33,6 +34,8 @@ PAGE_SIZE = 50_000
 """The most the service gives at once. A day has 1,440 minutes: one page."""
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """How far our clock may be from the vendor's, and how long after its end a minute may still grow."""
+DELAY_TOLERANCE = timedelta(seconds=30)
+"""How far a delayed plan may be from being 15 minutes behind."""
 DEADLINE_SECONDS = 40.0
 """For one ticker, waits included: the next minute asks again."""
 MOST_BAD_ROWS, MOST_BAD_SHARE = 5, 0.01
@@ -127,8 +130,7 @@ def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: time
     findings = (*aside.findings(place, _CURE), *told)
     if aside.rows > max(MOST_BAD_ROWS, MOST_BAD_SHARE * len(rows)):
         raise ApiResponseError(*findings)
-    is_over = pl.col("window_start") + NANOSECONDS_PER_MINUTE <= _ns(now - tolerance)
-    finished = ordered.filter(is_over).select(MINUTES.names())
+    finished = ordered.filter(_is_over(now, tolerance, is_delayed=is_delayed)).select(MINUTES.names())
     return MinuteFetch(
         symbol=canonical_symbol(symbol),
         ticker=ticker,
@@ -194,6 +196,20 @@ def _sound(frame: pl.DataFrame, ticker: str, session: date, latest: datetime, as
         pl.when(begins > _ns(latest)).then(pl.lit(Rule.TIME_AHEAD_OF_CLOCK.value)),
     )
     return split_by(split_broken(frame, asset_class, session, aside), of_minutes, aside)
+
+
+def _is_over(now: datetime, tolerance: timedelta, *, is_delayed: bool) -> pl.Expr:
+    """Whether a row's minute can no longer grow, of rows in order of time.
+
+    By our clock; and the newest row of a delayed plan by a clock a quarter of an hour behind, on which that minute may be
+    forming still. A plan whose newest row begins just then is taken for delayed, whatever its answer says.
+    """
+    begins, ends = pl.col("window_start"), pl.col("window_start") + NANOSECONDS_PER_MINUTE
+    is_newest = begins == begins.max()
+    may_form_behind = ends > _ns(now - PLAN_DELAY - DELAY_TOLERANCE)
+    looks_delayed = begins <= _ns(now - PLAN_DELAY + DELAY_TOLERANCE)
+    in_doubt = is_newest & may_form_behind & (pl.lit(is_delayed) | looks_delayed)
+    return (ends <= _ns(now - tolerance)) & ~in_doubt
 
 
 def _ns(moment: datetime) -> int:
