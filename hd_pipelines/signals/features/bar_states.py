@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hd_pipelines.signals.features.indicators import (
     FIVE_MINUTE_INDICATORS,
@@ -20,7 +19,7 @@ from hd_pipelines.signals.features.indicators import (
     longer_bar_indicators,
     relative_strength,
 )
-from hd_pipelines.signals.features.placed_bars import CutBars, PlacedBars, all_of, complete, cut
+from hd_pipelines.signals.features.placed_bars import CutBars, PlacedBars, cut, cut_complete
 from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.features.swings import SWING_FEATURES, swing_features
 from hd_pipelines.signals.frame import Floats, Integers
@@ -53,12 +52,15 @@ class BarStates:
 
 def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
     """`history`: 5-minute bars of the sessions before; `minutes`: those of the grid's sessions."""
-    own = complete(cut(minutes, 5), rows.positions, rows.over)
-    before = all_of(history)
-    longer, longer_before, longer_own = {}, before, own
+    from hd_pipelines.signals.features import kernels
+
+    own = cut_complete(minutes, 5, rows.positions, rows.over)
+    before = CutBars(history.session, history.minute, history.prices)
+    longer: dict[str, dict[str, Floats]] = {}
+    longer_before, longer_own = before, own
     for timeframe, length in LENGTHS.items():
-        longer_before, longer_own = cut(longer_before, length), cut(longer_own, length)
-        longer_own = complete(longer_own, rows.positions, rows.over)
+        longer_before = cut(longer_before, length)
+        longer_own = cut_complete(longer_own, length, rows.positions, rows.over)
         windows = _Windows(longer_before, longer_own, rows)
         states = windows.empty_states(len(LONGER_BAR_INDICATORS))
         for prices, _, filled in windows.each(states):
@@ -76,7 +78,7 @@ def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarState
         _named(names, states.take(windows.column(), axis=1)),
         _named(BREAKOUT_WINDOW, window.take(windows.column(minutes_ago=1), axis=1)),
         longer,
-        *_made_from(before, rows),
+        *kernels.windows_made_from(before.session, before.prices[2], rows.positions, WINDOW_SESSIONS),
     )
 
 
@@ -103,19 +105,14 @@ class _Windows:
 
     def column(self, minutes_ago: int = 0) -> Integers:
         """The column of `empty_states` that holds what was known at each row, or so many minutes before it."""
-        return self.rows.bars_over(self.own, minutes_ago) + self.rows.number
+        from hd_pipelines.signals.features import kernels
+
+        rows = self.rows
+        states: Integers = kernels.states_at_rows(
+            self.own.session, self.own.minute, rows.session, rows.minute, minutes_ago
+        )
+        return states
 
 
 def _named(names: tuple[str, ...], values: Floats) -> dict[str, Floats]:
     return dict(zip(names, values, strict=True))
-
-
-def _made_from(before: CutBars, rows: Grid) -> tuple[Integers, Floats]:
-    if before.session.size == 0:
-        return np.zeros(rows.positions.size, np.int64), np.full(rows.positions.size, np.nan)
-    is_first: NDArray[np.bool_] = np.append(True, before.session[1:] != before.session[:-1])
-    sessions = before.session[is_first]
-    first, end = (sessions.searchsorted(rows.positions - back) for back in (WINDOW_SESSIONS, 0))
-    last = before.session.searchsorted(rows.positions) - 1
-    has_bars = (last >= 0) & (before.session[last] == rows.positions - 1)
-    return end - first, np.where(has_bars, before.prices[2][last], np.nan)

@@ -56,11 +56,11 @@ _numbers_of = attrgetter(*_LEVELS, *_SIZES)
 
 
 def chain_features(
-    gamma: Sequence[GammaContext], as_of_ns: Integers, price: Floats
+    gamma: Sequence[GammaContext], as_of_ns: Integers, clock_ns: Integers, price: Floats
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """`CHAIN_FEATURES` and `CHAIN_LEVELS` of rows at `as_of_ns` (ascending) with that `price`.
 
-    NaN where no snapshot is known, or where it does not say.
+    `clock_ns`: `trading_time_ns` of them. NaN where no snapshot is known, or where it does not say.
     """
     known = known_between(gamma, as_of_ns)
     if not known:
@@ -69,7 +69,7 @@ def chain_features(
             for names in (CHAIN_FEATURES, CHAIN_LEVELS)
         )
         return features, levels
-    snapshot, age = newest_of(known, as_of_ns, OLDEST_CHAIN_MINUTES)
+    snapshot, age = newest_of(known, as_of_ns, clock_ns, OLDEST_CHAIN_MINUTES)
     said = {name: values[snapshot] for name, values in _columns(known, snapshot).items()}
     expires_ns = np.array([row.max_pain_expires_at_ns or 0 for row in known] + [0], np.int64)[snapshot]
     to_expiry = np.where(expires_ns > 0, (expires_ns - as_of_ns) / NANOSECONDS_PER_MINUTE, np.nan)
@@ -106,19 +106,9 @@ def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
 
     A level that moves past a standing price is no crossing, and neither is a night. NaN without a level.
     """
-    if np.isnan(zero_gamma).all():
-        return np.full(price.size, np.nan)
-    is_above, was_above = price >= zero_gamma, np.empty(price.size, np.bool_)
-    was_below = np.empty(price.size, np.bool_)
-    was_above[:1] = was_below[:1] = False
-    np.greater_equal(price[:-1], zero_gamma[1:], out=was_above[1:])
-    np.less(price[:-1], zero_gamma[1:], out=was_below[1:])
-    rose, fell = was_below & is_above, was_above & (price < zero_gamma)
-    rose[rows.first] = fell[rows.first] = False
-    last = np.maximum.accumulate(np.where(rose | fell, rows.row, -1))
-    is_recent = (last >= rows.first_row) & (rows.row - last < CROSSING_MINUTES)
-    crossed = np.where(is_recent, rose[last].astype(np.float64) - fell[last], 0.0)
-    crossed[np.isnan(zero_gamma) | np.isnan(price)] = np.nan
+    from hd_pipelines.signals.features import kernels
+
+    crossed: Floats = kernels.crossings(price, zero_gamma, rows.session, CROSSING_MINUTES)
     return crossed
 
 
@@ -133,22 +123,9 @@ def _columns(known: Sequence[GammaContext], snapshot: Integers) -> dict[str, Flo
     said["call_gamma_share"] = 100.0 * ratio(call, call + put)
     said["dealer_gamma_ratio"] = ratio(said["gex_usd_per_1pct"], said["typical_gex"])
     said["option_volume_ratio"] = ratio(said["option_volume"], said["typical_option_volume"])
+    from hd_pipelines.signals.features import kernels
+
     at_strikes = np.full((len(_AT_STRIKES), len(known) + 1), np.nan)
     for index in np.unique(snapshot[snapshot >= 0]).tolist():
-        at_strikes[:, index] = _at_strikes(known[index].by_strike, levels[2, index], levels[3, index])
+        at_strikes[:, index] = kernels.at_strikes(known[index].by_strike, levels[2, index], levels[3, index])
     return said | dict(zip(_AT_STRIKES, at_strikes, strict=True))
-
-
-def _at_strikes(by_strike: Floats, zero_gamma: float, max_pain: float) -> tuple[float, float, float, float]:
-    """Gamma at the strike nearest to `zero_gamma`, 0-100 of all; open interest at max pain, its share, gamma there."""
-    if by_strike.shape[0] == 0:
-        return np.nan, np.nan, np.nan, np.nan
-    strikes, gamma, open_interest = by_strike.T
-    sizes = np.abs(gamma)
-    all_gamma, all_interest = np.nansum(sizes), np.nansum(open_interest)
-    flip = 100.0 * sizes[np.argmin(np.abs(strikes - zero_gamma))] / all_gamma if all_gamma > 0 else np.nan
-    at = int(np.argmin(np.abs(strikes - max_pain)))
-    if not abs(strikes[at] - max_pain) < 1e-6:
-        return (flip if zero_gamma > 0 else np.nan), np.nan, np.nan, np.nan
-    share = open_interest[at] / all_interest if all_interest > 0 else np.nan
-    return (flip if zero_gamma > 0 else np.nan), open_interest[at], share, gamma[at]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.features.exchange_days import ExchangeDays, exchange_days, week_of_day
+from hd_pipelines.signals.features.exchange_days import ExchangeDays, exchange_days
 from hd_pipelines.signals.features.indicators import SLOPE_BARS, average_true_range, trend_line
 from hd_pipelines.signals.features.relative_volume import FEWEST_SESSIONS, SESSIONS
 from hd_pipelines.signals.frame import Floats, Integers
@@ -93,16 +93,9 @@ def believable_days(days: Bars, first: int, end: int) -> Bars:
 
 def complete_weeks(session: Integers, prices: Floats, calendar: ExchangeDays) -> Weeks:
     """Weeks of which every exchange session has a day bar. The one that is forming is not: its sessions are to come."""
-    week = week_of_day(session)
-    if week.size == 0:
-        return Weeks(week, week, prices)
-    first = np.append(0, np.flatnonzero(week[1:] != week[:-1]) + 1)
-    last = np.append(first[1:], week.size) - 1
-    known = calendar.week.searchsorted(week[first])
-    whole = (last - first + 1) == calendar.week_sessions[known]
-    high, low = np.maximum.reduceat(prices[0], first), np.minimum.reduceat(prices[1], first)
-    cut = np.stack((high, low, prices[2][last]))
-    return Weeks(week[first][whole], calendar.week_begins[known][whole], np.ascontiguousarray(cut[:, whole]))
+    from hd_pipelines.signals.features import kernels
+
+    return Weeks(*kernels.complete_weeks(session, prices, calendar.week, calendar.week_sessions, calendar.week_begins))
 
 
 def _at(keys: Integers, values: Floats, wanted: Integers) -> Floats:

@@ -10,6 +10,11 @@ Wilder's. Where TA-Lib answers 0 because nothing moved, the answer here is NaN: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from inspect import unwrap
+from typing import NamedTuple
+
 import numpy as np
 
 from hd_pipelines.signals.frame import Floats
@@ -46,8 +51,7 @@ def five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, own: i
     `prices`: rows high, low and close, shape (3, n), each row contiguous; `strength` and `atr`: what `relative_strength`
     and `average_true_range` say of them. NaN where the window is too short.
     """
-    import talib
-
+    talib = _talib()
     high, low, close = prices
     for row, period in enumerate(EMA_PERIODS):
         _keep(states[row], talib.EMA(close, period))
@@ -74,8 +78,7 @@ def longer_bar_indicators(prices: Floats, states: Floats, fewest: int) -> None:
     The trend's EMA starts at the first close, so that it speaks before 20 bars are there. trend_slope: least squares of
     the EMA's last five values, in ATR per bar.
     """
-    import talib
-
+    talib = _talib()
     close = prices[2]
     atr = average_true_range(prices)
     middle = talib.EMA(close, EMA_PERIODS[2])
@@ -89,8 +92,7 @@ def longer_bar_indicators(prices: Floats, states: Floats, fewest: int) -> None:
 
 def relative_strength(close: Floats) -> Floats:
     """RSI of 14 bars, 0-100. NaN in the first 14, and where no bar of the window ever moved."""
-    import talib
-
+    talib = _talib()
     strength: Floats = talib.RSI(close, PERIOD)
     is_zero = strength == 0.0
     if is_zero.any():
@@ -102,8 +104,7 @@ def relative_strength(close: Floats) -> Floats:
 
 def average_true_range(prices: Floats) -> Floats:
     """Wilder's ATR of 14 bars, price units. NaN in the first 14, and where there was no range at all."""
-    import talib
-
+    talib = _talib()
     atr: Floats = talib.ATR(prices[0], prices[1], prices[2], PERIOD)
     atr[atr <= 0.0] = np.nan
     return atr
@@ -114,8 +115,7 @@ def trend_line(close: Floats, atr: Floats, fewest: int) -> tuple[Floats, Floats]
 
     NaN before `fewest` bars; the slope also where there is no ATR.
     """
-    import talib
-
+    talib = _talib()
     # TA-Lib starts from the mean of the first 20: 19 copies of the first close before it make that mean the close.
     padded = np.concatenate((close[:1].repeat(TREND_EMA_BARS - 1), close))
     ema: Floats = talib.EMA(padded, TREND_EMA_BARS)[TREND_EMA_BARS - 1 :]
@@ -125,6 +125,25 @@ def trend_line(close: Floats, atr: Floats, fewest: int) -> tuple[Floats, Floats]
     # Least squares over x = -2 … 2 is sum(x y) / sum(x²), and sum(x²) is 10.
     slope[4:] = (2.0 * (ema[4:] - ema[:-4]) + (ema[3:-1] - ema[1:-3])) / 10.0 / atr[4:]
     return ema, slope
+
+
+class _TaLib(NamedTuple):
+    """TA-Lib's functions of arrays, without the wrapper that looks for pandas and polars in every call."""
+
+    EMA: Callable[..., Floats]
+    RSI: Callable[..., Floats]
+    ATR: Callable[..., Floats]
+    ADX: Callable[..., Floats]
+    MAX: Callable[..., Floats]
+    MIN: Callable[..., Floats]
+    BBANDS: Callable[..., tuple[Floats, Floats, Floats]]
+
+
+@cache
+def _talib() -> _TaLib:
+    import talib
+
+    return _TaLib(*(unwrap(getattr(talib, name)) for name in _TaLib._fields))
 
 
 def _patience_candle(high: Floats, low: Floats, states: Floats) -> None:

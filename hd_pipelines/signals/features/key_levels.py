@@ -15,8 +15,6 @@ from hd_pipelines.signals.frame import Floats
 PIVOTS = ("pivot", "pivot_r1", "pivot_s1", "pivot_r2", "pivot_s2")
 NEAR = 0.003
 """Share of the price within which a key level is near: 0.3 %."""
-_BLOCK = 2_048
-"""Rows at a time: twenty-one levels of a year do not fit into a processor's cache, these do."""
 
 
 def pivots(prior_day: Floats) -> Floats:
@@ -44,18 +42,12 @@ def nearest(price: Floats, levels: Collection[Floats]) -> dict[str, Floats]:
 
     NaN where there is none on that side; `is_near_key_level` where there is none at all.
     """
-    above, below = np.empty(price.size), np.empty(price.size)
-    for begin in range(0, price.size, _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        distance = np.array([level[block] for level in levels]) - price[block]
-        np.fmin.reduce(np.where(distance < 0, np.inf, distance), axis=0, out=above[block])
-        np.fmax.reduce(np.where(distance > 0, -np.inf, distance), axis=0, out=below[block])
-    above, below = above / price, -below / price
+    from hd_pipelines.signals.features import kernels
+
+    above, below = kernels.nearest_levels(price, np.array(list(levels))) / price
     closest = np.fmin(above, below)
-    near = (closest <= NEAR).astype(np.float64)
-    near[~(closest < np.inf)] = np.nan
     return {
-        "distance_to_resistance_pct": np.where(above < np.inf, 100.0 * above, np.nan),
-        "distance_to_support_pct": np.where(below < np.inf, 100.0 * below, np.nan),
-        "is_near_key_level": near,
+        "distance_to_resistance_pct": 100.0 * above,
+        "distance_to_support_pct": 100.0 * below,
+        "is_near_key_level": np.where(np.isnan(closest), np.nan, closest <= NEAR),
     }

@@ -28,10 +28,10 @@ _FAMILIES = {regime: code_of("regime_family", family) for regime, family in REGI
 _VIX = {regime: code_of("vix_regime", regime) for regime in VixRegime}
 
 
-def market_features(contexts: Contexts, as_of_ns: Integers) -> dict[str, Floats]:
+def market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: Integers) -> dict[str, Floats]:
     """`REGIME_FEATURES`, `IV_FEATURES` and those of flow for rows at `as_of_ns` (ascending).
 
-    NaN where nothing recent is known.
+    `clock_ns`: `trading_time_ns` of them. NaN where nothing recent is known.
     """
     regimes = known_between(contexts.regime, as_of_ns)
     of_regimes = [
@@ -46,21 +46,27 @@ def market_features(contexts: Contexts, as_of_ns: Integers) -> dict[str, Floats]
     ivs = known_between(contexts.iv, as_of_ns)
     of_ivs = [(row.iv_percentile, row.iv30) for row in ivs]
     return {
-        **dict(zip(REGIME_FEATURES, _at_rows(regimes, of_regimes, len(REGIME_FEATURES), as_of_ns), strict=True)),
-        **dict(zip(IV_FEATURES, _at_rows(ivs, of_ivs, len(IV_FEATURES), as_of_ns), strict=True)),
+        **dict(
+            zip(REGIME_FEATURES, _at_rows(regimes, of_regimes, len(REGIME_FEATURES), as_of_ns, clock_ns), strict=True)
+        ),
+        **dict(zip(IV_FEATURES, _at_rows(ivs, of_ivs, len(IV_FEATURES), as_of_ns, clock_ns), strict=True)),
         **_flow_features(contexts.prints, as_of_ns),
     }
 
 
 def _at_rows(
-    known: Sequence[Known], said: Sequence[tuple[float | None, ...]], features: int, as_of_ns: Integers
+    known: Sequence[Known],
+    said: Sequence[tuple[float | None, ...]],
+    features: int,
+    as_of_ns: Integers,
+    clock_ns: Integers,
 ) -> Floats:
     """What the newest row of context says at each row, shape (features, n)."""
     if not known:
         return np.full((features, as_of_ns.size), np.nan)
     table = np.full((features, len(known) + 1), np.nan)
     table[:, :-1] = np.array(said, np.float64).T
-    newest, _ = newest_of(known, as_of_ns, OLDEST_MINUTES)
+    newest, _ = newest_of(known, as_of_ns, clock_ns, OLDEST_MINUTES)
     answers: Floats = table.take(newest, axis=1)
     return answers
 

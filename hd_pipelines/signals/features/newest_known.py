@@ -26,16 +26,17 @@ def known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
     return rows[max(first - 1, 0) : end]
 
 
-def newest_of(known: Sequence[Known], as_of_ns: Integers, oldest_minutes: float) -> tuple[Integers, Floats]:
-    """Index into `known` for each instant, `NONE` where there is none or it is too old, and its age in trading minutes.
+def newest_of(
+    known: Sequence[Known], as_of_ns: Integers, clock_ns: Integers, oldest_minutes: float
+) -> tuple[Integers, Floats]:
+    """Which of `known` (at least one row) each instant knows, `NONE` where none or too old an one; its age.
 
-    The age is told also of a row that is too old; it is NaN where there is none.
+    `clock_ns`: `trading_time_ns` of the instants. The age, in trading minutes, is told also of a row that is too old; it
+    is NaN where there is none.
     """
-    if not known:
-        return np.full(as_of_ns.size, NONE), np.full(as_of_ns.size, np.nan)
     known_ns = np.array([row.known_at_ns for row in known], np.int64)
     index = known_ns.searchsorted(as_of_ns, side="right") - 1
-    age = (trading_time_ns(as_of_ns) - trading_time_ns(known_ns).take(index)) / NANOSECONDS_PER_MINUTE
+    age = (clock_ns - trading_time_ns(known_ns).take(index)) / NANOSECONDS_PER_MINUTE
     age[index < 0] = np.nan
     index[~(age <= oldest_minutes)] = NONE
     return index, age

@@ -11,11 +11,6 @@ halt, not a quiet day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.features.exchange_days import exchange_days
 from hd_pipelines.signals.features.placed_bars import PlacedBars
@@ -25,20 +20,6 @@ from hd_pipelines.signals.tape import SymbolTape
 
 SESSIONS = 20
 FEWEST_SESSIONS = 5
-SLOT_MINUTES = 5
-SLOTS = 78
-
-
-@dataclass(frozen=True)
-class UsualVolume:
-    """Of k sessions. mean, counted: after each five minutes, shape (k, 78), NaN (mean) where too few were counted.
-
-    sessions: how many of the last 20 sessions have volume at all, shape (k,).
-    """
-
-    mean: Floats
-    counted: Floats
-    sessions: Integers
 
 
 def volume_source(tape: SymbolTape) -> SymbolTape | None:
@@ -53,43 +34,17 @@ def relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Fl
     minutes; RVOL also where the mean is of fewer than 5 sessions, or 0. Third: how many of the last 20 sessions have
     volume at all, shape (k,).
     """
-    usual = usual_volume(history, rows.positions)
-    slot = rows.minute // SLOT_MINUTES - 1
-    known = np.maximum(slot, 0)
-    so_far = traded[np.minimum(rows.first_row + SLOT_MINUTES * (known + 1), len(rows)) - 1]
-    at = rows.number * SLOTS + known
-    rvol, sessions = so_far / usual.mean.take(at), usual.counted.take(at)
-    too_early = slot < 0
-    rvol[too_early] = sessions[too_early] = np.nan
-    return rvol, sessions, usual.sessions
+    from hd_pipelines.signals.features import kernels
 
-
-def usual_volume(history: PlacedBars, positions: Integers) -> UsualVolume:
-    """What was usual before each session at `positions` (ascending), from 5-minute bars."""
-    mean, counted = np.empty((2, positions.size, SLOTS))
-    begin = int(positions[0]) - SESSIONS
-    so_far, has_volume = volume_so_far(history, begin, int(positions[-1]))
-    for row, first in enumerate((positions - SESSIONS - begin).tolist()):
-        np.add.reduce(so_far[first : first + SESSIONS], axis=0, out=mean[row])
-        np.add.reduce(has_volume[first : first + SESSIONS], axis=0, out=counted[row])
-    mean /= counted
-    mean[~((counted >= FEWEST_SESSIONS) & (mean > 0))] = np.nan
-    return UsualVolume(mean, counted, counted[:, 0].astype(np.int64))
-
-
-def volume_so_far(history: PlacedBars, begin: int, end: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """Volume of the sessions [begin, end) after each five minutes, 0 where unknown; and where it is known."""
-    first, last = history.session.searchsorted([begin, end]).tolist()
-    session = history.session[first:last] - begin
-    traded = np.zeros((end - begin, SLOTS))
-    traded[session, (history.minute[first:last] - 1) // SLOT_MINUTES] = history.volume[first:last]
-    so_far = np.add.accumulate(traded, axis=1)
-    is_known = np.zeros(end - begin, np.bool_)
-    is_known[session] = True
-    is_known &= so_far[:, -1] >= 0  # one unknown volume makes the sum unknown
-    length = exchange_days().minutes.take(np.arange(begin, end), mode="clip")
-    has_volume = is_known[:, None] & (length[:, None] >= _SLOT_ENDS)
-    return np.where(has_volume, so_far, 0.0), has_volume
-
-
-_SLOT_ENDS = SLOT_MINUTES * np.arange(1, SLOTS + 1)
+    (rvol, sessions), usual_sessions = kernels.relative_volume(
+        traded,
+        history.session,
+        history.minute,
+        history.volume,
+        rows.positions,
+        rows.over,
+        exchange_days().minutes,
+        SESSIONS,
+        FEWEST_SESSIONS,
+    )
+    return rvol, sessions, usual_sessions

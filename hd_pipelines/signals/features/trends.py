@@ -18,27 +18,22 @@ import numpy as np
 from hd_pipelines.signals.frame import Floats
 
 TIMEFRAMES = ("week", "day", "1h", "15m")
-BARS_PER_DAY = np.array([[1 / 5], [1.0], [6.5], [26.0]])
+DAY_RANGES = 100.0 * 20.0 * np.sqrt(np.array([1 / 5, 1.0, 6.5, 26.0]))
+"""From an ATR's share of the price to the strength it is worth, by timeframe: the root is of its bars per day."""
 DISTANCE, STRONG_DISTANCE = 0.8, 2.5
 """ATR."""
 STRONG_SLOPE = 0.1
 """ATR per bar."""
+_LIMITS = np.array([DISTANCE, STRONG_DISTANCE, STRONG_SLOPE])
 
 
 def trend_and_strength(price: Floats, atr: Floats, ema: Floats, slope: Floats) -> tuple[Floats, Floats]:
     """Trend, -2 to 2, and strength, 0 to 100; NaN where EMA, ATR or slope is.
 
-    `price`: shape (n,). The others and what is returned: shape (4, n), one row per timeframe of `TIMEFRAMES`.
+    A trend has the direction of its slope, and the price on that side of the EMA. `price`: shape (n,). The others and
+    what is returned: shape (4, n), one row per timeframe of `TIMEFRAMES`.
     """
-    distance = (price - ema) / atr
-    # A trend has the direction of its slope, and the price on that side.
-    direction, steepness = np.sign(slope), np.abs(slope)
-    along = distance * direction
-    is_strong = (along > STRONG_DISTANCE) & (steepness > STRONG_SLOPE)
-    trend = direction * ((along > DISTANCE) + is_strong.astype(np.float64)) + 0.0
-    of_distance = np.minimum(np.abs(distance) * 33.0, 100.0)
-    of_slope = np.minimum(steepness * 400.0, 100.0)
-    of_range = np.minimum(atr / price * (100.0 * 20.0 * np.sqrt(BARS_PER_DAY)), 100.0)
-    strength = 0.4 * of_distance + 0.4 * of_slope + 0.2 * of_range
-    trend[np.isnan(strength)] = np.nan
+    from hd_pipelines.signals.features import kernels
+
+    trend, strength = kernels.trends(price, atr, ema, slope, DAY_RANGES, _LIMITS)
     return trend, strength
