@@ -8,8 +8,9 @@ lapse after five minutes, while its targets were ATRs away that take hours.)
 - A swing stands until the close of the third session after.
 
 A style that would stand for less than `least_minutes` is not offered. A look at the close of a session that has no minutes
-can only be held overnight: swings. A swing needs an option that outlives it, so a detector whose contracts expire within
-three days has none.
+can only be held overnight: it has no scalp, and its day trade is the next session's, until that one's close, since bars of
+days do not tell a quarter of an hour. What is held overnight needs an option that outlives it: a detector whose contracts
+expire within three days has no swings.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ def valid_until(
     rules: Validity,
 ) -> datetime | None:
     """When a signal of that style lapses, UTC; None if the style is not offered now."""
-    closes_at = regular_hours(session).closes_at
+    longest = contract.days_to_expiry[1]
     if style is TradingStyle.SWING:
-        outlives = contract.days_to_expiry[1] > rules.swing_sessions
-        return _close_after(session, rules.swing_sessions) if outlives else None
+        return _close_after(session, rules.swing_sessions) if longest > rules.swing_sessions else None
     if resolution is Resolution.DAY:
-        return None
+        return _close_after(session, 1) if style is TradingStyle.DAY_TRADE and longest >= 1 else None
+    closes_at = regular_hours(session).closes_at
     if style is TradingStyle.SCALP:
         until = min(as_of + timedelta(minutes=rules.scalp_minutes), closes_at)
     else:

@@ -167,9 +167,14 @@ def test_nothing_outlives_the_option_it_is_traded_with():
     }
 
 
-def test_a_look_at_the_close_offers_swings_only():
-    offered = [style for style in TradingStyle if ends(style, 390, resolution=Resolution.DAY) is not None]
-    assert offered == [SWING]
+def test_a_look_at_the_close_is_held_overnight():
+    looked = {style: ends(style, 390, resolution=Resolution.DAY) for style in TradingStyle}
+    assert looked == {
+        SCALP: None,
+        DAY_TRADE: regular_hours(date(2025, 6, 18)).closes_at,
+        SWING: regular_hours(date(2025, 6, 23)).closes_at,
+    }
+    assert ends(DAY_TRADE, 390, resolution=Resolution.DAY, contract=TODAY_ONLY) is None
 
 
 @given(st.integers(1, 390), st.sampled_from(list(TradingStyle)))

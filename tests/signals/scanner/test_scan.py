@@ -229,11 +229,19 @@ def test_a_session_without_minutes_is_looked_at_once():
     (signal,) = scan(day_row(), contexts()).signals
     hours = regular_hours(SESSION)
     assert (signal.bar_time, signal.as_of, signal.resolution) == (hours.opens_at, hours.closes_at, Resolution.DAY)
-    assert signal.style is TradingStyle.SWING
+    assert (signal.style, signal.valid_until) == (TradingStyle.SWING, regular_hours(date(2025, 6, 23)).closes_at)
     assert signal.explanation["plan"]["atr_feature"] == "atr_day_pct"
     assert signal.explanation["thresholds"]["parts"][2]["source"] == "whole_session"
     stored = EarlierSignal(signal.detector, signal.as_of, signal.bar_time)
     assert scan(day_row(), contexts(), earlier=[stored]).already_stored == 1
+
+
+def test_a_pattern_of_the_chain_at_a_close_is_a_day_trade_of_the_next_session():
+    squeeze = DETECTORS["gamma_squeeze_bullish"]
+    unknown = dict.fromkeys(("vwap", "rsi_14", "ema_21", "flow_bias", "flow_score", "atr_5m", "atr_15m", "atr_1h"), NAN)
+    frame = setup(squeeze, resolution=Resolution.DAY, minute=390, minutes_to_close=0.0, **unknown)
+    (signal,) = scan(frame, contexts(regime=None), detectors={squeeze.name: squeeze}).signals
+    assert (signal.style, signal.valid_until) == (TradingStyle.DAY_TRADE, regular_hours(date(2025, 6, 18)).closes_at)
 
 
 # Time order ------------------------------------------------------------------------------------------------------------
