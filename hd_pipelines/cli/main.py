@@ -150,6 +150,23 @@ def doctor(
 
 
 @app.command()
+def alerts(
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message to every channel and say what came of it.")
+    ] = False,
+    close: Annotated[str | None, typer.Option(help="Close the open alert whose id begins like this.")] = None,
+    resend: Annotated[bool, typer.Option("--resend", help="Give messages that were given up one more try.")] = False,
+) -> None:
+    """List open alerts and how the channels fare; exit code 1 if a test message did not arrive."""
+    from hd_pipelines.cli.alerts import run_alerts
+
+    with showing_refusals():
+        arrived = run_alerts(test=test, close=close, resend=resend)
+    if not arrived:
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from hd_pipelines import __version__

@@ -48,6 +48,17 @@ class Claimed:
     is_repeat: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """A message on one channel. `due_at`: not tried before, if it is pending."""
+
+    channel: str
+    status: DeliveryStatus
+    due_at: datetime
+    receipt: str | None
+    last_error: str | None
+
+
 def enqueue(
     connection: Connection,
     event_key: str,
@@ -201,6 +212,28 @@ def give_up_stale(connection: Connection, configured: Collection[str], *, now: d
         ).rowcount
         for condition, reason in reasons
     )
+
+
+def revive(connection: Connection, channels: Collection[str], *, now: datetime) -> int:
+    """Give what was given up on `channels` one more try; returns how many. What has expired stays dead."""
+    return connection.execute(
+        update(alert_outbox)
+        .where(
+            _box.status == DeliveryStatus.DEAD.value,
+            _box.channel.in_(sorted(channels)),
+            or_(_box.expires_at.is_(None), _box.expires_at > now),
+        )
+        .values(status=DeliveryStatus.PENDING.value, due_at=now)
+    ).rowcount
+
+
+def fate_of(connection: Connection, event_key: str) -> list[Fate]:
+    """What became of an event's message on each channel, by name of the channel."""
+    columns = (_box.channel, _box.status, _box.due_at, _box.receipt, _box.last_error)
+    rows: Sequence[Any] = connection.execute(
+        select(*columns).where(_box.event_key == event_key).order_by(_box.channel)
+    ).all()
+    return [Fate(row.channel, DeliveryStatus(row.status), row.due_at, row.receipt, row.last_error) for row in rows]
 
 
 def next_due(connection: Connection, channel: str) -> datetime | None:
