@@ -1,0 +1,242 @@
+"""Live bars by the clock: when a round is started, what the asset says of it, and what it starts in turn."""
+
+import uuid
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from hd_pipelines.assets import live_bars as live_module
+from hd_pipelines.assets.live_bars import live_bars
+from hd_pipelines.definitions import build_definitions
+from hd_pipelines.jobs import LIVE, MAIN
+from hd_pipelines.market.live_times import is_live_tick
+from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.resources import OptionData, Warehouse
+from hd_pipelines.sandbox.faults import Refuse, rest_fault
+from hd_pipelines.sandbox.rest_market import SyntheticRest
+from hd_pipelines.sandbox.server import SandboxServer
+from hd_pipelines.schedules import LIVE_TAG, UNDER_WAY, live_bars_every_minute
+from hd_pipelines.vendor.rest import VendorApi
+from hd_pipelines.vendor.source import SandboxNotRunningError
+from hd_pipelines.warehouse.watchlist import add_to_watchlist
+
+FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
+OPENS = regular_hours(FRIDAY).opens_at
+KEY = dg.AssetKey("live_bars")
+
+
+def new_york(day: date, hour: int, minute: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
+
+
+class Answering(OptionData):
+    @property
+    def api(self):
+        return "a client"
+
+
+class Silent(OptionData):
+    @property
+    def api(self):
+        raise SandboxNotRunningError("nobody is there")
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def _clocks_instance():
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@pytest.fixture
+def clock(_clocks_instance):
+    """An instance without runs, as the schedule daemon has one."""
+    yield _clocks_instance
+    for run in _clocks_instance.get_runs():
+        _clocks_instance.delete_run(run.run_id)
+
+
+def tick(instance, at: datetime, option_data: OptionData | None = None):
+    given = {"option_data": option_data or Answering()}
+    with dg.build_schedule_context(instance, scheduled_execution_time=at, resources=given) as context:
+        return live_bars_every_minute(context)
+
+
+def minutes_of_cron() -> set[tuple[int, int]]:
+    """Every (hour, minute) that the schedule's cron reaches."""
+    reached = set()
+    for cron in live_bars_every_minute.cron_schedule:
+        minute, hour = (_values(part, most) for part, most in zip(cron.split()[:2], (60, 24), strict=True))
+        reached |= {(h, m) for h in hour for m in minute}
+    return reached
+
+
+def _values(part: str, most: int) -> set[int]:
+    if part == "*":
+        return set(range(most))
+    if "-" in part:
+        first, last = map(int, part.split("-"))
+        return set(range(first, last + 1))
+    return set(map(int, part.split(",")))
+
+
+@pytest.mark.parametrize("day", [FRIDAY, HALF_DAY])
+def test_the_cron_reaches_every_planned_minute(day):
+    planned = {
+        (hour, minute) for hour in range(24) for minute in range(60) if is_live_tick(new_york(day, hour, minute))
+    }
+    assert planned
+    assert planned <= minutes_of_cron()
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "minute", "is_asked"),
+    [
+        (FRIDAY, 9, 31, True),
+        (FRIDAY, 15, 59, True),
+        (FRIDAY, 16, 1, True),
+        (FRIDAY, 16, 16, True),
+        (HALF_DAY, 12, 59, True),
+        (HALF_DAY, 13, 1, True),
+        (HALF_DAY, 13, 16, True),
+        (HALF_DAY, 13, 2, False),
+        (HALF_DAY, 15, 0, False),
+        (HOLIDAY, 11, 0, False),
+    ],
+)
+def test_a_tick_asks_while_the_exchange_is_open(clock, day, hour, minute, is_asked):
+    ticked = tick(clock, new_york(day, hour, minute))
+    assert isinstance(ticked, dg.RunRequest) == is_asked
+    if is_asked:
+        assert ticked.tags[LIVE_TAG] == str(day)
+    else:
+        assert "closed" in (ticked.skip_message or "")
+
+
+def test_every_minute_has_a_key_of_its_own(clock):
+    keys = {tick(clock, new_york(FRIDAY, 10, minute)).run_key for minute in range(10)}
+    assert len(keys) == 10
+
+
+def test_a_desk_without_a_vendor_says_so(clock):
+    skipped = tick(clock, new_york(FRIDAY, 10, 0), Silent())
+    assert "nobody is there" in (skipped.skip_message or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "is_asked"),
+    [
+        (dg.DagsterRunStatus.NOT_STARTED, False),
+        (dg.DagsterRunStatus.STARTING, False),
+        (dg.DagsterRunStatus.STARTED, False),
+        (dg.DagsterRunStatus.CANCELING, False),
+        (dg.DagsterRunStatus.SUCCESS, True),
+        (dg.DagsterRunStatus.FAILURE, True),
+    ],
+)
+def test_one_round_at_a_time(clock, status, is_asked):
+    assert dg.DagsterRunStatus.QUEUED in UNDER_WAY
+    for job, its_status in ((LIVE, status), (MAIN, dg.DagsterRunStatus.STARTED)):
+        clock.add_run(dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()), status=its_status))
+    assert isinstance(tick(clock, new_york(FRIDAY, 10, 0)), dg.RunRequest) == is_asked
+
+
+@pytest.fixture
+def round_at(desk, monkeypatch, tmp_path, instance):
+    """One run of the asset at a moment that is the service's and ours."""
+    with desk.database.begin() as connection:
+        add_to_watchlist(connection, ["AAPL", "SPX"])
+
+    class Desk(Warehouse):
+        @property
+        def database(self):
+            return desk.database
+
+    with SandboxServer(tmp_path / "bucket", market=SyntheticRest(FRIDAY)) as server:
+
+        class Vendor(OptionData):
+            @property
+            def api(self):
+                return VendorApi(url=server.url, key=SecretStr("sandbox-secret"), attempts=1)
+
+        def run(now: datetime, fault=None):
+            class Clock(datetime):
+                @classmethod
+                def now(cls, tz=None):
+                    return now.astimezone(tz)
+
+            monkeypatch.setattr(live_module, "datetime", Clock)
+            server.rest.now = now
+            server.faults.clear()
+            if fault is not None:
+                server.faults.add(fault)
+            return dg.materialize(
+                [live_bars],
+                resources={"warehouse": Desk(), "option_data": Vendor()},
+                instance=instance,
+                raise_on_error=False,
+            )
+
+        yield run
+
+
+def told(instance):
+    """Metadata of the newest materialization."""
+    record = instance.get_latest_materialization_event(KEY)
+    assert record is not None
+    return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+
+def test_a_round_with_news_says_until_when_and_how_far_behind(desk, round_at, instance):
+    assert round_at(OPENS + timedelta(minutes=7, seconds=6)).success
+    metadata = told(instance)
+    assert metadata["until"] == (OPENS + timedelta(minutes=7)).timestamp()
+    assert metadata["delay_minutes"] == metadata["slowest_minutes"] == 0.1
+    assert (metadata["session"], metadata["symbols_changed"]) == (str(FRIDAY), "AAPL, SPX, SPY")
+    assert (metadata["rows_added"], metadata["rows_corrected"], metadata["errors"]) == (24, 0, 0)
+    assert desk.table("select count(*) from historical_bars") == [(24,)]
+
+
+def test_a_round_without_news_materializes_nothing(round_at, instance):
+    first = round_at(OPENS + timedelta(minutes=7, seconds=6))
+    again = round_at(OPENS + timedelta(minutes=7, seconds=40))
+    assert first.success
+    assert again.success
+    assert len(first.get_asset_materialization_events()) == 1
+    assert again.get_asset_materialization_events() == []
+
+
+def test_a_late_tick_on_a_closed_day_is_no_failure(round_at):
+    result = round_at(OPENS + timedelta(days=1))
+    assert result.success
+    assert result.get_asset_materialization_events() == []
+
+
+def test_a_symbol_that_cannot_be_had_is_told_and_the_run_goes_on(desk, round_at, instance):
+    assert round_at(OPENS + timedelta(minutes=7, seconds=6), rest_fault(Refuse(403), "*/AAPL/*", times=None)).success
+    metadata = told(instance)
+    assert (metadata["symbols_refused"], metadata["errors"]) == ("AAPL", 1)
+    assert [(finding.rule, finding.subject) for finding in desk.findings()] == [("object_not_entitled", "AAPL")]
+
+
+def test_a_refused_key_fails_the_run(round_at):
+    result = round_at(OPENS + timedelta(minutes=7, seconds=6), rest_fault(Refuse(401), times=None))
+    assert not result.success
+
+
+def test_live_bars_are_in_no_run_over_sessions_and_start_none():
+    """A run of the main job must not ask for the moment; the moment must not rebuild regime and marts every minute."""
+    definitions = build_definitions()
+    repository = definitions.get_repository_def()
+    for name in ("main", "bars", "history"):
+        assert "live_bars" not in {node.name for node in repository.get_job(name).nodes}
+    graph = definitions.resolve_asset_graph()
+    followers = {key for key in graph.get_all_asset_keys() if KEY in graph.get(key).parent_keys}
+    assert not any(graph.get(key).automation_condition for key in followers)
