@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.signals.features.exchange_days import ExchangeDays, exchange_days
-from hd_pipelines.signals.features.indicators import SLOPE_BARS, average_true_range, trend_line
+from hd_pipelines.signals.features.indicators import average_true_range, trend_line
 from hd_pipelines.signals.features.relative_volume import FEWEST_SESSIONS, SESSIONS
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Bars
@@ -110,7 +110,7 @@ def _newest(prices: Floats, first: Integers, end: Integers) -> Floats:
     """ATR, trend EMA and its slope after the last bar of each window [first, end), shape (3, k)."""
     answers = np.full((3, first.size), np.nan)
     for number, (begin, stop) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
-        if stop - begin >= max(FEWEST_BARS, SLOPE_BARS):
+        if stop - begin >= FEWEST_BARS:
             window = prices[:, begin:stop]
             atr = average_true_range(window)
             ema, slope = trend_line(window[2], atr, FEWEST_BARS)

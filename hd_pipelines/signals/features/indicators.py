@@ -42,7 +42,6 @@ PERIOD = 14
 """Of RSI, ATR and ADX."""
 BREAKOUT_BARS = BOLLINGER_BARS = 20
 TREND_EMA_BARS = 20
-SLOPE_BARS = 5
 
 
 def five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
@@ -119,11 +118,10 @@ def trend_line(close: Floats, atr: Floats, fewest: int) -> tuple[Floats, Floats]
     # TA-Lib starts from the mean of the first 20: 19 copies of the first close before it make that mean the close.
     padded = np.concatenate((close[:1].repeat(TREND_EMA_BARS - 1), close))
     ema: Floats = talib.EMA(padded, TREND_EMA_BARS)[TREND_EMA_BARS - 1 :]
-    ema[: fewest - 1] = np.nan
     slope = np.empty(close.size)
-    slope[:4] = np.nan
     # Least squares over x = -2 … 2 is sum(x y) / sum(x²), and sum(x²) is 10.
     slope[4:] = (2.0 * (ema[4:] - ema[:-4]) + (ema[3:-1] - ema[1:-3])) / 10.0 / atr[4:]
+    ema[: fewest - 1] = slope[: fewest - 1] = np.nan
     return ema, slope
 
 

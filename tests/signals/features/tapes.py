@@ -8,9 +8,19 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back, sessions_between
-from hd_pipelines.market.vocabulary import AssetClass
-from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, day_number, no_bars
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.vocabulary import AssetClass, MarketRegime, VixRegime
+from hd_pipelines.signals.tape import (
+    Bars,
+    Contexts,
+    GammaContext,
+    IvContext,
+    Prints,
+    RegimeContext,
+    SymbolTape,
+    day_number,
+    no_bars,
+)
 
 MINUTE = 60_000_000_000
 TODAY = date(2024, 3, 14)
@@ -119,6 +129,85 @@ def long_tape(
     return tape_of(minutes, own)
 
 
-def sessions_until(last: date, count: int) -> list[date]:
-    """The last `count` sessions."""
-    return sessions_between(sessions_back(last, count)[0], last)
+def contexts(minutes: pd.DataFrame, *, seed: int = 1) -> Contexts:
+    """A chain every 15 minutes, regime, volatility and VIX at each close, and option prints, around these minutes."""
+    random = np.random.default_rng(seed)
+    closes = minutes.groupby("session").last()
+    every_15 = minutes[minutes["minute"] % 15 == 0]
+    hours = {day: regular_hours(date(1970, 1, 1) + timedelta(days=int(day))) for day in closes.index}
+    gamma = tuple(
+        chain(
+            int(row.ends_ns),
+            float(row.close),
+            zero_gamma=float(row.close * random.uniform(0.998, 1.002)) if random.random() < 0.9 else np.nan,
+            expires_at_ns=hours[row.session].closes_at_ns,
+            seed=int(random.integers(1_000)),
+        )
+        for row in every_15.itertuples()
+    )
+    regimes = tuple(
+        RegimeContext(
+            each.closes_at_ns,
+            each.session,
+            random.choice([None, *MarketRegime]),
+            random.choice([None, *VixRegime]),
+            float(random.uniform(10, 40)),
+            70.0,
+        )
+        for each in hours.values()
+    )
+    ivs = tuple(
+        IvContext(each.closes_at_ns, float(random.uniform(0.1, 0.5)), 0.5, float(random.random()), None, 252)
+        for each in hours.values()
+    )
+    at_ns = np.sort(random.choice(minutes["ends_ns"].to_numpy(np.int64), 40))
+    prints = Prints(
+        at_ns,
+        random.lognormal(10, 1, 40),
+        random.integers(1, 900, 40).astype(float),
+        random.random(40) < 0.5,
+        random.integers(-1, 2, 40).astype(float),
+        *(random.random(40) < 0.2 for _ in range(3)),
+    )
+    return Contexts(ivs, gamma, regimes, prints)
+
+
+def chain(
+    known_at_ns: int,
+    price: float = 100.0,
+    *,
+    zero_gamma: float = np.nan,
+    max_pain: float | None = None,
+    expires_at_ns: int | None = None,
+    seed: int = 1,
+    **given: float,
+) -> GammaContext:
+    """A snapshot of strikes a dollar apart within twenty of the price."""
+    random = np.random.default_rng(seed)
+    strikes = np.round(price) + np.arange(-20.0, 21.0)
+    by_strike = np.column_stack((strikes, random.normal(0, 1e6, 41), random.integers(0, 9_000, 41)))
+    values = {
+        "underlying_price": price,
+        "gex_usd_per_1pct": 2e7,
+        "call_gex_usd_per_1pct": 6e7,
+        "put_gex_usd_per_1pct": -4e7,
+        "resistance": price * 1.02,
+        "support": price * 0.98,
+        "absolute_gamma_strike": float(strikes[22]),
+        "total_open_interest": 1e5,
+        "option_volume": 3e5,
+        "zero_dte_share": 0.4,
+        "typical_gex": 1e7,
+        "typical_option_volume": 2e5,
+    } | given
+    return GammaContext(
+        known_at_ns=known_at_ns,
+        positioning=None,
+        strength=None,
+        behavior=None,
+        zero_gamma=zero_gamma,
+        max_pain=float(strikes[19]) if max_pain is None else max_pain,
+        max_pain_expires_at_ns=expires_at_ns,
+        by_strike=by_strike,
+        **values,
+    )
