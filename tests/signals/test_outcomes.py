@@ -88,6 +88,10 @@ def test_the_third_target_ends_it_at_once_and_not_better():
     assert outcome.max_favorable_excursion_r == 3.0
 
 
+def test_the_low_of_the_bar_that_reached_the_target_may_have_come_before_it():
+    assert ended((100.0, 103.5, 99.5, 103.0)).max_adverse_excursion_r == -0.5
+
+
 @pytest.mark.parametrize(
     ("close", "reason", "status"),
     [

@@ -4,7 +4,7 @@ Belongs here: the memory of a scan over one symbol's rows. Minutes and caps are 
 
 A detector is silent for its cool-down after a signal, and a symbol has so many signals in any 60 minutes. Both count
 signals that were stored before this scan as well as those it finds, at or before the row; later ones, which a repeated scan
-of an old minute would meet, do not count. A signal that is stored at the row's own bar is told apart by `is_stored`.
+of an old minute would meet, do not count.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class Memory:
     def __init__(self, earlier: Sequence[EarlierSignal], pace: Pace) -> None:
         self._pace = pace
         self._cool_down = timedelta(minutes=pace.cool_down_minutes)
-        self._stored = frozenset((signal.detector, signal.bar_time) for signal in earlier)
         self._all: list[datetime] = sorted(signal.as_of for signal in earlier)
         self._by_detector: defaultdict[str, list[datetime]] = defaultdict(list)
         for signal in sorted(earlier, key=lambda signal: signal.as_of):

@@ -14,8 +14,9 @@ from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.context_line import context_line
 from hd_pipelines.signals.scanner.contracts import Choice
 from hd_pipelines.signals.scanner.data_confidence import parts
-from hd_pipelines.signals.scanner.judgement import Draft, labels_of
+from hd_pipelines.signals.scanner.judgement import Draft
 from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.row_labels import row_labels
 from hd_pipelines.signals.scanner.styles import STYLES
 from hd_pipelines.signals.tape import Contexts
 
@@ -48,7 +49,7 @@ def explanation(
         "edge": draft.edge.explained(),
         "size_multiplier": draft.size,
         "contract": choice.explained(),
-        "labels": [*labels_of(draft, frame), *choice.labels],
+        "labels": [*row_labels(frame, row, draft.readings), *choice.labels],
     }
 
 

@@ -4,13 +4,15 @@ Belongs here: the gate, and the two moves that change the size of a position. Li
 facts §3.7. The percentile among 252 sessions takes the place of one among the last 100 readings of a process; the score is
 moved by the IV engine, so the gate moves only the size. Nothing here knows of earnings: no source tells their dates.
 
-A volatility that is missing, or so old that its engine no longer counts it, lets a signal pass, with a label.
+A volatility that is missing, or so old that its engine no longer counts it, lets a signal pass; its labels say so.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean
 
 from hd_pipelines.market.vocabulary import ContextEngine
@@ -23,7 +25,7 @@ from hd_pipelines.signals.tape import IvContext, newest
 class IvGate:
     """percentile: 0 to 1, None if unknown. change: of IV against the mean of the readings before, a share; None if unknown.
 
-    size: modifier of a position. label: what is missing, None if nothing.
+    size: modifier of a position.
     """
 
     percentile: float | None
@@ -31,7 +33,6 @@ class IvGate:
     is_blocked: bool
     size: float
     reason: str
-    label: str | None = None
 
     def explained(self) -> dict[str, object]:
         """JSON-ready."""
@@ -49,11 +50,9 @@ def iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateRules) -> 
     row = newest(history, as_of_ns)
     if row is None or row.iv_percentile is None:
         why = "no row of this symbol" if row is None else row.reason or "its row has none"
-        return IvGate(
-            None, None, is_blocked=False, size=1.0, reason=f"IV percentile unknown: {why}", label="iv_unknown"
-        )
+        return IvGate(None, None, is_blocked=False, size=1.0, reason=f"IV percentile unknown: {why}")
     if not freshness(ContextEngine.IV_PERCENTILE, row.known_at_ns, as_of_ns).share:
-        return IvGate(None, None, is_blocked=False, size=1.0, reason="IV percentile is too old", label="iv_too_old")
+        return IvGate(None, None, is_blocked=False, size=1.0, reason="IV percentile is too old")
     percentile = row.iv_percentile
     change = _change(history, row, rules.readings)
     told = f"{percentile:.0%} of sessions had a lower IV"
@@ -75,7 +74,9 @@ def iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateRules) -> 
 
 def _change(history: Sequence[IvContext], row: IvContext, readings: int) -> float | None:
     """IV against the mean of as many readings before `row`; None with fewer."""
-    before = [each.iv30 for each in history if each.known_at_ns < row.known_at_ns and each.iv30 is not None][-readings:]
+    end = bisect_left(history, row.known_at_ns, key=lambda each: each.known_at_ns)
+    known = (each.iv30 for each in reversed(history[:end]) if each.iv30 is not None)
+    before = list(islice(known, readings))
     if row.iv30 is None or len(before) < readings or not fmean(before) > 0.0:
         return None
     return row.iv30 / fmean(before) - 1.0

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from hd_pipelines.market.vocabulary import ContextStatus, Direction, MarketRegime, Resolution, TradingStyle, VixRegime
+from hd_pipelines.market.vocabulary import Direction, MarketRegime, TradingStyle, VixRegime
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.engines import regime_reading, shared_readings
 from hd_pipelines.signals.engines.permissions import refusal
 from hd_pipelines.signals.engines.reading import Reading, applied
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.candidates import DECIMALS, Candidate
-from hd_pipelines.signals.scanner.data_confidence import ATR
 from hd_pipelines.signals.scanner.edge import EdgeVerdict, judged
 from hd_pipelines.signals.scanner.iv_gate import IvGate, iv_gate
 from hd_pipelines.signals.scanner.policy import ScanPolicy
@@ -27,7 +26,7 @@ from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.signals.scanner.signal import Edge
 from hd_pipelines.signals.scanner.styles import STYLES
 from hd_pipelines.signals.scanner.thresholds import Demand, demand
-from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE, Plan, has_atr, plan
+from hd_pipelines.signals.scanner.trade_plan import Plan, has_atr, plan
 from hd_pipelines.signals.scanner.validity import valid_until
 from hd_pipelines.signals.tape import Contexts
 
@@ -194,18 +193,3 @@ def _kept_back(score: float, asked: Demand, edge: EdgeVerdict, iv: IvGate) -> Re
 
 def _score(before: float, readings: list[Reading], edge: EdgeVerdict) -> float:
     return round(min(applied(before, readings) * edge.multiplier, 100.0), DECIMALS)
-
-
-def labels_of(draft: Draft, frame: FeatureFrame) -> tuple[str, ...]:
-    """What is missing or old about a draft, by name, each once."""
-    missing = [f"no_{ATR[frame.resolution] if name == 'atr' else name}" for name in draft.candidate.missing]
-    if frame.resolution is Resolution.MINUTE:
-        missing += [f"no_{ATR_OF_STYLE[style]}" for style in STYLES if not has_atr(frame, draft.candidate.row, style)]
-    old = (
-        f"{reading.engine.value}_{'missing' if reading.status is ContextStatus.MISSING else 'fading'}"
-        for reading in draft.readings
-        if reading.status is not ContextStatus.FRESH
-    )
-    of_iv = (draft.iv.label,) if draft.iv.label is not None else ()
-    of_vix = ("vix_unknown",) if draft.demand.band is None else ()
-    return tuple(dict.fromkeys((*frame.labels, *missing, *old, *of_iv, *of_vix)))

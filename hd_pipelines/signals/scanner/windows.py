@@ -5,8 +5,7 @@ Belongs here: dividing sessions, full and half ones. What a window means to styl
 
 A row belongs to the window of the minute that it closes: the row of 10:00 knows the minute from 9:59, so it is still the
 opening's. The morning is counted from the open and the afternoon from the close; where they meet on a half day the morning
-goes first and the power hour before both. So a session that closes at 13:00 has its power hour from 12:00, its afternoon
-from 11:30, and no lunch.
+goes first. So a session that closes at 13:00 has its afternoon from 11:30, its power hour from 12:00, and no lunch.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ def windows(frame: FeatureFrame) -> NDArray[np.intp]:
     window = np.full(len(frame), WINDOWS.index(TimeWindow.LUNCH), np.intp)
     for begins, name in reversed(TO_CLOSE):
         window[to_close < begins] = WINDOWS.index(name)
-    in_power_hour = to_close < TO_CLOSE[0][0]
     for ends, name in reversed(FROM_OPEN):
-        window[(from_open <= ends) & ~in_power_hour] = WINDOWS.index(name)
+        window[from_open <= ends] = WINDOWS.index(name)
     return window

@@ -114,8 +114,8 @@ def test_the_context_line_of_a_good_day():
 
 
 def test_a_short_trade_counts_timeframes_that_fall():
-    frame = row(mtf_trend_week=-1.0, mtf_trend_day=2.0, mtf_trend_1h=float("nan"), mtf_trend_15m=0.0)
-    assert "1 of 3 timeframes down" in context_line(frame, 0, contexts(), Direction.SHORT)
+    frame = row(mtf_trend_week=-1.0, mtf_trend_day=-2.0, mtf_trend_1h=float("nan"), mtf_trend_15m=1.0)
+    assert "2 of 3 timeframes down" in context_line(frame, 0, contexts(), Direction.SHORT)
 
 
 def test_what_is_not_known_says_so():

@@ -109,7 +109,8 @@ def test_volume_is_asked_of_what_trades():
     of_pin = {"detectors": {pin.name: pin}}
     assert reasons(setup(pin, rvol=0.5), contexts(regime=None), **of_pin) == [Rejection.LOW_RELATIVE_VOLUME]
     unknown = setup(pin, rvol=NAN, average_daily_volume=NAN, vwap=NAN)
-    assert Rejection.RELATIVE_VOLUME_UNKNOWN not in reasons(unknown, contexts(regime=None), **of_pin)
+    assert reasons(unknown, contexts(regime=None), **of_pin) == [Rejection.BASE_SCORE_TOO_LOW]
+    assert scan(setup(pin, average_daily_volume=5.0), contexts(regime=None), **of_pin).signals
 
 
 def test_a_new_listing_is_told_from_a_quiet_stock():
@@ -133,14 +134,22 @@ def test_a_lost_edge_keeps_a_style_back():
     assert reasons(setup(BREAKOUT), edges=lost) == [Rejection.EDGE_LOST]
 
 
-def test_a_good_edge_lifts_its_style():
-    frame = setup(BREAKOUT, rvol=1.6, is_near_key_level=0.0, mtf_trend_week=0.0, mtf_trend_day=0.0)
-    known = contexts(regime=None)
-    plain = scan(frame, known).signals[0]
-    edges = {(BREAKOUT.name, TradingStyle.SWING): Edge(40, 30, 40.0, 10.0)}
-    lifted = scan(frame, known, edges=edges).signals[0]
-    assert lifted.swing_score == pytest.approx(min(plain.swing_score * 1.3, 100.0))
-    assert lifted.scalp_score == plain.scalp_score
+def plain_row(**changes):
+    """A breakout that nothing around it makes better or worse, so that no score reaches 100."""
+    flat = dict.fromkeys(("mtf_trend_week", "mtf_trend_day", "mtf_trend_1h", "mtf_trend_15m", "is_near_key_level"), 0.0)
+    return setup(BREAKOUT, minute=250, regime=None, **(flat | changes))
+
+
+def test_an_edge_lifts_and_lowers_the_score_of_its_style():
+    scores = scan(plain_row(), Contexts(), **ONLY).signals[0].explanation["styles"]["scores"]
+    assert max(scores.values()) < 95
+    lifted = scan(
+        plain_row(), Contexts(), edges={(BREAKOUT.name, TradingStyle.SWING): Edge(30, 20, 30.0, 10.0)}, **ONLY
+    )
+    assert lifted.signals[0].style is TradingStyle.SWING
+    assert lifted.signals[0].explanation["styles"]["scores"] == pytest.approx(
+        scores | {"swing": scores["swing"] * 1.15}
+    )
 
 
 def test_dear_options_are_not_bought():
@@ -169,12 +178,11 @@ def test_a_swing_against_a_strong_trend_is_not_offered():
 @pytest.mark.parametrize(
     ("known", "label"),
     [
-        (Contexts(), "iv_unknown"),
         (Contexts(), "gamma_exposure_missing"),
         (Contexts(), "regime_missing"),
         (Contexts(), "flow_missing"),
         (replace(contexts(), iv=()), "iv_percentile_missing"),
-        (contexts(session=date(2025, 6, 5)), "iv_too_old"),
+        (contexts(session=date(2025, 6, 5)), "iv_percentile_fading"),
         (contexts(session=date(2025, 6, 5)), "regime_fading"),
     ],
 )
@@ -185,7 +193,7 @@ def test_missing_and_old_contexts_leave_a_labelled_signal(known, label):
 
 def test_missing_vix_leaves_a_labelled_signal():
     (signal,) = scan(setup(BREAKOUT, vix_level=NAN, vix_regime=NAN), contexts(vix=NAN)).signals
-    assert {"vix_unknown", "no_vix_level"} <= set(signal.explanation["labels"])
+    assert "no_vix" in signal.explanation["labels"]
     assert signal.explanation["thresholds"]["parts"][-1]["source"] == "vix_unknown"
 
 
@@ -197,11 +205,20 @@ def test_a_style_without_its_atr_leaves_the_others():
     assert "no_atr_15m" in signal.explanation["labels"]
 
 
-def test_labels_of_the_frame_go_with_the_signal_and_the_outcome():
-    frame = replace(setup(BREAKOUT), labels=("rvol_of_7_sessions",))
+def test_labels_of_the_frame_go_with_the_outcome_and_those_of_the_row_with_the_signal():
+    frame = replace(setup(BREAKOUT, rvol_sessions=7.0), labels=("no_trade_for_15_minutes",))
     outcome = scan(frame, contexts())
-    assert outcome.labels == ("rvol_of_7_sessions",)
-    assert "rvol_of_7_sessions" in outcome.signals[0].explanation["labels"]
+    assert outcome.labels == ("no_trade_for_15_minutes",)
+    labels = outcome.signals[0].explanation["labels"]
+    assert "rvol_of_7_sessions" in labels
+    assert "no_trade_for_15_minutes" not in labels
+
+
+def test_volume_that_is_borrowed_is_told():
+    squeeze = DETECTORS["gamma_squeeze_bullish"]
+    frame = setup(squeeze, is_proxy_volume=1.0)
+    (signal,) = scan(frame, contexts(regime=None), detectors={squeeze.name: squeeze}).signals
+    assert "volume_of_SPY" in signal.explanation["labels"]
 
 
 def test_without_rows_there_is_a_label():
@@ -283,16 +300,18 @@ def test_a_stored_signal_of_the_same_bar_is_neither_new_nor_rejected():
     assert (outcome.signals, outcome.already_stored, sum(outcome.rejections.values())) == ((), 1, 0)
 
 
-def test_of_one_minute_the_best_go_first():
-    names = ("breakout_bullish", "trend_continuation_long", "mean_reversion_long")
-    detectors = {name: replace(DETECTORS[name], conditions=BREAKOUT.conditions) for name in names}
-    frame = setup(BREAKOUT)
-    alone = {name: scan(frame, contexts(regime=None), detectors={name: detectors[name]}).signals for name in names}
+@pytest.mark.parametrize("order", [("good", "better"), ("better", "good")])
+def test_of_one_minute_the_best_go_first(order):
+    flow = next(factor for factor in BREAKOUT.factors if factor.name == "flow")
+    better = replace(BREAKOUT, name="better", factors=(flow,))
+    detectors = {"good": replace(BREAKOUT, name="good"), "better": better}
+    both = scan(plain_row(), Contexts(), detectors={name: detectors[name] for name in order})
+    assert [signal.detector for signal in both.signals] == ["better", "good"]
+    assert both.signals[0].style_score > both.signals[1].style_score
     capped = DEFAULT_POLICY.varied({"pace.per_hour": 1})
-    for order in (names, tuple(reversed(names))):
-        outcome = scan(frame, contexts(regime=None), detectors={name: detectors[name] for name in order}, policy=capped)
-        best = max((s for found in alone.values() for s in found), key=lambda s: (s.style_score, s.base_score))
-        assert [signal.detector for signal in outcome.signals] == [best.detector]
+    one = scan(plain_row(), Contexts(), detectors={name: detectors[name] for name in order}, policy=capped)
+    assert [signal.detector for signal in one.signals] == ["better"]
+    assert one.rejections == {("good", Rejection.HOURLY_CAP): 1}
 
 
 def test_rows_can_be_chosen():
@@ -339,7 +358,7 @@ def test_garbage_in_contexts_is_no_error():
     odd = IvContext(0, NAN, NAN, None, None, 0, "no observation")
     known = replace(contexts(), iv=(odd,))
     (signal,) = scan(setup(BREAKOUT), known).signals
-    assert "iv_unknown" in signal.explanation["labels"]
+    assert "iv_percentile_missing" in signal.explanation["labels"]
 
 
 def test_scanning_an_asset_class_that_no_detector_is_for_finds_nothing():

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hd_pipelines.market.sessions import regular_hours
 from hd_pipelines.market.vocabulary import AssetClass, MarketRegime, Resolution
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.features import frames
+from hd_pipelines.signals.features import evaluate, frames
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import EarlierSignal
@@ -117,6 +118,22 @@ def test_minute_by_minute_is_one_pass_over_real_frames(walks):
         assert minute_by_minute(frame, known, **asked) == one_pass
         counts.append(len(one_pass))
     assert min(counts) > 0
+
+
+def test_scanning_each_minute_as_it_comes_is_scanning_the_session_later():
+    """Frames of instants (`evaluate`) against the frame of the session, whose labels are others."""
+    known = contexts(session=TODAY, regime=MarketRegime.STRONG_UPTREND)
+    tape = replace(long_tape(seed=0, sessions=22, days=60), contexts=known)
+    opens_ns = regular_hours(TODAY).opens_at_ns
+    live = []
+    for minute in range(1, 121):
+        as_of_ns = opens_ns + minute * 60_000_000_000
+        cut = tape.until(as_of_ns)
+        row = evaluate(cut, as_of_ns)
+        live += scan(row, cut.contexts, policy=EASY, detectors=EAGER, earlier=stored(live)).signals
+    later = scan(frames(tape, [TODAY]), known, policy=EASY, detectors=EAGER, rows=slice(0, 120))
+    assert live
+    assert live == list(later.signals)
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,0 +1,47 @@
+"""What is missing or old about the row that a signal rests on, by name.
+
+Belongs here: labels of one row, in the words of `features.labels`, and those of contexts. A frame's own labels are about its
+last rows; a signal carries only what its row knows, so that it is the same signal whenever its minute is scanned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from hd_pipelines.market.symbols import VOLUME_PROXIES
+from hd_pipelines.market.vocabulary import ContextStatus, Resolution
+from hd_pipelines.signals.engines.reading import Reading
+from hd_pipelines.signals.features.labels import FULL_WINDOW, MISSING, MISSING_OF_DAYS
+from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.signals.scanner.styles import STYLES
+from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE, has_atr
+
+
+def row_labels(frame: FeatureFrame, row: int, readings: Iterable[Reading]) -> list[str]:
+    """`no_vix`, `no_atr_1h`, `rvol_of_7_sessions`, `volume_of_SPY`, `regime_fading`, `flow_missing`, …; each once."""
+    return list(dict.fromkeys((*_of_volume(frame, row), *_missing(frame, row), *_of_contexts(readings))))
+
+
+def _of_volume(frame: FeatureFrame, row: int) -> Iterator[str]:
+    if frame["is_proxy_volume"][row] == 1.0:
+        yield f"volume_of_{VOLUME_PROXIES.get(frame.symbol, 'another_symbol')}"
+    sessions = float(frame["rvol_sessions"][row])
+    if sessions < FULL_WINDOW:
+        yield f"rvol_of_{sessions:.0f}_sessions"
+
+
+def _missing(frame: FeatureFrame, row: int) -> Iterator[str]:
+    is_of_days = frame.resolution is Resolution.DAY
+    for label in MISSING_OF_DAYS if is_of_days else MISSING:
+        feature = MISSING[label]
+        if math.isnan((frame.columns if feature in frame.columns else frame.levels)[feature][row]):
+            yield label
+    if not is_of_days:
+        yield from (f"no_{ATR_OF_STYLE[style]}" for style in STYLES if not has_atr(frame, row, style))
+
+
+def _of_contexts(readings: Iterable[Reading]) -> Iterator[str]:
+    for reading in readings:
+        if reading.status is not ContextStatus.FRESH:
+            yield f"{reading.engine.value}_{'missing' if reading.status is ContextStatus.MISSING else 'fading'}"
