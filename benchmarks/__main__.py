@@ -17,6 +17,7 @@ NAMES = (
     "publish_bars",
     "pricing",
     "gamma_profile",
+    "signal_features",
     "chains_to_regime",
     "warehouse_queries",
     "demo_run",

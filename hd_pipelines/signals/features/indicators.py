@@ -145,9 +145,10 @@ def _talib() -> _TaLib:
 
 
 def _patience_candle(high: Floats, low: Floats, states: Floats) -> None:
-    """1 where the last bar lies inside the one before, both of this session; NaN before it has two."""
+    """1 where the last bar lies inside the one before and is smaller, both of this session; NaN before it has two."""
     states[:2] = np.nan
-    states[2:] = (high[1:] <= high[:-1]) & (low[1:] >= low[:-1])
+    lower_high, higher_low = high[:-1] - high[1:], low[1:] - low[:-1]
+    states[2:] = (np.minimum(lower_high, higher_low) >= 0) & (np.maximum(lower_high, higher_low) > 0)
 
 
 def _keep(states: Floats, values: Floats) -> None:

@@ -129,11 +129,11 @@ def long_tape(
     return tape_of(minutes, own)
 
 
-def contexts(minutes: pd.DataFrame, *, seed: int = 1) -> Contexts:
+def contexts(minutes: pd.DataFrame, *, seed: int = 1, every: int = 15) -> Contexts:
     """A chain every 15 minutes, regime, volatility and VIX at each close, and option prints, around these minutes."""
     random = np.random.default_rng(seed)
     closes = minutes.groupby("session").last()
-    every_15 = minutes[minutes["minute"] % 15 == 0]
+    at_chain = minutes[minutes["minute"] % every == 0]
     hours = {day: regular_hours(date(1970, 1, 1) + timedelta(days=int(day))) for day in closes.index}
     gamma = tuple(
         chain(
@@ -143,7 +143,7 @@ def contexts(minutes: pd.DataFrame, *, seed: int = 1) -> Contexts:
             expires_at_ns=hours[row.session].closes_at_ns,
             seed=int(random.integers(1_000)),
         )
-        for row in every_15.itertuples()
+        for row in at_chain.itertuples()
     )
     regimes = tuple(
         RegimeContext(

@@ -169,6 +169,7 @@ def test_a_symbol_that_never_moves_is_neither_oversold_nor_trending():
     for name in (*undefined, "mtf_trend_day", "mtf_trend_15m", "bullish_divergence"):
         assert np.isnan(frame[name]).all(), name
     assert frame["vwap"].tolist() == [50.0] * 390
+    assert set(frame["is_patience_candle"][9:]) == {0.0}
 
 
 def test_nothing_but_falls_is_an_rsi_of_zero():

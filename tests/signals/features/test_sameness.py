@@ -43,14 +43,15 @@ def tapes(draw: st.DrawFn) -> tuple[SymbolTape, date]:
     minutes = minutes[~is_halted].reset_index(drop=True)
     if draw(st.booleans()):
         minutes.loc[minutes.index % 7 == 3, "volume"] = draw(st.sampled_from([0.0, np.nan]))
-    known = contexts(minutes, seed=seed) if len(minutes) and draw(st.booleans()) else None
+    recent = minutes[minutes["session"] >= day_number(sessions_back(session, 2)[0])]
+    known = contexts(recent, seed=seed, every=2) if len(recent) and draw(st.booleans()) else None
     if not draw(st.booleans()):
         return tape_of(minutes, contexts=known), session
     fund = tape_of(walk(sessions_back(session, history), seed=seed + 1, traded=0.8), symbol="SPY")
     return tape_of(minutes.assign(volume=np.nan), asset_class=AssetClass.INDEX, contexts=known, proxy=fund), session
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tapes(), st.integers(1, 390), st.integers(0, MINUTE - 1))
 def test_nothing_that_comes_later_changes_a_row(made, minute, nanoseconds):
     tape, session = made
