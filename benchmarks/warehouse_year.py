@@ -36,6 +36,25 @@ def fill(database) -> dict[str, int]:
     return filled
 
 
+def fill_context(database) -> dict[str, int]:
+    """What a scan reads beside intraday bars: everything of `fill` but the contracts, of which the last two closes."""
+    from hd_pipelines.warehouse.greeks import Scope, publish_greeks
+    from hd_pipelines.warehouse.watchlist import add_to_watchlist
+
+    with database.begin() as connection:
+        add_to_watchlist(connection, SYMBOLS)
+    days = sessions(2)
+    scope = Scope.of(SYMBOLS, days)
+    marks = dict.fromkeys(scope.pairs, FIGURES)
+    return {
+        "historical_greeks": publish_greeks(database, valued(days, seed=0), scope=scope, fingerprints=marks).rows,
+        "gamma_exposure_snapshots": _fill_gamma(database),
+        "iv_percentile_cache": _fill_percentiles(database),
+        "market_regime_history": _fill_regimes(database),
+        "historical_bars": _fill_bars(database),
+    }
+
+
 def sessions(count: int = SESSIONS) -> list[date]:
     """The last `count` sessions, ascending."""
     from hd_pipelines.market.sessions import sessions_back

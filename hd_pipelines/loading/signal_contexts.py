@@ -7,13 +7,14 @@ What is made of them is `signals.engines` and `signals.features`.
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.market.vocabulary import (
@@ -22,43 +23,46 @@ from hd_pipelines.market.vocabulary import (
     IvRegime,
     MarketRegime,
     PositioningStrength,
+    SnapshotKind,
     VixRegime,
 )
 from hd_pipelines.pricing.settlement import settlement_session
-from hd_pipelines.signals.frame import Floats
-from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext
+from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, day_number
 from hd_pipelines.warehouse import signal_queries
 from hd_pipelines.warehouse.engine import Database
 
-CONTEXT_SESSIONS = 60
-"""Sessions of gamma that say what is usual for a symbol."""
-READING_SESSIONS = 100
+USUAL_SESSIONS = 20
+"""Sessions of gamma and of options' volume that say what is usual for a symbol."""
+READING_SESSIONS = 12
 """Sessions of volatility that the IV gate compares with."""
-VOLUME_SESSIONS = 20
-"""Sessions of options' volume that say what is usual at a minute."""
-LEAST_CLOSES, LEAST_SESSIONS = 20, 5
+LOOK_BACK = timedelta(minutes=30)
+"""How far before the first instant snapshots matter: a level that was crossed a quarter of an hour ago."""
+_EPOCH = date(1970, 1, 1)
+LEAST_CLOSES, LEAST_SESSIONS = 10, 5
 """Below these, nothing is usual yet."""
 NEAR_MINUTES = 5
 """Snapshots this near to each other in their sessions were taken at the same minute."""
 
 
-def read_contexts(database: Database, symbols: Sequence[str], first: date, last: date) -> dict[str, Contexts]:
-    """Contexts of `symbols` for scanning the sessions `first` to `last`, read as reader."""
+def read_contexts(database: Database, symbols: Sequence[str], since: datetime, until: datetime) -> dict[str, Contexts]:
+    """What was known of `symbols` at instants from `since` to `until` (timezone-aware, in sessions), read as reader."""
+    first, last = since.date(), until.date()
     with database.connect() as connection:
         volatility = signal_queries.volatility(connection, symbols, sessions_back(first, READING_SESSIONS)[0], last)
-        usual = signal_queries.gamma_sizes(connection, symbols, sessions_back(first, CONTEXT_SESSIONS + 1)[0], last)
-        gamma = signal_queries.gamma_rows(connection, symbols, sessions_back(first, 2)[0], last)
+        usual = signal_queries.gamma_sizes(connection, symbols, sessions_back(first, USUAL_SESSIONS + 2)[0], until)
+        gamma = signal_queries.gamma_rows(connection, symbols, since - LOOK_BACK, until)
         regime = signal_queries.regimes(connection, sessions_back(first, 6)[0], last)
         prints = signal_queries.prints(connection, symbols, sessions_back(first, 2)[0], last)
     market = tuple(_regime(row) for row in regime.iter_rows(named=True))
     iv = volatility.partition_by("symbol", as_dict=True)
-    sizes = usual.partition_by("symbol", as_dict=True)
+    sizes = _usual_by_symbol(usual)
     rows = gamma.partition_by("symbol", as_dict=True)
     flow = None if prints is None else prints.partition_by("symbol", as_dict=True)
     return {
         symbol: Contexts(
             iv=tuple(_iv(row) for row in iv[symbol,].iter_rows(named=True)) if (symbol,) in iv else (),
-            gamma=_gammas(rows.get((symbol,)), sizes.get((symbol,))),
+            gamma=_gammas(rows.get((symbol,)), sizes.get(symbol)),
             regime=market,
             prints=None if flow is None else _prints(flow.get((symbol,), prints.clear())),  # type: ignore[union-attr]
         )
@@ -91,37 +95,60 @@ def _regime(row: Mapping[str, Any]) -> RegimeContext:
     )
 
 
-def _gammas(rows: pl.DataFrame | None, sizes: pl.DataFrame | None) -> tuple[GammaContext, ...]:
-    if rows is None or sizes is None:
+def _gammas(rows: pl.DataFrame | None, usual: _Usual | None) -> tuple[GammaContext, ...]:
+    if rows is None or usual is None:
         return ()
-    usual = _Usual(sizes)
     return tuple(_gamma(row, usual) for row in rows.iter_rows(named=True))
 
 
+@dataclass(frozen=True)
 class _Usual:
-    """What is usual for one symbol: gamma of the closes before, options' volume until the same minute before."""
+    """What is usual for one symbol: gamma of its closes, options' volume until a minute; snapshots ascending, shape (n,).
 
-    def __init__(self, sizes: pl.DataFrame) -> None:
-        closes = sizes.filter(pl.col("kind") == "close")
-        self.close_sessions: list[date] = closes["session"].to_list()
-        self.close_gammas = np.abs(closes["gex_usd_per_1pct"].cast(pl.Float64).to_numpy())
-        stamps: list[datetime] = sizes["timestamp"].to_list()
-        self.minutes = np.array([_minutes_from_open(at) for at in stamps])
-        self.sessions = np.array([at.date().toordinal() for at in stamps], np.int64)
-        self.volumes = sizes["option_volume"].cast(pl.Float64).to_numpy()
+    session: days since 1970-01-01. minute: from the session's open.
+    """
+
+    session: Integers
+    minute: Floats
+    is_close: NDArray[np.bool_]
+    gamma: Floats
+    volume: Floats
 
     def gamma_before(self, session: date) -> float:
-        """Median size of the last 60 closes before `session`; NaN under `LEAST_CLOSES`."""
-        known = self.close_gammas[: bisect_left(self.close_sessions, session)][-CONTEXT_SESSIONS:]
-        known = known[~np.isnan(known)]
+        """Median size of the last 20 closes before `session`; NaN under `LEAST_CLOSES`."""
+        known = np.abs(self.gamma[self.is_close & (self.session < day_number(session))])
+        known = known[~np.isnan(known)][-USUAL_SESSIONS:]
         return float(np.median(known)) if known.size >= LEAST_CLOSES else np.nan
 
     def volume_before(self, at: datetime) -> float:
         """Mean volume of up to 20 sessions before, at the same minute; NaN under `LEAST_SESSIONS`."""
-        is_near = np.abs(self.minutes - _minutes_from_open(at)) <= NEAR_MINUTES
-        of_before = self.volumes[is_near & (self.sessions < at.date().toordinal())]
-        known = of_before[~np.isnan(of_before)][-VOLUME_SESSIONS:]
+        is_near = np.abs(self.minute - _minutes_from_open(at)) <= NEAR_MINUTES
+        known = self.volume[is_near & (self.session < day_number(at.date()))]
+        known = known[~np.isnan(known)][-USUAL_SESSIONS:]
         return float(known.mean()) if known.size >= LEAST_SESSIONS else np.nan
+
+
+def _usual_by_symbol(sizes: pl.DataFrame) -> dict[str, _Usual]:
+    """`sizes`: as `signal_queries.gamma_sizes` gives them, by symbol and time."""
+    if not sizes.height:
+        return {}
+    at_us = sizes["timestamp"].cast(pl.Int64).to_numpy()
+    session = sizes["session"].cast(pl.Int64).to_numpy()
+    days, of_row = np.unique(session, return_inverse=True)
+    opens_us = np.array([regular_hours(_EPOCH + timedelta(days=int(day))).opens_at_ns // 1_000 for day in days])
+    columns = (
+        session,
+        (at_us - opens_us[of_row]) / 60_000_000,
+        (sizes["kind"] == SnapshotKind.CLOSE.value).to_numpy(),
+        sizes["gex_usd_per_1pct"].cast(pl.Float64).to_numpy(),
+        sizes["option_volume"].cast(pl.Float64).to_numpy(),
+    )
+    counts = sizes.group_by("symbol", maintain_order=True).len()
+    ends = counts["len"].cum_sum().to_list()
+    return {
+        symbol: _Usual(*(column[end - count : end] for column in columns))
+        for (symbol, count), end in zip(counts.iter_rows(), ends, strict=True)
+    }
 
 
 def _gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -42,9 +43,20 @@ class Inputs:
     chains: Mapping[str, ChainAt]
 
 
-def read_inputs(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Inputs:
-    """What is known of `symbols` for scanning `sessions` (ascending, at least one), read as reader over two connections."""
+def read_inputs(
+    database: Database,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Inputs:
+    """What is known of `symbols` for scanning `sessions` (ascending, at least one), read as reader over two connections.
+
+    since, until: instants (timezone-aware) of the first and last row to be looked at; None for all of the sessions.
+    """
     first, last = sessions[0], sessions[-1]
+    since, until = since or regular_hours(first).opens_at, until or regular_hours(last).closes_at
     wanted = sorted({*symbols, *(VOLUME_PROXIES[symbol] for symbol in symbols if symbol in VOLUME_PROXIES)})
     back = sessions_back(first, HISTORY_SESSIONS + 1)[0]
     year = sessions_back(first, DAY_SESSIONS + 1)[0]
@@ -55,7 +67,7 @@ def read_inputs(database: Database, symbols: Sequence[str], sessions: Sequence[d
 
     with ThreadPoolExecutor(2, thread_name_prefix="read-tapes") as readers:
         five = readers.submit(bars, Timeframe.M5, back)
-        contexts = readers.submit(read_contexts, database, symbols, first, last)
+        contexts = readers.submit(read_contexts, database, symbols, since, until)
         minutes = readers.submit(bars, Timeframe.M1, first)
         days = readers.submit(bars, Timeframe.DAY, year)
         known = contexts.result()
@@ -125,6 +137,7 @@ def day_bars_of(columns: BarColumns | None) -> Bars:
     )
 
 
+@cache
 def _close_ns(day_number: int) -> int | None:
     day = date.fromordinal(day_number + date(1970, 1, 1).toordinal())
     try:

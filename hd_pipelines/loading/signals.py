@@ -87,7 +87,7 @@ def scan_now(
     if (behind := int((now - as_of) / _MINUTE)) > ON_TIME_MINUTES:
         report.labels[f"bars_are_{behind}_minutes_old"] = set(symbols)
     since = max(as_of - CATCH_UP_MINUTES * _MINUTE, min(scanned or as_of, as_of - _MINUTE))
-    inputs = read_inputs(database, symbols, [session])
+    inputs = read_inputs(database, symbols, [session], since=since, until=as_of)
     looked_at = {}
     for symbol, tape in inputs.tapes.items():
         frame = frames(tape.until(_ns(as_of)), [session])

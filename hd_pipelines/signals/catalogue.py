@@ -195,7 +195,7 @@ _CHAIN = [
     *_even("is_zero_dte", "0/1", "The nearest expiration is today's."),
     *_even("zero_dte_share", "0-1", "Share of gamma that expires today."),
     *_even("max_gamma_distance_pct", "%", "Price to the strike with most gamma, either way."),
-    *_even("dealer_gamma_ratio", "×", "Dealer gamma against the median size of its last 60 closes; below 0 is short."),
+    *_even("dealer_gamma_ratio", "×", "Dealer gamma against the median size of its last 20 closes; below 0 is short."),
     *_swapped("call_gamma_share", "put_gamma_share", "0-100", "Calls' share of gamma.", "Puts' share of gamma."),
     *_signed("zero_gamma_distance_pct", "%", "Price against the level where dealer gamma changes sign."),
     *_signed(

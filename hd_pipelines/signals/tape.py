@@ -103,7 +103,7 @@ class GammaContext:
     """A row of `gamma_exposure_snapshots`, with what is usual for the symbol. Dollars per 1 % move; NaN for null.
 
     by_strike: shape (m, 3): strike, gamma in dollars per 1 %, open interest; ascending strikes.
-    typical_gex: median of the absolute gamma of the last 60 closes before this snapshot's session; NaN under 20.
+    typical_gex: median of the absolute gamma of the last 20 closes before this snapshot's session; NaN under 10.
     typical_option_volume: mean of the options' volume until the same minute of the last 20 sessions that have it.
     """
 

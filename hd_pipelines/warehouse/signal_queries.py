@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots
 from hd_pipelines.warehouse.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.frames import columns_of, read_frame
@@ -113,16 +114,46 @@ def volatility(connection: Connection, symbols: Collection[str], first: date, la
     return _rows(connection, "iv_percentile_cache", _VOLATILITY, [_of(symbols), _dates(first, last)], "symbol, date")
 
 
-def gamma_sizes(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """Gamma and options' volume of every snapshot from `first` to `last`, by symbol and time: no documents."""
-    conditions = [_of(symbols), _instants(first, last)]
-    return _rows(connection, "gamma_exposure_snapshots", _SIZES, conditions, 'symbol, "timestamp"')
+def gamma_sizes(connection: Connection, symbols: Collection[str], first: date, until: datetime) -> pl.DataFrame:
+    """Gamma and options' volume of every snapshot from the session `first` until `until`, without documents.
+
+    Columns: symbol, timestamp, session, kind, gex_usd_per_1pct, option_volume; by symbol and time.
+    """
+    compile_nothing(connection)
+    condition = sql.SQL('{} AND "timestamp" >= {} AND "timestamp" <= {}').format(
+        _of(symbols), sql.Literal(_midnight(first)), sql.Literal(until)
+    )
+    counts = ["total_call_volume", "total_put_volume"]
+    sent = [name for name in _SIZES if name not in _SUMS] + counts
+    kinds = {**_SIZES, **dict.fromkeys(counts, pl.Float64)}
+    rows = read_columns(connection, gamma_exposure_snapshots, sent, condition, kinds)
+    volume = pl.col("total_call_volume") + pl.col("total_put_volume")
+    return rows.with_columns(volume.alias("option_volume")).select(list(_SIZES)).sort("symbol", "timestamp")
 
 
-def gamma_rows(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """What scans want of every gamma snapshot from `first` to `last`, by symbol and time; documents as JSON text."""
-    conditions = [_of(symbols), _instants(first, last)]
-    return _rows(connection, "gamma_exposure_snapshots", _GAMMA, conditions, 'symbol, "timestamp"')
+def gamma_rows(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
+    """What scans want of the gamma snapshots after `since` until `until`, and of each symbol's newest one before.
+
+    By symbol and time; documents as JSON text. One older than `OLDEST_CHAIN` is nobody's newest.
+    """
+    held = {name: kind for name, kind in _GAMMA.items() if name not in _SUMS}
+    columns = sql.SQL(", ").join([columns_of(held), *(sql.SQL(_SUMS[name]) for name in _GAMMA if name in _SUMS)])
+    select = sql.SQL(
+        "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL ("
+        " SELECT * FROM public.gamma_exposure_snapshots AS held WHERE held.symbol = wanted.name"
+        ' AND held."timestamp" > {since} AND held."timestamp" <= {until} UNION ALL'
+        " (SELECT * FROM public.gamma_exposure_snapshots AS held WHERE held.symbol = wanted.name"
+        ' AND held."timestamp" <= {since} AND held."timestamp" > {oldest} ORDER BY held."timestamp" DESC LIMIT 1)'
+        ') AS found ORDER BY symbol, "timestamp"'
+    ).format(
+        columns=columns,
+        symbols=sql.Literal(sorted(symbols)),
+        since=sql.Literal(since),
+        until=sql.Literal(until),
+        oldest=sql.Literal(since - OLDEST_CHAIN),
+    )
+    sent = {**held, **{name: kind for name, kind in _GAMMA.items() if name in _SUMS}}
+    return read_frame(connection, select, sent).select(list(_GAMMA))
 
 
 def regimes(connection: Connection, first: date, last: date) -> pl.DataFrame:
@@ -207,6 +238,9 @@ def _dates(first: date, last: date) -> sql.Composed:
 
 def _instants(first: date, last: date) -> sql.Composed:
     return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
-        sql.Literal(datetime.combine(first, time(), UTC)),
-        sql.Literal(datetime.combine(last + timedelta(days=1), time(), UTC)),
+        sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
     )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
