@@ -27,16 +27,24 @@ from hd_pipelines.signals.features.exchange_days import positions_of
 from hd_pipelines.signals.features.minute_columns import minute_columns
 from hd_pipelines.signals.features.placed_bars import placed
 from hd_pipelines.signals.features.session_grid import grid, minutes_delivered
-from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
+from hd_pipelines.signals.frame import FeatureFrame, Integers, empty_columns, empty_levels
 from hd_pipelines.signals.tape import SymbolTape
 
 
-def session_frame(tape: SymbolTape, session: date) -> FeatureFrame:
+def session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) -> FeatureFrame:
     """One row per minute of the session from its first to the last one the tape has a bar of, traded or not.
 
-    No rows and the label `no_bars_today` if it has none. Raises `ValueError` if the exchange was closed that day.
+    With `as_of_ns` (ns UTC) the rows of the minutes that were over by then, as they were then: also those since the last
+    bar, in which nothing traded, so that a running scan looks at the same rows as a backtest. Rows before the first trade
+    have no price. No rows and a label saying why where there is nothing to say: `no_bars_today`, `before_open`. Raises
+    `ValueError` if the exchange was closed that day.
     """
-    return frames(tape, [session])
+    positions = positions_of([session])
+    if as_of_ns is None:
+        return _frame(tape, positions, None)
+    hours = regular_hours(session)
+    over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
+    return _frame(_delivered(tape, session, over), positions, over) if over > 0 else _no_rows(tape, labels.BEFORE_OPEN)
 
 
 def frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
@@ -50,8 +58,8 @@ def frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
 def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
     """What is known of a symbol at an instant (ns UTC), floored to a whole minute of its session: exactly one row.
 
-    After the close it is the close's row. No rows with a label saying why where there is nothing to say:
-    `no_session`, `before_open`, `no_bars_today`. Bars that end later are not looked at.
+    After the close it is the close's row. No rows with a label saying why where there is nothing to say: `no_session`,
+    `before_open`, `no_bars_today`, which is also said before the day's first bar. Bars that end later are not looked at.
     """
     session = datetime.fromtimestamp(as_of_ns // 1_000_000_000, NEW_YORK).date()
     if not is_session(session):
@@ -60,13 +68,19 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     if over < 1:
         return _no_rows(tape, labels.BEFORE_OPEN)
-    # Of everything else only what was known at the row's instant is looked at anyway.
-    delivered = tape.minutes.until(hours.opens_at_ns + over * NANOSECONDS_PER_MINUTE)
-    return _frame(replace(tape, minutes=delivered), positions_of([session]), over)
+    return _frame(_delivered(tape, session, over), positions_of([session]), over, only_newest=True)
 
 
-def _frame(tape: SymbolTape, positions: np.ndarray, minutes_over: int | None) -> FeatureFrame:
-    """Rows until each session's last bar; if `minutes_over` is given, only that row, if there is a bar at all."""
+def _delivered(tape: SymbolTape, session: date, over: int) -> SymbolTape:
+    """Without minutes that end later. Of everything else only what was known at a row's instant is looked at anyway."""
+    until_ns = regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
+    return replace(tape, minutes=tape.minutes.until(until_ns))
+
+
+def _frame(
+    tape: SymbolTape, positions: Integers, minutes_over: int | None, *, only_newest: bool = False
+) -> FeatureFrame:
+    """Rows until each session's last bar, or until `minutes_over` of one session that has a bar; or only the newest."""
     minutes = placed(tape.minutes, positions)
     over = minutes_delivered(minutes, positions)
     if minutes_over is not None:
@@ -75,10 +89,10 @@ def _frame(tape: SymbolTape, positions: np.ndarray, minutes_over: int | None) ->
     if len(rows) == 0:
         return _no_rows(tape, labels.NO_BARS)
     with np.errstate(all="ignore"):
-        columns, levels, degraded = minute_columns(tape, minutes, rows, only_newest=minutes_over is not None)
-    wanted = slice(None) if minutes_over is None else slice(-1, None)
+        columns, levels, degraded = minute_columns(tape, minutes, rows, only_newest=only_newest)
     if rows.positions.size < positions.size:
         degraded = (labels.NO_BARS, *degraded)
+    wanted = slice(-1, None) if only_newest else slice(None)
     return FeatureFrame(
         tape.symbol,
         tape.asset_class,

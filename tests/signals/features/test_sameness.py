@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -30,47 +30,70 @@ def assert_same(one: FeatureFrame, other: FeatureFrame) -> None:
         assert different == []
 
 
-@st.composite
-def tapes(draw: st.DrawFn) -> tuple[SymbolTape, date]:
-    """Symbols that trade often or rarely, are halted, newly listed, an index with a fund, with context that comes late."""
-    session = draw(st.sampled_from([TODAY, HALF_DAY, date(2023, 11, 27)]))
-    seed, history = draw(st.integers(0, 10_000)), draw(st.sampled_from([1, 4, 7, 22]))
-    minutes = walk(sessions_back(session, history), seed=seed, traded=draw(st.sampled_from([1.0, 0.9, 0.3, 0.02])))
-    halted_from, halted_for = draw(st.integers(1, 390)), draw(st.sampled_from([0, 30, 400]))
-    is_halted = (minutes["session"] == day_number(session)) & minutes["minute"].between(
-        halted_from, halted_from + halted_for - 1
-    )
-    minutes = minutes[~is_halted].reset_index(drop=True)
-    if draw(st.booleans()):
-        minutes.loc[minutes.index % 7 == 3, "volume"] = draw(st.sampled_from([0.0, np.nan]))
-    recent = minutes[minutes["session"] >= day_number(sessions_back(session, 2)[0])]
-    known = contexts(recent, seed=seed, every=2) if len(recent) and draw(st.booleans()) else None
-    if not draw(st.booleans()):
-        return tape_of(minutes, contexts=known), session
-    fund = tape_of(walk(sessions_back(session, history), seed=seed + 1, traded=0.8), symbol="SPY")
-    return tape_of(minutes.assign(volume=np.nan), asset_class=AssetClass.INDEX, contexts=known, proxy=fund), session
+@dataclass(frozen=True)
+class Case:
+    """A symbol that trades often or rarely, may be halted, new, an index with a fund; context may come at any time."""
+
+    session: date
+    history: int
+    seed: int
+    traded: float
+    halted_from: int
+    halted_for: int
+    odd_volume: float | None
+    has_context: bool
+    is_index: bool
+
+    def tape(self) -> SymbolTape:
+        sessions = sessions_back(self.session, self.history)
+        minutes = walk(sessions, seed=self.seed, traded=self.traded)
+        halted = minutes["minute"].between(self.halted_from, self.halted_from + self.halted_for - 1)
+        minutes = minutes[~halted | (minutes["session"] != day_number(self.session))].reset_index(drop=True)
+        if self.odd_volume is not None:
+            minutes.loc[minutes.index % 7 == 3, "volume"] = self.odd_volume
+        recent = minutes[minutes["session"] >= day_number(sessions_back(self.session, 2)[0])]
+        known = contexts(recent, seed=self.seed, every=2) if len(recent) and self.has_context else None
+        if not self.is_index:
+            return tape_of(minutes, contexts=known)
+        fund = tape_of(walk(sessions, seed=self.seed + 1, traded=0.8), symbol="SPY")
+        return tape_of(minutes.assign(volume=np.nan), asset_class=AssetClass.INDEX, contexts=known, proxy=fund)
+
+
+CASES = st.builds(
+    Case,
+    session=st.sampled_from([TODAY, HALF_DAY, date(2023, 11, 27)]),
+    history=st.sampled_from([1, 4, 7, 22]),
+    seed=st.integers(0, 10_000),
+    traded=st.sampled_from([1.0, 0.9, 0.3, 0.02]),
+    halted_from=st.integers(1, 390),
+    halted_for=st.sampled_from([0, 30, 400]),
+    odd_volume=st.sampled_from([None, 0.0, np.nan]),
+    has_context=st.booleans(),
+    is_index=st.booleans(),
+)
 
 
 @settings(max_examples=40, deadline=None)
-@given(tapes(), st.integers(1, 390), st.integers(0, MINUTE - 1))
-def test_nothing_that_comes_later_changes_a_row(made, minute, nanoseconds):
-    tape, session = made
-    whole = session_frame(tape, session)
-    as_of_ns = regular_hours(session).opens_at_ns + minute * MINUTE + nanoseconds
-    cut = tape.until(as_of_ns)
-    rows = session_frame(cut, session)
-    assert_same(rows, whole.rows(slice(0, len(rows))))
-    asked, asked_of_cut = evaluate(tape, as_of_ns), evaluate(cut, as_of_ns)
-    assert_same(asked, asked_of_cut)
-    assert asked.labels == asked_of_cut.labels
-    of_instant = whole.rows(whole.as_of_ns == as_of_ns - nanoseconds)
-    if len(asked):
-        assert asked.as_of_ns.tolist() == [min(as_of_ns - nanoseconds, regular_hours(session).closes_at_ns)]
-        if len(of_instant):
-            assert_same(asked, of_instant)
+@given(CASES, st.integers(1, 390), st.integers(0, MINUTE - 1))
+def test_nothing_that_comes_later_changes_a_row(case, minute, nanoseconds):
+    tape, session = case.tape(), case.session
+    hours = regular_hours(session)
+    asked_ns = hours.opens_at_ns + minute * MINUTE + nanoseconds
+    row_ns = min(asked_ns - nanoseconds, hours.closes_at_ns)
+    whole, cut = session_frame(tape, session), tape.until(asked_ns)
+    delivered = session_frame(cut, session)
+    assert_same(delivered, whole.rows(slice(0, len(delivered))))
+    then, one = session_frame(tape, session, asked_ns), evaluate(tape, asked_ns)
+    assert_same(then, session_frame(cut, session, asked_ns))
+    assert_same(one, evaluate(cut, asked_ns))
+    assert_same(one, then.rows(slice(-1, None)))
+    assert one.labels == evaluate(cut, asked_ns).labels
+    if len(then):
+        assert one.as_of_ns.tolist() == [row_ns]
+        assert_same(then.rows(then.as_of_ns <= whole.as_of_ns[-1]), whole.rows(whole.as_of_ns <= row_ns))
     else:
         # Before its first trade a symbol has rows without a price; asked for one of them, there is nothing to say.
-        assert np.isnan(of_instant["price"]).all()
+        assert np.isnan(whole["price"][whole.as_of_ns <= row_ns]).all()
 
 
 @pytest.mark.parametrize("minute", [1, 4, 5, 7, 15, 60, 61, 200, 389, 390])
