@@ -42,9 +42,11 @@ bench: $(READY)  ## the benchmarks, each beside its peer, into benchmarks/result
 validation: $(READY)  ## docs/validation.md: our numbers beside published ones, from the recordings in ../shared
 	@$(BIN)/python scripts/write_validation.py
 
-docs: $(READY)  ## write the data dictionary, the table of settings and the page of detectors again
+docs: $(READY)  ## write again what docs say of tables, settings, detectors, engines and the scanner
 	@$(BIN)/python scripts/write_data_dictionary.py
 	@$(BIN)/python scripts/write_detectors.py
+	@$(BIN)/python scripts/draw_engines.py --text
+	@$(BIN)/python -m tests.signals.scanner.tables
 
 calendar: $(READY)  ## take a new snapshot of the exchange calendar from the locked library
 	@$(BIN)/python scripts/write_calendar.py

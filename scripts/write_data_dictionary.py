@@ -28,6 +28,7 @@ OPERATIONS = ROOT / "docs" / "operations.md"
 PROSE = Path(__file__).with_name("data_dictionary.toml")
 OPTION_PROSE = Path(__file__).with_name("data_dictionary_options.toml")
 ALERT_PROSE = Path(__file__).with_name("data_dictionary_alerts.toml")
+SIGNAL_PROSE = Path(__file__).with_name("data_dictionary_signals.toml")
 MODELS = ROOT / "dbt_project" / "models"
 INTRODUCTION = (
     "Written by `make docs` from `hd_pipelines/warehouse/*tables.py`, `hd_pipelines/assets/lake.py`, "
@@ -46,7 +47,7 @@ class DictionaryIncompleteError(Exception):
 def data_dictionary() -> str:
     """The whole of docs/data-dictionary.md."""
     prose = tomllib.loads(PROSE.read_text())
-    for more in (OPTION_PROSE, ALERT_PROSE):
+    for more in (OPTION_PROSE, SIGNAL_PROSE, ALERT_PROSE):
         prose["tables"] |= tomllib.loads(more.read_text())["tables"]
     tables = sorted(metadata.tables.values(), key=lambda table: list(prose["tables"]).index(_named(table, prose)))
     parts = [

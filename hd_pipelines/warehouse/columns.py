@@ -64,9 +64,9 @@ def price(name: str, *, nullable: bool = True) -> Column[Any]:
     return Column(name, Numeric, nullable=nullable)
 
 
-def answer(name: str) -> Column[Any]:
+def answer(name: str, *, nullable: bool = True) -> Column[Any]:
     """What a model answered: float64; null where it has no answer."""
-    return Column(name, Double)
+    return Column(name, Double, nullable=nullable)
 
 
 def count(name: str, *, nullable: bool = True) -> Column[Any]:

@@ -90,12 +90,12 @@ composite_signals = Table(
     day("session", nullable=False),
     moment("bar_time", nullable=False),
     moment("as_of", nullable=False),
-    *(answer(name) for name in _SCORES[:4]),
+    *(answer(name, nullable=False) for name in _SCORES[:4]),
     word("style", nullable=False),
-    *(answer(name) for name in _SCORES[4:]),
+    *(answer(name, nullable=False) for name in _SCORES[4:]),
     *(price(name, nullable=False) for name in _PRICES),
-    answer("risk_reward"),
-    answer("size_multiplier"),
+    answer("risk_reward", nullable=False),
+    answer("size_multiplier", nullable=False),
     moment("valid_until", nullable=False),
     Column("detector_version", Integer, nullable=False),
     word("parameter_version", nullable=False),
@@ -136,11 +136,7 @@ composite_signals = Table(
     check("composite_signals", "names", "symbol <> '' AND detector <> ''"),
     check("composite_signals", "session", same_day("bar_time", "session")),
     check("composite_signals", "times", "bar_time < as_of AND as_of < valid_until"),
-    check(
-        "composite_signals",
-        "scores",
-        f"num_nulls({', '.join(_SCORES)}) = 0 AND " + within(0, 100, *_SCORES),
-    ),
+    check("composite_signals", "scores", within(0, 100, *_SCORES)),
     check("composite_signals", "prices", positive(*_PRICES)),
     # Stop, entry and targets lie in one order, that of the direction.
     check(
@@ -153,8 +149,8 @@ composite_signals = Table(
     check(
         "composite_signals",
         "risk_reward",
-        "risk_reward > 0 AND risk_reward < 'Infinity'::double precision AND risk_reward IS NOT NULL"
-        " AND size_multiplier >= 0 AND size_multiplier < 'Infinity'::double precision AND size_multiplier IS NOT NULL",
+        "risk_reward > 0 AND risk_reward < 'Infinity'::double precision"
+        " AND size_multiplier >= 0 AND size_multiplier < 'Infinity'::double precision",
     ),
     check(
         "composite_signals", "versions", "detector_version >= 1 AND parameter_version <> '' AND policy_version <> ''"

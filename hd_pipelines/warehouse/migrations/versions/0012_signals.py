@@ -30,20 +30,20 @@ def upgrade() -> None:
             session date NOT NULL,
             bar_time timestamptz NOT NULL,
             as_of timestamptz NOT NULL,
-            base_score double precision,
-            scalp_score double precision,
-            day_trade_score double precision,
-            swing_score double precision,
+            base_score double precision NOT NULL,
+            scalp_score double precision NOT NULL,
+            day_trade_score double precision NOT NULL,
+            swing_score double precision NOT NULL,
             style text NOT NULL,
-            style_score double precision,
-            data_confidence double precision,
+            style_score double precision NOT NULL,
+            data_confidence double precision NOT NULL,
             entry_price numeric NOT NULL,
             stop_price numeric NOT NULL,
             target_1 numeric NOT NULL,
             target_2 numeric NOT NULL,
             target_3 numeric NOT NULL,
-            risk_reward double precision,
-            size_multiplier double precision,
+            risk_reward double precision NOT NULL,
+            size_multiplier double precision NOT NULL,
             valid_until timestamptz NOT NULL,
             detector_version integer NOT NULL,
             parameter_version text NOT NULL,
@@ -87,8 +87,7 @@ def upgrade() -> None:
             CONSTRAINT composite_signals_session CHECK (("bar_time" AT TIME ZONE interval '0')::date = session),
             CONSTRAINT composite_signals_times CHECK (bar_time < as_of AND as_of < valid_until),
             CONSTRAINT composite_signals_scores CHECK (
-                num_nulls(base_score, scalp_score, day_trade_score, swing_score, style_score,
-                data_confidence) = 0 AND base_score BETWEEN 0 AND 100 AND scalp_score BETWEEN 0 AND 100 AND
+                base_score BETWEEN 0 AND 100 AND scalp_score BETWEEN 0 AND 100 AND
                 day_trade_score BETWEEN 0 AND 100 AND swing_score BETWEEN 0 AND 100 AND style_score BETWEEN
                 0 AND 100 AND data_confidence BETWEEN 0 AND 100
             ),
@@ -103,9 +102,8 @@ def upgrade() -> None:
                 entry_price > target_1 AND target_1 >= target_2 AND target_2 >= target_3)
             ),
             CONSTRAINT composite_signals_risk_reward CHECK (
-                risk_reward > 0 AND risk_reward < 'Infinity'::double precision AND risk_reward IS NOT NULL
-                AND size_multiplier >= 0 AND size_multiplier < 'Infinity'::double precision AND
-                size_multiplier IS NOT NULL
+                risk_reward > 0 AND risk_reward < 'Infinity'::double precision
+                AND size_multiplier >= 0 AND size_multiplier < 'Infinity'::double precision
             ),
             CONSTRAINT composite_signals_versions CHECK (
                 detector_version >= 1 AND parameter_version <> '' AND policy_version <> ''
