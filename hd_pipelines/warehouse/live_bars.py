@@ -101,11 +101,12 @@ def add_live_bars(
         }
         added, corrected = {}, 0
         if news:
-            _stage(cursor, checked.filter(pl.col("symbol").is_in(list(news))))
+            rows = checked.filter(pl.col("symbol").is_in(list(news)))
+            _stage(cursor, rows)
             on_step("copied")
-            corrected = _correct(cursor, session)
+            corrected = _correct(cursor, session, rows)
             on_step("corrected")
-            added = _insert(cursor, session)
+            added = _insert(cursor)
             on_step("inserted")
             _record(cursor, session, news, added, run_id)
         settle(connection, findings, judged, run_id=run_id)
@@ -131,20 +132,31 @@ def _stage(cursor: psycopg.Cursor[Any], rows: pl.DataFrame) -> None:
     )
     copy_bars(cursor, _STAGED, in_key_order(rows), frozen=False)
     build_key(cursor, sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(_STAGED, names(BAR_KEY)), BarsRefusedError)
-    # Without it the planner may read the month instead of looking up the day's rows by their key.
-    cursor.execute(sql.SQL("ANALYZE {} ({})").format(_STAGED, names(BAR_KEY)))
 
 
-def _correct(cursor: psycopg.Cursor[Any], session: date) -> int:
+def _correct(cursor: psycopg.Cursor[Any], session: date, rows: pl.DataFrame) -> int:
+    """Bars that are there with other values; how many.
+
+    The day's bars are looked up by the first columns of their key: statistics know nothing of a session that is running,
+    and a search by session alone would read the index of the whole month.
+    """
     cursor.execute(
         sql.SQL(
-            "UPDATE {parent} AS held SET {changes}, created_at = now() FROM {staged} AS fresh WHERE {same}"
-            " AND ({theirs}) IS DISTINCT FROM ({ours})"
+            "UPDATE {parent} AS held SET {changes}, created_at = now() FROM {staged} AS fresh"
+            " WHERE held.session = {session} AND held.symbol = ANY({symbols}) AND held.timeframe = ANY({timeframes})"
+            ' AND held."timestamp" BETWEEN {first} AND {last} AND {same} AND ({theirs}) IS DISTINCT FROM ({ours})'
         ).format(
             parent=BARS.parent,
             changes=sql.SQL(", ").join(sql.SQL("{0} = fresh.{0}").format(sql.Identifier(name)) for name in _VALUES),
             staged=_STAGED,
-            same=_same_bar(session),
+            session=sql.Literal(session),
+            symbols=sql.Literal(rows["symbol"].unique().sort().to_list()),
+            timeframes=sql.Literal(rows["timeframe"].unique().sort().to_list()),
+            first=sql.Literal(rows["timestamp"].min()),
+            last=sql.Literal(rows["timestamp"].max()),
+            same=sql.SQL(" AND ").join(
+                sql.SQL("held.{0} = fresh.{0}").format(sql.Identifier(name)) for name in BAR_KEY
+            ),
             theirs=_of("held", _VALUES),
             ours=_of("fresh", _VALUES),
         )
@@ -152,24 +164,15 @@ def _correct(cursor: psycopg.Cursor[Any], session: date) -> int:
     return cursor.rowcount
 
 
-def _insert(cursor: psycopg.Cursor[Any], session: date) -> dict[str, int]:
-    """Bars that are not there yet; how many of each symbol."""
+def _insert(cursor: psycopg.Cursor[Any]) -> dict[str, int]:
+    """Bars that are not there yet; how many of each symbol. Each is looked up by its key, whatever the planner thinks."""
     cursor.execute(
         sql.SQL(
-            "WITH added AS (INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged} AS fresh"
-            " WHERE NOT EXISTS (SELECT FROM {parent} AS held WHERE {same}) RETURNING symbol)"
-            " SELECT symbol, count(*) FROM added GROUP BY symbol"
-        ).format(parent=BARS.parent, columns=names(BAR_COLUMNS), staged=_STAGED, same=_same_bar(session))
+            "WITH added AS (INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged}"
+            " ON CONFLICT ({key}) DO NOTHING RETURNING symbol) SELECT symbol, count(*) FROM added GROUP BY symbol"
+        ).format(parent=BARS.parent, columns=names(BAR_COLUMNS), staged=_STAGED, key=names(BAR_KEY))
     )
     return dict(cursor.fetchall())
-
-
-def _same_bar(session: date) -> sql.Composed:
-    """The condition under which `held` is the bar that `fresh` is; the session by value, so that one leaf is looked at."""
-    key = sql.SQL(" AND ").join(
-        sql.SQL("held.{0} = fresh.{0}").format(sql.Identifier(name)) for name in BAR_KEY if name != "session"
-    )
-    return sql.SQL("held.session = {} AND {}").format(sql.Literal(session), key)
 
 
 def _of(relation: str, columns: Sequence[str]) -> sql.Composed:
