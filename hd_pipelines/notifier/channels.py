@@ -143,7 +143,14 @@ def _open(url: str, position: int) -> Channel:
 
     scheme = url.partition("://")[0] if "://" in url else "a URL without a scheme"
     _listen_to_apprise()
-    asset = AppriseAsset(app_id="hd_pipelines", app_desc="hd_pipelines", app_url="", http_redirects=False)
+    asset = AppriseAsset(
+        app_id="hd_pipelines",
+        app_desc="hd_pipelines",
+        app_url="",
+        image_url_mask="",  # no pictures of apprise from somebody else's server
+        image_url_logo="",
+        http_redirects=False,
+    )
     plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if not isinstance(plugin, NotifyBase):
         raise ChannelRefusedError(
@@ -167,7 +174,6 @@ def _tame(plugin: NotifyBase) -> None:
     plugin.redirects = False
     plugin.socket_connect_timeout, plugin.socket_read_timeout = CONNECT_SECONDS, READ_SECONDS
     plugin.retry = 0
-    plugin.request_rate_per_sec = 0
     plugin.throttle = _no_wait  # type: ignore[method-assign]
     for kind in type(plugin).__mro__:
         module = sys.modules.get(kind.__module__)

@@ -247,5 +247,12 @@ def test_the_state_of_a_channel_can_be_told(database, clock, discord, round_of, 
     assert (state.failures, state.last_error, state.last_delivered_at) == (0, None, clock.now)
 
 
+def test_a_round_without_messages_costs_no_tokens(clock, discord, round_of, write):
+    for _ in range(20):
+        round_of(DISCORD)
+    write(DISCORD, count=5)
+    assert round_of(DISCORD)[0].delivered == 5
+
+
 def test_no_channel_nothing_happens(database, clock):
     assert deliver_due(database, [], REDACTOR, clock=clock) == []
