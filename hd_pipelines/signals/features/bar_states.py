@@ -52,7 +52,7 @@ class BarStates:
 
 def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
     """`history`: 5-minute bars of the sessions before; `minutes`: those of the grid's sessions."""
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_bars
 
     own = cut_complete(minutes, 5, rows.positions, rows.over)
     before = CutBars(history.session, history.minute, history.prices)
@@ -78,7 +78,7 @@ def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarState
         _named(names, states.take(windows.column(), axis=1)),
         _named(BREAKOUT_WINDOW, window.take(windows.column(minutes_ago=1), axis=1)),
         longer,
-        *kernels.windows_made_from(before.session, before.prices[2], rows.positions, WINDOW_SESSIONS),
+        *kernels_bars.windows_made_from(before.session, before.prices[2], rows.positions, WINDOW_SESSIONS),
     )
 
 
@@ -105,10 +105,10 @@ class _Windows:
 
     def column(self, minutes_ago: int = 0) -> Integers:
         """The column of `empty_states` that holds what was known at each row, or so many minutes before it."""
-        from hd_pipelines.signals.features import kernels
+        from hd_pipelines.signals.features import kernels_bars
 
         rows = self.rows
-        states: Integers = kernels.states_at_rows(
+        states: Integers = kernels_bars.states_at_rows(
             self.own.session, self.own.minute, rows.session, rows.minute, minutes_ago
         )
         return states

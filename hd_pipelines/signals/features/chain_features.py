@@ -106,9 +106,9 @@ def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
 
     A level that moves past a standing price is no crossing, and neither is a night. NaN without a level.
     """
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_running
 
-    crossed: Floats = kernels.crossings(price, zero_gamma, rows.session, CROSSING_MINUTES)
+    crossed: Floats = kernels_running.crossings(price, zero_gamma, rows.session, CROSSING_MINUTES)
     return crossed
 
 
@@ -116,16 +116,17 @@ def _columns(known: Sequence[GammaContext], snapshot: Integers) -> dict[str, Flo
     """What each snapshot says, and NaN as the last value of each column: that of index -1, no snapshot."""
     numbers = np.full((len(_LEVELS) + len(_SIZES), len(known) + 1), np.nan)
     numbers[:, :-1] = np.array([_numbers_of(row) for row in known], np.float64).T
+    numbers[~np.isfinite(numbers)] = np.nan
     levels = numbers[: len(_LEVELS)]
-    levels[~(levels > 0)] = np.nan
+    levels[levels <= 0] = np.nan
     said = dict(zip((*_LEVELS, *_SIZES), numbers, strict=True))
     call, put = np.abs(said["call_gex_usd_per_1pct"]), np.abs(said["put_gex_usd_per_1pct"])
     said["call_gamma_share"] = 100.0 * ratio(call, call + put)
     said["dealer_gamma_ratio"] = ratio(said["gex_usd_per_1pct"], said["typical_gex"])
     said["option_volume_ratio"] = ratio(said["option_volume"], said["typical_option_volume"])
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_shapes
 
     at_strikes = np.full((len(_AT_STRIKES), len(known) + 1), np.nan)
     for index in np.unique(snapshot[snapshot >= 0]).tolist():
-        at_strikes[:, index] = kernels.at_strikes(known[index].by_strike, levels[2, index], levels[3, index])
+        at_strikes[:, index] = kernels_shapes.at_strikes(known[index].by_strike, levels[2, index], levels[3, index])
     return said | dict(zip(_AT_STRIKES, at_strikes, strict=True))

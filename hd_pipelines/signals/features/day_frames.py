@@ -105,7 +105,8 @@ def _volume_of(days: Bars, positions: Integers) -> Floats:
     if len(days) == 0:
         return np.full(positions.size, np.nan)
     at = np.minimum(days.session.searchsorted(wanted), len(days) - 1)
-    return np.where(days.session[at] == wanted, days.volume[at], np.nan)
+    volume = days.volume[at]
+    return np.where((days.session[at] == wanted) & (volume >= 0) & (volume < np.inf), volume, np.nan)
 
 
 def _crossed(before: Floats, close: Floats, zero_gamma: Floats) -> Floats:

@@ -93,9 +93,11 @@ def believable_days(days: Bars, first: int, end: int) -> Bars:
 
 def complete_weeks(session: Integers, prices: Floats, calendar: ExchangeDays) -> Weeks:
     """Weeks of which every exchange session has a day bar. The one that is forming is not: its sessions are to come."""
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_bars
 
-    return Weeks(*kernels.complete_weeks(session, prices, calendar.week, calendar.week_sessions, calendar.week_begins))
+    return Weeks(
+        *kernels_bars.complete_weeks(session, prices, calendar.week, calendar.week_sessions, calendar.week_begins)
+    )
 
 
 def _at(keys: Integers, values: Floats, wanted: Integers) -> Floats:
@@ -124,7 +126,7 @@ def _usual_day(volumes: Bars, positions: Integers, calendar: ExchangeDays) -> Fl
     end = volumes.session.searchsorted(calendar.day[positions]).tolist()
     for number in range(positions.size):
         window = volumes.volume[first[number] : end[number]]
-        known = window[window >= 0]
+        known = window[(window >= 0) & (window < np.inf)]
         usual[1, number] = known.size
         if known.size >= FEWEST_SESSIONS:
             usual[0, number] = known.mean()

@@ -42,9 +42,9 @@ def nearest(price: Floats, levels: Collection[Floats]) -> dict[str, Floats]:
 
     NaN where there is none on that side; `is_near_key_level` where there is none at all.
     """
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_shapes
 
-    above, below = kernels.nearest_levels(price, np.array(list(levels))) / price
+    above, below = kernels_shapes.nearest_levels(price, np.array(list(levels))) / price
     closest = np.fmin(above, below)
     return {
         "distance_to_resistance_pct": 100.0 * above,

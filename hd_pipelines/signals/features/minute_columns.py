@@ -27,21 +27,21 @@ CONTRADICTION = 0.05
 """Share by which a day's close may differ from its last 5-minute close before they are of different adjustments."""
 ROWS_LOOKED_BACK_AT = CROSSING_MINUTES + 1
 """What the last row needs of the rows before it, beside running values."""
-OF_FIVE_MINUTES = {
-    "rsi_14": "rsi_14",
-    "rsi_change": "rsi_change",
-    "atr_5m": "atr_5m",
-    "adx_14": "adx_14",
-    "ema_9": "ema_9",
-    "ema_21": "ema_21",
-    "ema_50": "ema_50",
-    "ema_200": "ema_200",
-    "is_patience_candle": "is_patience_candle",
-    "has_higher_lows": "has_higher_lows",
-    "has_lower_highs": "has_lower_highs",
-    "bullish_divergence": "bullish",
-    "bearish_divergence": "bearish",
-}
+OF_FIVE_MINUTES = (
+    "rsi_14",
+    "rsi_change",
+    "atr_5m",
+    "adx_14",
+    "ema_9",
+    "ema_21",
+    "ema_50",
+    "ema_200",
+    "is_patience_candle",
+    "has_higher_lows",
+    "has_lower_highs",
+    "bullish_divergence",
+    "bearish_divergence",
+)
 """Features that are a state of 5-minute bars as it is."""
 Columns = dict[str, Floats]
 
@@ -110,7 +110,7 @@ def _bar_features(states: BarStates, price: Floats) -> Columns:
     five, quarter, hour = states.five, states.longer["15m"], states.longer["1h"]
     middle, band = five["bollinger_middle"], 2.0 * five["bollinger_deviation"]
     ema_21 = five["ema_21"]
-    return {name: five[state] for name, state in OF_FIVE_MINUTES.items()} | {
+    return {name: five[name] for name in OF_FIVE_MINUTES} | {
         "ema_9_distance_pct": percent(price, five["ema_9"]),
         "ema_21_distance_pct": percent(price, ema_21),
         "ema_50_distance_pct": percent(price, five["ema_50"]),

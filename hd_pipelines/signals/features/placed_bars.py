@@ -62,11 +62,11 @@ class CutBars:
 
 def placed(bars: Bars, positions: Integers) -> PlacedBars:
     """The believable bars of the sessions at `positions` (ascending)."""
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_bars
 
     calendar = exchange_days()
     days = calendar.day.take(positions)
-    session, minute, values, count = kernels.place(
+    session, minute, values, count = kernels_bars.place(
         bars.starts_ns,
         bars.ends_ns,
         bars.open,
@@ -94,10 +94,10 @@ def cut_complete(bars: PlacedBars | CutBars, length: int, positions: Integers, o
 
 
 def _cut(bars: PlacedBars | CutBars, length: int, positions: Integers, over: Integers) -> CutBars:
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_bars
 
     lengths = exchange_days().minutes
-    return CutBars(*kernels.cut(bars.session, bars.minute, bars.prices, length, lengths, positions, over))
+    return CutBars(*kernels_bars.cut(bars.session, bars.minute, bars.prices, length, lengths, positions, over))
 
 
 _NO_SESSION: NDArray[np.int64] = np.empty(0, np.int64)

@@ -34,9 +34,9 @@ def relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Fl
     minutes; RVOL also where the mean is of fewer than 5 sessions, or 0. Third: how many of the last 20 sessions have
     volume at all, shape (k,).
     """
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_running
 
-    (rvol, sessions), usual_sessions = kernels.relative_volume(
+    (rvol, sessions), usual_sessions = kernels_running.relative_volume(
         traded,
         history.session,
         history.minute,

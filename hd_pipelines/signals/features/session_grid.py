@@ -105,10 +105,12 @@ class Running:
 
 def running_prices(minutes: PlacedBars, rows: Grid) -> Running:
     """The last price, its age, the day's open, high and low so far, and the opening range."""
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_running
 
     return Running(
-        *kernels.running_prices(minutes.session, minutes.minute, minutes.values, rows.positions, rows.over, len(rows))
+        *kernels_running.running_prices(
+            minutes.session, minutes.minute, minutes.values, rows.positions, rows.over, len(rows)
+        )
     )
 
 
@@ -118,9 +120,9 @@ def running_volume(minutes: PlacedBars, volumes: PlacedBars, rows: Grid) -> tupl
     Both are the same bars unless an index borrows its fund's volume: then only minutes count towards VWAP in which both
     have a bar.
     """
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_running
 
-    volume, vwap = kernels.running_volume(
+    volume, vwap = kernels_running.running_volume(
         minutes.session,
         minutes.minute,
         minutes.values,

@@ -16,7 +16,14 @@ from __future__ import annotations
 
 from hd_pipelines.signals.frame import Floats
 
-SWING_FEATURES = ("swing_high", "swing_low", "has_lower_highs", "has_higher_lows", "bearish", "bullish")
+SWING_FEATURES = (
+    "swing_high",
+    "swing_low",
+    "has_lower_highs",
+    "has_higher_lows",
+    "bearish_divergence",
+    "bullish_divergence",
+)
 """Rows of `swing_features`."""
 CLEAR_RSI_POINTS = 10.0
 FRESH_BARS = 12
@@ -29,6 +36,6 @@ def swing_features(prices: Floats, strength: Floats, atr: Floats, own: int, stat
     `prices`: rows high, low, close, shape (3, n). `strength`, `atr`: RSI and ATR of each bar, shape (n,). NaN: swing_*
     without a swing, the others without two; divergence also without RSI or ATR.
     """
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_shapes
 
-    kernels.swings(prices, strength, atr, own, CLEAR_RSI_POINTS, FRESH_BARS, COMPARABLE_BARS, states)
+    kernels_shapes.swings(prices, strength, atr, own, CLEAR_RSI_POINTS, FRESH_BARS, COMPARABLE_BARS, states)

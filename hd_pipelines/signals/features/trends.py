@@ -33,7 +33,7 @@ def trend_and_strength(price: Floats, atr: Floats, ema: Floats, slope: Floats) -
     A trend has the direction of its slope, and the price on that side of the EMA. `price`: shape (n,). The others and
     what is returned: shape (4, n), one row per timeframe of `TIMEFRAMES`.
     """
-    from hd_pipelines.signals.features import kernels
+    from hd_pipelines.signals.features import kernels_shapes
 
-    trend, strength = kernels.trends(price, atr, ema, slope, DAY_RANGES, _LIMITS)
+    trend, strength = kernels_shapes.trends(price, atr, ema, slope, DAY_RANGES, _LIMITS)
     return trend, strength

@@ -12,7 +12,7 @@ import pytest
 from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
-from hd_pipelines.signals.features import evaluate, frames, session_frame
+from hd_pipelines.signals.features import day_frame, evaluate, frames, session_frame
 from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, day_number, no_bars
 from tests.signals.features.tapes import MINUTE, TODAY, bars, contexts, long_tape, resampled, tape_of, walk
 
@@ -318,3 +318,35 @@ def test_missing_context_is_named_one_by_one():
         assert labels <= set(frame.labels), part
     assert session_frame(replace(tape, contexts=Contexts()), TODAY).labels == NO_CONTEXT
     assert len(resampled(walk([TODAY]), 5)) == 78
+
+
+def test_damaged_numbers_never_raise_and_never_become_infinite():
+    random = np.random.default_rng(0)
+    tape = replace(long_tape(traded=0.95), contexts=contexts(walk(sessions_back(TODAY, 2)), seed=3))
+
+    def damaged(whole: Bars) -> Bars:
+        values = {name: getattr(whole, name).copy() for name in whole.__dataclass_fields__}
+        for name in ("open", "high", "low", "close", "volume"):
+            hit = random.integers(0, len(whole), len(whole) // 20)
+            values[name][hit] = random.choice([np.nan, 0.0, -5.0, np.inf, 1e12], hit.size)
+        values["ends_ns"][random.integers(0, len(whole), 3)] += random.integers(-(10**12), 10**12, 3)
+        return Bars(**values)
+
+    names = ["zero_gamma", "max_pain", "resistance", "typical_gex", "call_gex_usd_per_1pct", "option_volume"]
+    for _ in range(10):
+        gamma = tuple(
+            replace(row, **{random.choice(names): float(random.choice([np.nan, 0.0, -1.0, np.inf]))})
+            for row in tape.contexts.gamma
+        )
+        bad = replace(
+            tape,
+            minutes=damaged(tape.minutes),
+            five_minutes=damaged(tape.five_minutes),
+            days=damaged(tape.days),
+            contexts=replace(tape.contexts, gamma=gamma),
+        )
+        frame = session_frame(bad, TODAY)
+        for looked_at in (frame, evaluate(bad, int(frame.as_of_ns[-9])), day_frame(bad, sessions_back(TODAY, 3))):
+            values = (*looked_at.columns.values(), *looked_at.levels.values())
+            assert not any(np.isinf(column).any() for column in values)
+        assert "bars_left_out" in frame.labels

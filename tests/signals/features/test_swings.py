@@ -56,31 +56,31 @@ def strength_at_lows(first, second):
 def test_a_lower_low_with_a_higher_rsi_is_bullish_as_far_as_both_differ():
     found = swings(LOWER_LOW, strength_at_lows(25, 31), atr=2.0)
     # 6 of 10 points of RSI, 0.5 of an ATR of 2: half of 0.6 and half of 0.25
-    assert found["bullish"][-1] == pytest.approx(50 * 0.6 + 50 * 0.25)
-    assert found["bearish"][-1] != found["bearish"][-1]  # there are no two swing highs
+    assert found["bullish_divergence"][-1] == pytest.approx(50 * 0.6 + 50 * 0.25)
+    assert found["bearish_divergence"][-1] != found["bearish_divergence"][-1]  # there are no two swing highs
     clear = swings(LOWER_LOW, strength_at_lows(20, 45), atr=0.2)
-    assert clear["bullish"][-1] == 100.0
+    assert clear["bullish_divergence"][-1] == 100.0
 
 
 @pytest.mark.parametrize(("first", "second"), [(31, 25), (30, 30)])
 def test_a_lower_low_with_an_rsi_that_is_not_higher_is_none(first, second):
-    assert swings(LOWER_LOW, strength_at_lows(first, second))["bullish"][-1] == 0.0
+    assert swings(LOWER_LOW, strength_at_lows(first, second))["bullish_divergence"][-1] == 0.0
 
 
 def test_a_higher_high_with_a_lower_rsi_is_bearish_to_the_same_degree():
     found = swings(-np.array(LOWER_LOW), 100 - strength_at_lows(25, 31), atr=2.0)
-    assert found["bearish"][-1] == pytest.approx(42.5)
-    assert np.isnan(found["bullish"][-1])
+    assert found["bearish_divergence"][-1] == pytest.approx(42.5)
+    assert np.isnan(found["bullish_divergence"][-1])
 
 
 def test_an_unknown_rsi_is_an_unknown_divergence():
-    assert np.isnan(swings(LOWER_LOW, strength_at_lows(np.nan, 31))["bullish"][-1])
+    assert np.isnan(swings(LOWER_LOW, strength_at_lows(np.nan, 31))["bullish_divergence"][-1])
 
 
 def test_a_divergence_is_over_after_an_hour():
     after = [*LOWER_LOW, *np.linspace(11.1, 13, 20)]
     strength = np.concatenate((strength_at_lows(25, 31), np.full(20, 50.0)))
-    found = swings(after, strength, atr=2.0)["bullish"]
+    found = swings(after, strength, atr=2.0)["bullish_divergence"]
     is_one = np.flatnonzero(found > 0)
     assert is_one.tolist() == list(range(10, 21))  # confirmed after bar 10, until bar 20: twelve bars after its low
     assert set(found[21:]) == {0.0}

@@ -1,0 +1,30 @@
+"""How the loops of the feature frame are compiled, and the types they take.
+
+Belongs here: what all `kernels_*` modules share. They are imported at the first call of what uses them, because importing
+numba takes a third of a second. numba's cache on disk lies beside the sources, or where NUMBA_CACHE_DIR says; the first
+process compiles for some seconds. No `fastmath`: sums are in the order of the bars.
+
+Kernels walk through bars in one pass and in time order, so what they say of a row cannot depend on a later one. In all of
+them `positions` and `over` are of the sessions of a `session_grid.Grid`.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from numba import types
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+FLOAT, INT = types.float64, types.int64
+REAL = types.Array(FLOAT, 1, "A", readonly=True)
+WHOLE = types.Array(INT, 1, "A", readonly=True)
+PRICES = types.Array(FLOAT, 2, "A", readonly=True)
+OUT = types.Array(FLOAT, 2, "A")
+
+
+def compiled(*arguments: types.Type) -> Callable[[_Function], _Function]:
+    """Compile a kernel for these types now, or load it from the cache on disk."""
+    return cast(
+        "Callable[[_Function], _Function]", numba.njit([arguments], cache=True, nogil=True, error_model="numpy")
+    )
