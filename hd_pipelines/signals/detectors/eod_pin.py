@@ -23,6 +23,7 @@ from hd_pipelines.signals.detectors.curves_of_tests import Cases
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, Detector
 from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.shared_curves import near_a_strike
+from hd_pipelines.signals.detectors.shared_vetoes import RECENT_CHAIN
 
 _LATE = Steps("minutes_to_close", ((30.0, 50.0),), Line("minutes_to_close", 100.0, -1.67))
 _DEALERS = Cases(("max_pain_gamma",), (("long_gamma", (above("max_pain_gamma", 0.0),), 100.0),), 30.0)
@@ -35,6 +36,7 @@ EOD_PIN = Detector(
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(
+        RECENT_CHAIN,
         Condition("last_half_hour", (at_most("minutes_to_close", 30.0),)),
         Condition("expires_today", (at_least("is_zero_dte", 1.0),)),
         Condition("max_pain_lies_ahead", (below("max_pain_distance_pct", 0.0),)),
@@ -49,6 +51,7 @@ EOD_PIN = Detector(
     ),
     contract=ContractLimits((0.48, 0.52), (0, 0), 500, 2000, 2.0),
     example={
+        "chain_age_minutes": 11.0,
         "minutes_to_close": 8.0,
         "is_zero_dte": 1.0,
         "max_pain_distance_pct": -0.03,

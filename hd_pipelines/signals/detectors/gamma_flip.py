@@ -23,6 +23,7 @@ from hd_pipelines.signals.detectors.conditions import Condition, at_least, at_mo
 from hd_pipelines.signals.detectors.curves import Line, Steps, line_through
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
 from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.shared_vetoes import RECENT_CHAIN
 
 _EXPIRES_SOON = Steps("minutes_to_expiry", ((120.0, 100.0), (240.0, 75.0), (360.0, 50.0)), 25.0, rising=False)
 
@@ -33,6 +34,7 @@ GAMMA_FLIPS = pair(
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(
+        RECENT_CHAIN,
         Condition("crosses_the_level", (at_least("zero_gamma_crossed", 0.5),)),
         Condition("expires_today", (at_least("is_zero_dte", 1.0),)),
         Condition("late", (at_most("minutes_to_close", 180.0),)),
@@ -46,6 +48,7 @@ GAMMA_FLIPS = pair(
     ),
     contract=ContractLimits((0.45, 0.55), (0, 3), 300, 800, 4.0),
     example={
+        "chain_age_minutes": 11.0,
         "zero_gamma_crossed": 1.0,
         "is_zero_dte": 1.0,
         "minutes_to_close": 75.0,

@@ -23,6 +23,7 @@ from hd_pipelines.signals.detectors.curves import Line, Steps, line_through
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
 from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.shared_curves import near_a_strike
+from hd_pipelines.signals.detectors.shared_vetoes import RECENT_CHAIN
 
 _SHORT_GAMMA = line_through("dealer_gamma_ratio", (0.0, 50.0), (-2.0, 100.0))
 _SHARE = Steps("call_gamma_share", ((60.0, 100.0), (55.0, 75.0), (50.0, 50.0)), 30.0)
@@ -41,6 +42,7 @@ GAMMA_SQUEEZES = pair(
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(
+        RECENT_CHAIN,
         Condition("dealers_short_gamma", (below("dealer_gamma_ratio", 0.0),)),
         Condition("at_the_strike", (at_most("max_gamma_distance_pct", 0.5),)),
         Condition("late", (at_most("minutes_to_close", 90.0),)),
@@ -57,6 +59,7 @@ GAMMA_SQUEEZES = pair(
     ),
     contract=ContractLimits((0.48, 0.55), (0, 2), 500, 1000, 3.0),
     example={
+        "chain_age_minutes": 11.0,
         "dealer_gamma_ratio": -1.4,
         "max_gamma_distance_pct": 0.04,
         "minutes_to_close": 45.0,

@@ -1,15 +1,18 @@
-"""What keeps both mean-reversion families from buying into a fall that is not over.
+"""Vetoes and conditions that several detectors share, from the buyer's side.
 
-Belongs here: vetoes that several detectors share, from the buyer's side. A veto needs to be known: missing flow or a
-missing regime does not forbid.
+Belongs here: what keeps both mean-reversion families from buying into a fall that is not over (a veto needs to be known:
+missing flow or a missing regime does not forbid), and how old a chain may be.
 """
 
 from __future__ import annotations
 
 from hd_pipelines.market.vocabulary import RegimeFamily
-from hd_pipelines.signals.detectors.conditions import IsWord, Veto, above, at_least, below
+from hd_pipelines.signals.detectors.conditions import Condition, IsWord, Veto, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.shared_curves import AGAINST_THE_TRADE
 
+RECENT_CHAIN = Condition("recent_chain", (at_most("chain_age_minutes", 390.0),))
+"""One session of trading time: open interest of this morning, levels at most a day old. What ages within a day is for the
+gamma engine to fade."""
 MARKET_AGAINST_THE_TRADE = IsWord("regime_family", (RegimeFamily.TRENDING_DOWN,))
 AGAINST_THE_MARKET = Veto("against_the_market", (MARKET_AGAINST_THE_TRADE,))
 OPPOSED_FLOW = (
