@@ -31,8 +31,8 @@ from hd_pipelines.warehouse.alert_outbox import GIVEN_UP_AFTER, Claimed
 from hd_pipelines.warehouse.alert_tables import MAX_ERROR_LENGTH
 from hd_pipelines.warehouse.engine import Database
 
-LEASE = timedelta(seconds=60)
-"""Longer than any attempt takes: connecting 5 s, reading 10 s, for text and a picture."""
+LEASE = timedelta(minutes=2)
+"""Longer than any attempt takes: connecting 5 s and reading 10 s for each of at most five requests."""
 DEADLINE_SECONDS = 20.0
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
 MOST_THREADS = 8
@@ -138,7 +138,7 @@ class _Round:
             next_try = now + (outcome.rest if outcome.rest is not None else _backoff(claimed.attempts))
             if outcome.verdict is Verdict.REFUSED or next_try >= claimed.created_at + GIVEN_UP_AFTER:
                 return alert_outbox.mark_dead(connection, claimed, detail, self.redactor)
-            may_have_it = outcome.verdict is Verdict.UNKNOWN
+            may_have_it = outcome.verdict is Verdict.UNKNOWN or claimed.is_repeat
             alert_outbox.retry_at(connection, claimed, next_try, detail, self.redactor, may_have_it=may_have_it)
             return False
 

@@ -138,6 +138,17 @@ def test_a_message_without_an_answer_says_that_it_may_be_a_repeat(clock, monkeyp
     assert "sent again" in second.embed["footer"]["text"]
 
 
+def test_what_may_have_arrived_once_stays_a_possible_repeat(clock, monkeypatch, discord, round_of, write):
+    monkeypatch.setattr(observed_http, "READ_SECONDS", 0.2)
+    for status in (0, 503):
+        discord.will_answer(status)
+    write(DISCORD)
+    for _ in range(3):
+        round_of(DISCORD)
+        clock.advance(minutes=5)
+    assert ["sent again" in each.embed["footer"]["text"] for each in discord.posted] == [False, True, True]
+
+
 def test_a_clear_refusal_by_the_network_is_no_repeat(clock, discord, round_of, write, monkeypatch):
     monkeypatch.setattr(RichDiscord, "notify_url", "http://127.0.0.1:1/api/webhooks")
     write(DISCORD)
