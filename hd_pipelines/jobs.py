@@ -27,15 +27,16 @@ SESSION_ASSET_KEYS = [
     *_DERIVED,
 ]
 _MISSED = dg.AssetSelection.checks(dg.AssetCheckKey(CHAINS_KEY, NO_SNAPSHOT_MISSED))
-_STANDING = _MISSED | dg.AssetSelection.checks(
+STANDING = _MISSED | dg.AssetSelection.checks(
     dg.AssetCheckKey(BARS_KEY, NEWEST_DUE),
     *(dg.AssetCheckKey(key, NO_PARTITIONS_LEFT_FAILED) for key in SESSION_ASSET_KEYS),
 )
+"""Checks that are asked on their own; every selection of assets has to leave them out, since one step answers them all."""
 
 main_job = dg.define_asset_job(
     MAIN,
     # Signals are scanned when all of this is there: by their own jobs, minute by minute. Live bars are of the moment.
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("signals", "live") - _STANDING,
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("signals", "live") - STANDING,
     executor_def=dg.in_process_executor,
     description="Vendor files and chains to lake to warehouse to marts, for one session or a range of sessions.",
 )
@@ -47,13 +48,13 @@ history_job = dg.define_asset_job(
         *_VALUED,
         dg.AssetKey("iv_percentile_cache"),
     )
-    - _STANDING,
+    - STANDING,
     executor_def=dg.in_process_executor,
     description="What ranks and averages need of the year before: day bars and closes of chains, no minutes.",
 )
 snapshot_job = dg.define_asset_job(
     SNAPSHOT,
-    selection=dg.AssetSelection.assets(*_VALUED) - _STANDING,
+    selection=dg.AssetSelection.assets(*_VALUED) - STANDING,
     executor_def=dg.in_process_executor,
     description="Takes the chains of the moment and values them; percentiles and gamma follow by themselves.",
 )
@@ -65,13 +66,13 @@ live_job = dg.define_asset_job(
 )
 bars_job = dg.define_asset_job(
     "bars",
-    selection=(dg.AssetSelection.groups("bars", "staging", "marts")) - _STANDING,
+    selection=(dg.AssetSelection.groups("bars", "staging", "marts")) - STANDING,
     executor_def=dg.in_process_executor,
     description="Bars and marts from what the lake has: after a change of the watchlist, without a download.",
 )
 standing_checks_job = dg.define_asset_job(
     "standing_checks",
-    selection=_STANDING,
+    selection=STANDING,
     executor_def=dg.in_process_executor,
     description="Nothing was left failed, the newest session that is due is there, no chain snapshot was missed.",
 )

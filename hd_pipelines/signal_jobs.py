@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from hd_pipelines.assets.signals import SIGNALS, scan_the_newest_minutes, settle_signal_outcomes
+from hd_pipelines.jobs import STANDING
 
 SCAN_TAG = "hd/scan"
 
@@ -34,15 +35,18 @@ def outcomes_job() -> None:
 PREWARM = "prewarm"
 prewarm_job = dg.define_asset_job(
     PREWARM,
-    selection=dg.AssetSelection.assets(
-        "historical_bars",
-        "historical_greeks",
-        "iv_percentile_cache",
-        "gamma_exposure_snapshots",
-        "market_regime_history",
-        SIGNALS,
+    selection=(
+        dg.AssetSelection.assets(
+            "historical_bars",
+            "historical_greeks",
+            "iv_percentile_cache",
+            "gamma_exposure_snapshots",
+            "market_regime_history",
+            SIGNALS,
+        )
+        | dg.AssetSelection.groups("staging", "marts")
     )
-    | dg.AssetSelection.groups("staging", "marts"),
+    - STANDING,
     executor_def=dg.in_process_executor,
     description="All that is made of what the lake has, over a week: afterwards every question is one to the database.",
 )
