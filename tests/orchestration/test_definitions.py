@@ -84,7 +84,7 @@ def test_definitions_are_loadable(definitions):
 
 def test_every_session_asset_has_one_partitioning_and_owners(definitions):
     specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.partitions_def]
-    assert len(specs) == 19
+    assert len(specs) == 20
     assert len({spec.partitions_def for spec in specs}) == 1
     assert all(spec.owners and spec.kinds and spec.description and spec.group_name for spec in specs)
 
