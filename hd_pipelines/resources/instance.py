@@ -43,6 +43,11 @@ concurrency:
   pools:
     default_limit: 2
 
+# A sensor that waits for a webhook must not keep the others waiting.
+sensors:
+  use_threads: true
+  num_workers: 4
+
 retention:
   schedule:
     purge_after_days: 30
