@@ -29,6 +29,7 @@ FEWEST_TREND_BARS = {"15m": 25, "1h": 20}
 """Half of what the predecessor asked for (product facts §3.4)."""
 LENGTHS = {"15m": 15, "1h": 60}
 BREAKOUT_WINDOW = ("highest_20", "lowest_20")
+"""Rows of `FIVE_MINUTE_INDICATORS`, side by side."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarState
         strength, atr = relative_strength(prices[2]), average_true_range(prices)
         five_minute_indicators(prices, strength, atr, bars, filled[: len(FIVE_MINUTE_INDICATORS)])
         swing_features(prices, strength, atr, bars, filled[len(FIVE_MINUTE_INDICATORS) :])
-    window = states[[names.index(name) for name in BREAKOUT_WINDOW]]
+    first = names.index(BREAKOUT_WINDOW[0])
+    window = states[first : first + len(BREAKOUT_WINDOW)]
     return BarStates(
         _named(names, states.take(windows.column(), axis=1)),
         _named(BREAKOUT_WINDOW, window.take(windows.column(minutes_ago=1), axis=1)),

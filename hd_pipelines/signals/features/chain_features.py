@@ -51,8 +51,11 @@ _SIZES = (
     "typical_gex",
     "typical_option_volume",
 )
+_SHARES = ("call_gamma_share", "dealer_gamma_ratio", "option_volume_ratio")
 _AT_STRIKES = ("flip_strike_share", "max_pain_open_interest", "max_pain_share", "max_pain_gamma")
-_numbers_of = attrgetter(*_LEVELS, *_SIZES)
+_GIVEN = (*_LEVELS, *_SIZES)
+_SAID = (*_GIVEN, *_SHARES, *_AT_STRIKES)
+_given_by = attrgetter(*_GIVEN)
 
 
 def chain_features(
@@ -70,7 +73,7 @@ def chain_features(
         )
         return features, levels
     snapshot, age = newest_of(known, as_of_ns, clock_ns, OLDEST_CHAIN_MINUTES)
-    said = {name: values[snapshot] for name, values in _columns(known, snapshot).items()}
+    said = dict(zip(_SAID, _table(known, snapshot).take(snapshot, axis=1), strict=True))
     expires_ns = np.array([row.max_pain_expires_at_ns or 0 for row in known] + [0], np.int64)[snapshot]
     to_expiry = np.where(expires_ns > 0, (expires_ns - as_of_ns) / NANOSECONDS_PER_MINUTE, np.nan)
     has_settled = to_expiry < 0
@@ -112,21 +115,22 @@ def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
     return crossed
 
 
-def _columns(known: Sequence[GammaContext], snapshot: Integers) -> dict[str, Floats]:
-    """What each snapshot says, and NaN as the last value of each column: that of index -1, no snapshot."""
-    numbers = np.full((len(_LEVELS) + len(_SIZES), len(known) + 1), np.nan)
-    numbers[:, :-1] = np.array([_numbers_of(row) for row in known], np.float64).T
+def _table(known: Sequence[GammaContext], snapshot: Integers) -> Floats:
+    """What each snapshot says, a row for each of `_SAID`; the last column is NaN: that of `NONE`, no snapshot."""
+    from hd_pipelines.signals.features import kernels_shapes
+
+    table = np.full((len(_SAID), len(known) + 1), np.nan)
+    numbers, shares, at_strikes = np.split(table, (len(_GIVEN), len(_GIVEN) + len(_SHARES)))
+    numbers[:, :-1] = np.array([_given_by(row) for row in known], np.float64).T
     numbers[~np.isfinite(numbers)] = np.nan
     levels = numbers[: len(_LEVELS)]
     levels[levels <= 0] = np.nan
-    said = dict(zip((*_LEVELS, *_SIZES), numbers, strict=True))
-    call, put = np.abs(said["call_gex_usd_per_1pct"]), np.abs(said["put_gex_usd_per_1pct"])
-    said["call_gamma_share"] = 100.0 * ratio(call, call + put)
-    said["dealer_gamma_ratio"] = ratio(said["gex_usd_per_1pct"], said["typical_gex"])
-    said["option_volume_ratio"] = ratio(said["option_volume"], said["typical_option_volume"])
-    from hd_pipelines.signals.features import kernels_shapes
-
-    at_strikes = np.full((len(_AT_STRIKES), len(known) + 1), np.nan)
-    for index in np.unique(snapshot[snapshot >= 0]).tolist():
-        at_strikes[:, index] = kernels_shapes.at_strikes(known[index].by_strike, levels[2, index], levels[3, index])
-    return said | dict(zip(_AT_STRIKES, at_strikes, strict=True))
+    of = dict(zip(_GIVEN, numbers, strict=True))
+    call, put = np.abs(of["call_gex_usd_per_1pct"]), np.abs(of["put_gex_usd_per_1pct"])
+    shares[0] = 100.0 * ratio(call, call + put)
+    shares[1] = ratio(of["gex_usd_per_1pct"], of["typical_gex"])
+    shares[2] = ratio(of["option_volume"], of["typical_option_volume"])
+    for index in set(snapshot.tolist()) - {NONE}:
+        by_strike = known[index].by_strike
+        at_strikes[:, index] = kernels_shapes.at_strikes(by_strike, of["zero_gamma"][index], of["max_pain"][index])
+    return table

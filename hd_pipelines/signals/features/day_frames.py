@@ -58,10 +58,11 @@ def _own_bars(days: Bars, positions: Integers) -> tuple[Bars, np.ndarray]:
     wanted = exchange_days().day[positions]
     if positions.size == 0:
         return days.part(slice(0, 0)), np.zeros(0, np.bool_)
-    believed = believable_days(days, int(wanted[0]), int(wanted[-1]) + 1)
-    has_bar = np.isin(wanted, believed.session)
-    at = believed.session.searchsorted(wanted[has_bar])
-    return believed.part(at), has_bar  # type: ignore[arg-type]  # numpy takes it wherever it takes a slice
+    kept, _ = believable_days(days, int(wanted[0]), int(wanted[-1]) + 1)
+    believed = days.session[kept]
+    has_bar = np.isin(wanted, believed)
+    at = kept[believed.searchsorted(wanted[has_bar])]
+    return days.part(at), has_bar  # type: ignore[arg-type]  # numpy takes it wherever it takes a slice
 
 
 def _day_columns(tape: SymbolTape, own: Bars, positions: Integers) -> tuple[Columns, Columns]:
@@ -97,7 +98,7 @@ def _degraded(tape: SymbolTape, values: Columns) -> list[str]:
 def _closes(positions: Integers) -> Grid:
     """A grid of one row per session: its last minute."""
     minutes, row = exchange_days().minutes[positions], np.arange(positions.size)
-    return Grid(positions, minutes, row, row, row, minutes, exchange_days().closes_ns[positions], row)
+    return Grid(positions, minutes, row, row, row, positions, minutes, exchange_days().closes_ns[positions], row)
 
 
 def _volume_of(days: Bars, positions: Integers) -> Floats:

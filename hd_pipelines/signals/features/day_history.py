@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.features.exchange_days import ExchangeDays, exchange_days
+from hd_pipelines.signals.features.exchange_days import exchange_days
 from hd_pipelines.signals.features.indicators import average_true_range, trend_line
 from hd_pipelines.signals.features.relative_volume import FEWEST_SESSIONS, SESSIONS
 from hd_pipelines.signals.frame import Floats, Integers
@@ -54,58 +54,45 @@ class Weeks:
     prices: Floats
 
 
-def day_history(all_days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
+def day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
     """From day bars before each session at `positions`; `volumes` are those whose volume counts, None if none does."""
-    calendar = exchange_days()
-    opens = calendar.day[np.maximum(positions - WINDOW_SESSIONS, 0)]
-    days = believable_days(all_days, int(opens[0]), int(calendar.day[positions[-1]]))
-    prices = np.stack((days.high, days.low, days.close))
-    weeks = complete_weeks(days.session, prices, calendar)
-    of_days, of_weeks = (
-        _newest(values, keys.searchsorted(since), keys.searchsorted(until))
-        for values, keys, since, until in (
-            (prices, days.session, opens, calendar.day[positions]),
-            (weeks.prices, weeks.begins, opens, calendar.week_begins[positions]),
-        )
-    )
-    week_before = calendar.week[np.maximum(calendar.week.searchsorted(calendar.week[positions]) - 1, 0)]
-    return DayHistory(
-        _at(days.session, prices, calendar.day[np.maximum(positions - 1, 0)]),
-        _at(weeks.week, weeks.prices, week_before),
-        of_days,
-        of_weeks,
-        np.full((2, positions.size), np.nan) if volumes is None else _usual_day(volumes, positions, calendar),
-    )
-
-
-def believable_days(days: Bars, first: int, end: int) -> Bars:
-    """Day bars of the exchange sessions [first, end), day numbers, whose prices lie within their own high and low."""
-    since, until = days.session.searchsorted([first, end]).tolist()
-    days = days.part(slice(since, until))
-    calendar = exchange_days().day
-    known = np.minimum(calendar.searchsorted(days.session), calendar.size - 1)
-    believed = (calendar[known] == days.session) & (days.low > 0) & (days.high < np.inf)
-    believed &= (np.minimum(days.open, days.close) >= days.low) & (np.maximum(days.open, days.close) <= days.high)
-    if believed.all():
-        return days
-    return days.part(np.flatnonzero(believed))  # type: ignore[arg-type]  # numpy takes it wherever it takes a slice
-
-
-def complete_weeks(session: Integers, prices: Floats, calendar: ExchangeDays) -> Weeks:
-    """Weeks of which every exchange session has a day bar. The one that is forming is not: its sessions are to come."""
     from hd_pipelines.signals.features import kernels_bars
 
-    return Weeks(
-        *kernels_bars.complete_weeks(session, prices, calendar.week, calendar.week_sessions, calendar.week_begins)
+    calendar = exchange_days()
+    own, since = calendar.day.take(positions), calendar.day.take(np.maximum(positions - WINDOW_SESSIONS, 0))
+    kept, prices = believable_days(days, int(since[0]), int(own[-1]))
+    known = days.session.take(kept)
+    weeks = Weeks(
+        *kernels_bars.complete_weeks(known, prices, calendar.week, calendar.week_sessions, calendar.week_begins)
+    )
+    week_begins = calendar.week_begins.take(positions)
+    # The session before a week's first one belongs to the week before.
+    week_before = calendar.week.take(np.maximum(calendar.day.searchsorted(week_begins) - 1, 0))
+    volume = np.full((2, positions.size), np.nan)
+    if volumes is not None:
+        usual_since = calendar.day.take(np.maximum(positions - SESSIONS, 0))
+        volume = kernels_bars.usual_day(volumes.session, volumes.volume, usual_since, own, FEWEST_SESSIONS)
+    return DayHistory(
+        kernels_bars.bars_at(known, prices, calendar.day.take(np.maximum(positions - 1, 0))),
+        kernels_bars.bars_at(weeks.week, weeks.prices, week_before),
+        _newest(prices, known.searchsorted(since), known.searchsorted(own)),
+        _newest(weeks.prices, weeks.begins.searchsorted(since), weeks.begins.searchsorted(week_begins)),
+        volume,
     )
 
 
-def _at(keys: Integers, values: Floats, wanted: Integers) -> Floats:
-    """The columns of `values` whose key is wanted; NaN where there is none."""
-    if keys.size == 0:
-        return np.full((values.shape[0], wanted.size), np.nan)
-    found = np.minimum(keys.searchsorted(wanted), keys.size - 1)
-    return np.where(keys[found] == wanted, values[:, found], np.nan)
+def believable_days(days: Bars, first: int, end: int) -> tuple[Integers, Floats]:
+    """Which day bars of the exchange sessions [first, end), day numbers, lie within their own high and low.
+
+    Their positions in `days`, and high, low and close, shape (3, n).
+    """
+    from hd_pipelines.signals.features import kernels_bars
+
+    since, until = days.session.searchsorted([first, end]).tolist()
+    kept, prices = kernels_bars.believable_days(
+        days.session, days.open, days.high, days.low, days.close, since, until, exchange_days().day
+    )
+    return kept, prices
 
 
 def _newest(prices: Floats, first: Integers, end: Integers) -> Floats:
@@ -118,16 +105,3 @@ def _newest(prices: Floats, first: Integers, end: Integers) -> Floats:
             ema, slope = trend_line(window[2], atr, FEWEST_BARS)
             answers[:, number] = atr[-1], ema[-1], slope[-1]
     return answers
-
-
-def _usual_day(volumes: Bars, positions: Integers, calendar: ExchangeDays) -> Floats:
-    usual = np.full((2, positions.size), np.nan)
-    first = volumes.session.searchsorted(calendar.day[np.maximum(positions - SESSIONS, 0)]).tolist()
-    end = volumes.session.searchsorted(calendar.day[positions]).tolist()
-    for number in range(positions.size):
-        window = volumes.volume[first[number] : end[number]]
-        known = window[(window >= 0) & (window < np.inf)]
-        usual[1, number] = known.size
-        if known.size >= FEWEST_SESSIONS:
-            usual[0, number] = known.mean()
-    return usual

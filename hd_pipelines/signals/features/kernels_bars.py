@@ -143,3 +143,60 @@ def complete_weeks(
             cut[0, count], cut[1, count], cut[2, count] = high, low, prices[2, i - 1]
             count += 1
     return week[:count], begins[:count], cut[:, :count]
+
+
+@compiled(WHOLE, REAL, REAL, REAL, REAL, INT, INT, WHOLE)
+def believable_days(
+    day: Integers,
+    opened: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    first: int,
+    end: int,
+    calendar_day: Integers,
+) -> tuple[Integers, Floats]:
+    """Bars [first, end) of exchange sessions whose prices lie within their own high and low.
+
+    Their positions in the arrays, and prices (high, low, close).
+    """
+    kept, prices = np.empty(max(end - first, 0), np.int64), np.empty((3, max(end - first, 0)))
+    count, session = 0, 0
+    if end > first:
+        session = np.searchsorted(calendar_day, day[first])
+    for i in range(first, end):
+        while session < calendar_day.size and calendar_day[session] < day[i]:
+            session += 1
+        if session == calendar_day.size or calendar_day[session] != day[i]:
+            continue
+        if 0.0 < low[i] <= opened[i] <= high[i] and low[i] <= close[i] <= high[i] < np.inf:
+            kept[count] = i
+            prices[0, count], prices[1, count], prices[2, count] = high[i], low[i], close[i]
+            count += 1
+    return kept[:count], prices[:, :count]
+
+
+@compiled(WHOLE, PRICES, WHOLE)
+def bars_at(keys: Integers, prices: Floats, wanted: Integers) -> Floats:
+    """Prices of the bars whose key is wanted, shape (3, wanted); NaN where there is none. Keys ascend."""
+    found = np.full((3, wanted.size), np.nan)
+    for i in range(wanted.size):
+        at = np.searchsorted(keys, wanted[i])
+        if at < keys.size and keys[at] == wanted[i]:
+            found[0, i], found[1, i], found[2, i] = prices[0, at], prices[1, at], prices[2, at]
+    return found
+
+
+@compiled(WHOLE, REAL, WHOLE, WHOLE, INT)
+def usual_day(day: Integers, volume: Floats, since: Integers, until: Integers, fewest: int) -> Floats:
+    """Mean volume of the days in [since, until), NaN of fewer than `fewest`; and how many have any. Shape (2, k)."""
+    usual = np.full((2, since.size), np.nan)
+    for number in range(since.size):
+        total, count = 0.0, 0
+        for i in range(np.searchsorted(day, since[number]), np.searchsorted(day, until[number])):
+            if 0.0 <= volume[i] < np.inf:
+                total, count = total + volume[i], count + 1
+        usual[1, number] = count
+        if count >= fewest:
+            usual[0, number] = total / count
+    return usual

@@ -5,7 +5,7 @@ Belongs here: the as-of join. How old is too old is for the context to say.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +22,7 @@ def known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
     """Of rows ascending by `known_at_ns`, those that are the newest at one of the instants `as_of_ns` (ascending)."""
     if not rows or as_of_ns.size == 0:
         return ()
-    first, end = (bisect_right(rows, int(at), key=lambda row: row.known_at_ns) for at in as_of_ns[[0, -1]])
+    first, end = (bisect_left(rows, int(at), key=lambda row: row.known_at_ns) for at in as_of_ns[[0, -1]])
     return rows[max(first - 1, 0) : end]
 
 
@@ -35,7 +35,7 @@ def newest_of(
     is NaN where there is none.
     """
     known_ns = np.array([row.known_at_ns for row in known], np.int64)
-    index = known_ns.searchsorted(as_of_ns, side="right") - 1
+    index = known_ns.searchsorted(as_of_ns, side="left") - 1
     age = (clock_ns - trading_time_ns(known_ns).take(index)) / NANOSECONDS_PER_MINUTE
     age[index < 0] = np.nan
     index[~(age <= oldest_minutes)] = NONE

@@ -21,8 +21,8 @@ from hd_pipelines.signals.frame import Floats, Integers
 class Grid:
     """The rows of k sessions, shape (n,), ascending.
 
-    positions: the sessions in `exchange_days`, shape (k,). over: minutes of each that were over, shape (k,). first,
-    last: its first and last row, shape (k,). number: which of the k a row belongs to. minute: from 1. row: 0 to n - 1.
+    By session, shape (k,): positions in `exchange_days`; over: minutes that were over; first, last: its rows.
+    By row: number: which of the k it belongs to; session: its position; minute: from 1; row: 0 to n - 1.
     """
 
     positions: Integers
@@ -30,17 +30,13 @@ class Grid:
     first: Integers
     last: Integers
     number: Integers
+    session: Integers
     minute: Integers
     as_of_ns: Integers
     row: Integers
 
     def __len__(self) -> int:
         return self.row.size
-
-    @property
-    def session(self) -> Integers:
-        """Position of each row's session in `exchange_days`."""
-        return self.positions.take(self.number)
 
     def spread(self, by_session: Floats) -> Floats:
         """A value per session, shape (…, k), as a value per row, shape (…, n)."""
@@ -56,6 +52,7 @@ class Grid:
             self.first,
             self.first + (kept.size - 1),
             kept,
+            self.session[chosen],
             self.minute[chosen],
             self.as_of_ns[chosen],
             self.row[: kept.size],
@@ -70,9 +67,9 @@ def grid(positions: Integers, over: Integers) -> Grid:
     first = end - over
     number = np.arange(positions.size).repeat(over)
     row = np.arange(number.size)
-    minute = row - first[number] + 1
-    as_of_ns = exchange_days().opens_ns[positions][number] + minute * NANOSECONDS_PER_MINUTE
-    return Grid(positions, over, first, end - 1, number, minute, as_of_ns, row)
+    minute = row - first.take(number) + 1
+    as_of_ns = exchange_days().opens_ns.take(positions).take(number) + minute * NANOSECONDS_PER_MINUTE
+    return Grid(positions, over, first, end - 1, number, positions.take(number), minute, as_of_ns, row)
 
 
 def minutes_delivered(minutes: PlacedBars, positions: Integers) -> Integers:
