@@ -3,12 +3,14 @@
 Belongs here: the shapes, and cutting them at an instant. Reading them from the warehouse is `loading.signal_inputs`;
 nothing downstream asks for more than a tape.
 
-Known when: a bar at its end; a chain's rows at the chain's instant; the regime and day bars of a session at its close.
+Known when: a bar at its end; rows of a chain after the chain's instant, those of a session after its close. After, not at:
+whoever looks at 16:00 does not know yet what is made of the chain of 16:00, and options that expire that day have no
+gamma in it any more.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -193,13 +195,13 @@ class Contexts:
 
 
 def newest(rows: Sequence[Known], as_of_ns: int) -> Known | None:
-    """The last row that was known at `as_of_ns`."""
-    position = bisect_right(rows, as_of_ns, key=lambda row: row.known_at_ns)
+    """The last row that was known at `as_of_ns`: of an instant before it."""
+    position = bisect_left(rows, as_of_ns, key=lambda row: row.known_at_ns)
     return rows[position - 1] if position else None
 
 
 def _until(rows: tuple[Known, ...], as_of_ns: int) -> tuple[Known, ...]:
-    return rows[: bisect_right(rows, as_of_ns, key=lambda row: row.known_at_ns)]
+    return rows[: bisect_left(rows, as_of_ns, key=lambda row: row.known_at_ns)]
 
 
 @dataclass(frozen=True)

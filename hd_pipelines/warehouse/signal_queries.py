@@ -191,11 +191,11 @@ def newest_inputs(connection: Connection, symbols: Collection[str], session: dat
 
 
 def newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
-    """When the newest valued chain that was known at `as_of` was taken; None within `OLDEST_CHAIN`."""
+    """When the newest valued chain before `as_of` was taken; None within `OLDEST_CHAIN`."""
     row = (
         driver_connection(connection)
         .execute(
-            'SELECT "timestamp" FROM public.historical_greeks WHERE symbol = %s AND "timestamp" <= %s'
+            'SELECT "timestamp" FROM public.historical_greeks WHERE symbol = %s AND "timestamp" < %s'
             " AND \"timestamp\" > %s AND price_source IN ('chain_snapshot', 'chain_archive')"
             ' ORDER BY "timestamp" DESC LIMIT 1',
             (symbol, as_of, as_of - OLDEST_CHAIN),

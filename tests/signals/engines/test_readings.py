@@ -132,7 +132,7 @@ def test_the_newest_row_known_at_the_instant_speaks():
         made.regime(known_at_ns=NOW),
     )
     held = Contexts(regime=(earlier, later))
-    for as_of_ns, word in ((NOW - MINUTE, "STRONG_DOWNTREND"), (NOW, "STRONG_UPTREND")):
+    for as_of_ns, word in ((NOW, "STRONG_DOWNTREND"), (NOW + MINUTE, "STRONG_UPTREND")):
         row = made.frame(as_of_ns)
         assert regime_reading(held, row, 0, direction=Direction.LONG, style=TradingStyle.SCALP).reason.startswith(word)
 
