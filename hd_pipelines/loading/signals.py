@@ -23,7 +23,7 @@ from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.market.vocabulary import Resolution
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.features import day_frame, frames
+from hd_pipelines.signals.features import day_frame, frames, session_frame
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.policy import ScanPolicy
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
@@ -90,7 +90,7 @@ def scan_now(
     inputs = read_inputs(database, symbols, [session], since=since, until=as_of)
     looked_at = {}
     for symbol, tape in inputs.tapes.items():
-        frame = frames(tape.until(_ns(as_of)), [session])
+        frame = session_frame(tape.until(_ns(as_of)), session, _ns(as_of))
         looked_at[symbol] = frame.rows(frame.as_of_ns > _ns(since))
     _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id)
     report.sessions, report.seconds = 1, time.perf_counter() - began

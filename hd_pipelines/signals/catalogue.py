@@ -159,7 +159,7 @@ _STRUCTURE = [
         "To the nearest key level above the price.",
         "To the nearest key level below the price.",
     ),
-    *_even("is_near_key_level", "0/1", "A key level lies within 0.3 % of the price."),
+    *_even("is_near_key_level", "0/1", "A major key level lies within a twentieth of a day's ATR."),
 ]
 _TRENDS = [
     *_signed("mtf_trend_week", "-2..2", "Trend of weeks: 2 strong up, 1 up, 0 none, -1 down, -2 strong down."),
@@ -239,6 +239,23 @@ LEVELS = (
     "max_pain",
 )
 """Key levels of a frame, prices; NaN where there is none (yet)."""
+
+MAJOR_LEVELS = (
+    "prior_day_high",
+    "prior_day_low",
+    "prior_day_close",
+    "prior_week_high",
+    "prior_week_low",
+    "prior_week_close",
+    "opening_range_high",
+    "opening_range_low",
+    "gap_edge",
+    "gamma_resistance",
+    "gamma_support",
+    "zero_gamma",
+    "max_pain",
+)
+"""Those that many traders look at."""
 
 
 def code_of(feature: str, word: str) -> float:

@@ -78,7 +78,7 @@ def _day_columns(tape: SymbolTape, own: Bars, positions: Integers) -> tuple[Colu
     columns |= of_chain
     columns["zero_gamma_crossed"] = _crossed(days.prior_day[2], own.close, chain_levels["zero_gamma"])
     levels = session_levels(running, rows, days) | chain_levels
-    columns |= nearest(own.close, levels.values())
+    columns |= nearest(own.close, levels, columns["atr_day_pct"])
     columns["is_proxy_volume"] = np.full(len(rows), np.nan if source is None else float(source is not tape))
     if source is not None:
         columns["rvol"] = ratio(_volume_of(source.days, positions), days.volume[0])

@@ -6,17 +6,18 @@ pivots of the prior day. A gap's edge is the prior close until the session has t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import numpy as np
 
+from hd_pipelines.signals.catalogue import MAJOR_LEVELS
 from hd_pipelines.signals.frame import Floats
 
 PIVOTS = ("pivot", "pivot_r1", "pivot_s1", "pivot_r2", "pivot_s2")
 BLOCK = 2_048
 """Rows at a time: twenty-one levels of a year do not fit into a processor's cache, these do."""
-NEAR = 0.003
-"""Share of the price within which a key level is near: 0.3 %."""
+NEAR = 0.05
+"""Share of a day's ATR within which a key level is near."""
 
 
 def pivots(prior_day: Floats) -> Floats:
@@ -39,21 +40,29 @@ def gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: F
     return np.where(is_open, prior_close, np.nan)
 
 
-def nearest(price: Floats, levels: Collection[Floats]) -> dict[str, Floats]:
-    """Distance to the nearest level at or above the price and at or below it, % of the price; whether one is near.
+def nearest(price: Floats, levels: Mapping[str, Floats], atr_day_pct: Floats) -> dict[str, Floats]:
+    """Distance to the nearest level at or above the price and at or below it, % of the price; whether a major one is near.
 
-    NaN where there is none on that side; `is_near_key_level` where there is none at all.
+    Near is `NEAR` of a day's ATR: with twenty levels some level always lies within a third of a per cent, so that would
+    say nothing. NaN where there is none on that side; `is_near_key_level` also where the ATR is not known.
     """
+    above, below = _distances(price, list(levels.values()))
+    closest = np.fmin(*_distances(price, [levels[name] for name in MAJOR_LEVELS]))
+    unknown = np.isnan(closest) | np.isnan(atr_day_pct)
+    return {
+        "distance_to_resistance_pct": 100.0 * above,
+        "distance_to_support_pct": 100.0 * below,
+        "is_near_key_level": np.where(unknown, np.nan, 100.0 * closest <= NEAR * atr_day_pct),
+    }
+
+
+def _distances(price: Floats, levels: list[Floats]) -> Floats:
+    """To the nearest level at or above each price, and at or below it, as shares of it; shape (2, n)."""
     from hd_pipelines.signals.features import kernels_shapes
 
     blocks = []
     for begin in range(0, price.size, BLOCK):
         block = slice(begin, begin + BLOCK)
         blocks.append(kernels_shapes.nearest_levels(price[block], np.array([level[block] for level in levels])))
-    above, below = (blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)) / price
-    closest = np.fmin(above, below)
-    return {
-        "distance_to_resistance_pct": 100.0 * above,
-        "distance_to_support_pct": 100.0 * below,
-        "is_near_key_level": np.where(np.isnan(closest), np.nan, closest <= NEAR),
-    }
+    distances: Floats = (blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)) / price
+    return distances

@@ -24,6 +24,7 @@ from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import SymbolTape
 
 NO_BARS, NO_SESSION, BEFORE_OPEN = "no_bars_today", "no_session", "before_open"
+RVOL_FROM_DAYS = "rvol_from_days"
 BARS_LEFT_OUT, DAYS_CONTRADICT, IDLE = "bars_left_out", "days_contradict_minutes", "no_trade_for_15_minutes"
 MISSING = {
     "no_rvol": "rvol",

@@ -13,6 +13,7 @@ from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.bar_states import WINDOW_SESSIONS, BarStates, bar_states
 from hd_pipelines.signals.features.chain_features import CROSSING_MINUTES, chain_features, crossings
 from hd_pipelines.signals.features.day_history import day_history
+from hd_pipelines.signals.features.estimated_volume import with_estimates
 from hd_pipelines.signals.features.key_levels import nearest
 from hd_pipelines.signals.features.market_context import market_features
 from hd_pipelines.signals.features.percentages import percent, position
@@ -56,7 +57,7 @@ def minute_columns(
     before = np.arange(max(int(rows.positions[0]) - WINDOW_SESSIONS, 0), int(rows.positions[-1]))
     history = placed(tape.five_minutes, before)
     running = running_prices(minutes, rows)
-    columns, volume_sessions = _volume_features(tape, minutes, history, before, rows)
+    columns, volume_sessions, is_estimated = _volume_features(tape, minutes, history, before, rows)
     if only_newest:
         rows, running = rows.newest(ROWS_LOOKED_BACK_AT), running.newest(ROWS_LOOKED_BACK_AT)
         columns = {name: values[-ROWS_LOOKED_BACK_AT:] for name, values in columns.items()}
@@ -75,7 +76,7 @@ def minute_columns(
     columns["zero_gamma_crossed"] = crossings(running.price, chain_levels["zero_gamma"], rows)
     levels = session_levels(running, rows, days) | chain_levels
     levels |= {"vwap": columns["vwap"], "swing_high": states.five["swing_high"], "swing_low": states.five["swing_low"]}
-    columns |= _structure(states, levels, running.price)
+    columns |= _structure(states, levels, running.price, columns["atr_day_pct"])
     columns["vwap_distance_pct"] = percent(running.price, columns["vwap"])
     degraded = [
         *labels.of_volume(tape),
@@ -84,6 +85,7 @@ def minute_columns(
         *([labels.IDLE] if np.any(running.price_age_minutes[rows.last] >= labels.IDLE_MINUTES) else []),
         *labels.short_windows("bars", states.window_sessions),
         *labels.short_windows("rvol", volume_sessions),
+        *([labels.RVOL_FROM_DAYS] if is_estimated else []),
         *labels.missing(columns | levels, rows.last),
     ]
     return columns, levels, tuple(degraded)
@@ -91,19 +93,21 @@ def minute_columns(
 
 def _volume_features(
     tape: SymbolTape, minutes: PlacedBars, history: PlacedBars, before: Integers, rows: Grid
-) -> tuple[Columns, Integers]:
-    """RVOL and VWAP; and how many of the 20 sessions before each session have volume."""
+) -> tuple[Columns, Integers, bool]:
+    """RVOL and VWAP; how many of the 20 sessions before each session have volume; whether an RVOL is estimated from days."""
     source = volume_source(tape)
     if source is None:
         names = ("rvol", "rvol_sessions", "vwap", "is_proxy_volume")
-        return dict(zip(names, np.full((4, len(rows)), np.nan), strict=True)), np.zeros(0, np.int64)
+        return dict(zip(names, np.full((4, len(rows)), np.nan), strict=True)), np.zeros(0, np.int64), False
     volumes = minutes
     if source is not tape:
         volumes, history = placed(source.minutes, rows.positions), placed(source.five_minutes, before)
     traded, vwap = running_volume(minutes, volumes, rows)
     rvol, sessions, usual_sessions = relative_volume(traded, history, rows)
+    rvol, is_estimated = with_estimates(rvol, usual_sessions, traded, rows, history=history, days=source.days)
     is_proxy = np.full(len(rows), float(source is not tape))
-    return {"rvol": rvol, "rvol_sessions": sessions, "vwap": vwap, "is_proxy_volume": is_proxy}, usual_sessions
+    columns = {"rvol": rvol, "rvol_sessions": sessions, "vwap": vwap, "is_proxy_volume": is_proxy}
+    return columns, usual_sessions, is_estimated
 
 
 def _bar_features(states: BarStates, price: Floats) -> Columns:
@@ -129,7 +133,7 @@ def _bar_features(states: BarStates, price: Floats) -> Columns:
     }
 
 
-def _structure(states: BarStates, levels: Columns, price: Floats) -> Columns:
+def _structure(states: BarStates, levels: Columns, price: Floats, atr_day_pct: Floats) -> Columns:
     return {
         "above_20_bar_high_pct": percent(price, states.before["highest_20"]),
         "below_20_bar_low_pct": -percent(price, states.before["lowest_20"]),
@@ -137,5 +141,5 @@ def _structure(states: BarStates, levels: Columns, price: Floats) -> Columns:
         "below_opening_range_pct": -percent(price, levels["opening_range_low"]),
         "above_swing_high_pct": percent(price, levels["swing_high"]),
         "below_swing_low_pct": -percent(price, levels["swing_low"]),
-        **nearest(price, levels.values()),
+        **nearest(price, levels, atr_day_pct),
     }

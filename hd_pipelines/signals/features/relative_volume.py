@@ -4,7 +4,8 @@ Belongs here: RVOL and the choice of its source. An index is a number and has no
 called one wherever it is used (product facts §13.1, fault 12).
 
 A session's volume is compared with the mean of the last 20 exchange sessions until the same minute, of those that were
-open at that minute (half days end) and of which there are bars. Fewer than five such sessions are no mean. A symbol that
+open at that minute (half days end) and of which there are bars. Fewer than five such sessions are no mean;
+`estimated_volume` then asks the days. A symbol that
 did not trade in a stretch traded 0 in it; one without any bar in a session is not counted for it, for that is a hole or a
 halt, not a quiet day.
 """

@@ -100,7 +100,6 @@ def test_the_first_minute_of_a_new_listing_has_a_price_and_says_what_it_lacks():
         "vwap",
         "vwap_distance_pct",
         "distance_to_support_pct" if frame["price"][0] >= frame["vwap"][0] else "distance_to_resistance_pct",
-        "is_near_key_level",
     }
     assert {"bars_of_0_sessions", "rvol_of_0_sessions", "no_prior_day", "no_5m_indicators"} < set(frame.labels)
 

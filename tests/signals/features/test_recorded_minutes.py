@@ -129,6 +129,8 @@ def test_days_adjusted_for_a_later_split_are_not_mixed_with_minutes(recorded):
 
 def test_three_sessions_of_history_are_said_to_be_three(recorded):
     frame = session_frame(tape_of("SPY", recorded), date(2019, 2, 14))
-    assert {"bars_of_3_sessions", "rvol_of_3_sessions", "no_rvol"} < set(frame.labels)
+    assert {"bars_of_3_sessions", "rvol_of_3_sessions", "rvol_from_days"} < set(frame.labels)
+    assert "no_rvol" not in frame.labels
+    assert 0.3 < np.nanmedian(frame["rvol"]) < 3.0
     assert "no_day_atr" not in frame.labels
     assert "no_week_trend" not in frame.labels

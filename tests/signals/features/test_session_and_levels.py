@@ -127,10 +127,22 @@ def test_the_nearest_key_levels_are_above_and_below_the_price():
     assert frame["distance_to_resistance_pct"][149] == pytest.approx(100 * 0.3 / 100.7)
     assert frame["distance_to_support_pct"][149] == pytest.approx(100 * (100.7 - known["vwap"]) / 100.7)
     assert known["vwap"] == pytest.approx((49 * 100 + 50 * 101 + 48 * 100.5 + 3 * 100.7) / 150)
-    assert frame["is_near_key_level"][149] == 1.0
+    assert np.isnan(frame["is_near_key_level"]).all()  # one day is no ATR
     far = frame_of(today((300, 120.0)))
     assert np.isnan(far["distance_to_resistance_pct"][300])
-    assert far["is_near_key_level"][300] == 0.0
+
+
+def test_a_major_level_is_near_within_a_twentieth_of_a_days_range():
+    days = sessions_back(TODAY, 21)[:-1]
+    earlier = pd.concat([flat(day, 100.0) for day in days], ignore_index=True)
+    # Every day ranges over four dollars, so a twentieth of its ATR is 20 cents.
+    earlier.loc[earlier["minute"] == 5, "high"] = 102.0
+    earlier.loc[earlier["minute"] == 6, "low"] = 98.0
+    minutes = today((50, 101.85), (100, 101.75), (150, 103.0), (200, 100.15))
+    frame = session_frame(tape_of(pd.concat([earlier, minutes], ignore_index=True)), TODAY)
+    assert frame["atr_day_pct"][60] == pytest.approx(100 * 4 / 101.85)
+    # 102 is yesterday's high; 100 its close and the opening range.
+    assert frame["is_near_key_level"][[60, 110, 160, 210]].tolist() == [1.0, 0.0, 0.0, 1.0]
 
 
 def test_a_price_on_a_level_is_at_no_distance_from_it():
