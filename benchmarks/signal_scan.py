@@ -157,8 +157,10 @@ def _scans(database) -> tuple[list[float], int]:
 
 def _read(database) -> None:
     from hd_pipelines.loading.signal_inputs import read_inputs
+    from hd_pipelines.market.sessions import regular_hours
 
-    read_inputs(database, SYMBOLS, [LAST_SESSION])
+    until = regular_hours(LAST_SESSION).opens_at + timedelta(minutes=200)
+    read_inputs(database, SYMBOLS, [LAST_SESSION], since=until - timedelta(minutes=1), until=until)
 
 
 def _timed(task: Callable[[], None], rounds: int) -> float:
@@ -184,7 +186,8 @@ def _plain(database) -> None:
 
 def _plain_bars(connection, symbol: str, timeframe: str, pd):
     rows = connection.exec_driver_sql(
-        "SELECT (extract(epoch FROM timestamp) * 1000000000)::bigint, open, high, low, close, volume FROM historical_bars WHERE symbol = %s AND timeframe = %s"
+        "SELECT (extract(epoch FROM timestamp) * 1000000000)::bigint, open, high, low, close, volume"
+        " FROM historical_bars WHERE symbol = %s AND timeframe = %s"
         " ORDER BY timestamp DESC LIMIT 200",
         (symbol, timeframe),
     ).fetchall()

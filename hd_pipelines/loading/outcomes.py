@@ -18,9 +18,9 @@ from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.vocabulary import Direction, Resolution
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
-from hd_pipelines.warehouse.bar_columns import bar_columns
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.signal_records import Settlement, active_signals, settle_signals, take_scan_lock
+from hd_pipelines.warehouse.symbol_arrays import bar_columns
 
 _FRAMES = {Resolution.MINUTE: Timeframe.M1, Resolution.DAY: Timeframe.DAY}
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.market.vocabulary import (
@@ -23,14 +22,14 @@ from hd_pipelines.market.vocabulary import (
     IvRegime,
     MarketRegime,
     PositioningStrength,
-    SnapshotKind,
     VixRegime,
 )
 from hd_pipelines.pricing.settlement import settlement_session
-from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, day_number
 from hd_pipelines.warehouse import signal_queries
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.symbol_arrays import GammaColumns, gamma_columns
 
 USUAL_SESSIONS = 20
 """Sessions of gamma and of options' volume that say what is usual for a symbol."""
@@ -39,6 +38,7 @@ READING_SESSIONS = 12
 LOOK_BACK = timedelta(minutes=30)
 """How far before the first instant snapshots matter: a level that was crossed a quarter of an hour ago."""
 _EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
 LEAST_CLOSES, LEAST_SESSIONS = 10, 5
 """Below these, nothing is usual yet."""
 NEAR_MINUTES = 5
@@ -50,19 +50,18 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
     first, last = since.date(), until.date()
     with database.connect() as connection:
         volatility = signal_queries.volatility(connection, symbols, sessions_back(first, READING_SESSIONS)[0], last)
-        usual = signal_queries.gamma_sizes(connection, symbols, sessions_back(first, USUAL_SESSIONS + 2)[0], until)
+        usual = gamma_columns(connection, symbols, sessions_back(first, USUAL_SESSIONS + 2)[0], until)
         gamma = signal_queries.gamma_rows(connection, symbols, since - LOOK_BACK, until)
         regime = signal_queries.regimes(connection, sessions_back(first, 6)[0], last)
         prints = signal_queries.prints(connection, symbols, sessions_back(first, 2)[0], last)
     market = tuple(_regime(row) for row in regime.iter_rows(named=True))
     iv = volatility.partition_by("symbol", as_dict=True)
-    sizes = _usual_by_symbol(usual)
     rows = gamma.partition_by("symbol", as_dict=True)
     flow = None if prints is None else prints.partition_by("symbol", as_dict=True)
     return {
         symbol: Contexts(
             iv=tuple(_iv(row) for row in iv[symbol,].iter_rows(named=True)) if (symbol,) in iv else (),
-            gamma=_gammas(rows.get((symbol,)), sizes.get(symbol)),
+            gamma=_gammas(rows.get((symbol,)), usual.get(symbol)),
             regime=market,
             prints=None if flow is None else _prints(flow.get((symbol,), prints.clear())),  # type: ignore[union-attr]
         )
@@ -95,60 +94,45 @@ def _regime(row: Mapping[str, Any]) -> RegimeContext:
     )
 
 
-def _gammas(rows: pl.DataFrame | None, usual: _Usual | None) -> tuple[GammaContext, ...]:
-    if rows is None or usual is None:
+def _gammas(rows: pl.DataFrame | None, snapshots: GammaColumns | None) -> tuple[GammaContext, ...]:
+    if rows is None or snapshots is None:
         return ()
+    usual = _Usual(snapshots)
     return tuple(_gamma(row, usual) for row in rows.iter_rows(named=True))
 
 
-@dataclass(frozen=True)
 class _Usual:
-    """What is usual for one symbol: gamma of its closes, options' volume until a minute; snapshots ascending, shape (n,).
+    """What is usual for one symbol: the size of its gamma at closes, options' volume until a minute."""
 
-    session: days since 1970-01-01. minute: from the session's open.
-    """
-
-    session: Integers
-    minute: Floats
-    is_close: NDArray[np.bool_]
-    gamma: Floats
-    volume: Floats
+    def __init__(self, snapshots: GammaColumns) -> None:
+        days, of_row = np.unique(snapshots.at_us // _DAY_US, return_inverse=True)
+        opens_us = np.array([_opens_us(int(day)) for day in days])
+        self._session, self._minute = days[of_row], (snapshots.at_us - opens_us[of_row]) / 60_000_000
+        is_known = snapshots.is_close & ~np.isnan(snapshots.gex_usd_per_1pct)
+        self._close_sessions = self._session[is_known]
+        self._close_sizes = np.abs(snapshots.gex_usd_per_1pct[is_known])
+        self._volume = snapshots.option_volume
+        self._gamma_before: dict[int, float] = {}
 
     def gamma_before(self, session: date) -> float:
         """Median size of the last 20 closes before `session`; NaN under `LEAST_CLOSES`."""
-        known = np.abs(self.gamma[self.is_close & (self.session < day_number(session))])
-        known = known[~np.isnan(known)][-USUAL_SESSIONS:]
-        return float(np.median(known)) if known.size >= LEAST_CLOSES else np.nan
+        day = day_number(session)
+        if day not in self._gamma_before:
+            known = self._close_sizes[: self._close_sessions.searchsorted(day)][-USUAL_SESSIONS:]
+            self._gamma_before[day] = float(np.median(known)) if known.size >= LEAST_CLOSES else np.nan
+        return self._gamma_before[day]
 
     def volume_before(self, at: datetime) -> float:
         """Mean volume of up to 20 sessions before, at the same minute; NaN under `LEAST_SESSIONS`."""
-        is_near = np.abs(self.minute - _minutes_from_open(at)) <= NEAR_MINUTES
-        known = self.volume[is_near & (self.session < day_number(at.date()))]
+        before = slice(0, self._session.searchsorted(day_number(at.date())))
+        known = self._volume[before][np.abs(self._minute[before] - _minutes_from_open(at)) <= NEAR_MINUTES]
         known = known[~np.isnan(known)][-USUAL_SESSIONS:]
         return float(known.mean()) if known.size >= LEAST_SESSIONS else np.nan
 
 
-def _usual_by_symbol(sizes: pl.DataFrame) -> dict[str, _Usual]:
-    """`sizes`: as `signal_queries.gamma_sizes` gives them, by symbol and time."""
-    if not sizes.height:
-        return {}
-    at_us = sizes["timestamp"].cast(pl.Int64).to_numpy()
-    session = sizes["session"].cast(pl.Int64).to_numpy()
-    days, of_row = np.unique(session, return_inverse=True)
-    opens_us = np.array([regular_hours(_EPOCH + timedelta(days=int(day))).opens_at_ns // 1_000 for day in days])
-    columns = (
-        session,
-        (at_us - opens_us[of_row]) / 60_000_000,
-        (sizes["kind"] == SnapshotKind.CLOSE.value).to_numpy(),
-        sizes["gex_usd_per_1pct"].cast(pl.Float64).to_numpy(),
-        sizes["option_volume"].cast(pl.Float64).to_numpy(),
-    )
-    counts = sizes.group_by("symbol", maintain_order=True).len()
-    ends = counts["len"].cum_sum().to_list()
-    return {
-        symbol: _Usual(*(column[end - count : end] for column in columns))
-        for (symbol, count), end in zip(counts.iter_rows(), ends, strict=True)
-    }
+@cache
+def _opens_us(day: int) -> int:
+    return regular_hours(_EPOCH + timedelta(days=day)).opens_at_ns // 1_000
 
 
 def _gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:

@@ -25,13 +25,15 @@ from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.option_chain import ChainAt, OptionQuotes
 from hd_pipelines.signals.tape import Bars, SymbolTape, no_bars
 from hd_pipelines.warehouse import signal_queries
-from hd_pipelines.warehouse.bar_columns import BarColumns, bar_columns
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.symbol_arrays import BarColumns, bar_columns
 
 HISTORY_SESSIONS = 20
 """Sessions of 5-minute bars before the first session that is scanned."""
 DAY_SESSIONS = 280
 """Sessions of day bars before it: a year for days, and enough complete weeks."""
+_READERS = 2
+"""Connections that read at the same time; more do not help two cores."""
 _DAY_NS = 86_400_000_000_000
 
 
@@ -61,24 +63,27 @@ def read_inputs(
     back = sessions_back(first, HISTORY_SESSIONS + 1)[0]
     year = sessions_back(first, DAY_SESSIONS + 1)[0]
 
-    def bars(timeframe: Timeframe, begin: date) -> dict[str, BarColumns]:
+    def bars(timeframe: Timeframe, begin: date, of_symbols: Sequence[str]) -> dict[str, BarColumns]:
         with database.connect() as connection:
-            return bar_columns(connection, wanted, timeframe, begin, last)
+            return bar_columns(connection, of_symbols, timeframe, begin, last)
 
-    with ThreadPoolExecutor(2, thread_name_prefix="read-tapes") as readers:
-        five = readers.submit(bars, Timeframe.M5, back)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-tapes") as readers:
+        # The longest first, in two parts, so that no reader waits for another at the end.
+        half = len(wanted) // 2
+        five = [readers.submit(bars, Timeframe.M5, back, part) for part in (wanted[:half], wanted[half:]) if part]
         contexts = readers.submit(read_contexts, database, symbols, since, until)
-        minutes = readers.submit(bars, Timeframe.M1, first)
-        days = readers.submit(bars, Timeframe.DAY, year)
-        known = contexts.result()
+        minutes = readers.submit(bars, Timeframe.M1, first, wanted)
+        days = readers.submit(bars, Timeframe.DAY, year, wanted)
+        of_five = {symbol: columns for part in five for symbol, columns in part.result().items()}
         parts = {
             symbol: (
                 minutes_of(minutes.result().get(symbol)),
-                _intraday(five.result().get(symbol), 5),
+                _intraday(of_five.get(symbol), 5),
                 day_bars_of(days.result().get(symbol)),
             )
             for symbol in wanted
         }
+        known = contexts.result()
     tapes = {
         symbol: SymbolTape(
             symbol,

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.option_chains import STAMP
-from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots
 from hd_pipelines.warehouse.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.frames import columns_of, read_frame
@@ -33,14 +32,6 @@ _VOLATILITY: _Schema = {
     "n_observations": pl.Int64,
     "iv_reason": pl.String,
     "percentile_reason": pl.String,
-}
-_SIZES: _Schema = {
-    "symbol": pl.String,
-    "timestamp": STAMP,
-    "session": pl.Date,
-    "kind": pl.String,
-    "gex_usd_per_1pct": pl.Float64,
-    "option_volume": pl.Float64,
 }
 _GAMMA: _Schema = {
     "symbol": pl.String,
@@ -112,23 +103,6 @@ OLDEST_CHAIN = timedelta(days=5)
 def volatility(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Rows of `iv_percentile_cache` from `first` to `last`, by symbol and date."""
     return _rows(connection, "iv_percentile_cache", _VOLATILITY, [_of(symbols), _dates(first, last)], "symbol, date")
-
-
-def gamma_sizes(connection: Connection, symbols: Collection[str], first: date, until: datetime) -> pl.DataFrame:
-    """Gamma and options' volume of every snapshot from the session `first` until `until`, without documents.
-
-    Columns: symbol, timestamp, session, kind, gex_usd_per_1pct, option_volume; by symbol and time.
-    """
-    compile_nothing(connection)
-    condition = sql.SQL('{} AND "timestamp" >= {} AND "timestamp" <= {}').format(
-        _of(symbols), sql.Literal(_midnight(first)), sql.Literal(until)
-    )
-    counts = ["total_call_volume", "total_put_volume"]
-    sent = [name for name in _SIZES if name not in _SUMS] + counts
-    kinds = {**_SIZES, **dict.fromkeys(counts, pl.Float64)}
-    rows = read_columns(connection, gamma_exposure_snapshots, sent, condition, kinds)
-    volume = pl.col("total_call_volume") + pl.col("total_put_volume")
-    return rows.with_columns(volume.alias("option_volume")).select(list(_SIZES)).sort("symbol", "timestamp")
 
 
 def gamma_rows(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
