@@ -20,6 +20,7 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@$(BIN)/python -m compileall -q hd_pipelines  # some machines never write bytecode by themselves
 	@$(BIN)/python -m hd_pipelines.pricing  # compiles the kernels once; all later processes find them in the cache
 	@$(BIN)/python -c "import hd_pipelines.analytics.gamma_profile_kernels"
+	@$(BIN)/python -m hd_pipelines.signals.features
 	@touch $(READY)
 
 demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox
