@@ -1,12 +1,13 @@
 """Features of a symbol-year of minutes, and the newest row of fifty symbols.
 
-`python -m benchmarks.signal_features` makes 272 sessions of minutes of one symbol, with a chain every quarter of an hour
-of the last 60, regimes, volatilities and 100,000 option prints, and turns the last 252 sessions, 98,000 rows, into the
-feature frame that a backtest reads: `ours`. `plain_pandas` is the peer: the same indicators, session position, VWAP, RVOL
-and prior levels as a notebook would have them, one pass of pandas over the year; it has no swings, divergences, trends,
-key-level distances or context. `to_detectors` goes on from there: all seventeen over every row, with their points where
-they fire; its limit is a second. `to_signals` goes to the end: engines, scanner, signals. Where both answer they are compared first, on a session whose windows are the same.
-`latest_50` is `evaluate` of fifty symbols, as a scan asks for them, and has a limit of its own.
+`python -m benchmarks.signal_features` makes 272 sessions of minutes of one symbol, with a chain every quarter of an
+hour of the last 60, regimes, volatilities and 100,000 option prints, and turns the last 252 sessions, 98,000 rows,
+into the feature frame that a backtest reads: `ours`. `plain_pandas` is the peer: the same indicators, session
+position, VWAP, RVOL and prior levels as a notebook would have them, one pass of pandas over the year; it has no
+swings, divergences, trends, key-level distances or context. `to_detectors` goes on from there: all seventeen over
+every row, with their points where they fire; its limit is a second. `to_signals` goes to the end: engines, scanner,
+signals. Where both answer they are compared first, on a session whose windows are the same. `latest_50` is `evaluate`
+of fifty symbols, as a scan asks for them, and has a limit of its own.
 """
 
 import json

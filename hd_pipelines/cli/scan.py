@@ -27,6 +27,7 @@ from hd_pipelines.market.sessions import (
     week_of,
 )
 from hd_pipelines.settings import load_settings
+from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.scanner.explain import explanation_lines
 from hd_pipelines.warehouse.bar_queries import newest_session
 from hd_pipelines.warehouse.signal_records import find_signals, rejections_of, signals_of
@@ -55,7 +56,7 @@ def run_scan(*, first: date | None, last: date | None) -> None:
         with steps.step("Scan") as step:
             report = scan_sessions(desk.database, symbols, window, on_session=step.advance)
     settle_outcomes(desk.database, until=now)
-    show_radar(desk, last_completed_session(now))
+    show_radar(desk, last or last_completed_session(now))
     show_signals(desk, window[0], window[-1], report)
 
 
@@ -79,11 +80,10 @@ def show_signals(desk: Desk, first: date, last: date, report: ScanReport | None 
         rejections = rejections_of(connection, first, last)
     if report is not None:
         out.print(_scanned(report))
-    span = str(first) if first == last else f"{first} to {last}"
+    out.print(_by_detector(rows, rejections, sessions_between(first, last)))
     if not rows:
-        out.print(f"Signals, {span}: none.{_reasons(rejections)}")
+        out.print(f"No signals.{_reasons(rejections)}")
         return
-    out.print(_by_detector(rows, span))
     out.print(_newest(rows[:SHOWN]))
     out.print(f"`hd explain {rows[0]['signal_id'][:8]}` says why the first of these.{_reasons(rejections)}")
 
@@ -116,29 +116,39 @@ def _reasons(rejections: Mapping[tuple[str, str], int]) -> str:
     return f" Kept back: {told}."
 
 
-def _by_detector(rows: Sequence[Row], span: str) -> Table:
-    """Signals per detector and session, and how the settled ones ended."""
-    sessions = sorted({row["session"] for row in rows})
+def _by_detector(rows: Sequence[Row], rejections: Mapping[tuple[str, str], int], sessions: Sequence[date]) -> Table:
+    """Per detector: signals of each session, how the settled ones ended, and how many candidates were kept back."""
+    span = str(sessions[0]) if len(sessions) == 1 else f"{sessions[0]} to {sessions[-1]}"
     table = Table(title=f"Signals, {span}", title_justify="left", header_style="bold", pad_edge=False)
     table.add_column("detector", no_wrap=True)
     for session in sessions[-MOST_SESSIONS:]:
         table.add_column(f"{session:%m-%d}", justify="right")
-    for name in ("all", "T1-T3", "stop", "expired", "open", "mean R"):
+    for name in ("all", "T1-T3", "stop", "expired", "open", "mean R", "kept back"):
         table.add_column(name, justify="right", no_wrap=True)
-    for detector in sorted({row["detector"] for row in rows}):
+    kept_back: Counter[str] = Counter()
+    for (detector, _), count in rejections.items():
+        kept_back[detector] += count
+    for detector in DETECTORS:
         of_one = [row for row in rows if row["detector"] == detector]
+        if not of_one and not kept_back[detector]:
+            continue
         by_session = Counter(row["session"] for row in of_one)
         ended = Counter(row["exit_reason"] for row in of_one)
         gained = [row["r_multiple"] for row in of_one if row["r_multiple"] is not None]
+        numbers = (
+            *(by_session[session] for session in sessions[-MOST_SESSIONS:]),
+            len(of_one),
+            ended["T1"] + ended["T2"] + ended["T3"],
+            ended["STOP"],
+            ended["EXPIRED"],
+            ended[None],
+        )
+        mean = f"{sum(gained) / len(gained):+.2f}" if gained else NOTHING
         table.add_row(
             detector,
-            *(str(by_session[session] or NOTHING) for session in sessions[-MOST_SESSIONS:]),
-            str(len(of_one)),
-            str(ended["T1"] + ended["T2"] + ended["T3"]),
-            str(ended["STOP"]),
-            str(ended["EXPIRED"]),
-            str(ended[None]),
-            f"{sum(gained) / len(gained):+.2f}" if gained else NOTHING,
+            *(str(n or NOTHING) for n in numbers),
+            mean,
+            f"{kept_back[detector]:,}" if kept_back[detector] else NOTHING,
         )
     return table
 
