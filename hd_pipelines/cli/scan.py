@@ -33,7 +33,7 @@ from hd_pipelines.warehouse.bar_queries import newest_session
 from hd_pipelines.warehouse.signal_records import find_signals, rejections_of, signals_of
 from hd_pipelines.warehouse.watchlist import active_symbols
 
-SHOWN = 25
+SHOWN = 12
 REASONS_SHOWN = 8
 Row = Mapping[str, Any]
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from hd_pipelines.warehouse.tables import derivation_manifest
 
+SIGNALS = "composite_signals"
 MARKET = "*"
 """Stands for the symbol in the scope of a table about the market as a whole."""
 
@@ -73,7 +74,11 @@ def rows_of(
 
 
 def derived_state(connection: Connection) -> str:
-    """A text that changes whenever derived rows are published; equal texts mean equal inputs for what reads them."""
+    """A text that changes whenever derived rows that marts read are published; equal texts mean equal marts.
+
+    Signals are at the end of the way: no mart is made of them.
+    """
     held = derivation_manifest.c
-    pairs, rows, newest = connection.execute(select(func.count(), func.sum(held.rows), func.max(held.loaded_at))).one()
+    state = select(func.count(), func.sum(held.rows), func.max(held.loaded_at)).where(held.table_name != SIGNALS)
+    pairs, rows, newest = connection.execute(state).one()
     return f"{pairs} derivations, {rows} rows, {newest}"
