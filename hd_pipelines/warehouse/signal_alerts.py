@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select, update
 
 from hd_pipelines.alerts.signal_message import SignalNotice, reasons_of
 from hd_pipelines.market.bars import Timeframe
+from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, regular_hours
 from hd_pipelines.market.vocabulary import SignalStatus
 from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots
 from hd_pipelines.warehouse.signal_tables import composite_signals
@@ -50,12 +51,13 @@ class UntoldSignal:
 def untold_signals(connection: Connection, *, now: datetime, most: int) -> list[UntoldSignal]:
     """Active signals still valid at `now` that were never told, oldest first; locked until the transaction ends.
 
-    Signals that another transaction is telling are passed over. One whose validity is over is not told: it would ask a
-    person to do what is too late, as every signal of a scan over past sessions would.
+    Signals that another transaction is telling are passed over. One whose validity is over, or that an earlier session than
+    the newest gave, is not told: it would ask a person to do what is too late, as a scan over past sessions would.
     """
     untold = (
         select(composite_signals)
         .where(_signal.status == SignalStatus.ACTIVE.value, _signal.alerted_at.is_(None), _signal.valid_until > now)
+        .where(_signal.as_of >= _newest_open(now))
         .order_by(_signal.as_of, _signal.signal_id)
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -66,6 +68,14 @@ def untold_signals(connection: Connection, *, now: datetime, most: int) -> list[
 def mark_told(connection: Connection, signal_id: str, *, now: datetime) -> None:
     """Its message is written."""
     connection.execute(update(composite_signals).where(_signal.signal_id == signal_id).values(alerted_at=now))
+
+
+def _newest_open(now: datetime) -> datetime:
+    """When the newest session that has begun opened."""
+    today = now.astimezone(NEW_YORK).date()
+    if is_session(today) and (opens_at := regular_hours(today).opens_at) <= now:
+        return opens_at
+    return regular_hours(last_completed_session(now)).opens_at
 
 
 def bars_before(connection: Connection, symbol: str, as_of: datetime, *, minutes: int, most: int) -> pl.DataFrame:
