@@ -1,4 +1,4 @@
-"""Write docs/img/*.png from a running desk (`make up` after `make demo`): lineage, an asset, and the four pictures.
+"""Write docs/img/*.png from a running desk (`make up` after `make demo`): lineage, two assets, and the four pictures.
 
 Needs Debian's chromium. Playwright drives it; its own browsers are not downloaded.
 """
@@ -17,8 +17,9 @@ CHROMIUM = "/usr/bin/chromium"
 # Chromium otherwise looks for updates and half a dozen services at every start.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PAGES = {
-    "lineage": ("/assets/rpt_radar?view=lineage&lineageScope=upstream&lineageDepth=6", "rpt_radar"),
+    "lineage": ("/assets/composite_signals?view=lineage&lineageScope=upstream&lineageDepth=6", "composite_signals"),
     "asset": ("/assets/historical_bars?view=overview", "Column name"),
+    "signals": ("/assets/composite_signals?view=overview", "rejections"),
 }
 PICTURES = {
     "smile": ("historical_greeks", "smile_SPX"),
@@ -36,7 +37,7 @@ def main() -> None:
         sys.exit("take_screenshots: install chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1760, "height": 1050})
+        page = browser.new_page(viewport={"width": 1760, "height": 1240})
         for name, (path, expected) in PAGES.items():
             page.goto(base + path)
             page.get_by_text(expected).first.wait_for(timeout=30_000)

@@ -9,7 +9,7 @@ minutes of the running session; the clock and new data start it, and it says so 
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -20,7 +20,7 @@ from hd_pipelines.loading.scan_reports import ScanReport
 from hd_pipelines.loading.signals import scan_now, scan_sessions
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import Warehouse
-from hd_pipelines.signals.scanner.signal import CompositeSignal
+from hd_pipelines.warehouse.signal_records import rejections_of, signals_of
 from hd_pipelines.warehouse.watchlist import active_symbols
 
 SIGNALS = "composite_signals"
@@ -57,8 +57,9 @@ def composite_signals(context: dg.AssetExecutionContext, warehouse: Warehouse) -
         symbols = active_symbols(connection)
     report = scan_sessions(warehouse.database, symbols, sessions, run_id=context.run.run_id)
     report.settled += settle_outcomes(warehouse.database, until=datetime.now(UTC))
+    of_sessions = stored_metadata(warehouse, sessions[0], sessions[-1])
     return dg.MaterializeResult(
-        metadata={"sessions": len(sessions), **scan_metadata(report)}, check_results=[_seen(report)]
+        metadata={"sessions": len(sessions), **scan_metadata(report), **of_sessions}, check_results=[_seen(report)]
     )
 
 
@@ -84,7 +85,8 @@ def scan_the_newest_minutes(context: dg.OpExecutionContext, warehouse: dg.Resour
         return
     for signal in report.signals:
         context.log.info("%s %s %s %.0f", signal.symbol, signal.detector, signal.style, signal.style_score)
-    context.log_event(dg.AssetMaterialization(SIGNALS, metadata=scan_metadata(report), partition=str(now.date())))
+    metadata = {**scan_metadata(report), **stored_metadata(warehouse, now.date(), now.date())}
+    context.log_event(dg.AssetMaterialization(SIGNALS, metadata=metadata, partition=str(now.date())))
 
 
 @dg.op(description="Settles signals that reached a target or their stop, or ran out of time, from one-minute bars.")
@@ -96,10 +98,7 @@ def settle_signal_outcomes(context: dg.OpExecutionContext, warehouse: dg.Resourc
 
 
 def scan_metadata(report: ScanReport) -> dict[str, Any]:
-    """What a scan did: numbers, the newest signals, rejections by reason, and what it had to do without."""
-    reasons: Counter[str] = Counter()
-    for (_, reason), count in report.rejections.items():
-        reasons[reason] += count
+    """What a scan did, and what it had to do without."""
     return {
         "rows_scanned": report.rows,
         "candidates": report.candidates,
@@ -107,32 +106,44 @@ def scan_metadata(report: ScanReport) -> dict[str, Any]:
         "signals_settled": report.settled,
         "sessions_up_to_date": report.up_to_date,
         "seconds": round(report.seconds, 3),
-        **({"signals": _signals_table(report.signals)} if report.signals else {}),
-        **({"rejections": _counts("reason", reasons)} if reasons else {}),
         **({"labels": _counts("label", {k: len(v) for k, v in report.labels.items()})} if report.labels else {}),
     }
 
 
-def _signals_table(signals: list[CompositeSignal]) -> dg.TableMetadataValue:
-    newest = sorted(signals, key=lambda signal: signal.as_of, reverse=True)[:SHOWN]
+def stored_metadata(warehouse: Warehouse, first: date, last: date) -> dict[str, Any]:
+    """What the sessions have now, whoever found it: the newest signals, and why other candidates were kept back."""
+    with warehouse.database.connect() as connection:
+        signals = signals_of(connection, first, last, limit=SHOWN)
+        rejections = rejections_of(connection, first, last)
+    reasons: Counter[str] = Counter()
+    for (_, reason), count in rejections.items():
+        reasons[reason] += count
+    return {
+        **({"newest_signals": _signals_table(signals)} if signals else {}),
+        **({"rejections": _counts("reason", reasons)} if reasons else {}),
+    }
+
+
+def _signals_table(signals: list[dict[str, Any]]) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord(
             {
-                "as_of": f"{signal.as_of:%Y-%m-%d %H:%M}",
-                "symbol": signal.symbol,
-                "detector": signal.detector,
-                "direction": signal.direction.value,
-                "style": signal.style.value,
-                "score": round(signal.style_score, 1),
-                "entry": str(signal.entry_price),
-                "stop": str(signal.stop_price),
-                "target_2": str(signal.target_2),
-                "risk_reward": round(signal.risk_reward, 2),
-                "contract": signal.contract_ticker or "",
-                "context": str(signal.explanation.get("context_line", "")),
+                "as_of": f"{row['as_of']:%Y-%m-%d %H:%M}",
+                "symbol": row["symbol"],
+                "detector": row["detector"],
+                "direction": row["direction"],
+                "style": row["style"],
+                "score": round(row["style_score"], 1),
+                "entry": str(row["entry_price"]),
+                "stop": str(row["stop_price"]),
+                "target_2": str(row["target_2"]),
+                "risk_reward": round(row["risk_reward"], 2),
+                "contract": row["contract_ticker"] or "",
+                "outcome": row["exit_reason"] or row["status"],
+                "signal_id": row["signal_id"],
             }
         )
-        for signal in newest
+        for row in signals
     ]
     numbers = {"score": "float", "risk_reward": "float"}
     columns = [dg.TableColumn(name, numbers.get(name, "string")) for name in records[0].data]

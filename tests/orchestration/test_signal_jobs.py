@@ -76,7 +76,7 @@ def test_the_asset_tells_what_it_found_and_what_it_refused(watched, warehouse):
     (count,) = rows(watched.url, "select count(*) from composite_signals")[0]
     assert told["signals_stored"].value == count > 0
     assert told["rows_scanned"].value == 3 * 390
-    assert {record.data["symbol"] for record in told["signals"].records} == {"AAPL"} | {
+    assert {record.data["symbol"] for record in told["newest_signals"].records} == {"AAPL"} | {
         row[0] for row in rows(watched.url, "select symbol from composite_signals")
     }
     assert sum(record.data["count"] for record in told["rejections"].records) == told["candidates"].value - count
