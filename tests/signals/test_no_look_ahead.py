@@ -1,0 +1,131 @@
+"""Cutting all inputs at t leaves every signal at or before t as it is: tape, features, detectors, engines, scanner.
+
+The detectors are also tried with their thresholds out of the way, so that each of the seventeen fires on made-up minutes and
+the law is not kept by silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.vocabulary import AssetClass
+from hd_pipelines.signals.detectors.conditions import Comparison, Condition, Test
+from hd_pipelines.signals.detectors.detector import EQUITIES, Detector
+from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.features import frames
+from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
+from hd_pipelines.signals.tape import SymbolTape
+from tests.signals.features.tapes import MINUTE, TODAY, contexts, tape_of, walk
+
+WIDE = {Comparison.AT_LEAST: -1e12, Comparison.ABOVE: -1e12, Comparison.AT_MOST: 1e12, Comparison.BELOW: 1e12}
+SESSIONS = sessions_back(TODAY, 23)
+SCANNED = SESSIONS[-2:]
+OPENS_NS = regular_hours(SCANNED[0]).opens_at_ns
+# Nothing but the pace decides, and that from signals before.
+POLICY = DEFAULT_POLICY.varied(
+    {
+        name: 0.0
+        for name in DEFAULT_POLICY.parameters()
+        if name.startswith("thresholds.") and name.endswith((".base", ".style", ".risk_reward"))
+    }
+    | {name: 1e6 for name in DEFAULT_POLICY.parameters() if name.endswith("per_hour")}
+    | {
+        "filters.min_relative_volume": 0.0,
+        "filters.min_average_daily_volume": 0.0,
+        "confidence.least": 0.0,
+        "iv_gate.blocked_from": 2.0,
+    }
+)
+
+
+def opened(detector: Detector) -> Detector:
+    """The detector without what is particular about it: it fires wherever the features that it asks for are known."""
+    conditions = tuple(
+        replace(
+            condition,
+            tests=tuple(
+                replace(test, threshold=WIDE[test.comparison]) for test in condition.tests if isinstance(test, Test)
+            ),
+        )
+        for condition in detector.conditions
+        if isinstance(condition, Condition) and any(isinstance(test, Test) for test in condition.tests)
+    )
+    return replace(detector, conditions=conditions)
+
+
+OPENED = {name: opened(detector) for name, detector in DETECTORS.items()}
+
+
+def made(asset_class: AssetClass, seed: int) -> SymbolTape:
+    """23 sessions of minutes with chains, volatility and prints; an index with the volume of its fund."""
+    minutes = walk(SESSIONS, seed=seed, volatility=0.0012)
+    known = replace(contexts(minutes, seed=seed), regime=())
+    if asset_class is not AssetClass.INDEX:
+        return tape_of(minutes, asset_class=asset_class, contexts=known)
+    fund = tape_of(walk(SESSIONS, seed=seed + 100), symbol="FUND", asset_class=AssetClass.EQUITY_ETF)
+    return tape_of(minutes, symbol="SPX", asset_class=asset_class, contexts=known, proxy=fund)
+
+
+TAPES = {asset_class: made(asset_class, 5) for asset_class in (AssetClass.STOCK, AssetClass.INDEX)}
+WHOLE = {asset_class: frames(tape, SCANNED) for asset_class, tape in TAPES.items()}
+CUTS = tuple(OPENS_NS + minutes * MINUTE for minutes in (17, 64, 201, 389, 390, 1_440 + 31, 1_440 + 300))
+
+
+def class_of(detector: Detector) -> AssetClass:
+    return AssetClass.STOCK if detector.asset_classes == EQUITIES else AssetClass.INDEX
+
+
+@pytest.mark.parametrize("cut_ns", CUTS)
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_says_the_same_of_every_minute_before_the_cut(name: str, cut_ns: int) -> None:
+    asset_class = class_of(DETECTORS[name])
+    cut = frames(TAPES[asset_class].until(cut_ns), [session for session in SCANNED if _began(session, cut_ns)])
+    whole = WHOLE[asset_class].rows(WHOLE[asset_class].as_of_ns <= cut_ns)
+    assert cut.as_of_ns.tolist() == whole.as_of_ns.tolist()
+    for detector in (DETECTORS[name], OPENED[name]):
+        for direction in detector.directions:
+            assert detector.fires(cut, direction).tolist() == detector.fires(whole, direction).tolist()
+            ours, theirs = detector.scores(cut, direction), detector.scores(whole, direction)
+            assert ours.total.tobytes() == theirs.total.tobytes()
+
+
+def _began(session, cut_ns: int) -> bool:
+    return regular_hours(session).opens_at_ns < cut_ns
+
+
+@pytest.mark.parametrize("asset_class", TAPES)
+@pytest.mark.parametrize("cut_ns", CUTS)
+def test_a_scan_finds_before_the_cut_what_the_whole_scan_finds_there(asset_class: AssetClass, cut_ns: int) -> None:
+    tape = TAPES[asset_class]
+    cut = tape.until(cut_ns)
+    rows = frames(cut, [session for session in SCANNED if _began(session, cut_ns)])
+    found = scan(rows, cut.contexts, detectors=OPENED, policy=POLICY).signals
+    whole = scan(WHOLE[asset_class], tape.contexts, detectors=OPENED, policy=POLICY).signals
+    expected = [signal for signal in whole if signal.as_of.timestamp() * 1e9 <= cut_ns]
+    assert [signal.signal_id for signal in found] == [signal.signal_id for signal in expected]
+    assert list(found) == expected
+
+
+def test_every_detector_has_signals_here() -> None:
+    found = {
+        signal.detector
+        for asset_class, tape in TAPES.items()
+        for signal in scan(WHOLE[asset_class], tape.contexts, detectors=OPENED, policy=POLICY).signals
+    }
+    assert found == set(DETECTORS)
+
+
+def test_a_feature_that_looks_ahead_by_one_minute_would_be_seen() -> None:
+    frame = WHOLE[AssetClass.STOCK]
+    ahead = replace(frame, columns={**frame.columns, "rvol": np.roll(frame["rvol"], -1)})
+    cut_ns = CUTS[2]
+    cut = frames(TAPES[AssetClass.STOCK].until(cut_ns), SCANNED[:1])
+    seen = replace(cut, columns={**cut.columns, "rvol": np.roll(cut["rvol"], -1)})
+    detector = OPENED["breakout_bullish"]
+    direction = detector.directions[0]
+    before = ahead.rows(ahead.as_of_ns <= cut_ns)
+    assert detector.scores(seen, direction).total.tobytes() != detector.scores(before, direction).total.tobytes()
