@@ -3,14 +3,13 @@
 Belongs here: reading their bars and writing what came of it. The rule is `signals.outcomes`.
 
 The market's clock is that of its newest bar: a signal lapses when bars have come that far, not when our clock has, so a
-desk that was asleep settles from the bars it missed.
+desk that was asleep settles from the bars it missed. A symbol that never trades again has no price to settle at: its signals
+are dismissed, without an outcome.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import UTC, date, datetime
-from itertools import chain
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hd_pipelines.loading.signal_inputs import day_bars_of, minutes_of
@@ -18,17 +17,31 @@ from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.vocabulary import Direction, Resolution
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
+from hd_pipelines.warehouse.bar_queries import newest_session
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.signal_records import Settlement, active_signals, settle_signals, take_scan_lock
+from hd_pipelines.warehouse.signal_records import (
+    Settlement,
+    active_signals,
+    dismiss_signals,
+    settle_signals,
+    take_scan_lock,
+)
 from hd_pipelines.warehouse.symbol_arrays import bar_columns
 
+GIVEN_UP_AFTER = timedelta(days=30)
+"""Halts of listed shares that end have ended by then."""
 _FRAMES = {Resolution.MINUTE: Timeframe.M1, Resolution.DAY: Timeframe.DAY}
 
 
 def settle_outcomes(database: Database, *, until: datetime) -> int:
-    """Settle every open signal that bars before `until` (timezone-aware) decide, in one transaction; how many."""
+    """Settle every open signal that bars before `until` (timezone-aware) decide, in one transaction; how many.
+
+    Those that lapsed `GIVEN_UP_AFTER` before the newest session that has bars, their own symbol without one since, are
+    dismissed.
+    """
     with database.connect() as connection:
         waiting = active_signals(connection)
+        newest = newest_session(connection)
         bars: dict[Resolution, dict[str, Bars]] = {}
         for resolution, timeframe in _FRAMES.items():
             of_kind = [row for row in waiting if row["resolution"] == resolution.value]
@@ -38,28 +51,21 @@ def settle_outcomes(database: Database, *, until: datetime) -> int:
                 columns = bar_columns(connection, symbols, timeframe, first, until.astimezone(UTC).date())
                 shaped = minutes_of if resolution is Resolution.MINUTE else day_bars_of
                 bars[resolution] = {symbol: shaped(columns.get(symbol)) for symbol in symbols}
-    settlements = list(chain.from_iterable(_settled(waiting, bars, until)))
-    if not settlements:
+    settlements: list[Settlement] = []
+    given_up: list[str] = []
+    for row in waiting:
+        by_symbol = bars[Resolution(row["resolution"])]
+        settlement = _of(row, by_symbol[row["symbol"]], _clock_ns(by_symbol, until))
+        if settlement is not None:
+            settlements.append(settlement)
+        elif newest is not None and newest > row["valid_until"].date() + GIVEN_UP_AFTER:
+            given_up.append(row["signal_id"])
+    if not settlements and not given_up:
         return 0
     with database.begin() as connection:
         take_scan_lock(connection)
+        dismiss_signals(connection, given_up, at=until)
         return settle_signals(connection, settlements)
-
-
-def _settled(
-    waiting: list[dict[str, Any]], bars: dict[Resolution, dict[str, Bars]], until: datetime
-) -> list[list[Settlement]]:
-    by_resolution: dict[Resolution, list[dict[str, Any]]] = defaultdict(list)
-    for row in waiting:
-        by_resolution[Resolution(row["resolution"])].append(row)
-    return [
-        [
-            settlement
-            for row in rows
-            if (settlement := _of(row, bars[resolution][row["symbol"]], _clock_ns(bars[resolution], until)))
-        ]
-        for resolution, rows in by_resolution.items()
-    ]
 
 
 def _clock_ns(bars: dict[str, Bars], until: datetime) -> int:

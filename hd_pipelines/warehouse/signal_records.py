@@ -168,6 +168,17 @@ def settle_signals(connection: Connection, settlements: Iterable[Settlement]) ->
     return written
 
 
+def dismiss_signals(connection: Connection, signal_ids: Collection[str], *, at: datetime) -> int:
+    """Dismiss signals that are still active: they have no outcome and will have none; how many."""
+    columns = composite_signals.c
+    changed = connection.execute(
+        update(composite_signals)
+        .where(columns.signal_id.in_(sorted(signal_ids)), columns.status == SignalStatus.ACTIVE.value)
+        .values(status=SignalStatus.DISMISSED.value, dismissed_at=at)
+    )
+    return changed.rowcount
+
+
 def find_signals(connection: Connection, beginning: str) -> list[dict[str, Any]]:
     """Whole rows of the signals whose id begins so, at most ten, by id."""
     columns = composite_signals.c

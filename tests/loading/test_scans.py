@@ -180,6 +180,29 @@ def test_a_signal_stays_open_while_bars_have_not_come_so_far(breakout_desk: Smal
     assert all(row["valid_until"] > newest for row in open_ones)
 
 
+def test_signals_of_a_symbol_that_never_trades_again_are_dismissed_without_an_outcome(breakout_desk: SmallDesk) -> None:
+    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    halted = rows(breakout_desk.url, "select distinct symbol from composite_signals")
+    with psycopg.connect(breakout_desk.url) as connection:
+        connection.execute(
+            "update composite_signals set status = 'ACTIVE', exit_reason = null, exit_price = null, exited_at = null,"
+            " r_multiple = null"
+        )
+        connection.execute("delete from historical_bars where timestamp >= %s", (regular_hours(LAST).opens_at,))
+    after = datetime(2026, 7, 31, tzinfo=UTC)
+    assert halted
+    assert settle_outcomes(breakout_desk.database, until=after) == 0
+    assert rows(breakout_desk.url, "select distinct status from composite_signals") == [("ACTIVE",)]
+    with psycopg.connect(breakout_desk.url) as connection:
+        # The market has gone on for two months.
+        connection.execute(
+            "insert into bars_manifest (symbol, session, fingerprint, rows) values ('OTHER', '2026-07-30', 'f', 1)"
+        )
+    assert settle_outcomes(breakout_desk.database, until=after) == 0
+    ended = "select distinct status, exit_reason, r_multiple, dismissed_at from composite_signals"
+    assert rows(breakout_desk.url, ended) == [("DISMISSED", None, None, after)]
+
+
 def test_a_changed_policy_scans_again_and_keeps_what_was_said(breakout_desk: SmallDesk) -> None:
     scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
     before = stored(breakout_desk)
