@@ -98,7 +98,7 @@ def test_every_session_asset_has_the_rule_and_the_guard():
         for definition in build_definitions().resolve_asset_graph().assets_defs
         if definition.partitions_def is not None
     ]
-    assert len(partitioned) == 19
+    assert len(partitioned) == 20
     for definition in partitioned:
         assert definition.op.retry_policy is not None
         assert hasattr(definition.op.compute_fn.decorated_fn, "__wrapped__"), definition.key
