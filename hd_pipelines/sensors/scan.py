@@ -1,4 +1,4 @@
-"""New bars, gamma or prints of the running session start a scan.
+"""New bars, Greeks, gamma or prints of the running session start a scan.
 
 Belongs here: noticing that there is something newer than the last scan saw. The level is the signal: as long as it is
 newer, a tick that is lost loses nothing. What a scan does is `loading.signals`.
@@ -34,7 +34,7 @@ def newer(seen: dict[str, str], newest: dict[str, str]) -> list[str]:
     job=scan_job,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a scan when bars, gamma or option prints of the running session are newer than the last one saw.",
+    description="Starts a scan when bars, Greeks, gamma or option prints of the session are newer than the last one saw.",
 )
 def new_inputs_in_session(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult | dg.SkipReason:
     """One scan for everything that came since; none outside of regular hours, and none while one is under way."""

@@ -96,6 +96,8 @@ _SUMS = {
     "total_open_interest": "total_call_oi + total_put_oi",
 }
 """Columns that are sums of two; a sum with a missing part is missing."""
+_ARRIVING = {"greeks": "historical_greeks", "gamma": "gamma_exposure_snapshots", "flow": "options_flow_history"}
+"""What a scan waits for beside bars: by name, the table."""
 OLDEST_CHAIN = timedelta(days=5)
 """How far back a chain is looked for: a long weekend."""
 
@@ -153,9 +155,9 @@ def newest_minute(connection: Connection, symbols: Collection[str], session: dat
 
 
 def newest_inputs(connection: Connection, symbols: Collection[str], session: date) -> dict[str, datetime | None]:
-    """When the newest minute began and the newest gamma snapshot and option print were taken in `session`; None without."""
+    """When the newest minute of `session` began, and its newest Greeks, gamma and option prints are from; None without."""
     newest: dict[str, datetime | None] = {"bars": newest_minute(connection, symbols, session)}
-    for name, table in (("gamma", "gamma_exposure_snapshots"), ("flow", "options_flow_history")):
+    for name, table in _ARRIVING.items():
         select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
             sql.Identifier("public", table), _of(symbols), _instants(session, session)
         )

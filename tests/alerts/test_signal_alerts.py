@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import psycopg
@@ -127,6 +127,12 @@ def test_without_bars_of_its_session_it_is_told_without_a_picture(world, store, 
     "changes",
     [
         {"status": "DISMISSED"},
+        # Of the session before: a swing of then is still valid, and nobody's news.
+        {
+            "as_of": datetime(2025, 10, 31, 15, tzinfo=UTC),
+            "bar_time": datetime(2025, 10, 31, 14, 59, tzinfo=UTC),
+            "session": date(2025, 10, 31),
+        },
         {"status": "FILLED"},
         {"valid_until": "now"},
     ],

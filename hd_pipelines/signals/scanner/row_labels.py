@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.market.vocabulary import ContextStatus, Resolution
 from hd_pipelines.signals.engines.reading import Reading
-from hd_pipelines.signals.features.labels import FULL_WINDOW, MISSING, MISSING_OF_DAYS
+from hd_pipelines.signals.features.labels import FULL_WINDOW, MISSING, MISSING_OF_DAYS, RVOL_FROM_DAYS
+from hd_pipelines.signals.features.relative_volume import FEWEST_SESSIONS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.styles import STYLES
 from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE, has_atr
@@ -29,6 +30,8 @@ def _of_volume(frame: FeatureFrame, row: int) -> Iterator[str]:
     sessions = float(frame["rvol_sessions"][row])
     if sessions < FULL_WINDOW:
         yield f"rvol_of_{sessions:.0f}_sessions"
+    if sessions < FEWEST_SESSIONS and not math.isnan(frame["rvol"][row]):
+        yield RVOL_FROM_DAYS
 
 
 def _missing(frame: FeatureFrame, row: int) -> Iterator[str]:
