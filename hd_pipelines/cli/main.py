@@ -94,6 +94,15 @@ def explain(signal: Annotated[str, typer.Argument(help="A signal's id, or how it
 
 
 @app.command()
+def detectors(name: Annotated[str | None, typer.Argument(help="One detector; all without.")] = None) -> None:
+    """List the detectors, or every number of one that can be varied."""
+    from hd_pipelines.cli.detectors import run_detectors
+
+    with showing_refusals():
+        run_detectors(name)
+
+
+@app.command()
 def prewarm() -> None:
     """Make all that the week's data allows, so that a weekend's reads need the database only; then show it."""
     from hd_pipelines.cli.scan import run_prewarm

@@ -30,6 +30,7 @@ from hd_pipelines.settings import load_settings
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.scanner.explain import explanation_lines
 from hd_pipelines.warehouse.bar_queries import newest_session
+from hd_pipelines.warehouse.errors import MartMissingError
 from hd_pipelines.warehouse.signal_records import find_signals, rejections_of, signals_of
 from hd_pipelines.warehouse.watchlist import active_symbols
 
@@ -56,7 +57,10 @@ def run_scan(*, first: date | None, last: date | None) -> None:
         with steps.step("Scan") as step:
             report = scan_sessions(desk.database, symbols, window, on_session=step.advance)
     settle_outcomes(desk.database, until=now)
-    show_radar(desk, last or last_completed_session(now))
+    try:
+        show_radar(desk, last or last_completed_session(now))
+    except MartMissingError as error:  # signals do not need the marts
+        console().print(str(error))
     show_signals(desk, window[0], window[-1], report)
 
 

@@ -195,7 +195,19 @@ def test_help_says_what_demo_takes(hd_without_database):
 
 def test_the_commands_of_the_contract_exist(hd_without_database):
     told = hd_without_database("--help").stdout
-    for command in ("demo", "backfill", "query", "db", "sandbox", "doctor", "up", "watchlist"):
+    for command in (
+        "demo",
+        "backfill",
+        "scan",
+        "prewarm",
+        "explain",
+        "query",
+        "db",
+        "sandbox",
+        "doctor",
+        "up",
+        "watchlist",
+    ):
         assert command in told
     told = hd_without_database("db", "--help").stdout
     for command in ("up", "upgrade", "url", "stop"):

@@ -36,12 +36,12 @@ EOD_PIN = Detector(
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(
-        RECENT_CHAIN,
         Condition("last_half_hour", (at_most("minutes_to_close", 30.0),)),
         Condition("expires_today", (at_least("is_zero_dte", 1.0),)),
         Condition("max_pain_lies_ahead", (below("max_pain_distance_pct", 0.0),)),
         Condition("near_max_pain", (at_least("max_pain_distance_pct", -0.5),)),
         Condition("open_interest", (at_least("max_pain_open_interest", 5000.0),)),
+        RECENT_CHAIN,
     ),
     factors=(
         Factor("strike", 0.40, near_a_strike("max_pain_distance_pct")),

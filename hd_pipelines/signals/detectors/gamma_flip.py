@@ -34,10 +34,10 @@ GAMMA_FLIPS = pair(
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(
-        RECENT_CHAIN,
         Condition("crosses_the_level", (at_least("zero_gamma_crossed", 0.5),)),
         Condition("expires_today", (at_least("is_zero_dte", 1.0),)),
         Condition("late", (at_most("minutes_to_close", 180.0),)),
+        RECENT_CHAIN,
     ),
     factors=(
         Factor("gamma", 0.35, line_through("flip_strike_gamma_share", (0.0, 25.0), (5.0, 100.0))),

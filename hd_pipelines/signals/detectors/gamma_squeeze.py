@@ -42,13 +42,13 @@ GAMMA_SQUEEZES = pair(
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(
-        RECENT_CHAIN,
         Condition("dealers_short_gamma", (below("dealer_gamma_ratio", 0.0),)),
         Condition("at_the_strike", (at_most("max_gamma_distance_pct", 0.5),)),
         Condition("late", (at_most("minutes_to_close", 90.0),)),
         Condition("volume", (at_least("rvol", 1.3),)),
         Condition("own_side_leads", (at_least("call_gamma_share", 50.0),)),
         Condition("moves_its_way", (above("change_from_open_pct", 0.0),)),
+        RECENT_CHAIN,
     ),
     factors=(
         Factor("strike", 0.30, near_a_strike("max_gamma_distance_pct")),
