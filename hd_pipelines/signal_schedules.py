@@ -7,17 +7,15 @@ from datetime import UTC
 
 import dagster as dg
 
+from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back, week_of
 from hd_pipelines.partitions import range_tags
 from hd_pipelines.resources import Warehouse
-from hd_pipelines.sensors.scan import is_open
+from hd_pipelines.schedules import DAILY_SESSIONS
 from hd_pipelines.signal_jobs import outcomes_job, prewarm_job, scan_job, signals_job
 from hd_pipelines.warehouse.signal_queries import newest_minute
 from hd_pipelines.warehouse.signal_records import active_signals, last_scanned
 from hd_pipelines.warehouse.watchlist import active_symbols
-
-DAILY_SESSIONS = 2
-"""The vendor publishes a session's files by 11:00 on the next day."""
 
 
 @dg.schedule(
@@ -30,7 +28,7 @@ DAILY_SESSIONS = 2
 def scan_every_minute(context: dg.ScheduleEvaluationContext, warehouse: Warehouse) -> dg.RunRequest | dg.SkipReason:
     """A scan unless every minute that the warehouse has was scanned, by an earlier tick or by the sensor of new data."""
     now = context.scheduled_execution_time.astimezone(UTC)
-    if not is_open(now):
+    if not bars_may_come(now):
         return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
     with warehouse.database.connect() as connection:
         newest = newest_minute(connection, active_symbols(connection), now.date())

@@ -18,11 +18,10 @@ from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.scan_reports import ScanReport
 from hd_pipelines.loading.signals import scan_now, scan_sessions
+from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.market.sessions import (
     NEW_YORK,
-    is_session,
     last_completed_session,
-    regular_hours,
     sessions_between,
     week_of,
 )
@@ -48,7 +47,7 @@ def run_scan(*, first: date | None, last: date | None) -> None:
         newest = newest_session(connection)
     if newest is None:
         raise Refusal("the warehouse has no bars to scan; run `hd demo` or `hd backfill` first")
-    if first is None and last is None and _is_open(now):
+    if first is None and last is None and bars_may_come(now):
         report = scan_now(desk.database, symbols, now)
         window = [now.date()]
     else:
@@ -62,11 +61,6 @@ def run_scan(*, first: date | None, last: date | None) -> None:
     except MartMissingError as error:  # signals do not need the marts
         console().print(str(error))
     show_signals(desk, window[0], window[-1], report)
-
-
-def _is_open(now: datetime) -> bool:
-    session = now.date()
-    return is_session(session) and regular_hours(session).opens_at < now <= regular_hours(session).closes_at
 
 
 def _window(first: date | None, last: date | None, newest: date) -> list[date]:

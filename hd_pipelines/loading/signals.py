@@ -18,7 +18,8 @@ from hd_pipelines.loading.derivation import Pair, digest
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.scan_reports import ScanReport, by_symbol, edges_of, row_of, scan_row
 from hd_pipelines.loading.signal_inputs import Inputs, read_inputs
-from hd_pipelines.market.sessions import is_session, regular_hours, sessions_back
+from hd_pipelines.market.live_times import bars_may_come
+from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.market.vocabulary import Resolution
 from hd_pipelines.signals.detectors.detector import Detector
@@ -50,8 +51,6 @@ CATCH_UP_MINUTES = 5
 """How many minutes a late scan looks at: older ones are nobody's signal any more."""
 ON_TIME_MINUTES = 2
 """Bars older than this at a scan are told."""
-AFTER_CLOSE_MINUTES = 20
-"""How long after the close a scan may still find the last minutes of a delayed feed."""
 _MINUTE = timedelta(minutes=1)
 EDGE_DAYS = 30
 """How far back settled signals speak for their detector."""
@@ -74,7 +73,7 @@ def scan_now(
     began = time.perf_counter()
     report = ScanReport()
     session = now.astimezone(UTC).date()
-    if not is_session(session) or not _is_open(session, now):
+    if not bars_may_come(now):
         report.labels["closed"] = set(symbols)
         return report
     with database.connect() as connection:
@@ -95,11 +94,6 @@ def scan_now(
     _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id)
     report.sessions, report.seconds = 1, time.perf_counter() - began
     return report
-
-
-def _is_open(session: date, now: datetime) -> bool:
-    hours = regular_hours(session)
-    return hours.opens_at < now <= hours.closes_at + AFTER_CLOSE_MINUTES * _MINUTE
 
 
 def _ns(at: datetime) -> int:

@@ -30,6 +30,12 @@ def has_opened(now: datetime) -> bool:
     return hours is not None and now >= hours.opens_at
 
 
+def bars_may_come(now: datetime) -> bool:
+    """Whether a session is running at `now` (timezone-aware), or so lately over that a delayed plan may still bring bars."""
+    hours = live_hours(now)
+    return hours is not None and hours.opens_at <= now <= hours.closes_at + PATIENCE
+
+
 def is_live_tick(now: datetime) -> bool:
     """Whether bars are asked for at `now`, a whole minute: every minute from a minute after the open to the close.
 

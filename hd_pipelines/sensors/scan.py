@@ -9,20 +9,11 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from hd_pipelines.market.sessions import is_session, regular_hours
+from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.signal_jobs import SCAN_TAG, scan_job
 from hd_pipelines.warehouse.signal_queries import newest_inputs
 from hd_pipelines.warehouse.watchlist import active_symbols
-
-
-def is_open(now: datetime) -> bool:
-    """Whether `now` lies in the regular hours of a session, or within the 20 minutes that a delayed feed needs after."""
-    session = now.astimezone(UTC).date()
-    if not is_session(session):
-        return False
-    hours = regular_hours(session)
-    return hours.opens_at <= now and (now - hours.closes_at).total_seconds() <= 20 * 60
 
 
 def newer(seen: dict[str, str], newest: dict[str, str]) -> list[str]:
@@ -39,7 +30,7 @@ def newer(seen: dict[str, str], newest: dict[str, str]) -> list[str]:
 def new_inputs_in_session(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult | dg.SkipReason:
     """One scan for everything that came since; none outside of regular hours, and none while one is under way."""
     now = datetime.now(UTC)
-    if not is_open(now):
+    if not bars_may_come(now):
         return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
     newest = _newest(warehouse, now.date())
     seen: dict[str, str] = json.loads(context.cursor or "{}")

@@ -174,10 +174,20 @@ def test_outcomes_are_settled_once_and_stay(breakout_desk: SmallDesk) -> None:
 
 def test_a_signal_stays_open_while_bars_have_not_come_so_far(breakout_desk: SmallDesk) -> None:
     scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+    ids = [row[0] for row in rows(breakout_desk.url, "select signal_id from composite_signals")]
+    with psycopg.connect(breakout_desk.url) as connection:
+        connection.execute(
+            "update composite_signals set status = 'ACTIVE', exit_reason = null, exit_price = null, exited_at = null,"
+            " r_multiple = null"
+        )
+        # Bars end with the minute of the first signal; our clock is long past every validity.
+        connection.execute(
+            "delete from historical_bars where timeframe = '1m' and timestamp >= (select min(as_of) from composite_signals)"
+        )
+    assert ids
+    assert settle_outcomes(breakout_desk.database, until=regular_hours(LAST).closes_at + timedelta(days=9)) == 0
     with breakout_desk.database.connect() as connection:
-        open_ones = active_signals(connection)
-    newest = regular_hours(LAST).closes_at
-    assert all(row["valid_until"] > newest for row in open_ones)
+        assert {row["signal_id"] for row in active_signals(connection)} == set(ids)
 
 
 def test_signals_of_a_symbol_that_never_trades_again_are_dismissed_without_an_outcome(breakout_desk: SmallDesk) -> None:

@@ -11,11 +11,12 @@ import pytest
 from hd_pipelines.assets import signals as faces
 from hd_pipelines.assets.signals import EVERY_SYMBOL_WAS_SEEN, composite_signals
 from hd_pipelines.loading.signals import scan_now, scan_sessions
+from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.sensors import scan as sensor
-from hd_pipelines.sensors.scan import is_open, new_inputs_in_session, newer
+from hd_pipelines.sensors.scan import new_inputs_in_session, newer
 from hd_pipelines.signal_jobs import outcomes_job, scan_job
 from hd_pipelines.signal_schedules import daily_signals, friday_prewarm, scan_every_minute, signal_outcomes
 from hd_pipelines.warehouse.watchlist import add_to_watchlist
@@ -125,7 +126,7 @@ def test_outcomes_are_a_job_of_their_own(watched, warehouse):
     ],
 )
 def test_regular_hours_are_those_of_the_exchange(at, open_now):
-    assert is_open(at.astimezone(UTC)) is open_now
+    assert bars_may_come(at.astimezone(UTC)) is open_now
 
 
 def ticked(schedule, at, warehouse):
