@@ -180,9 +180,10 @@ def test_a_signal_stays_open_while_bars_have_not_come_so_far(breakout_desk: Smal
             "update composite_signals set status = 'ACTIVE', exit_reason = null, exit_price = null, exited_at = null,"
             " r_multiple = null"
         )
-        # Bars end with the minute of the first signal; our clock is long past every validity.
+        # Bars end two minutes after the first signal; our clock is long past every validity.
         connection.execute(
-            "delete from historical_bars where timeframe = '1m' and timestamp >= (select min(as_of) from composite_signals)"
+            "delete from historical_bars where timeframe = '1m' and timestamp >="
+            " (select min(as_of) + interval '2 minutes' from composite_signals)"
         )
     assert ids
     assert settle_outcomes(breakout_desk.database, until=regular_hours(LAST).closes_at + timedelta(days=9)) == 0
