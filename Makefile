@@ -17,9 +17,9 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
-	@$(BIN)/python -m compileall -q hd_pipelines  # some machines never write bytecode by themselves
+	@$(BIN)/python -m compileall -q hd_pipelines embedded_postgres  # some machines never write bytecode by themselves
 	@$(BIN)/python -m hd_pipelines.pricing  # compiles the kernels once; all later processes find them in the cache
-	@$(BIN)/python -c "import hd_pipelines.analytics.gamma_profile_kernels"
+	@$(BIN)/python -c "import hd_pipelines.analytics.gamma.profile_kernels"
 	@$(BIN)/python -m hd_pipelines.signals.features
 	@touch $(READY)
 

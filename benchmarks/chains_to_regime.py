@@ -26,6 +26,7 @@ def run(home: Path | None = None) -> dict[str, object]:
     """Measure once from empty tables; wall and CPU seconds of each step and of all."""
     from pydantic import SecretStr
 
+    import embedded_postgres as embedded
     from hd_pipelines.lake import Lake
     from hd_pipelines.loading.chains import refresh_chain_archive
     from hd_pipelines.loading.gamma import refresh_gamma
@@ -35,15 +36,15 @@ def run(home: Path | None = None) -> dict[str, object]:
     from hd_pipelines.loading.regime import refresh_regime
     from hd_pipelines.loading.yields import refresh_yields
     from hd_pipelines.market.sessions import sessions_back
-    from hd_pipelines.sandbox.rest_market import SyntheticRest
+    from hd_pipelines.providers.massive.flat_files.client import FlatFiles
+    from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
+    from hd_pipelines.providers.massive.rest.client import VendorApi
+    from hd_pipelines.providers.source import SANDBOX_KEY_ID, SANDBOX_SECRET
+    from hd_pipelines.sandbox.rest.market import SyntheticRest
     from hd_pipelines.sandbox.server import SandboxServer
     from hd_pipelines.settings import DEFAULT_WATCHLIST, load_settings
-    from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, STOCK_DAY
-    from hd_pipelines.vendor.flat_files import FlatFiles
-    from hd_pipelines.vendor.rest import VendorApi
-    from hd_pipelines.vendor.source import SANDBOX_KEY_ID, SANDBOX_SECRET
-    from hd_pipelines.warehouse import embedded, schema
     from hd_pipelines.warehouse.engine import Database
+    from hd_pipelines.warehouse.schema import revision as schema
 
     folder = (home or load_settings().home) / "bench" / "chains-to-regime"
     year = sessions_back(LAST_SESSION, YEAR)
@@ -97,10 +98,10 @@ def run(home: Path | None = None) -> dict[str, object]:
 
 
 def _write_market(bucket: Path, year: list[date], window: list[date]) -> None:
-    from hd_pipelines.sandbox.chain_extent import Extent
-    from hd_pipelines.sandbox.chains import write_chain_archive
+    from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
     from hd_pipelines.sandbox.generation import Workers, generate
-    from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, STOCK_DAY
+    from hd_pipelines.sandbox.market.chain_extent import Extent
+    from hd_pipelines.sandbox.market.chains import write_chain_archive
 
     bucket.mkdir(parents=True, exist_ok=True)
     with Workers() as workers:

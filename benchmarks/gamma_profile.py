@@ -91,7 +91,7 @@ class Contest:
     """One chain, valued once so that the halves can be measured apart."""
 
     def __init__(self) -> None:
-        from hd_pipelines.analytics.gamma_smiles import with_smile
+        from hd_pipelines.analytics.gamma.smiles import with_smile
         from hd_pipelines.pricing.valuation import value_chain
 
         self.chain = make_chain()
@@ -124,8 +124,8 @@ class Contest:
     def gamma_of(self, valued):
         import numpy as np
 
+        from hd_pipelines.analytics.gamma.smiles import with_smile
         from hd_pipelines.analytics.gamma_exposure import gamma_profile, zero_gamma
-        from hd_pipelines.analytics.gamma_smiles import with_smile
 
         contracts = _arrays(with_smile(valued))
         spots = np.linspace(0.85 * SPOT, 1.15 * SPOT, 301)

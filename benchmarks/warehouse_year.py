@@ -19,7 +19,7 @@ FIGURES = "fingerprint of the benchmark"
 
 def fill(database) -> dict[str, int]:
     """Publish everything; rows by table."""
-    from hd_pipelines.warehouse.watchlist import add_to_watchlist
+    from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
     with database.begin() as connection:
         add_to_watchlist(connection, SYMBOLS)
@@ -38,8 +38,8 @@ def fill(database) -> dict[str, int]:
 
 def fill_context(database) -> dict[str, int]:
     """What a scan reads beside intraday bars: everything of `fill` but the contracts, of which the last two closes."""
-    from hd_pipelines.warehouse.greeks import Scope, publish_greeks
-    from hd_pipelines.warehouse.watchlist import add_to_watchlist
+    from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
+    from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
     with database.begin() as connection:
         add_to_watchlist(connection, SYMBOLS)
@@ -63,7 +63,7 @@ def sessions(count: int = SESSIONS) -> list[date]:
 
 
 def _fill_greeks(database) -> int:
-    from hd_pipelines.warehouse.greeks import Scope, publish_greeks
+    from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
 
     written = 0
     by_month: dict[tuple[int, int], list[date]] = {}
@@ -158,8 +158,8 @@ def _fill_gamma(database) -> int:
     """Through the table itself: a hundred thousand snapshots with documents are months of loads, not one."""
     from sqlalchemy import text
 
-    from hd_pipelines.warehouse.partitioned import GAMMA
-    from hd_pipelines.warehouse.partitions import ensure_partition
+    from hd_pipelines.warehouse.schema.partitioned import GAMMA
+    from hd_pipelines.warehouse.schema.partitions import ensure_partition
 
     days = sessions()
     for day in days:
@@ -202,7 +202,7 @@ def _fill_percentiles(database) -> int:
     import numpy as np
     import polars as pl
 
-    from hd_pipelines.warehouse.analytics_tables import iv_percentile_cache
+    from hd_pipelines.warehouse.schema.analytics_tables import iv_percentile_cache
 
     days = sessions(2 * SESSIONS)
     random = np.random.default_rng(5)
@@ -233,7 +233,7 @@ def _fill_regimes(database) -> int:
     import numpy as np
     import polars as pl
 
-    from hd_pipelines.warehouse.regime_tables import market_regime_history
+    from hd_pipelines.warehouse.schema.regime_tables import market_regime_history
 
     days = sessions(5 * SESSIONS)
     random = np.random.default_rng(6)
@@ -257,7 +257,7 @@ def _fill_bars(database) -> int:
     import polars as pl
 
     from hd_pipelines.market.bars import SCHEMA
-    from hd_pipelines.warehouse.load import Scope, publish_bars
+    from hd_pipelines.warehouse.publish.bars import Scope, publish_bars
 
     days = sessions()
     random = np.random.default_rng(8)
@@ -282,9 +282,9 @@ def _publish_rows(database, table, frame, session: str) -> int:
     """The columns that `frame` has, null in the others."""
     import polars as pl
 
-    from hd_pipelines.warehouse.derivations import MARKET
-    from hd_pipelines.warehouse.frames import schema_of
-    from hd_pipelines.warehouse.option_rows import publish_rows
+    from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+    from hd_pipelines.warehouse.read.frames import schema_of
+    from hd_pipelines.warehouse.records.derivations import MARKET
 
     rows = frame.select(
         (pl.col(name) if name in frame.columns else pl.lit(None).alias(name)).cast(kind)

@@ -10,9 +10,9 @@ import dagster as dg
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.checks.standing import NEWEST_DUE, NO_PARTITIONS_LEFT_FAILED, NO_SNAPSHOT_MISSED
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, INDEX_DAY, STOCK_DAY
 from hd_pipelines.resources import Warehouse
-from hd_pipelines.vendor.flat_file_layout import DATASETS, INDEX_DAY, STOCK_DAY
-from hd_pipelines.warehouse.retention import drop_old_rows
+from hd_pipelines.warehouse.schema.retention import drop_old_rows
 
 MAIN, HISTORY, SNAPSHOT, LIVE = "main", "history", "chain_snapshot", "live"
 BARS_KEY, CHAINS_KEY = dg.AssetKey("historical_bars"), dg.AssetKey("option_chains")

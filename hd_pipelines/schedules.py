@@ -18,10 +18,10 @@ from hd_pipelines.jobs import (
 from hd_pipelines.market.live_times import is_live_tick
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back
 from hd_pipelines.market.snapshot_times import expected_snapshots
-from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.partitions import range_tags
+from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import OptionData
-from hd_pipelines.vendor.source import SandboxNotRunningError
+from hd_pipelines.tables.vocabulary import SnapshotKind
 
 DAILY_SESSIONS = 2
 """The vendor publishes a session's files by 11:00 on the next day: at 17:00 yesterday's are there."""

@@ -13,9 +13,9 @@ from hd_pipelines.partitions import range_tags
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.schedules import DAILY_SESSIONS
 from hd_pipelines.signal_jobs import outcomes_job, prewarm_job, scan_job, signals_job
-from hd_pipelines.warehouse.signal_queries import newest_minute
-from hd_pipelines.warehouse.signal_records import active_signals, last_scanned
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.warehouse.read.signals import newest_minute
+from hd_pipelines.warehouse.records.signals import active_signals, last_scanned
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 
 @dg.schedule(

@@ -13,7 +13,9 @@ from pathlib import Path
 from engine_grids import VIX_LEVELS
 from engine_pictures import plainly
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment, permissions, regime
+from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES
+from hd_pipelines.tables.vocabulary import (
     ContextEngine,
     DealerPositioning,
     Direction,
@@ -23,8 +25,6 @@ from hd_pipelines.market.vocabulary import (
     TradingStyle,
     VixRegime,
 )
-from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment, permissions, regime
-from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES
 
 HISTORY = {
     MarketRegime.STRONG_UPTREND: (262, 606, 362, 214, 2, 0),

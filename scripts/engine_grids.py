@@ -12,9 +12,9 @@ from collections.abc import Callable
 from engine_pictures import COLOURS, plainly
 
 from hd_pipelines.assets.picture_canvas import LEFT, RIGHT, TOP, Canvas, Scale
-from hd_pipelines.market.vocabulary import ContextEngine, Direction, MarketRegime, Strategy, TradingStyle, VixRegime
 from hd_pipelines.signals.engines import permissions, regime
 from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES, share_left
+from hd_pipelines.tables.vocabulary import ContextEngine, Direction, MarketRegime, Strategy, TradingStyle, VixRegime
 
 BOOST, PENALTY = "#12813f", "#b3261e"
 VIX_LEVELS = dict(zip(VixRegime, ("< 12", "< 16", "< 20", "< 30", "< 40", "40 +"), strict=True))

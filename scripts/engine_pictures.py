@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 
-from hd_pipelines.analytics.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS
+from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS
 from hd_pipelines.assets.picture_canvas import LEFT, RIGHT, TOP, Canvas, Scale
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment
+from hd_pipelines.tables.vocabulary import (
     DealerPositioning,
     Direction,
     ExpectedBehavior,
     IvRegime,
     PositioningStrength,
 )
-from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment
 
 COLOURS = {Direction.LONG: "call", Direction.SHORT: "put"}
 

@@ -17,10 +17,10 @@ from sqlalchemy import CheckConstraint, Table
 from sqlalchemy.dialects import postgresql
 
 from hd_pipelines.assets.lake import COLUMNS as LAKE_COLUMNS
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS
+from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 from hd_pipelines.settings import PREFIX, Settings
-from hd_pipelines.vendor.flat_file_csv import BAR_SCHEMA
-from hd_pipelines.vendor.flat_file_layout import DATASETS
-from hd_pipelines.warehouse.tables import metadata
+from hd_pipelines.warehouse.schema.tables import metadata
 
 ROOT = Path(__file__).parent.parent
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"

@@ -1,7 +1,7 @@
 """Write docs/validation.md: our numbers beside those that others published.
 
 `python scripts/write_validation.py [FOLDER]`; FOLDER holds `data/` and `recordings/` (default: `shared` beside this
-checkout). Belongs here: which comparisons there are and in what order. What they compute is in `hd_pipelines.validation`.
+checkout). Belongs here: which comparisons there are and in what order. What they compute is in `validation`.
 The recordings may not be redistributed, so the document shows differences and sums, no quotes. Ends with 1 if a
 requirement is not met that is not known to be out of reach, with 2 if the data is not there.
 """
@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hd_pipelines.validation.document import Section, document
-from hd_pipelines.validation.gamma_sections import gamma_section
-from hd_pipelines.validation.reference_sections import golden_section, regime_section
-from hd_pipelines.validation.volatility_sections import spy_section, vendor_section, vix_rank_section, vix_section
+from validation.document import Section, document
+from validation.gamma_sections import gamma_section
+from validation.reference_sections import golden_section, regime_section
+from validation.volatility_sections import spy_section, vendor_section, vix_rank_section, vix_section
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

@@ -1,6 +1,6 @@
 """Classes by cut-off: the one way in which a measure becomes a word.
 
-Belongs here: the mapping itself. The cut-offs live beside the measure that they cut, the words in `market.vocabulary`.
+Belongs here: the mapping itself. The cut-offs live beside the measure that they cut, the words in `tables.vocabulary`.
 """
 
 from __future__ import annotations

@@ -19,12 +19,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.analytics.dealer_positioning import History, expected_behavior, position
-from hd_pipelines.analytics.gamma_frames import SNAPSHOT_COLUMNS
-from hd_pipelines.analytics.gamma_levels import levels
-from hd_pipelines.analytics.gamma_profile import gamma_profile, usable_contracts, zero_gamma
-from hd_pipelines.analytics.gamma_sums import KEY, by_strike_of, documents_of, exposed, sums_of
-from hd_pipelines.analytics.max_pain import nearest_max_pain
+from hd_pipelines.analytics.gamma.dealer_positioning import History, expected_behavior, position
+from hd_pipelines.analytics.gamma.frames import SNAPSHOT_COLUMNS
+from hd_pipelines.analytics.gamma.levels import levels
+from hd_pipelines.analytics.gamma.max_pain import nearest_max_pain
+from hd_pipelines.analytics.gamma.profile import gamma_profile, usable_contracts, zero_gamma
+from hd_pipelines.analytics.gamma.sums import KEY, by_strike_of, documents_of, exposed, sums_of
 
 __all__ = ["SNAPSHOT_COLUMNS", "gamma_profile", "snapshots", "usable_contracts", "zero_gamma"]
 

@@ -24,12 +24,12 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from hd_pipelines.analytics.iv_classes import PercentileReason, iv_recommendation, iv_regime, iv_trend
-from hd_pipelines.analytics.model_free import MODEL_FREE
+from hd_pipelines.analytics.volatility.iv_classes import PercentileReason, iv_recommendation, iv_regime, iv_trend
+from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.sessions import is_session, sessions_between
 from hd_pipelines.market.symbols import canonical_symbol
-from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import SnapshotKind
 
 WINDOW = 252
 FEWEST_OBSERVATIONS = 126

@@ -1,7 +1,8 @@
 """The vendor's flat files as they landed: one asset per dataset, one object per session.
 
-Belongs here: the Dagster face of downloading. How an object is fetched and verified lives in `vendor.flat_files`; what a
-missing one means in `vendor.publication`.
+Belongs here: the Dagster face of downloading. How an object is fetched and verified lives in
+`providers.massive.flat_files.client`; what a
+missing one means in `providers.massive.flat_files.publication`.
 """
 
 from datetime import UTC, datetime
@@ -11,10 +12,10 @@ import dagster as dg
 from hd_pipelines.assets.pictures import columns_by_session
 from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
 from hd_pipelines.partitions import session_partitions, window
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
+from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES, publication_findings
 from hd_pipelines.resources import FlatFileBucket, Warehouse
-from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
-from hd_pipelines.vendor.publication import PUBLICATION_RULES, publication_findings
-from hd_pipelines.warehouse.findings import Judged, settle
+from hd_pipelines.warehouse.records.findings import Judged, settle
 
 
 def flat_file_key(dataset: FlatFileDataset) -> dg.AssetKey:

@@ -1,6 +1,6 @@
 """Gamma over spot: the dealers' gamma at every level the underlying might go to, and which strikes it comes from.
 
-Belongs here: drawing one row of `gamma_exposure_snapshots`. The profile is computed in `analytics.gamma_profile`.
+Belongs here: drawing one row of `gamma_exposure_snapshots`. The profile is computed in `analytics.gamma.profile`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hd_pipelines.analytics.gamma.smiles import with_smile
 from hd_pipelines.analytics.gamma_exposure import gamma_profile
-from hd_pipelines.analytics.gamma_smiles import with_smile
 from hd_pipelines.assets.picture_canvas import (
     LEFT,
     RIGHT,

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from hd_pipelines.analytics.iv_classes import REGIME_CUT_OFFS
+from hd_pipelines.analytics.volatility.iv_classes import REGIME_CUT_OFFS
 from hd_pipelines.assets.picture_canvas import (
     LEFT,
     RIGHT,

@@ -10,8 +10,8 @@ from hd_pipelines.assets.pictures import columns_by_session
 from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
 from hd_pipelines.loading.lake import refresh_lake
 from hd_pipelines.partitions import session_partitions, window
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.resources import FlatFileBucket, Lake, Warehouse
-from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
 
 COLUMNS = dg.TableSchema(
     columns=[

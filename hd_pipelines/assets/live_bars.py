@@ -15,7 +15,7 @@ from hd_pipelines.assets.reporting import OWNERS, findings_metadata
 from hd_pipelines.loading.live_bars import LiveBarsReport, refresh_live_bars
 from hd_pipelines.market.live_times import has_opened
 from hd_pipelines.resources import OptionData, Warehouse
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 
 @dg.asset(

@@ -12,7 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from hd_pipelines.assets.reporting import OWNERS
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.resources.dbt import PROJECT, DbtProject, ensure_manifest, project_state
-from hd_pipelines.warehouse.bar_queries import published_state, relations_in_marts
+from hd_pipelines.warehouse.read.bars import published_state, relations_in_marts
 
 FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 """Of the tables that models read, most sessions since 2017 are not there and never will be: that must not hold them up."""

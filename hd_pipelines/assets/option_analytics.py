@@ -26,7 +26,7 @@ from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
 from hd_pipelines.loading.traded_greeks import READ_FROM, refresh_traded_greeks
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import Lake, Warehouse
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 SOUND_GREEKS, SOUND_PERCENTILES, SOUND_GAMMA = "greeks_are_sound", "percentiles_are_sound", "gamma_is_sound"
 

@@ -19,11 +19,11 @@ from hd_pipelines.loading.yields import refresh_yields
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.symbols import ticker_of
-from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import Lake, OptionData, Warehouse
-from hd_pipelines.warehouse.chain_manifest import recorded_chains
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 COMPLETE, PLAUSIBLE = "chains_are_complete", "chains_are_plausible"
 HARMLESS = frozenset({Rule.CONTRACT_ADJUSTED})

@@ -13,14 +13,14 @@ from hd_pipelines.assets.iv_history_picture import iv_history_picture
 from hd_pipelines.assets.regime_picture import regime_picture
 from hd_pipelines.assets.smile_picture import smile_picture
 from hd_pipelines.loading.derivation import from_chains
-from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.option_queries import (
+from hd_pipelines.warehouse.read.options import (
     gamma_snapshots,
     iv_percentiles,
     read_valued,
     regime_history,
 )
+from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
 
 PICTURED = 2
 """Symbols with a picture of their own: those with most contracts. The others are a query away."""

@@ -26,7 +26,7 @@ from hd_pipelines.assets.picture_canvas import (
     without_data,
 )
 from hd_pipelines.market.sessions import sessions_between
-from hd_pipelines.market.vocabulary import MarketRegime
+from hd_pipelines.tables.vocabulary import MarketRegime
 
 PRICE_BOTTOM, VIX_TOP, VIX_BOTTOM, RIBBON_TOP, RIBBON_BOTTOM = 270, 300, 386, 402, 428
 LEGEND_TOP, LEGEND_STEP, LEGEND_COLUMNS = 478, 24, 4

@@ -20,8 +20,8 @@ from hd_pipelines.loading.scan_reports import ScanReport
 from hd_pipelines.loading.signals import scan_now, scan_sessions
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import Warehouse
-from hd_pipelines.warehouse.signal_records import rejections_of, signals_of
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.warehouse.records.signals import rejections_of, signals_of
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 SIGNALS = "composite_signals"
 EVERY_SYMBOL_WAS_SEEN = "every_symbol_was_seen"

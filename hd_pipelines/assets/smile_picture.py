@@ -1,6 +1,6 @@
 """The smile: implied volatility by strike for a few expirations of one symbol's last snapshot.
 
-Belongs here: drawing `VALUED`. Interpolation at the forward and at a delta is `analytics.smile`.
+Belongs here: drawing `VALUED`. Interpolation at the forward and at a delta is `analytics.volatility.smile`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from hd_pipelines.analytics.smile import at_delta, at_the_forward
+from hd_pipelines.analytics.volatility.smile import at_delta, at_the_forward
 from hd_pipelines.assets.picture_canvas import LEFT, Canvas, Scale, moment, plain, scale_of, without_data
-from hd_pipelines.market.vocabulary import OptionType
+from hd_pipelines.tables.vocabulary import OptionType
 
 HEIGHT = 450
 TOP, BOTTOM, RIGHT = 84, 392, 648

@@ -1,7 +1,7 @@
 """What a chain must meet before it enters the lake.
 
 Belongs here: the rules on contracts as the vendor quotes them. Whether a chain is complete and fresh is measured in
-`market.chain_coverage`; single rows that cannot be right were set aside where they were read (`vendor.chain_rules`).
+`market.chain_coverage`; single rows that cannot be right were set aside where they were read (`providers.chain_rules`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hd_pipelines.checks.table_suite import (
     words,
 )
 from hd_pipelines.market.sessions import NEW_YORK
-from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
+from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
 
 MOST_CROSSED = 0.10
 """Share of two-sided quotes with the bid above the ask: more is two columns in each other's place."""

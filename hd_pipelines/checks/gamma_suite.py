@@ -27,7 +27,7 @@ from hd_pipelines.checks.table_suite import (
     within,
     words,
 )
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.tables.vocabulary import (
     DealerPositioning,
     ExpectedBehavior,
     PositioningStrength,

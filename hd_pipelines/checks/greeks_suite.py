@@ -22,8 +22,8 @@ from hd_pipelines.checks.table_suite import (
     within,
     words,
 )
-from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
 from hd_pipelines.pricing.reasons import Reason
+from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
 
 GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 HIGHEST_VOLATILITY = 50.0

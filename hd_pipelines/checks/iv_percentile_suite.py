@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.analytics.iv_classes import PercentileReason
+from hd_pipelines.analytics.volatility.iv_classes import PercentileReason
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
@@ -26,7 +26,7 @@ from hd_pipelines.checks.table_suite import (
     within,
     words,
 )
-from hd_pipelines.market.vocabulary import IvRecommendation, IvRegime, IvTrend, PriceSource
+from hd_pipelines.tables.vocabulary import IvRecommendation, IvRegime, IvTrend, PriceSource
 
 WINDOW, FEWEST = 252, 126
 HIGHEST_VOLATILITY = 10.0

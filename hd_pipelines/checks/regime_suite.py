@@ -24,7 +24,7 @@ from hd_pipelines.checks.table_suite import (
     within,
     words,
 )
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.tables.vocabulary import (
     BreadthRegime,
     CorrelationRegime,
     MarketRegime,

@@ -12,14 +12,14 @@ import dagster as dg
 from hd_pipelines.assets.reporting import findings_metadata
 from hd_pipelines.loading.snapshots import settle_missed_snapshots
 from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_back
-from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.partitions import session_partitions
+from hd_pipelines.providers.massive.flat_files.publication import due_at
+from hd_pipelines.providers.source import chain_archive
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.settings import load_settings
-from hd_pipelines.vendor.publication import due_at
-from hd_pipelines.vendor.source import chain_archive
-from hd_pipelines.warehouse import bar_queries
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.warehouse.read import bars as bar_queries
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 SAMPLE = 20
 """Failed partitions that are named; the count is always exact."""

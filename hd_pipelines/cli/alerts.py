@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from hd_pipelines.alerts.lifecycle import Alert
     from hd_pipelines.alerts.redaction import Redactor
     from hd_pipelines.notifier.channels import Channel
-    from hd_pipelines.warehouse.alert_channels import ChannelState
     from hd_pipelines.warehouse.engine import Database
+    from hd_pipelines.warehouse.records.alert_channels import ChannelState
 
 _COLOURS = {"critical": "red", "error": "red", "warning": "yellow", "info": "blue"}
 
@@ -44,7 +44,7 @@ def run_alerts(*, test: bool, close: str | None, resend: bool) -> bool:
 def _database(settings: Settings) -> Database:
     from hd_pipelines.warehouse.address import database_url
     from hd_pipelines.warehouse.engine import Database
-    from hd_pipelines.warehouse.schema import require_head
+    from hd_pipelines.warehouse.schema.revision import require_head
 
     url = database_url(settings)
     require_head(url)
@@ -79,7 +79,7 @@ def _tested(database: Database, channels: Sequence[Channel], redactor: Redactor)
     from hd_pipelines.alerts.messages import trial_message
     from hd_pipelines.alerts.vocabulary import DeliveryStatus
     from hd_pipelines.notifier.delivery import deliver_due
-    from hd_pipelines.warehouse.alert_outbox import enqueue, fate_of
+    from hd_pipelines.warehouse.records.alert_outbox import enqueue, fate_of
 
     names, now = _needed(channels), datetime.now(UTC)
     key = f"test:{now.isoformat()}"
@@ -102,7 +102,7 @@ def _tested(database: Database, channels: Sequence[Channel], redactor: Redactor)
 
 
 def _close(database: Database, channels: Sequence[Channel], redactor: Redactor, beginning: str) -> None:
-    from hd_pipelines.warehouse.alert_records import AlertBook, open_alerts
+    from hd_pipelines.warehouse.records.alerts import AlertBook, open_alerts
 
     now = datetime.now(UTC)
     with database.begin() as connection:
@@ -117,7 +117,7 @@ def _close(database: Database, channels: Sequence[Channel], redactor: Redactor, 
 
 def _resend(database: Database, channels: Sequence[Channel], redactor: Redactor) -> None:
     from hd_pipelines.notifier.delivery import deliver_due
-    from hd_pipelines.warehouse.alert_outbox import revive
+    from hd_pipelines.warehouse.records.alert_outbox import revive
 
     names, now = _needed(channels), datetime.now(UTC)
     with database.begin() as connection:
@@ -128,9 +128,9 @@ def _resend(database: Database, channels: Sequence[Channel], redactor: Redactor)
 
 
 def _show(database: Database, channels: Sequence[Channel]) -> None:
-    from hd_pipelines.warehouse.alert_channels import channel_states
-    from hd_pipelines.warehouse.alert_outbox import outbox_counts
-    from hd_pipelines.warehouse.alert_records import open_alerts
+    from hd_pipelines.warehouse.records.alert_channels import channel_states
+    from hd_pipelines.warehouse.records.alert_outbox import outbox_counts
+    from hd_pipelines.warehouse.records.alerts import open_alerts
 
     with database.connect() as connection:
         found, counts, states = open_alerts(connection), outbox_counts(connection), channel_states(connection)

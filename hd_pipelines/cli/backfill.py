@@ -12,9 +12,9 @@ from hd_pipelines.cli.desk import open_desk, run_main_job
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.partitions import FIRST_PARTITION
+from hd_pipelines.providers.source import SandboxNotRunningError, flat_files_client
 from hd_pipelines.settings import load_settings
-from hd_pipelines.vendor.source import SandboxNotRunningError, flat_files_client
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
 DEFAULT_SESSIONS = 90
 

@@ -1,6 +1,6 @@
 """`hd db …` and `hd query`.
 
-Belongs here: the database for people at a terminal. How the embedded server is kept is in `warehouse.embedded`.
+Belongs here: the database for people at a terminal. How the embedded server is kept is in `embedded_postgres`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def db_up() -> None:
     with showing_refusals():
         settings = load_settings()
         _embedded(settings)
-        from hd_pipelines.warehouse import embedded
-        from hd_pipelines.warehouse.schema import upgrade
+        import embedded_postgres as embedded
+        from hd_pipelines.warehouse.schema.revision import upgrade
 
         url = embedded.up(settings.home, port=settings.pg_port, os_user=settings.pg_user)
         revision = upgrade(url)
@@ -41,7 +41,7 @@ def db_upgrade() -> None:
     """Bring the schema to this code's revision. Services refuse to start before."""
     with showing_refusals():
         from hd_pipelines.warehouse.address import database_url
-        from hd_pipelines.warehouse.schema import upgrade
+        from hd_pipelines.warehouse.schema.revision import upgrade
 
         console().print(f"schema {upgrade(database_url(load_settings()))}")
 
@@ -65,7 +65,7 @@ def db_stop() -> None:
     with showing_refusals():
         settings = load_settings()
         _embedded(settings)
-        from hd_pipelines.warehouse import embedded
+        import embedded_postgres as embedded
 
         console().print("stopped" if embedded.stop(settings.home) else "was not running")
 
@@ -74,7 +74,7 @@ def run_query(sql: str, out: TextIO) -> None:
     """Print the answer of one read-only statement as CSV. Raises `Refusal` with what the server said."""
     from hd_pipelines.warehouse.address import database_url
     from hd_pipelines.warehouse.errors import WarehouseError
-    from hd_pipelines.warehouse.reader import read_only_query
+    from hd_pipelines.warehouse.read.reader import read_only_query
 
     try:
         columns, rows = read_only_query(database_url(load_settings()), sql)

@@ -23,7 +23,7 @@ from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.sandbox.recording import has_bars
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.warehouse.derivations import fingerprints_of
+from hd_pipelines.warehouse.records.derivations import fingerprints_of
 
 SESSIONS = 90
 SCANNED = 5

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from hd_pipelines.settings import Settings
 from hd_pipelines.warehouse.address import database_url
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.schema import upgrade
-from hd_pipelines.warehouse.watchlist import active_symbols, add_to_watchlist
+from hd_pipelines.warehouse.records.watchlist import active_symbols, add_to_watchlist
+from hd_pipelines.warehouse.schema.revision import upgrade
 
 if TYPE_CHECKING:
     import dagster as dg

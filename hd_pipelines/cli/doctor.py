@@ -13,14 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 from rich.table import Table
 
+import embedded_postgres as embedded
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.market.sessions import last_known_session
+from hd_pipelines.providers.source import announced
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.vendor.source import announced
-from hd_pipelines.warehouse import embedded, queries
 from hd_pipelines.warehouse.engine import Database, masked_url
 from hd_pipelines.warehouse.errors import WarehouseError
-from hd_pipelines.warehouse.schema import require_head
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.schema.revision import require_head
 
 LEAST_FREE_SHARE = 0.10
 CALENDAR_WARNING = timedelta(days=180)

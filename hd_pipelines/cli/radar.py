@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hd_pipelines.cli.desk import Desk
 from hd_pipelines.cli.terminal import console
-from hd_pipelines.warehouse.radar import read_radar
+from hd_pipelines.warehouse.read.radar import read_radar
 
 NOTHING = "·"
 """Stands where there is no value; the mart has the reason beside it."""

@@ -15,17 +15,17 @@ import polars as pl
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import is_session, last_completed_session, sessions_back
-from hd_pipelines.sandbox.chain_extent import Extent
-from hd_pipelines.sandbox.chains import write_chain_archive
-from hd_pipelines.sandbox.full_market import generate_full_market
+from hd_pipelines.providers.archive.chains import archived_days
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
+from hd_pipelines.providers.source import SandboxAddress, announce, withdraw
 from hd_pipelines.sandbox.generation import GenerationReport, Workers, generate
+from hd_pipelines.sandbox.market.chain_extent import Extent
+from hd_pipelines.sandbox.market.chains import write_chain_archive
+from hd_pipelines.sandbox.market.full_market import generate_full_market
 from hd_pipelines.sandbox.recording import has_bars, write_recording
-from hd_pipelines.sandbox.rest_market import RecordedRest, RestMarket, SyntheticRest
+from hd_pipelines.sandbox.rest.market import RecordedRest, RestMarket, SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer, run_sandbox
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.vendor.chain_archive import archived_days
-from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, STOCK_DAY
-from hd_pipelines.vendor.source import SandboxAddress, announce, withdraw
 
 SYNTHETIC = "synthetic"
 Progress = Callable[[int, int], None]

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from hd_pipelines.cli.desk import Desk, JobOutcome
 from hd_pipelines.cli.terminal import console
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.settings import Settings
-from hd_pipelines.vendor.flat_file_layout import DATASETS
-from hd_pipelines.warehouse import queries
+from hd_pipelines.warehouse.read import queries
 
 FINDINGS_SHOWN = 12
 EXAMPLE = "select symbol, timeframe, count(*) from historical_bars group by 1, 2"

@@ -74,7 +74,7 @@ def showing_refusals() -> Iterator[None]:
 
 def _refusal_of_the_database(error: Exception) -> str | None:
     """What a person should read of an error that the database's state explains; None for any other."""
-    from hd_pipelines.warehouse.embedded.errors import EmbeddedPostgresError
+    from embedded_postgres.errors import EmbeddedPostgresError
     from hd_pipelines.warehouse.errors import WarehouseError, is_transient
 
     if isinstance(error, (WarehouseError, EmbeddedPostgresError)):

@@ -22,7 +22,7 @@ Symbols = Annotated[list[str], typer.Argument(help="Symbols such as SPY, BRK.B, 
 def _desk_database(settings: Settings) -> Database:
     from hd_pipelines.warehouse.address import database_url
     from hd_pipelines.warehouse.engine import Database
-    from hd_pipelines.warehouse.schema import require_head
+    from hd_pipelines.warehouse.schema.revision import require_head
 
     url = database_url(settings)
     require_head(url)
@@ -35,7 +35,7 @@ def watchlist_add(symbols: Symbols) -> None:
     with showing_refusals():
         from hd_pipelines.lake import Lake
         from hd_pipelines.loading.watchlist import backfill_queue
-        from hd_pipelines.warehouse.watchlist import add_to_watchlist
+        from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
         settings = load_settings()
         steps = Steps()
@@ -56,7 +56,7 @@ def watchlist_add(symbols: Symbols) -> None:
 def watchlist_remove(symbols: Symbols) -> None:
     """Take symbols off the watchlist; their bars stay."""
     with showing_refusals():
-        from hd_pipelines.warehouse.watchlist import remove_from_watchlist
+        from hd_pipelines.warehouse.records.watchlist import remove_from_watchlist
 
         with _desk_database(load_settings()).begin() as connection:
             console().print(", ".join(remove_from_watchlist(connection, symbols)) or "none of them was on it")
@@ -66,7 +66,7 @@ def watchlist_remove(symbols: Symbols) -> None:
 def watchlist_list() -> None:
     """Print the active symbols."""
     with showing_refusals():
-        from hd_pipelines.warehouse.watchlist import active_symbols
+        from hd_pipelines.warehouse.records.watchlist import active_symbols
 
         with _desk_database(load_settings()).connect() as connection:
             console().print("\n".join(active_symbols(connection)))

@@ -20,7 +20,7 @@ from hd_pipelines.lake.stores import Store
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import NEW_YORK
 from hd_pipelines.market.symbols import ticker_of
-from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import SnapshotKind
 
 DATASET = "option_chains"
 _PHYSICAL: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}

@@ -1,7 +1,7 @@
 """From a landed vendor file to a part of the lake: read, audit, publish.
 
 Belongs here: the order of those steps and the checks of a file as a whole. Nothing reaches the lake unless all of them
-passed; a refused file leaves the last good part where it is. Reading text is in `vendor.flat_file_csv`.
+passed; a refused file leaves the last good part where it is. Reading text is in `providers.massive.flat_files.reading`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from statistics import median
 from hd_pipelines.lake.parts import Lake, PartSource
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import is_session, regular_hours
-from hd_pipelines.vendor.errors import FileRefusedError, ObjectPlace
-from hd_pipelines.vendor.flat_file_csv import read_flat_file
-from hd_pipelines.vendor.flat_file_layout import FlatFileDataset, Interval
-from hd_pipelines.vendor.landing import LandedFile
+from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
+from hd_pipelines.providers.massive.flat_files.landing import LandedFile
+from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset, Interval
+from hd_pipelines.providers.massive.flat_files.reading import read_flat_file
 
 INGEST_VERSION = 1
 """Raised when the same file would give another part; parts of an older version are made again."""

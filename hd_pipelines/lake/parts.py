@@ -20,8 +20,8 @@ import polars as pl
 from hd_pipelines.lake.chains import ChainLake
 from hd_pipelines.lake.stores import open_store
 from hd_pipelines.lake.yields import TreasuryYields
-from hd_pipelines.vendor.flat_file_csv import BAR_SCHEMA
-from hd_pipelines.vendor.flat_file_layout import FlatFileDataset
+from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
+from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 
 ROW_GROUP_ROWS = 131_072
 """Small enough that one ticker touches one or two groups of a full-market minute file, large enough to compress."""

@@ -1,6 +1,7 @@
 """Treasury yields in the lake: the whole history of the curve in one file, replaced as a whole.
 
-Belongs here: where the file lies, writing and reading it. Where yields come from and what they mean: `vendor.treasury`.
+Belongs here: where the file lies, writing and reading it. Where yields come from and what they mean:
+`providers.massive.rest.treasury_yields`.
 """
 
 from __future__ import annotations

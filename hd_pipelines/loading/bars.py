@@ -32,20 +32,21 @@ from hd_pipelines.market.bars import (
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import sessions_back, sessions_between, week_of
 from hd_pipelines.market.symbols import is_index, ticker_of
-from hd_pipelines.vendor.flat_file_layout import (
+from hd_pipelines.providers.massive.flat_files.layout import (
     INDEX_DAY,
     INDEX_MINUTE,
     STOCK_DAY,
     STOCK_MINUTE,
     FlatFileDataset,
 )
-from hd_pipelines.warehouse import bar_queries, queries
-from hd_pipelines.warehouse.bar_rows import Scope
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, settle
-from hd_pipelines.warehouse.load import publish_bars
+from hd_pipelines.warehouse.publish.bar_rows import Scope
+from hd_pipelines.warehouse.publish.bars import publish_bars
+from hd_pipelines.warehouse.read import bars as bar_queries
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.watchlist import active_symbols
 
 MOST_PAIRS_AT_ONCE = 3_000
 """Symbol-sessions derived and published in one transaction: about 1.6 M bars, half a gigabyte at the peak."""

@@ -14,12 +14,12 @@ from hd_pipelines.market.chain_coverage import DATASET, ChainCoverage, completen
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import symbol_of
-from hd_pipelines.market.vocabulary import PriceSource, SnapshotKind
-from hd_pipelines.vendor.chain_archive import ARCHIVE_RULES
-from hd_pipelines.vendor.chain_rules import JudgedChain
-from hd_pipelines.warehouse.chain_manifest import ChainRecord, record_chains, recorded_chains
+from hd_pipelines.providers.archive.chains import ARCHIVE_RULES
+from hd_pipelines.providers.chain_rules import JudgedChain
+from hd_pipelines.tables.vocabulary import PriceSource, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, settle
+from hd_pipelines.warehouse.records.chains import ChainRecord, record_chains, recorded_chains
+from hd_pipelines.warehouse.records.findings import Judged, settle
 
 CHAIN_RULES = frozenset(Rule) - ARCHIVE_RULES - {Rule.SNAPSHOT_MISSED}
 """What is judged anew whenever a chain is read."""

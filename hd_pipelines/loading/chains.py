@@ -19,8 +19,7 @@ from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish_all, record, usual_contracts
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import symbol_of
-from hd_pipelines.market.vocabulary import PriceSource
-from hd_pipelines.vendor.chain_archive import (
+from hd_pipelines.providers.archive.chains import (
     ARCHIVE_RULES,
     DATASET,
     READ_VERSION,
@@ -31,10 +30,11 @@ from hd_pipelines.vendor.chain_archive import (
     folder_of,
     read_chains,
 )
-from hd_pipelines.vendor.errors import FlatFileError
-from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from hd_pipelines.providers.errors import FlatFileError
+from hd_pipelines.tables.vocabulary import PriceSource
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, settle
+from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.findings import Judged, settle
 
 WORKERS = 2
 """Batches in the making while the ones before are recorded; more threads only share the cores."""

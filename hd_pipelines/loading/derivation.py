@@ -18,7 +18,7 @@ import polars as pl
 
 from hd_pipelines.market.findings import Finding, Severity
 from hd_pipelines.market.option_chains import STAMP
-from hd_pipelines.warehouse.findings import Judged
+from hd_pipelines.warehouse.records.findings import Judged
 
 Pair = tuple[str, date]
 Marks = dict[datetime, str]

@@ -28,10 +28,10 @@ from hd_pipelines.loading.derivation import (
     span,
     split_withheld,
 )
-from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.option_queries import gamma_history, read_valued_in_parallel
-from hd_pipelines.warehouse.option_rows import publish_rows
+from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+from hd_pipelines.warehouse.read.options import gamma_history, read_valued_in_parallel
+from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
 
 TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 SUMMATION = 1

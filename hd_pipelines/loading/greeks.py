@@ -36,10 +36,10 @@ from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
 from hd_pipelines.pricing.discounting import rates_of_sessions
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.warehouse.chain_manifest import ChainRecord, recorded_chains
-from hd_pipelines.warehouse.derivations import fingerprints_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.greeks import Scope, publish_greeks
+from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
+from hd_pipelines.warehouse.records.chains import ChainRecord, recorded_chains
+from hd_pipelines.warehouse.records.derivations import fingerprints_of
 
 TABLE = "historical_greeks"
 VALUATION = 1

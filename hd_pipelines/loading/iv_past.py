@@ -12,13 +12,13 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from hd_pipelines.analytics.constant_maturity import observe
 from hd_pipelines.analytics.iv_percentile import WINDOW, Floats, against_history, session_observations
+from hd_pipelines.analytics.volatility.constant_maturity import observe
 from hd_pipelines.loading.derivation import from_chains, span
 from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.warehouse.derivations import fingerprints_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.option_queries import iv_history, read_valued
+from hd_pipelines.warehouse.read.options import iv_history, read_valued
+from hd_pipelines.warehouse.records.derivations import fingerprints_of
 
 OBSERVED_FROM = (
     *(

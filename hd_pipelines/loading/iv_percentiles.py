@@ -1,9 +1,11 @@
 """From valued chains to `iv_percentile_cache`: observe what changed, rank it and all that follows, publish.
 
-Belongs here: the order of those steps. What an observation is: `analytics.constant_maturity` and `model_free`; rank and
+Belongs here: the order of those steps. What an observation is: `analytics.volatility.constant_maturity` and
+`model_free`; rank and
 percentile: `analytics.iv_percentile`.
 
-A session's observation is out of date when its valued chains, or the version of this code, are not what it was made from.
+A session's observation is out of date when its valued chains, or the version of this code, are not what it was made
+from.
 Its row also depends on the 252 sessions before: so from the first new observation of a symbol on, all rows that are
 published are ranked again, from the table itself. Rows that come out the same are not written.
 """
@@ -16,9 +18,9 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.analytics.constant_maturity import observe
 from hd_pipelines.analytics.iv_percentile import OBSERVATIONS, WINDOW, percentile_rows, session_observations
-from hd_pipelines.analytics.model_free import model_free_volatility
+from hd_pipelines.analytics.volatility.constant_maturity import observe
+from hd_pipelines.analytics.volatility.model_free import model_free_volatility
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import (
     DerivedReport,
@@ -35,10 +37,10 @@ from hd_pipelines.loading.derivation import (
 from hd_pipelines.loading.iv_past import OBSERVED_FROM
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import ticker_of
-from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.option_queries import iv_percentiles, read_valued_in_parallel
-from hd_pipelines.warehouse.option_rows import publish_rows
+from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+from hd_pipelines.warehouse.read.options import iv_percentiles, read_valued_in_parallel
+from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
 
 TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
 OBSERVATION = 1

@@ -13,14 +13,14 @@ from hd_pipelines.lake import IngestReport, Lake, ingest
 from hd_pipelines.lake.ingest import HISTORY_SESSIONS, INGEST_VERSION
 from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.vendor.errors import FlatFileError
-from hd_pipelines.vendor.flat_file_layout import FlatFileDataset
-from hd_pipelines.vendor.landing import LandedFile
-from hd_pipelines.vendor.publication import PUBLICATION_RULES
-from hd_pipelines.warehouse import queries
+from hd_pipelines.providers.errors import FlatFileError
+from hd_pipelines.providers.massive.flat_files.landing import LandedFile
+from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
+from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, settle
-from hd_pipelines.warehouse.manifest import IngestedFile, record_load
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.files import IngestedFile, record_load
+from hd_pipelines.warehouse.records.findings import Judged, settle
 from hd_pipelines.warehouse.roles import Role
 
 FILE_RULES = frozenset(Rule) - PUBLICATION_RULES

@@ -14,19 +14,19 @@ from typing import Any
 
 from hd_pipelines.loading.signal_inputs import day_bars_of, minutes_of
 from hd_pipelines.market.bars import Timeframe
-from hd_pipelines.market.vocabulary import Direction, Resolution
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
-from hd_pipelines.warehouse.bar_queries import newest_session
+from hd_pipelines.tables.vocabulary import Direction, Resolution
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.signal_records import (
+from hd_pipelines.warehouse.read.bars import newest_session
+from hd_pipelines.warehouse.read.symbol_arrays import bar_columns
+from hd_pipelines.warehouse.records.signals import (
     Settlement,
     active_signals,
     dismiss_signals,
     settle_signals,
     take_scan_lock,
 )
-from hd_pipelines.warehouse.symbol_arrays import bar_columns
 
 GIVEN_UP_AFTER = timedelta(days=30)
 """Halts of listed shares that end have ended by then."""

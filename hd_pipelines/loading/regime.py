@@ -1,7 +1,7 @@
 """From the lake's day bars to `market_regime_history`: what is out of date, measure it, decide it, publish it.
 
-Belongs here: the order of those steps and what a session's row is made from. Measures: `analytics.regime_inputs`; rules
-and memory: `analytics.regime`.
+Belongs here: the order of those steps and what a session's row is made from. Measures: `analytics.regime.inputs`; rules
+and memory: `analytics.regime.classification`.
 
 A row depends on a year of sessions before it. Its fingerprint names the files of all of them, so a file of last spring
 that is published anew brings every later row up for decision; rows that come out the same are not written.
@@ -15,21 +15,21 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.analytics.put_call import VOLUMES, option_volumes
-from hd_pipelines.analytics.regime import regime_rows, sessions_without_vix
-from hd_pipelines.analytics.regime_inputs import WARM_UP_SESSIONS, measure
-from hd_pipelines.analytics.volatility_index import VIX
+from hd_pipelines.analytics.regime.classification import regime_rows, sessions_without_vix
+from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS, measure
+from hd_pipelines.analytics.regime.put_call import VOLUMES, option_volumes
+from hd_pipelines.analytics.regime.volatility_index import VIX
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import DerivedReport, digest
 from hd_pipelines.market.findings import Finding, Rule, Severity
 from hd_pipelines.market.sessions import sessions_back, sessions_between
-from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
-from hd_pipelines.warehouse import queries
-from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged
-from hd_pipelines.warehouse.option_queries import regime_history
-from hd_pipelines.warehouse.option_rows import publish_rows
+from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.read.options import regime_history
+from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
+from hd_pipelines.warehouse.records.findings import Judged
 
 TABLE = "market_regime_history"
 DECISION = 1

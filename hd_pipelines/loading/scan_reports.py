@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.market.vocabulary import TradingStyle
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.signal import CompositeSignal, EarlierSignal, Edge, ScanOutcome
+from hd_pipelines.tables.vocabulary import TradingStyle
 
 
 @dataclass

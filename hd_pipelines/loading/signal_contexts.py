@@ -16,7 +16,10 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.pricing.settlement import settlement_session
+from hd_pipelines.signals.frame import Floats
+from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, day_number
+from hd_pipelines.tables.vocabulary import (
     DealerPositioning,
     ExpectedBehavior,
     IvRegime,
@@ -24,12 +27,9 @@ from hd_pipelines.market.vocabulary import (
     PositioningStrength,
     VixRegime,
 )
-from hd_pipelines.pricing.settlement import settlement_session
-from hd_pipelines.signals.frame import Floats
-from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, day_number
-from hd_pipelines.warehouse import signal_queries
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.symbol_arrays import GammaColumns, gamma_columns
+from hd_pipelines.warehouse.read import signals as signal_queries
+from hd_pipelines.warehouse.read.symbol_arrays import GammaColumns, gamma_columns
 
 USUAL_SESSIONS = 20
 """Sessions of gamma and of options' volume that say what is usual for a symbol."""

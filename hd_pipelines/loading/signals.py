@@ -21,7 +21,6 @@ from hd_pipelines.loading.signal_inputs import Inputs, read_inputs
 from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.market.symbols import VOLUME_PROXIES
-from hd_pipelines.market.vocabulary import Resolution
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.features import day_frame, frames, session_frame
@@ -30,11 +29,12 @@ from hd_pipelines.signals.scanner.policy import ScanPolicy
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import ScanOutcome
 from hd_pipelines.signals.tape import SymbolTape
-from hd_pipelines.warehouse import queries
-from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
+from hd_pipelines.tables.vocabulary import Resolution
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.signal_queries import newest_minute
-from hd_pipelines.warehouse.signal_records import (
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.read.signals import newest_minute
+from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
+from hd_pipelines.warehouse.records.signals import (
     earlier_signals,
     last_scanned,
     record_scan,

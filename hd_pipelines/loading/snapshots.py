@@ -17,13 +17,19 @@ from hd_pipelines.market.findings import Finding, Rule
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
 from hd_pipelines.market.snapshot_times import missed_snapshot_findings
 from hd_pipelines.market.symbols import symbol_of, ticker_of
-from hd_pipelines.market.vocabulary import SnapshotKind
-from hd_pipelines.vendor.chain_snapshot import DATASET, SNAPSHOT_VERSION, ChainFetch, chain_path, fetch_chain
-from hd_pipelines.vendor.errors import ApiKeyRefusedError, VendorError
-from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.warehouse.chain_manifest import recorded_chains
+from hd_pipelines.providers.errors import ApiKeyRefusedError, VendorError
+from hd_pipelines.providers.massive.rest.chain_snapshot import (
+    DATASET,
+    SNAPSHOT_VERSION,
+    ChainFetch,
+    chain_path,
+    fetch_chain,
+)
+from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.tables.vocabulary import SnapshotKind
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, settle
+from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.findings import Judged, settle
 
 WORKERS = 4
 """Underlyings fetched at the same time; a chain's own pages come one after the other."""

@@ -41,11 +41,9 @@ from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.market.option_products import product_of_root, roots_of
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
 from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
-from hd_pipelines.market.vocabulary import PriceSource
 from hd_pipelines.pricing.aggregates import value_aggregates
 from hd_pipelines.pricing.discounting import rates_of_sessions
-from hd_pipelines.vendor.flat_file_csv import BAR_SCHEMA
-from hd_pipelines.vendor.flat_file_layout import (
+from hd_pipelines.providers.massive.flat_files.layout import (
     INDEX_DAY,
     INDEX_MINUTE,
     OPTION_DAY,
@@ -55,11 +53,13 @@ from hd_pipelines.vendor.flat_file_layout import (
     FlatFileDataset,
     Interval,
 )
-from hd_pipelines.warehouse.chain_manifest import recorded_chains
-from hd_pipelines.warehouse.derivations import fingerprints_of
+from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
+from hd_pipelines.tables.vocabulary import PriceSource
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.greeks import Scope, publish_greeks
-from hd_pipelines.warehouse.queries import current_loads
+from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
+from hd_pipelines.warehouse.read.queries import current_loads
+from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.derivations import fingerprints_of
 
 TABLE = "historical_greeks"
 TRADED_VALUATION = 1

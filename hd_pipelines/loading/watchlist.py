@@ -9,7 +9,7 @@ from __future__ import annotations
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.bars import BarsReport, Judge, lake_sessions, refresh_bars
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.watchlist import claim_next, complete, fail
+from hd_pipelines.warehouse.records.watchlist import claim_next, complete, fail
 
 
 def backfill_queue(

@@ -1,6 +1,6 @@
 """Treasury yields: from the vendor or an archive to the lake and `treasury_yields`.
 
-Belongs here: which source is asked, and publishing. What a yield means is in `vendor.treasury`.
+Belongs here: which source is asked, and publishing. What a yield means is in `providers.massive.rest.treasury_yields`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import digest
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.pricing.discounting import OLDEST_CURVE_DAYS
-from hd_pipelines.vendor.errors import VendorError
-from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.vendor.treasury import DATASET, FetchedYields, archived_yields, fetch_yields
-from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of
+from hd_pipelines.providers.errors import VendorError
+from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.providers.massive.rest.treasury_yields import DATASET, FetchedYields, archived_yields, fetch_yields
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, settle
-from hd_pipelines.warehouse.option_rows import publish_rows
+from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
+from hd_pipelines.warehouse.records.findings import Judged, settle
 
 TABLE = "treasury_yields"
 

@@ -1,7 +1,7 @@
 """How much of a market an option chain shows: contracts, quotes, open interest, strikes, and how fresh it is.
 
 Belongs here: measuring one snapshot as a whole, and comparing it with the snapshots of the same underlying before it.
-What is wrong with a single row is decided where chains are read (`vendor.chain_rules`). Pure.
+What is wrong with a single row is decided where chains are read (`providers.chain_rules`). Pure.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from datetime import time
 from enum import StrEnum
 from functools import cache
 
-from hd_pipelines.market.vocabulary import ExerciseStyle
+from hd_pipelines.tables.vocabulary import ExerciseStyle
 
 
 class SettlementTime(StrEnum):

@@ -10,7 +10,9 @@ import time
 def compile_kernels() -> str:
     """Compile or load every kernel; returns the line to print."""
     started = time.perf_counter()
-    from hd_pipelines.pricing import kernels_american_loops, kernels_american_search, kernels_loops
+    from hd_pipelines.pricing.kernels import american_loops as kernels_american_loops
+    from hd_pipelines.pricing.kernels import american_search as kernels_american_search
+    from hd_pipelines.pricing.kernels import european_loops as kernels_loops
 
     kernels = (
         kernels_loops.value,

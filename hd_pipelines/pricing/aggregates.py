@@ -27,9 +27,9 @@ from hd_pipelines.market.option_chains import CHAIN, STAMP
 from hd_pipelines.market.option_products import product_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
 from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN, is_index
-from hd_pipelines.market.vocabulary import OptionType, PriceSource, SnapshotKind
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.valuation import PRICED, value_priced
+from hd_pipelines.tables.vocabulary import OptionType, PriceSource, SnapshotKind
 
 OLDEST_SPOT = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)

@@ -59,7 +59,7 @@ def _value(  # noqa: PLR0917
     *,
     only_premium: bool,
 ) -> Floats:
-    from hd_pipelines.pricing.kernels_american_loops import american_value
+    from hd_pipelines.pricing.kernels.american_loops import american_value
 
     market = {"spot": spot, "strike": strike, "years": years, "rate": rate, "dividend_yield": dividend_yield}
     shape, arrays, flags = broadcast(market | {"sigma": sigma}, is_call)
@@ -82,7 +82,7 @@ def solve(  # noqa: PLR0917
     The inverse of `price`. Reasons are codes of `reasons.Reason` (`reasons.reason_text` turns them into stored text). A
     price outside its bounds is never moved to them: below the exercise value it is `BELOW_INTRINSIC`, at it `EXERCISE_NOW`.
     """
-    from hd_pipelines.pricing.kernels_american_search import american_imply
+    from hd_pipelines.pricing.kernels.american_search import american_imply
 
     market = {"spot": spot, "strike": strike, "years": years, "rate": rate, "dividend_yield": dividend_yield}
     shape, arrays, flags = broadcast(market | {"price": price}, is_call)
@@ -124,7 +124,7 @@ def greeks(  # noqa: PLR0917
 
     Where exercise now is best, delta is 1 or -1 and the others are 0.
     """
-    from hd_pipelines.pricing.kernels_american_loops import american_derive
+    from hd_pipelines.pricing.kernels.american_loops import american_derive
 
     market = {"spot": spot, "strike": strike, "years": years, "rate": rate, "dividend_yield": dividend_yield}
     shape, arrays, flags = broadcast(market | {"sigma": sigma}, is_call)

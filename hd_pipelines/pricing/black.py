@@ -36,7 +36,7 @@ def price(  # noqa: PLR0917
     is_call: ArrayLike,
 ) -> Floats:
     """Present value of European options, in the unit of the forward; discounted payoff where sigma sqrt(T) is 0."""
-    from hd_pipelines.pricing.kernels_loops import value
+    from hd_pipelines.pricing.kernels.european_loops import value
 
     numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma}
     shape, arrays, flags = broadcast(numbers, is_call)
@@ -101,7 +101,7 @@ def _derive(  # noqa: PLR0917
     *,
     at_spot: bool,
 ) -> Greeks:
-    from hd_pipelines.pricing.kernels_loops import derive
+    from hd_pipelines.pricing.kernels.european_loops import derive
 
     numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma, "spot": spot}
     shape, arrays, flags = broadcast(numbers, is_call)

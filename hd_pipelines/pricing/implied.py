@@ -29,7 +29,7 @@ def solve(  # noqa: PLR0917
     Arguments as in `black.price`, of which this is the inverse. Reasons are codes of `reasons.Reason`
     (`reasons.reason_text` turns them into stored text). A price outside its bounds is never moved to them.
     """
-    from hd_pipelines.pricing.kernels_loops import imply
+    from hd_pipelines.pricing.kernels.european_loops import imply
 
     numbers = {"price": price, "forward": forward, "strike": strike, "years": years, "discount": discount}
     shape, arrays, flags = broadcast(numbers, is_call)

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.market.vocabulary import OptionType
 from hd_pipelines.pricing.arrays import Floats
+from hd_pipelines.tables.vocabulary import OptionType
 
 Integers = NDArray[np.int64]
 

@@ -13,9 +13,9 @@ import polars as pl
 from hd_pipelines.market.option_products import OptionProduct, product_of_root
 from hd_pipelines.market.sessions import NEW_YORK, is_session
 from hd_pipelines.market.symbols import canonical_symbol, is_index
-from hd_pipelines.market.vocabulary import ExerciseStyle, OptionType
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.settlement import settlements, years_between
+from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType
 
 _OPTIONS_ON_FUTURES = frozenset({"I:VIX"})
 EXPIRATION_KEY = ["underlying", "snapshot_at", "root", "expiration"]

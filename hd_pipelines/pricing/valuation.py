@@ -5,7 +5,7 @@ rooms of their own: `quotes`, `terms`, `forwards`, `contract_values`.
 
 Choices, where the field has several:
 - Each contract's own mid is inverted, calls and puts, in and out of the money. Curves are better drawn from the side out
-  of the money (`analytics.constant_maturity` does); the row of a contract is about that contract.
+  of the money (`analytics.volatility.constant_maturity` does); the row of a contract is about that contract.
 - An option whose mid is not above its discounted intrinsic value has no implied volatility and no Greeks: nothing is
   borrowed from the other side of the strike.
 - Greeks are in the spot (`spot_greeks`); of an option on VIX, in a notional spot that moves with its futures.
@@ -19,12 +19,12 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.market.option_chains import CHAIN, VALUED
-from hd_pipelines.market.vocabulary import OptionType
 from hd_pipelines.pricing.arrays import Floats
 from hd_pipelines.pricing.contract_values import ContractMarket, greeks_of, implied_volatility_of
 from hd_pipelines.pricing.forwards import ForwardSource, find_forwards
 from hd_pipelines.pricing.quotes import newest_of_duplicates, with_mid
 from hd_pipelines.pricing.terms import read_terms
+from hd_pipelines.tables.vocabulary import OptionType
 
 PRICED = ("mid_price", "half_spread", "quote_reason", "price_source", "price_age_seconds")
 """What `value_priced` needs beside the columns of `CHAIN`."""

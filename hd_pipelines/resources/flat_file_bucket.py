@@ -5,9 +5,9 @@ from __future__ import annotations
 import dagster as dg
 from pydantic import PrivateAttr
 
+from hd_pipelines.providers.massive.flat_files.client import FlatFiles
+from hd_pipelines.providers.source import flat_files_client
 from hd_pipelines.settings import load_settings
-from hd_pipelines.vendor.flat_files import FlatFiles
-from hd_pipelines.vendor.source import flat_files_client
 
 
 class FlatFileBucket(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
+from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.providers.source import SandboxNotRunningError, chain_archive, vendor_api
 from hd_pipelines.settings import load_settings
-from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.vendor.source import SandboxNotRunningError, chain_archive, vendor_api
 
 
 class OptionData(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.address import database_url
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.schema import require_head
+from hd_pipelines.warehouse.schema.revision import require_head
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.sandbox.bucket import Bucket
-from hd_pipelines.sandbox.market import synthetic_session
+from hd_pipelines.sandbox.market.sessions import synthetic_session
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
-from hd_pipelines.vendor.flat_file_layout import DATASETS, FlatFileDataset
 
 GENERATOR_VERSION = "market-5"
 """Part of every object's origin; raise it whenever the same seed and session would give other bytes."""

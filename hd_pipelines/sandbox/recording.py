@@ -15,10 +15,10 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.market.sessions import CHICAGO, midnight_ns
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, AssetClass, FlatFileDataset, Interval
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
-from hd_pipelines.vendor.flat_file_layout import DATASETS, AssetClass, FlatFileDataset, Interval
 
 WRITER_VERSION = "recording-1"
 """Part of every object's origin; raise it whenever the same recording would give other bytes."""

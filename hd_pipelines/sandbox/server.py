@@ -17,14 +17,14 @@ from typing import Self
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from hd_pipelines.providers.massive.flat_files.layout import BUCKET
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.faults import FaultScript
-from hd_pipelines.sandbox.rest import PREFIXES, RestApp
-from hd_pipelines.sandbox.rest_market import RestMarket
-from hd_pipelines.sandbox.rest_wire import RestPlan
-from hd_pipelines.sandbox.s3 import SANDBOX_KEYS, Plan, S3App
-from hd_pipelines.sandbox.s3_signature import KeyPair
-from hd_pipelines.vendor.flat_file_layout import BUCKET
+from hd_pipelines.sandbox.rest.app import PREFIXES, RestApp
+from hd_pipelines.sandbox.rest.market import RestMarket
+from hd_pipelines.sandbox.rest.wire import RestPlan
+from hd_pipelines.sandbox.s3.app import SANDBOX_KEYS, Plan, S3App
+from hd_pipelines.sandbox.s3.signature import KeyPair
 
 HOST = "127.0.0.1"
 START_TIMEOUT_SECONDS = 10.0

@@ -12,7 +12,7 @@ from datetime import date
 import polars as pl
 from isal import igzip
 
-from hd_pipelines.vendor.flat_file_layout import AssetClass, FlatFileDataset
+from hd_pipelines.providers.massive.flat_files.layout import AssetClass, FlatFileDataset
 
 SIX_DECIMALS_SINCE = date(2026, 2, 23)
 """From this session on stock volumes hold fractions, and stock prices are printed with six decimals."""

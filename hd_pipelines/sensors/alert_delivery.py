@@ -13,8 +13,8 @@ from hd_pipelines.alerts.digest import digest_slot
 from hd_pipelines.notifier.delivery import DEADLINE_SECONDS, deliver_due
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.resources.notifier import Notifier
-from hd_pipelines.warehouse.alert_outbox import drop_old_messages
-from hd_pipelines.warehouse.alert_records import AlertBook, drop_old_alerts
+from hd_pipelines.warehouse.records.alert_outbox import drop_old_messages
+from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts
 
 
 @dg.sensor(

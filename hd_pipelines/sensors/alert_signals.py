@@ -9,9 +9,9 @@ import dagster as dg
 from hd_pipelines.alerts.signal_message import signal_message
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.resources.notifier import Notifier
-from hd_pipelines.warehouse.alert_outbox import enqueue
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.signal_alerts import (
+from hd_pipelines.warehouse.records.alert_outbox import enqueue
+from hd_pipelines.warehouse.records.signal_alerts import (
     UntoldSignal,
     bars_before,
     gamma_levels_before,

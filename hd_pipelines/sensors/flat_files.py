@@ -13,11 +13,11 @@ import dagster as dg
 from hd_pipelines.jobs import main_job
 from hd_pipelines.market.sessions import last_completed_session, sessions_back
 from hd_pipelines.partitions import range_tags
+from hd_pipelines.providers.massive.flat_files.client import RemoteObject
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS
+from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import FlatFileBucket, Warehouse
-from hd_pipelines.vendor.flat_file_layout import DATASETS
-from hd_pipelines.vendor.flat_files import RemoteObject
-from hd_pipelines.vendor.source import SandboxNotRunningError
-from hd_pipelines.warehouse import queries
+from hd_pipelines.warehouse.read import queries
 
 LOOK_BACK = 10
 """Sessions swept: single datasets have come hours and days after their siblings."""

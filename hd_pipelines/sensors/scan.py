@@ -12,8 +12,8 @@ import dagster as dg
 from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.signal_jobs import SCAN_TAG, scan_job
-from hd_pipelines.warehouse.signal_queries import newest_inputs
-from hd_pipelines.warehouse.watchlist import active_symbols
+from hd_pipelines.warehouse.read.signals import newest_inputs
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 
 def newer(seen: dict[str, str], newest: dict[str, str]) -> list[str]:

@@ -6,9 +6,9 @@ list below; everything else that trades as a share is a stock.
 
 from __future__ import annotations
 
-from hd_pipelines.analytics.funds import FUNDS
+from hd_pipelines.analytics.regime.funds import FUNDS
 from hd_pipelines.market.symbols import is_index
-from hd_pipelines.market.vocabulary import AssetClass
+from hd_pipelines.tables.vocabulary import AssetClass
 
 
 def asset_class_of(symbol: str) -> AssetClass:

@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from hd_pipelines.market.vocabulary import MarketRegime, RegimeFamily, VixRegime
+from hd_pipelines.tables.vocabulary import MarketRegime, RegimeFamily, VixRegime
 
 
 class Orientation(Enum):

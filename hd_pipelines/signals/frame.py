@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.vocabulary import AssetClass, Direction, RegimeFamily, Resolution
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS, Orientation, code_of
+from hd_pipelines.tables.vocabulary import AssetClass, Direction, RegimeFamily, Resolution
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.frame import Floats, Integers
+from hd_pipelines.tables.vocabulary import (
     AssetClass,
     DealerPositioning,
     ExpectedBehavior,
@@ -27,7 +28,6 @@ from hd_pipelines.market.vocabulary import (
     PositioningStrength,
     VixRegime,
 )
-from hd_pipelines.signals.frame import Floats, Integers
 
 
 @dataclass(frozen=True)

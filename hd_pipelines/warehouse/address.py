@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, make_url
 
+import embedded_postgres as embedded
 from hd_pipelines.settings import Settings
-from hd_pipelines.warehouse import embedded
 from hd_pipelines.warehouse.engine import psycopg2_url
 
 DAGSTER_SCHEMA = "dagster"

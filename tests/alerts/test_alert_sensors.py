@@ -15,8 +15,8 @@ from hd_pipelines.sensors import alerts as alert_sensors
 from hd_pipelines.sensors.alert_delivery import deliver_alerts
 from hd_pipelines.sensors.alert_signals import alert_new_signals
 from hd_pipelines.sensors.alerts import OVERLAP, RunCursor, alert_failures, alert_late_data, partitions_of
-from hd_pipelines.warehouse.alert_records import open_alerts
-from hd_pipelines.warehouse.findings import Judged, record_findings, settle
+from hd_pipelines.warehouse.records.alerts import open_alerts
+from hd_pipelines.warehouse.records.findings import Judged, record_findings, settle
 from tests.alerts.conftest import DISCORD
 from tests.warehouse.bar_frames import one
 

@@ -13,7 +13,7 @@ from hd_pipelines.alerts.vocabulary import AlertSeverity
 from hd_pipelines.cli import app
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.notifier.channels import open_channels
-from hd_pipelines.warehouse.alert_records import AlertBook
+from hd_pipelines.warehouse.records.alerts import AlertBook
 from tests.notifier.conftest import DISCORD, OTHER_DISCORD
 
 TOKEN = DISCORD.rpartition("/")[2]

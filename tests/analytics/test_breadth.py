@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.breadth import BREADTH, breadth, breadth_regime
-from hd_pipelines.analytics.breadth_universe import is_stock
+from hd_pipelines.analytics.regime.breadth import BREADTH, breadth, breadth_regime
+from hd_pipelines.analytics.regime.breadth_universe import is_stock
 from hd_pipelines.market.sessions import sessions_back
 
 LAST = date(2026, 11, 18)

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.breadth_splits import on_one_scale
+from hd_pipelines.analytics.regime.breadth_splits import on_one_scale
 
 HISTORY = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history" / "lean_equity_daily_raw.csv.gz"
 

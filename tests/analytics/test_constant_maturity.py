@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.constant_maturity import OBSERVED, ObservationReason, at_the_forward, observe
-from hd_pipelines.analytics.smile import AtmMethod, SmileReason
+from hd_pipelines.analytics.volatility.constant_maturity import OBSERVED, ObservationReason, at_the_forward, observe
+from hd_pipelines.analytics.volatility.smile import AtmMethod, SmileReason
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.validation.vix_against_official import treasury_rates
-from hd_pipelines.vendor.chain_archive import chain_files, read_chain
+from hd_pipelines.providers.archive.chains import chain_files, read_chain
+from validation.vix_against_official import treasury_rates
 
 RECORDING = Path(__file__).parents[2].parent / "shared" / "recordings" / "spx-2019q2"
 

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.correlation import average_pairwise_correlation, correlation_regime, rolling_correlation
+from hd_pipelines.analytics.regime.correlation import (
+    average_pairwise_correlation,
+    correlation_regime,
+    rolling_correlation,
+)
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.dealer_positioning import History, Position, expected_behavior, position
-from hd_pipelines.market.vocabulary import DealerPositioning, ExpectedBehavior, PositioningStrength
+from hd_pipelines.analytics.gamma.dealer_positioning import History, Position, expected_behavior, position
+from hd_pipelines.tables.vocabulary import DealerPositioning, ExpectedBehavior, PositioningStrength
 
 LONG, SHORT, NEUTRAL = DealerPositioning.LONG_GAMMA, DealerPositioning.SHORT_GAMMA, DealerPositioning.NEUTRAL
 HUNDRED = [float(n) for n in range(1, 101)]

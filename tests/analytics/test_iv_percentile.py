@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hd_pipelines.analytics.constant_maturity import OBSERVED
-from hd_pipelines.analytics.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS, PercentileReason
 from hd_pipelines.analytics.iv_percentile import (
     against_history,
     percentile_rows,
     rank_and_percentile,
     session_observations,
 )
-from hd_pipelines.analytics.model_free import MODEL_FREE
+from hd_pipelines.analytics.volatility.constant_maturity import OBSERVED
+from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS, PercentileReason
+from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
 from hd_pipelines.market.sessions import sessions_between
-from hd_pipelines.market.vocabulary import IvRecommendation, IvRegime, IvTrend
-from hd_pipelines.validation.iv_rank_against_published import rank_against_recomputation, vix_rank_against_published
-from hd_pipelines.warehouse.analytics_tables import iv_percentile_cache
+from hd_pipelines.tables.vocabulary import IvRecommendation, IvRegime, IvTrend
+from hd_pipelines.warehouse.schema.analytics_tables import iv_percentile_cache
+from validation.iv_rank_against_published import rank_against_recomputation, vix_rank_against_published
 
 DAILY_HISTORY = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history"
 SESSIONS = sessions_between(date(2019, 1, 2), date(2021, 12, 31))

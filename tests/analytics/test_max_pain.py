@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.max_pain import nearest_max_pain, settlement_payouts
+from hd_pipelines.analytics.gamma.max_pain import nearest_max_pain, settlement_payouts
 
 NOW = datetime(2024, 3, 14, 20, tzinfo=UTC)
 FRIDAY, NEXT_WEEK = date(2024, 3, 15), date(2024, 3, 22)

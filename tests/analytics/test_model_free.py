@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.model_free import (
+from hd_pipelines.analytics.volatility.model_free import (
     ModelFreeReason,
     Term,
     choose_terms,
     model_free_volatility,
     rates_of_valuation,
 )
-from hd_pipelines.analytics.variance_strip import (
+from hd_pipelines.analytics.volatility.variance_strip import (
     Strip,
     StripQuotes,
     StripReason,
@@ -30,7 +30,7 @@ from hd_pipelines.analytics.variance_strip import (
 )
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.pricing.settlement import MINUTES_PER_YEAR
-from hd_pipelines.validation.vix_against_official import (
+from validation.vix_against_official import (
     saved_closes_against_official,
     summary,
     vix_against_official,

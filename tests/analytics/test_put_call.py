@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.put_call import VOLUMES, option_volumes, put_call
+from hd_pipelines.analytics.regime.put_call import VOLUMES, option_volumes, put_call
 
 DAY = date(2026, 11, 18)
 

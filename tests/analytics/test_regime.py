@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.regime import (
+from hd_pipelines.analytics.regime.classification import (
     CONFIRMATIONS,
     EVENT_DWELL,
     EVENTS,
@@ -19,10 +19,10 @@ from hd_pipelines.analytics.regime import (
     sessions_without_vix,
     step,
 )
-from hd_pipelines.analytics.regime_inputs import INPUTS
-from hd_pipelines.analytics.regime_rules import MEASURES
+from hd_pipelines.analytics.regime.inputs import INPUTS
+from hd_pipelines.analytics.regime.rules import MEASURES
 from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.market.vocabulary import MarketRegime
+from hd_pipelines.tables.vocabulary import MarketRegime
 
 UP, DOWN, RANGE = MarketRegime.WEAK_UPTREND, MarketRegime.WEAK_DOWNTREND, MarketRegime.RANGE_BOUND
 DAYS = sessions_back(date(2026, 11, 18), 200)

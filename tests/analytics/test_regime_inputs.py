@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.put_call import VOLUMES
-from hd_pipelines.analytics.regime import regime_rows
-from hd_pipelines.analytics.regime_inputs import INPUTS, measure
-from hd_pipelines.analytics.sectors import SECTOR_FUNDS
+from hd_pipelines.analytics.regime.classification import regime_rows
+from hd_pipelines.analytics.regime.inputs import INPUTS, measure
+from hd_pipelines.analytics.regime.put_call import VOLUMES
+from hd_pipelines.analytics.regime.sectors import SECTOR_FUNDS
 from hd_pipelines.market.sessions import sessions_back
 
 LAST = date(2026, 11, 18)

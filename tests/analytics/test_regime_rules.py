@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.regime_conditions import Rule, at_least, at_most
-from hd_pipelines.analytics.regime_decision import coverage, decided, missing_axes, stays
-from hd_pipelines.analytics.regime_rules import AXES, MEASURES, RULES
-from hd_pipelines.market.vocabulary import MarketRegime
+from hd_pipelines.analytics.regime.conditions import Rule, at_least, at_most
+from hd_pipelines.analytics.regime.decision import coverage, decided, missing_axes, stays
+from hd_pipelines.analytics.regime.rules import AXES, MEASURES, RULES
+from hd_pipelines.tables.vocabulary import MarketRegime
 
 QUIET = {
     "vix_level": 17.0,

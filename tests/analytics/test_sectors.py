@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.sectors import ROTATION_GROUPS, SECTOR_FUNDS, sector_leadership
+from hd_pipelines.analytics.regime.sectors import ROTATION_GROUPS, SECTOR_FUNDS, sector_leadership
 
 
 def closes(**gains):

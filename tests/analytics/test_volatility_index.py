@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.volatility_index import VOLATILITY_INDEX, SecondMaturities, volatility_index
+from hd_pipelines.analytics.regime.volatility_index import VOLATILITY_INDEX, SecondMaturities, volatility_index
 
 DAYS = [date(2026, 11, day) for day in (16, 17, 18)]
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from hd_pipelines.cli import app
 from hd_pipelines.cli.backfill import chosen_window
 from hd_pipelines.cli.terminal import Refusal, console
-from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.desk import SESSIONS, rows
 
 SATURDAY = datetime(2026, 5, 23, 15, tzinfo=UTC)

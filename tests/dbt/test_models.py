@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
-from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.desk import rows
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
-from hd_pipelines.warehouse import schema
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import MartMissingError
-from hd_pipelines.warehouse.radar import read_radar
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.warehouse.read.radar import read_radar
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
+from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.desk import rows
 from tests.warehouse.bar_frames import bars, publish
 from tests.warehouse.option_frames import gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued

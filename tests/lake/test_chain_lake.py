@@ -14,7 +14,7 @@ from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.lake.chains import ChainsUnsettledError, file_name, underlying_of
 from hd_pipelines.market.option_chains import CHAIN, STAMP
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import SnapshotKind
 from tests.support.rest import CLOSE, SESSION, contract_rows
 from tests.support.writable_s3 import writable_s3
 

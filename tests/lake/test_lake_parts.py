@@ -9,8 +9,8 @@ import pyarrow.parquet
 import pytest
 
 from hd_pipelines.lake import Lake, LakeUnsettledError, PartSource
-from hd_pipelines.vendor.flat_file_csv import BAR_SCHEMA
-from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, STOCK_MINUTE
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_MINUTE
+from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 from tests.support.flat_files import SESSION, stamp
 from tests.support.writable_s3 import writable_s3
 

@@ -1,9 +1,9 @@
 """From the vendor's bucket to bars, counting requests: what is known is not asked for again."""
 
 from hd_pipelines.loading.watchlist import backfill_queue
+from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import Operation
-from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.desk import SESSIONS, SYMBOLS, day_rows, minute_rows, vendor_object
 from tests.support.vendor_bucket import client_of, vendor_bucket
 

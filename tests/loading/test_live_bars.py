@@ -20,14 +20,14 @@ from hd_pipelines.market.bars import MINUTES, Timeframe
 from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.live_times import PATIENCE
 from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.providers.errors import ApiKeyRefusedError
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, INDEX_MINUTE, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
-from hd_pipelines.sandbox.market import synthetic_session
-from hd_pipelines.sandbox.rest_market import SyntheticRest
-from hd_pipelines.sandbox.rest_wire import RestPlan
-from hd_pipelines.vendor.errors import ApiKeyRefusedError
-from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, INDEX_MINUTE, STOCK_DAY, STOCK_MINUTE
-from hd_pipelines.warehouse.bar_queries import newest_session
-from hd_pipelines.warehouse.live_bars import is_live
+from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.rest.market import SyntheticRest
+from hd_pipelines.sandbox.rest.wire import RestPlan
+from hd_pipelines.warehouse.publish.live_bars import is_live
+from hd_pipelines.warehouse.read.bars import newest_session
 from tests.support.desk import vendor_object
 from tests.support.rest import KEY, SESSION
 
@@ -343,7 +343,7 @@ from datetime import datetime
 from functools import partial
 from pydantic import SecretStr
 from hd_pipelines.loading import live_bars
-from hd_pipelines.vendor.rest import VendorApi
+from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.warehouse.engine import Database
 
 url, service, key, now, *steps = sys.argv[1:]

@@ -8,8 +8,8 @@ import pytest
 from hd_pipelines.loading.bars import lake_sessions
 from hd_pipelines.loading.watchlist import backfill_queue
 from hd_pipelines.market.findings import Rule
-from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.desk import SESSIONS, SYMBOLS, day_rows, minute_rows, vendor_object
 
 TUESDAY, FRIDAY = date(2026, 5, 12), date(2026, 5, 15)
@@ -182,7 +182,7 @@ def test_a_session_that_never_came_is_one_finding(desk):
 
 
 def test_an_index_given_as_a_ticker_keeps_that_name(desk):
-    from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, INDEX_MINUTE
+    from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, INDEX_MINUTE
 
     for session in WEEK:
         minutes, days = minute_rows(session, ["I:COMP"]), day_rows(session, ["I:COMP"])

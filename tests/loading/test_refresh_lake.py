@@ -7,7 +7,7 @@ import pytest
 
 from hd_pipelines.loading import lake as loading_lake
 from hd_pipelines.market.findings import Rule
-from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from tests.support.desk import SESSIONS, minute_rows, vendor_object
 
 LAST = SESSIONS[-1]

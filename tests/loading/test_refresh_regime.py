@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime_inputs import WARM_UP_SESSIONS
+from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS
 from hd_pipelines.lake import PartSource
 from hd_pipelines.loading.regime import refresh_regime
 from hd_pipelines.market.sessions import midnight_ns, sessions_back
-from hd_pipelines.vendor.flat_file_layout import INDEX_DAY, STOCK_DAY
-from hd_pipelines.warehouse.manifest import IngestedFile, record_load
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
+from hd_pipelines.warehouse.records.files import IngestedFile, record_load
 from tests.support.desk import rows
 
 pytestmark = pytest.mark.slow

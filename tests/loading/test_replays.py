@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, INDEX_DAY, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.recording import write_recording
 from hd_pipelines.sandbox.server import SandboxServer
-from hd_pipelines.vendor.flat_file_layout import DATASETS, INDEX_DAY, STOCK_DAY, STOCK_MINUTE
 from tests.support.desk import SmallDesk, rows
 from tests.support.vendor_bucket import client_of
 

@@ -11,7 +11,7 @@ from hd_pipelines.loading import signals as scans
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.signals import scan_now, scan_sessions
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.warehouse.signal_records import active_signals
+from hd_pipelines.warehouse.records.signals import active_signals
 from tests.support.desk import SESSIONS, SYMBOLS, SmallDesk, rows
 from tests.support.signal_desk import LAST, POLICY, breakout_desk, climbed, climbing
 

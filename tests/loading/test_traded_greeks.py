@@ -13,8 +13,7 @@ from hd_pipelines.lake import Lake
 from hd_pipelines.loading import greeks as greeks_loading
 from hd_pipelines.loading.traded_greeks import refresh_traded_greeks
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
-from hd_pipelines.sandbox.market import synthetic_session
-from hd_pipelines.vendor.flat_file_layout import (
+from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
     INDEX_DAY,
     INDEX_MINUTE,
@@ -24,6 +23,7 @@ from hd_pipelines.vendor.flat_file_layout import (
     STOCK_MINUTE,
     FlatFileDataset,
 )
+from hd_pipelines.sandbox.market.sessions import synthetic_session
 from tests.support.desk import rows, vendor_object
 from tests.support.option_desk import OPTION_SESSIONS, OPTION_SYMBOLS
 

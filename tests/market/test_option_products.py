@@ -7,7 +7,7 @@ from datetime import time
 import pytest
 
 from hd_pipelines.market.option_products import SettlementTime, product_of_root, roots_of, underlying_of_root
-from hd_pipelines.market.vocabulary import ExerciseStyle
+from hd_pipelines.tables.vocabulary import ExerciseStyle
 
 
 @pytest.mark.parametrize(

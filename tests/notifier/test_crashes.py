@@ -24,7 +24,8 @@ from hd_pipelines.alerts.vocabulary import AlertSeverity
 from hd_pipelines.notifier import delivery
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.notifier.discord import RichDiscord
-from hd_pipelines.warehouse import alert_outbox, alert_records
+from hd_pipelines.warehouse.records import alert_outbox
+from hd_pipelines.warehouse.records import alerts as alert_records
 from hd_pipelines.warehouse.engine import Database
 
 url, api, channel_url, *moments = sys.argv[1:]

@@ -16,9 +16,9 @@ from hd_pipelines.notifier import observed_http
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.notifier.delivery import deliver_due
 from hd_pipelines.notifier.discord import RichDiscord
-from hd_pipelines.warehouse.alert_channels import channel_states
-from hd_pipelines.warehouse.alert_outbox import enqueue, outbox_counts
-from hd_pipelines.warehouse.alert_records import AlertBook
+from hd_pipelines.warehouse.records.alert_channels import channel_states
+from hd_pipelines.warehouse.records.alert_outbox import enqueue, outbox_counts
+from hd_pipelines.warehouse.records.alerts import AlertBook
 from tests.notifier.conftest import DISCORD, OTHER_DISCORD
 from tests.notifier.webhook_receiver import webhook_receiver
 from tests.warehouse.bar_frames import one

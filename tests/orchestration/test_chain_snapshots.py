@@ -11,16 +11,16 @@ from hd_pipelines.assets.option_chains import option_chains, snapshot_run_config
 from hd_pipelines.checks import standing
 from hd_pipelines.checks.standing import no_snapshot_was_missed
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
-from hd_pipelines.market.vocabulary import SnapshotKind
 from hd_pipelines.partitions import RANGE_START_TAG
+from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import Lake, OptionData, Warehouse
-from hd_pipelines.sandbox.rest_market import SyntheticRest
+from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer
 from hd_pipelines.schedules import chain_snapshots, missed_snapshots
-from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.vendor.source import SandboxNotRunningError
-from hd_pipelines.warehouse.chain_manifest import recorded_chains
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
 FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
 EXPECTED_CLOSE = {FRIDAY: (16, 16), HALF_DAY: (13, 16)}

@@ -13,14 +13,14 @@ from hd_pipelines.definitions import build_definitions
 from hd_pipelines.jobs import LIVE, MAIN
 from hd_pipelines.market.live_times import is_live_tick
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import OptionData, Warehouse
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
-from hd_pipelines.sandbox.rest_market import SyntheticRest
+from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer
 from hd_pipelines.schedules import LIVE_TAG, UNDER_WAY, live_bars_every_minute
-from hd_pipelines.vendor.rest import VendorApi
-from hd_pipelines.vendor.source import SandboxNotRunningError
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
 FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
 OPENS = regular_hours(FRIDAY).opens_at

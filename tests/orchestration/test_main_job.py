@@ -10,11 +10,11 @@ import pytest
 from hd_pipelines.cli.desk import open_desk, run_main_job
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.resources.instance import desk_instance
 from hd_pipelines.settings import load_settings
-from hd_pipelines.vendor.flat_file_layout import DATASETS
-from hd_pipelines.warehouse.queries import open_findings
-from hd_pipelines.warehouse.reader import read_only_query
+from hd_pipelines.warehouse.read.queries import open_findings
+from hd_pipelines.warehouse.read.reader import read_only_query
 from tests.support.desk import SESSIONS, bars_of, rows
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.analytics.iv_percentile import percentile_rows
-from hd_pipelines.analytics.smile import at_the_forward
+from hd_pipelines.analytics.volatility.smile import at_the_forward
 from hd_pipelines.assets.gamma_picture import gamma_picture, profile_of
 from hd_pipelines.assets.iv_history_picture import iv_history_picture
 from hd_pipelines.assets.picture_canvas import (
@@ -36,7 +36,7 @@ from hd_pipelines.assets.picture_canvas import (
 from hd_pipelines.assets.regime_picture import COLOURS, regime_picture
 from hd_pipelines.assets.smile_picture import smile_picture
 from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.market.vocabulary import MarketRegime
+from hd_pipelines.tables.vocabulary import MarketRegime
 from tests.orchestration.test_option_suites import CLOSE, SESSION, gamma, greeks, regime
 
 NS = "{http://www.w3.org/2000/svg}"

@@ -15,7 +15,7 @@ import pytest
 
 from hd_pipelines.analytics.gamma_exposure import snapshots
 from hd_pipelines.analytics.iv_percentile import percentile_rows
-from hd_pipelines.analytics.regime import REGIME_ROWS
+from hd_pipelines.analytics.regime.classification import REGIME_ROWS
 from hd_pipelines.checks.chain_suite import chain_suite
 from hd_pipelines.checks.gamma_suite import gamma_suite
 from hd_pipelines.checks.greeks_suite import greeks_suite

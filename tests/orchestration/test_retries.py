@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError as SqlalchemyProgrammingError
 from hd_pipelines.assets.reporting import retrying_only_transient_errors
 from hd_pipelines.definitions import build_definitions
 from hd_pipelines.lake.parts import LakeUnsettledError
-from hd_pipelines.vendor.errors import CredentialsRefusedError, FileRefusedError, ObjectPlace, ObjectUnavailableError
+from hd_pipelines.providers.errors import CredentialsRefusedError, FileRefusedError, ObjectPlace, ObjectUnavailableError
 from hd_pipelines.warehouse.errors import BarsRefusedError, PublishBlockedError, SchemaOutdatedError, is_transient
 
 FINDING = ObjectPlace("stock_day_aggs", date(2026, 5, 22), "key").error("object_unavailable", "No answer.", "Wait.")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hd_pipelines.definitions import build_definitions
 from hd_pipelines.market.sessions import last_completed_session, sessions_back
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
+from hd_pipelines.providers.massive.flat_files.client import RemoteObject
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import FlatFileBucket, Warehouse
 from hd_pipelines.sensors import flat_files as sensor
 from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, batch_id, decide, unloaded
-from hd_pipelines.vendor.flat_file_layout import DATASETS, STOCK_DAY, STOCK_MINUTE
-from hd_pipelines.vendor.flat_files import RemoteObject
-from hd_pipelines.vendor.source import SandboxNotRunningError
 
 NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)
 WEEK = sessions_back(date(2026, 5, 22), 5)
@@ -153,7 +153,7 @@ def test_an_object_that_was_refused_is_not_asked_for_again(evaluate):
 
 
 def test_a_loaded_object_and_an_empty_bucket_are_quiet(evaluate, desk):
-    from hd_pipelines.warehouse.manifest import IngestedFile, record_load
+    from hd_pipelines.warehouse.records.files import IngestedFile, record_load
 
     one = remote(last_completed_session(datetime.now(UTC)))
     with desk.database.begin() as connection:

@@ -19,7 +19,7 @@ from hd_pipelines.sensors import scan as sensor
 from hd_pipelines.sensors.scan import new_inputs_in_session, newer
 from hd_pipelines.signal_jobs import outcomes_job, scan_job
 from hd_pipelines.signal_schedules import daily_signals, friday_prewarm, scan_every_minute, signal_outcomes
-from hd_pipelines.warehouse.watchlist import add_to_watchlist
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.desk import SYMBOLS, rows
 from tests.support.signal_desk import LAST, POLICY, breakout_desk
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from hd_pipelines.market.option_chains import VALUED
-from hd_pipelines.market.vocabulary import PriceSource
 from hd_pipelines.pricing.aggregates import value_aggregates
+from hd_pipelines.tables.vocabulary import PriceSource
 from tests.pricing.synthetic_chain import black_76, years_to
 
 MINUTES, DAYS = PriceSource.OPTION_MINUTE, PriceSource.OPTION_DAY

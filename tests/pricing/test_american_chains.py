@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.market.vocabulary import PriceSource
 from hd_pipelines.pricing import american, implied
 from hd_pipelines.pricing.aggregates import value_aggregates
 from hd_pipelines.pricing.forwards import implied_forward
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.validation.iv_against_vendor import sides_of_a_strike, valued_beside_vendor
+from hd_pipelines.tables.vocabulary import PriceSource
 from tests.pricing.synthetic_chain import as_chain, contract, years_to
+from validation.iv_against_vendor import sides_of_a_strike, valued_beside_vendor
 
 SNAPSHOT = datetime(2023, 9, 14, 19, 0, tzinfo=UTC)
 MONTH, QUARTER, YEAR, LEAPS = date(2023, 10, 20), date(2023, 12, 15), date(2024, 9, 20), date(2026, 1, 16)

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.validation.iv_against_vendor import (
+from validation.iv_against_vendor import (
     against_vendor,
     by_session,
     compared,

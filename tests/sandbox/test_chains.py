@@ -9,14 +9,14 @@ import QuantLib as ql  # noqa: N813
 
 from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.sessions import regular_hours, sessions_between
-from hd_pipelines.sandbox.chain_extent import Extent
-from hd_pipelines.sandbox.chains import synthetic_chains, write_chain_archive
-from hd_pipelines.sandbox.daily_paths import daily_paths
-from hd_pipelines.sandbox.early_exercise import american_put
-from hd_pipelines.sandbox.market import POSITION
-from hd_pipelines.sandbox.option_prices import RATE, black_76
+from hd_pipelines.providers.archive.chains import OPTIONAL, chain_files, read_chain
+from hd_pipelines.sandbox.market.chain_extent import Extent
+from hd_pipelines.sandbox.market.chains import synthetic_chains, write_chain_archive
+from hd_pipelines.sandbox.market.daily_paths import daily_paths
+from hd_pipelines.sandbox.market.early_exercise import american_put
+from hd_pipelines.sandbox.market.option_prices import RATE, black_76
+from hd_pipelines.sandbox.market.sessions import POSITION
 from hd_pipelines.settings import DEFAULT_WATCHLIST
-from hd_pipelines.vendor.chain_archive import OPTIONAL, chain_files, read_chain
 
 SESSION = date(2026, 5, 22)
 HALF_DAY = date(2025, 11, 28)

@@ -6,9 +6,9 @@ from datetime import date
 import polars as pl
 import pytest
 
+from hd_pipelines.providers.massive.flat_files.layout import OPTION_DAY, OPTION_MINUTE, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.bucket import Bucket
-from hd_pipelines.sandbox.full_market import generate_full_market
-from hd_pipelines.vendor.flat_file_layout import OPTION_DAY, OPTION_MINUTE, STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.sandbox.market.full_market import generate_full_market
 
 SESSION = date(2026, 5, 22)
 

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.providers.massive.flat_files.layout import DATASETS, STOCK_DAY
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import SESSIONS_WORTH_PROCESSES, generate
-from hd_pipelines.vendor.flat_file_layout import DATASETS, STOCK_DAY
 
 LAST = date(2026, 7, 8)
 

@@ -25,15 +25,7 @@ from hd_pipelines.market.symbols import (
     parse_option_ticker,
     ticker_of,
 )
-from hd_pipelines.sandbox.daily_paths import MARKET_EPOCH, daily_paths
-from hd_pipelines.sandbox.market import synthetic_session
-from hd_pipelines.sandbox.minute_paths import PRE_MARKET_MINUTES
-from hd_pipelines.sandbox.option_chains import monthly_expirations, third_friday
-from hd_pipelines.sandbox.option_prices import RATE, black_76, normal_cdf
-from hd_pipelines.sandbox.option_values import settles_at_ns
-from hd_pipelines.sandbox.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, split_factor
-from hd_pipelines.settings import DEFAULT_WATCHLIST
-from hd_pipelines.vendor.flat_file_layout import (
+from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
     INDEX_DAY,
     INDEX_MINUTE,
@@ -44,6 +36,14 @@ from hd_pipelines.vendor.flat_file_layout import (
     AssetClass,
     Interval,
 )
+from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths
+from hd_pipelines.sandbox.market.minute_paths import PRE_MARKET_MINUTES
+from hd_pipelines.sandbox.market.option_chains import monthly_expirations, third_friday
+from hd_pipelines.sandbox.market.option_prices import RATE, black_76, normal_cdf
+from hd_pipelines.sandbox.market.option_values import settles_at_ns
+from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, split_factor
+from hd_pipelines.settings import DEFAULT_WATCHLIST
 
 SESSIONS = sessions_between(MARKET_EPOCH, date(2026, 11, 20))
 ORDINARY = date(2026, 10, 14)

@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from hd_pipelines.sandbox.bucket import Bucket
-from hd_pipelines.sandbox.recording import RecordingError, write_recording
-from hd_pipelines.vendor.flat_file_layout import (
+from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
     INDEX_DAY,
     INDEX_MINUTE,
@@ -20,6 +18,8 @@ from hd_pipelines.vendor.flat_file_layout import (
     FlatFileDataset,
     parse_key,
 )
+from hd_pipelines.sandbox.bucket import Bucket
+from hd_pipelines.sandbox.recording import RecordingError, write_recording
 
 NUMBERS = dict.fromkeys(("volume", "open", "close", "high", "low"), pl.Float64) | {"transactions": pl.Int64}
 MEMORIAL_DAY = date(2019, 5, 27)

@@ -12,11 +12,11 @@ from massive import RESTClient
 from massive.exceptions import BadResponse
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.sandbox.chain_extent import Extent
-from hd_pipelines.sandbox.chains import synthetic_chains
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
-from hd_pipelines.sandbox.rest_market import RecordedRest, SyntheticRest
-from hd_pipelines.sandbox.rest_wire import RestPlan
+from hd_pipelines.sandbox.market.chain_extent import Extent
+from hd_pipelines.sandbox.market.chains import synthetic_chains
+from hd_pipelines.sandbox.rest.market import RecordedRest, SyntheticRest
+from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.sandbox.server import SandboxServer, SandboxStartError
 from tests.support.rest import CLOSE, KEY, SESSION, FixedMarket, api_of, chains_of, contract_rows
 

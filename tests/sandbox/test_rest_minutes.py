@@ -12,11 +12,11 @@ from massive.exceptions import BadResponse
 from urllib3.exceptions import MaxRetryError
 
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
-from hd_pipelines.sandbox.market import synthetic_session
-from hd_pipelines.sandbox.rest_market import RecordedRest, SyntheticRest
-from hd_pipelines.sandbox.rest_wire import RestPlan
-from hd_pipelines.vendor.flat_file_layout import INDEX_MINUTE, STOCK_MINUTE
+from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.rest.market import RecordedRest, SyntheticRest
+from hd_pipelines.sandbox.rest.wire import RestPlan
 from tests.support.rest import KEY, SESSION, api_of, chains_of
 
 __all__ = ["api_of", "chains_of"]

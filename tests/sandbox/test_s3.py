@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from hd_pipelines.sandbox.bucket import Bucket, UnsafeKeyError
 from hd_pipelines.sandbox.faults import Operation
-from hd_pipelines.sandbox.s3 import Plan
+from hd_pipelines.sandbox.s3.app import Plan
 from hd_pipelines.sandbox.server import SandboxServer
 
 KEY = "us_stocks_sip/day_aggs_v1/2026/05/2026-05-22.csv.gz"

@@ -8,9 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.sandbox.market import synthetic_session
-from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, compress, csv_text
-from hd_pipelines.vendor.flat_file_layout import (
+from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
     INDEX_DAY,
     OPTION_DAY,
@@ -19,6 +17,8 @@ from hd_pipelines.vendor.flat_file_layout import (
     STOCK_MINUTE,
     parse_key,
 )
+from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, compress, csv_text
 
 NUMBERS = {"volume": pl.Float64, "open": pl.Float64, "close": pl.Float64, "high": pl.Float64, "low": pl.Float64}
 STOCK_ROW = {"ticker": ["NA"], "volume": [12.0], "open": [1.5], "close": [2.0], "high": [2.25], "low": [1.0],

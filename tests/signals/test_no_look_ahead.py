@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.detectors.conditions import Comparison, Condition, Test
 from hd_pipelines.signals.detectors.detector import EQUITIES, Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.features import frames
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.tape import SymbolTape
+from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE, TODAY, contexts, tape_of, walk
 
 WIDE = {Comparison.AT_LEAST: -1e12, Comparison.ABOVE: -1e12, Comparison.AT_MOST: 1e12, Comparison.BELOW: 1e12}

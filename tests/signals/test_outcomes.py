@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import Direction, ExitReason, SignalStatus
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars, day_number, no_bars
+from hd_pipelines.tables.vocabulary import Direction, ExitReason, SignalStatus
 from tests.signals.scanner.setups import SESSION, at, ns
 
 MINUTE = 60_000_000_000

@@ -21,12 +21,12 @@ from hd_pipelines.lake import Lake
 from hd_pipelines.loading.bars import BarsReport, refresh_bars
 from hd_pipelines.loading.lake import LakeReport, refresh_lake
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns, regular_hours, sessions_back
+from hd_pipelines.providers.massive.flat_files.landing import LandedFile
+from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
-from hd_pipelines.vendor.flat_file_layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
-from hd_pipelines.vendor.landing import LandedFile
-from hd_pipelines.warehouse import schema
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.queries import OpenFinding, open_findings
+from hd_pipelines.warehouse.read.queries import OpenFinding, open_findings
+from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.flat_files import landed
 from tests.support.postgres import PostgresServer
 

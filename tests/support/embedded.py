@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hd_pipelines.warehouse import embedded
-from hd_pipelines.warehouse.embedded.layout import Cluster, ClusterPaths, read_record, write_record
-from hd_pipelines.warehouse.embedded.reach import free_port
+import embedded_postgres as embedded
+from embedded_postgres.layout import Cluster, ClusterPaths, read_record, write_record
+from embedded_postgres.reach import free_port
 from tests.support.postgres import enterable_folder
 
 MakeHome = Callable[[], Path]

@@ -7,8 +7,8 @@ from pathlib import Path
 from zlib import crc32
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns, regular_hours
-from hd_pipelines.vendor.flat_file_layout import STOCK_MINUTE, FlatFileDataset, Interval
-from hd_pipelines.vendor.landing import LandedFile
+from hd_pipelines.providers.massive.flat_files.landing import LandedFile
+from hd_pipelines.providers.massive.flat_files.layout import STOCK_MINUTE, FlatFileDataset, Interval
 
 SESSION = date(2026, 5, 22)
 HEADER = "ticker,volume,open,close,high,low,window_start,transactions"

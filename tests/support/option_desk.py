@@ -20,7 +20,7 @@ from hd_pipelines.loading.gamma import refresh_gamma
 from hd_pipelines.loading.greeks import refresh_greeks
 from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
 from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.sandbox.chains import write_chain_archive
+from hd_pipelines.sandbox.market.chains import write_chain_archive
 from tests.support.desk import SmallDesk, rows
 
 OPTION_SYMBOLS = ("AAPL", "SPX")

@@ -25,7 +25,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from hd_pipelines.warehouse import embedded
+import embedded_postgres as embedded
 
 
 @dataclass

@@ -19,9 +19,9 @@ import pytest
 from pydantic import SecretStr
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.sandbox.rest_market import IndexDay
+from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.sandbox.rest.market import IndexDay
 from hd_pipelines.sandbox.server import SandboxServer
-from hd_pipelines.vendor.rest import VendorApi
 
 SESSION = date(2026, 5, 22)
 CLOSE = regular_hours(SESSION).closes_at

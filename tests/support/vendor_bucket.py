@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.sandbox.s3 import Plan
+from hd_pipelines.providers.massive.flat_files.client import FlatFiles
+from hd_pipelines.sandbox.s3.app import Plan
 from hd_pipelines.sandbox.server import SandboxServer
-from hd_pipelines.vendor.flat_files import FlatFiles
 
 
 @pytest.fixture

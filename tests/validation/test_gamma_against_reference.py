@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from hd_pipelines.analytics.gamma_exposure import snapshots
-from hd_pipelines.validation.gamma_against_reference import (
+from validation.gamma_against_reference import (
     against_reference,
     own_convention,
     own_convention_steps,

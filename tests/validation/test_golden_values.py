@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from hd_pipelines.pricing import american
-from hd_pipelines.validation.golden_values import golden_values
+from validation.golden_values import golden_values
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "reference_values"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the reference values are not at {FOLDER}")

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime import regime_rows
-from hd_pipelines.market.vocabulary import MarketRegime
-from hd_pipelines.validation.regime_history import history_inputs, index_closes, regime_history
+from hd_pipelines.analytics.regime.classification import regime_rows
+from hd_pipelines.tables.vocabulary import MarketRegime
+from validation.regime_history import history_inputs, index_closes, regime_history
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history"
 pytestmark = pytest.mark.skipif(

@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.validation.document import Requirement, Section, Table, document
-from hd_pipelines.validation.iv_rank_against_published import (
+from validation.document import Requirement, Section, Table, document
+from validation.iv_rank_against_published import (
     percentiles_without_the_future,
     rank_against_recomputation,
     recorded_percentiles,
 )
-from hd_pipelines.validation.vix_against_official import summary, vix_against_official
+from validation.vix_against_official import summary, vix_against_official
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 import psycopg
 
-from hd_pipelines.warehouse.bar_rows import Scope
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.load import PublishReport, publish_bars
+from hd_pipelines.warehouse.publish.bar_rows import Scope
+from hd_pipelines.warehouse.publish.bars import PublishReport, publish_bars
 
 MONDAY = date(2025, 11, 3)
 TUESDAY = date(2025, 11, 4)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from hd_pipelines.warehouse import schema
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.tables import metadata
+from hd_pipelines.warehouse.schema import revision as schema
+from hd_pipelines.warehouse.schema.tables import metadata
 from tests.support.postgres import PostgresServer
 
 

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 from hd_pipelines.market.option_chains import VALUED
-from hd_pipelines.warehouse.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
-from hd_pipelines.warehouse.derivations import MARKET
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.frames import schema_of
-from hd_pipelines.warehouse.greeks import PublishReport, Scope, publish_greeks
-from hd_pipelines.warehouse.option_rows import RowsReport, publish_rows
-from hd_pipelines.warehouse.regime_tables import market_regime_history, treasury_yields
+from hd_pipelines.warehouse.publish.derived_rows import RowsReport, publish_rows
+from hd_pipelines.warehouse.publish.greeks import PublishReport, Scope, publish_greeks
+from hd_pipelines.warehouse.read.frames import schema_of
+from hd_pipelines.warehouse.records.derivations import MARKET
+from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
+from hd_pipelines.warehouse.schema.regime_tables import market_regime_history, treasury_yields
 
 RANKED = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.load import Method
+from hd_pipelines.warehouse.publish.bars import Method
 from tests.warehouse.bar_frames import MONDAY, TUESDAY, bars, one, publish
 
 TABLES = (

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
-from hd_pipelines.warehouse import live_bars
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import BarsRefusedError, PublishBlockedError
-from hd_pipelines.warehouse.findings import Judged
-from hd_pipelines.warehouse.live_bars import LiveLoad, add_live_bars, is_live
-from hd_pipelines.warehouse.load import Method
-from hd_pipelines.warehouse.partitioned import BARS, Leaf
-from hd_pipelines.warehouse.partitions import create_side
-from hd_pipelines.warehouse.queries import bar_counts, bar_fingerprints, open_findings
+from hd_pipelines.warehouse.publish import live_bars
+from hd_pipelines.warehouse.publish.bars import Method
+from hd_pipelines.warehouse.publish.live_bars import LiveLoad, add_live_bars, is_live
+from hd_pipelines.warehouse.read.queries import bar_counts, bar_fingerprints, open_findings
+from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
+from hd_pipelines.warehouse.schema.partitions import create_side
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, one, publish, stored
 
 

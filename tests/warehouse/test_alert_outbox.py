@@ -23,8 +23,9 @@ from hd_pipelines.alerts.messages import Field, trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.alerts.token_bucket import Rate
 from hd_pipelines.alerts.vocabulary import AlertSeverity
-from hd_pipelines.warehouse import alert_channels
-from hd_pipelines.warehouse.alert_outbox import (
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.records import alert_channels
+from hd_pipelines.warehouse.records.alert_outbox import (
     claim,
     drop_old_messages,
     enqueue,
@@ -35,8 +36,7 @@ from hd_pipelines.warehouse.alert_outbox import (
     outbox_counts,
     retry_at,
 )
-from hd_pipelines.warehouse.alert_records import AlertBook, drop_old_alerts, open_alerts
-from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts, open_alerts
 from tests.warehouse.bar_frames import one
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)

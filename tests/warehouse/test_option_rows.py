@@ -17,12 +17,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
-from hd_pipelines.warehouse import option_queries, queries
-from hd_pipelines.warehouse.derivations import MARKET, fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import PublishBlockedError, RowsRefusedError
-from hd_pipelines.warehouse.option_rows import publish_rows
-from hd_pipelines.warehouse.partitions import take_lock
+from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+from hd_pipelines.warehouse.read import options as option_queries
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of, rows_of
+from hd_pipelines.warehouse.schema.partitions import take_lock
 from tests.warehouse.bar_frames import one
 from tests.warehouse.option_frames import at, gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued, yield_rows
 

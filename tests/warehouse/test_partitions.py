@@ -8,10 +8,10 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
-from hd_pipelines.warehouse import queries
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.partitioned import Leaf
-from hd_pipelines.warehouse.partitions import drop_leaves_older_than, ensure_partition, leaves
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.schema.partitioned import Leaf
+from hd_pipelines.warehouse.schema.partitions import drop_leaves_older_than, ensure_partition, leaves
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish, stored
 
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
-from hd_pipelines.warehouse import queries
-from hd_pipelines.warehouse.bar_rows import Scope
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import BarsRefusedError
-from hd_pipelines.warehouse.findings import Judged
-from hd_pipelines.warehouse.load import Method
+from hd_pipelines.warehouse.publish.bar_rows import Scope
+from hd_pipelines.warehouse.publish.bars import Method
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.findings import Judged
 from tests.warehouse.bar_frames import (
     LAST_OF_OCTOBER,
     MONDAY,

@@ -15,16 +15,16 @@ import pytest
 
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import PublishBlockedError
-from hd_pipelines.warehouse.load import Method
-from hd_pipelines.warehouse.partitioned import BARS, Leaf
-from hd_pipelines.warehouse.partitions import exchange
+from hd_pipelines.warehouse.publish.bars import Method
+from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
+from hd_pipelines.warehouse.schema.partitions import exchange
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, one, publish, stored
 
 # One process with everything imported forks a child per step; the child loads and kills itself when it reaches it.
 DIE_AT_EACH_STEP = """
 import os, signal, sys
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.load import Method
+from hd_pipelines.warehouse.publish.bars import Method
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, publish
 
 url, method, *steps = sys.argv[1:]
@@ -208,7 +208,7 @@ def test_a_reader_who_never_lets_go_is_named(database: Database, warehouse_url: 
 def test_a_load_that_never_ends_is_told(
     database: Database, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hd_pipelines.warehouse.publication.LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("hd_pipelines.warehouse.publish.publication.LOCK_WAIT_SECONDS", 1)
     with psycopg.connect(warehouse_url) as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (BARS.lock,))
         with pytest.raises(PublishBlockedError, match="Another load"):

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
-from hd_pipelines.warehouse import option_queries, queries
-from hd_pipelines.warehouse.derivations import fingerprints_of, rows_of
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
-from hd_pipelines.warehouse.findings import Judged
-from hd_pipelines.warehouse.greeks import Method, Scope, publish_greeks
+from hd_pipelines.warehouse.publish.greeks import Method, Scope, publish_greeks
+from hd_pipelines.warehouse.read import options as option_queries
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
+from hd_pipelines.warehouse.records.findings import Judged
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 from tests.warehouse.option_frames import RANKED, at, put_greeks, valued
 
@@ -202,7 +203,7 @@ DIE_AT_EACH_STEP = """
 import os, signal, sys
 from datetime import date
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.greeks import Method
+from hd_pipelines.warehouse.publish.greeks import Method
 from tests.warehouse.option_frames import put_greeks, valued
 
 url, method, *steps = sys.argv[1:]

@@ -10,7 +10,7 @@ import pytest
 
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import QueryRefusedError
-from hd_pipelines.warehouse.reader import read_only_query
+from hd_pipelines.warehouse.read.reader import read_only_query
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 
 

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from hd_pipelines.market.findings import Finding, Rule, Severity
-from hd_pipelines.warehouse import queries, watchlist
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.findings import Judged, record_findings, resolve_findings, settle
-from hd_pipelines.warehouse.manifest import IngestedFile, record_load
+from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records import watchlist
+from hd_pipelines.warehouse.records.files import IngestedFile, record_load
+from hd_pipelines.warehouse.records.findings import Judged, record_findings, resolve_findings, settle
 from tests.warehouse.bar_frames import MONDAY, TUESDAY, one
 
 FILE = IngestedFile(

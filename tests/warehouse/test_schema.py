@@ -19,10 +19,10 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 from sqlalchemy import create_engine
 
-from hd_pipelines.market import vocabulary
+import embedded_postgres as embedded
 from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.findings import Severity
-from hd_pipelines.warehouse import embedded, schema
+from hd_pipelines.tables import vocabulary
 from hd_pipelines.warehouse.engine import Database, sqlalchemy_url
 from hd_pipelines.warehouse.errors import (
     MigrationLockError,
@@ -30,9 +30,10 @@ from hd_pipelines.warehouse.errors import (
     SchemaOutdatedError,
     SchemaTooNewError,
 )
-from hd_pipelines.warehouse.load import Method
-from hd_pipelines.warehouse.reader import read_only_query
-from hd_pipelines.warehouse.tables import metadata
+from hd_pipelines.warehouse.publish.bars import Method
+from hd_pipelines.warehouse.read.reader import read_only_query
+from hd_pipelines.warehouse.schema import revision as schema
+from hd_pipelines.warehouse.schema.tables import metadata
 from tests.support.postgres import PostgresServer
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 
@@ -40,7 +41,7 @@ from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 FORK = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from hd_pipelines.warehouse import schema
+from hd_pipelines.warehouse.schema import revision as schema
 
 url, deadly = sys.argv[1], sys.argv[2:]
 

@@ -11,13 +11,13 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import Strategy
 from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most
 from hd_pipelines.signals.detectors.curves import Line, Steps
 from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases, ShareHolding
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
 from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
+from hd_pipelines.tables.vocabulary import Strategy
 
 _VOLUME = Steps("rvol", ((4.0, 100.0), (2.5, 75.0), (1.5, 50.0)), Line("rvol", -33.0, 33.0))
 _BEYOND_VWAP = Steps("vwap_distance_pct", ((1.5, 100.0), (1.0, 85.0), (0.5, 70.0), (0.2, 60.0), (0.0, 50.0)), 0.0)

@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-from hd_pipelines.market.vocabulary import AssetClass, Direction, Strategy
 from hd_pipelines.signals.detectors.conditions import (
     Booleans,
     Condition,
@@ -27,6 +26,7 @@ from hd_pipelines.signals.detectors.conditions import (
 )
 from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.frame import FeatureFrame, Floats, Integers
+from hd_pipelines.tables.vocabulary import AssetClass, Direction, Strategy
 
 EQUITIES = frozenset({AssetClass.STOCK, AssetClass.EQUITY_ETF})
 INDICES = frozenset({AssetClass.INDEX})

@@ -16,7 +16,6 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import Direction, Strategy
 from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.curves import Line, Steps, line_through
 from hd_pipelines.signals.detectors.curves_of_tests import Cases
@@ -24,6 +23,7 @@ from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, Det
 from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.shared_curves import near_a_strike
 from hd_pipelines.signals.detectors.shared_vetoes import RECENT_CHAIN
+from hd_pipelines.tables.vocabulary import Direction, Strategy
 
 _LATE = Steps("minutes_to_close", ((30.0, 50.0),), Line("minutes_to_close", 100.0, -1.67))
 _DEALERS = Cases(("max_pain_gamma",), (("long_gamma", (above("max_pain_gamma", 0.0),), 100.0),), 30.0)

@@ -15,7 +15,6 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import Strategy
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.detectors.conditions import Condition, at_least, at_most, below
 from hd_pipelines.signals.detectors.curves import Steps
@@ -31,6 +30,7 @@ from hd_pipelines.signals.detectors.shared_curves import (
     regime_for_reversal,
 )
 from hd_pipelines.signals.detectors.shared_vetoes import AGAINST_THE_MARKET, OPPOSED_FLOW, falling_knife
+from hd_pipelines.tables.vocabulary import Strategy
 
 _FAR_FROM_EMA_21 = Steps(
     "ema_21_distance_atr",

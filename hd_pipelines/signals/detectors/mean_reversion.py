@@ -14,7 +14,6 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import Strategy
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.detectors.conditions import Condition, Veto, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.curves import Steps
@@ -35,6 +34,7 @@ from hd_pipelines.signals.detectors.shared_vetoes import (
     OPPOSED_FLOW,
     falling_knife,
 )
+from hd_pipelines.tables.vocabulary import Strategy
 
 _FAR_FROM_EMA_21 = Steps(
     "ema_21_distance_atr",

@@ -7,8 +7,8 @@ reflected RSI below 30".
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import RegimeFamily
 from hd_pipelines.signals.catalogue import FEATURES, Orientation
+from hd_pipelines.tables.vocabulary import RegimeFamily
 
 _OPPOSITE: dict[str, str] = {
     RegimeFamily.TRENDING_UP: RegimeFamily.TRENDING_DOWN,

@@ -6,11 +6,11 @@ Belongs here: asking them for a frame's row, in the order in which they are appl
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import Direction, TradingStyle
 from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment, regime
 from hd_pipelines.signals.engines.reading import Reading
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.tape import Contexts, newest
+from hd_pipelines.tables.vocabulary import Direction, TradingStyle
 
 
 def readings(

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from hd_pipelines.market.vocabulary import ContextEngine, Direction, FlowRecommendation, FlowStrength, FlowUrgency
 from hd_pipelines.signals.engines.freshness import freshness
 from hd_pipelines.signals.engines.reading import Reading, silent, spoken
 from hd_pipelines.signals.flow_window import FEWEST_PRINTS, LEAST_PREMIUM_USD, WINDOW_HOURS, FlowSummary, summarize
 from hd_pipelines.signals.tape import Prints
+from hd_pipelines.tables.vocabulary import ContextEngine, Direction, FlowRecommendation, FlowStrength, FlowUrgency
 
 ENGINE = ContextEngine.FLOW
 STRONGLY_BULLISH_BELOW, BULLISH_BELOW, BEARISH_ABOVE, STRONGLY_BEARISH_ABOVE = 0.5, 0.7, 1.3, 2.0

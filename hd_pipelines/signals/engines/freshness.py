@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hd_pipelines.market.sessions import trading_minutes_between
-from hd_pipelines.market.vocabulary import ContextEngine
+from hd_pipelines.tables.vocabulary import ContextEngine
 
 STALE_AFTER_MINUTES: dict[ContextEngine, float] = {
     ContextEngine.IV_PERCENTILE: 390.0,

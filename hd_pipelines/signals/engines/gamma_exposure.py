@@ -7,7 +7,10 @@ Belongs here: multipliers, confidence and recommendation of a row of `gamma_expo
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.tape import GammaContext
+from hd_pipelines.tables.vocabulary import (
     ContextEngine,
     DealerPositioning,
     Direction,
@@ -15,9 +18,6 @@ from hd_pipelines.market.vocabulary import (
     GammaRecommendation,
     PositioningStrength,
 )
-from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
-from hd_pipelines.signals.tape import GammaContext
 
 ENGINE = ContextEngine.GAMMA_EXPOSURE
 OF_STRENGTH = {

@@ -1,17 +1,18 @@
 """The IV engine: options that are cheap against their own past help a trade, dear ones hurt it, a buyer more.
 
 Belongs here: multipliers, confidence and recommendation of a row of `iv_percentile_cache`. Source: product facts §3.2.
-Class limits are those of `analytics.iv_classes`, percentiles shares of 1. (The predecessor read shares as per cent, so
+Class limits are those of `analytics.volatility.iv_classes`, percentiles shares of 1. (The predecessor read shares as
+per cent, so
 that everything was extremely cheap.)
 """
 
 from __future__ import annotations
 
-from hd_pipelines.analytics.iv_classes import FAVORABLE_BELOW
-from hd_pipelines.market.vocabulary import ContextEngine, Direction, IvRecommendation, IvRegime
+from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW
 from hd_pipelines.signals.engines.freshness import freshness
 from hd_pipelines.signals.engines.reading import Reading, silent, spoken
 from hd_pipelines.signals.tape import IvContext
+from hd_pipelines.tables.vocabulary import ContextEngine, Direction, IvRecommendation, IvRegime
 
 ENGINE = ContextEngine.IV_PERCENTILE
 OF_CLASS = {
@@ -80,7 +81,7 @@ def confidence(percentile: float, n_observations: int) -> float:
 
 
 def recommendation(regime: IvRegime, percentile: float) -> IvRecommendation:
-    """The same words as `analytics.iv_classes.iv_recommendation` stores."""
+    """The same words as `analytics.volatility.iv_classes.iv_recommendation` stores."""
     if regime is IvRegime.NORMAL and percentile < FAVORABLE_BELOW:
         return IvRecommendation.BUY_FAVORABLE
     return RECOMMENDED[regime]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
-from hd_pipelines.market.vocabulary import ContextEngine, Direction, MtfAlignment, MtfRecommendation
 from hd_pipelines.signals.engines.freshness import aged
 from hd_pipelines.signals.engines.reading import Reading, silent, spoken
 from hd_pipelines.signals.frame import FeatureFrame
+from hd_pipelines.tables.vocabulary import ContextEngine, Direction, MtfAlignment, MtfRecommendation
 
 ENGINE = ContextEngine.MTF_ALIGNMENT
 WEIGHTS = {"week": 3.0, "day": 2.0, "1h": 1.0, "15m": 0.5}

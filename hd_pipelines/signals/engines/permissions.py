@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.tables.vocabulary import (
     REGIME_FAMILIES,
     Direction,
     MarketRegime,

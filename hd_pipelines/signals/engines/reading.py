@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hd_pipelines.market.vocabulary import ContextEngine, ContextStatus
+from hd_pipelines.tables.vocabulary import ContextEngine, ContextStatus
 
 
 @dataclass(frozen=True, slots=True)

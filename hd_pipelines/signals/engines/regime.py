@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import math
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.tape import RegimeContext
+from hd_pipelines.tables.vocabulary import (
     ContextEngine,
     Direction,
     MarketRegime,
@@ -17,9 +20,6 @@ from hd_pipelines.market.vocabulary import (
     TradingStyle,
     VixRegime,
 )
-from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
-from hd_pipelines.signals.tape import RegimeContext
 
 ENGINE = ContextEngine.REGIME
 OF_REGIME = {

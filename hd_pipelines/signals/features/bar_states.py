@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hd_pipelines.signals.features.indicators import (
+from hd_pipelines.signals.features.indicators.swings import SWING_FEATURES, swing_features
+from hd_pipelines.signals.features.indicators.technical import (
     FIVE_MINUTE_INDICATORS,
     LONGER_BAR_INDICATORS,
     average_true_range,
@@ -21,7 +22,6 @@ from hd_pipelines.signals.features.indicators import (
 )
 from hd_pipelines.signals.features.placed_bars import CutBars, PlacedBars, cut, cut_complete
 from hd_pipelines.signals.features.session_grid import Grid
-from hd_pipelines.signals.features.swings import SWING_FEATURES, swing_features
 from hd_pipelines.signals.frame import Floats, Integers
 
 WINDOW_SESSIONS = 20
@@ -53,7 +53,7 @@ class BarStates:
 
 def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
     """`history`: 5-minute bars of the sessions before; `minutes`: those of the grid's sessions."""
-    from hd_pipelines.signals.features import kernels_bars
+    from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     own = cut_complete(minutes, 5, rows.positions, rows.over)
     before = CutBars(history.session, history.minute, history.prices)
@@ -107,7 +107,7 @@ class _Windows:
 
     def column(self, minutes_ago: int = 0) -> Integers:
         """The column of `empty_states` that holds what was known at each row, or so many minutes before it."""
-        from hd_pipelines.signals.features import kernels_bars
+        from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
         rows = self.rows
         states: Integers = kernels_bars.states_at_rows(

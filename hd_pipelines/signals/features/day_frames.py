@@ -13,19 +13,19 @@ from datetime import date
 import numpy as np
 
 from hd_pipelines.market.sessions import trading_time_ns
-from hd_pipelines.market.vocabulary import Resolution
 from hd_pipelines.signals.features import labels
-from hd_pipelines.signals.features.chain_features import chain_features
+from hd_pipelines.signals.features.contexts.chain_features import chain_features
+from hd_pipelines.signals.features.contexts.market_context import market_features
 from hd_pipelines.signals.features.day_history import believable_days, day_history
 from hd_pipelines.signals.features.exchange_days import exchange_days, positions_of
-from hd_pipelines.signals.features.key_levels import nearest
-from hd_pipelines.signals.features.market_context import market_features
+from hd_pipelines.signals.features.indicators.key_levels import nearest
+from hd_pipelines.signals.features.indicators.relative_volume import volume_source
 from hd_pipelines.signals.features.percentages import ratio
-from hd_pipelines.signals.features.relative_volume import volume_source
 from hd_pipelines.signals.features.session_columns import Columns, session_features, session_levels, trend_features
 from hd_pipelines.signals.features.session_grid import Grid, Running
 from hd_pipelines.signals.frame import FeatureFrame, Floats, Integers, empty_columns, empty_levels
 from hd_pipelines.signals.tape import Bars, SymbolTape
+from hd_pipelines.tables.vocabulary import Resolution
 
 
 def day_frame(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.signals.features.exchange_days import exchange_days
-from hd_pipelines.signals.features.indicators import average_true_range, trend_line
-from hd_pipelines.signals.features.relative_volume import FEWEST_SESSIONS, SESSIONS
+from hd_pipelines.signals.features.indicators.relative_volume import FEWEST_SESSIONS, SESSIONS
+from hd_pipelines.signals.features.indicators.technical import average_true_range, trend_line
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Bars
 
@@ -56,7 +56,7 @@ class Weeks:
 
 def day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
     """From day bars before each session at `positions`; `volumes` are those whose volume counts, None if none does."""
-    from hd_pipelines.signals.features import kernels_bars
+    from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     calendar = exchange_days()
     own, since = calendar.day.take(positions), calendar.day.take(np.maximum(positions - WINDOW_SESSIONS, 0))
@@ -86,7 +86,7 @@ def believable_days(days: Bars, first: int, end: int) -> tuple[Integers, Floats]
 
     Their positions in `days`, and high, low and close, shape (3, n).
     """
-    from hd_pipelines.signals.features import kernels_bars
+    from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     since, until = days.session.searchsorted([first, end]).tolist()
     kept, prices = kernels_bars.believable_days(

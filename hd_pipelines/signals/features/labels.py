@@ -19,9 +19,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import SymbolTape
+from hd_pipelines.tables.vocabulary import AssetClass
 
 NO_BARS, NO_SESSION, BEFORE_OPEN = "no_bars_today", "no_session", "before_open"
 RVOL_FROM_DAYS = "rvol_from_days"

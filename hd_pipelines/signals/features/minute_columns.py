@@ -11,14 +11,14 @@ import numpy as np
 from hd_pipelines.market.sessions import trading_time_ns
 from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.bar_states import WINDOW_SESSIONS, BarStates, bar_states
-from hd_pipelines.signals.features.chain_features import CROSSING_MINUTES, chain_features, crossings
+from hd_pipelines.signals.features.contexts.chain_features import CROSSING_MINUTES, chain_features, crossings
+from hd_pipelines.signals.features.contexts.market_context import market_features
 from hd_pipelines.signals.features.day_history import day_history
-from hd_pipelines.signals.features.estimated_volume import with_estimates
-from hd_pipelines.signals.features.key_levels import nearest
-from hd_pipelines.signals.features.market_context import market_features
+from hd_pipelines.signals.features.indicators.estimated_volume import with_estimates
+from hd_pipelines.signals.features.indicators.key_levels import nearest
+from hd_pipelines.signals.features.indicators.relative_volume import relative_volume, volume_source
 from hd_pipelines.signals.features.percentages import percent, position
 from hd_pipelines.signals.features.placed_bars import PlacedBars, placed
-from hd_pipelines.signals.features.relative_volume import relative_volume, volume_source
 from hd_pipelines.signals.features.session_columns import session_features, session_levels, trend_features
 from hd_pipelines.signals.features.session_grid import Grid, running_prices, running_volume
 from hd_pipelines.signals.frame import Floats, Integers

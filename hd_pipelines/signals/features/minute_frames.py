@@ -20,7 +20,6 @@ from datetime import date, datetime
 import numpy as np
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session, regular_hours
-from hd_pipelines.market.vocabulary import Resolution
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.exchange_days import positions_of
@@ -29,6 +28,7 @@ from hd_pipelines.signals.features.placed_bars import placed
 from hd_pipelines.signals.features.session_grid import grid, minutes_delivered
 from hd_pipelines.signals.frame import FeatureFrame, Integers, empty_columns, empty_levels
 from hd_pipelines.signals.tape import SymbolTape
+from hd_pipelines.tables.vocabulary import Resolution
 
 
 def session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) -> FeatureFrame:

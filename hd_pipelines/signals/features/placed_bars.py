@@ -62,7 +62,7 @@ class CutBars:
 
 def placed(bars: Bars, positions: Integers) -> PlacedBars:
     """The believable bars of the sessions at `positions` (ascending)."""
-    from hd_pipelines.signals.features import kernels_bars
+    from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     calendar = exchange_days()
     days = calendar.day.take(positions)
@@ -94,7 +94,7 @@ def cut_complete(bars: PlacedBars | CutBars, length: int, positions: Integers, o
 
 
 def _cut(bars: PlacedBars | CutBars, length: int, positions: Integers, over: Integers) -> CutBars:
-    from hd_pipelines.signals.features import kernels_bars
+    from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     lengths = exchange_days().minutes
     return CutBars(*kernels_bars.cut(bars.session, bars.minute, bars.prices, length, lengths, positions, over))

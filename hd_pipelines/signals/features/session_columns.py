@@ -11,10 +11,10 @@ import numpy as np
 
 from hd_pipelines.signals.features.day_history import DayHistory
 from hd_pipelines.signals.features.exchange_days import exchange_days
-from hd_pipelines.signals.features.key_levels import PIVOTS, gap_edge, pivots
+from hd_pipelines.signals.features.indicators.key_levels import PIVOTS, gap_edge, pivots
+from hd_pipelines.signals.features.indicators.trends import TIMEFRAMES, trend_and_strength
 from hd_pipelines.signals.features.percentages import percent, position
 from hd_pipelines.signals.features.session_grid import Grid, Running
-from hd_pipelines.signals.features.trends import TIMEFRAMES, trend_and_strength
 from hd_pipelines.signals.frame import Floats
 
 PRIOR_LEVELS = (

@@ -102,7 +102,7 @@ class Running:
 
 def running_prices(minutes: PlacedBars, rows: Grid) -> Running:
     """The last price, its age, the day's open, high and low so far, and the opening range."""
-    from hd_pipelines.signals.features import kernels_running
+    from hd_pipelines.signals.features.kernels import running as kernels_running
 
     return Running(
         *kernels_running.running_prices(
@@ -117,7 +117,7 @@ def running_volume(minutes: PlacedBars, volumes: PlacedBars, rows: Grid) -> tupl
     Both are the same bars unless an index borrows its fund's volume: then only minutes count towards VWAP in which both
     have a bar.
     """
-    from hd_pipelines.signals.features import kernels_running
+    from hd_pipelines.signals.features.kernels import running as kernels_running
 
     volume, vwap = kernels_running.running_volume(
         minutes.session,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hd_pipelines.market.vocabulary import Direction, MarketRegime, VixRegime
 from hd_pipelines.signals.catalogue import FEATURES
 from hd_pipelines.signals.detectors.conditions import Booleans
 from hd_pipelines.signals.detectors.detector import Detector
@@ -27,6 +26,7 @@ from hd_pipelines.signals.scanner.styles import conditions, suitability
 from hd_pipelines.signals.scanner.thresholds import base_thresholds, vix_bands
 from hd_pipelines.signals.scanner.windows import windows
 from hd_pipelines.signals.scanner.words import StyleCondition
+from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 
 DECIMALS = 4
 """Of scores: what is compared is what is stored, and a rounding error of a sum cannot decide."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 
-from hd_pipelines.market.vocabulary import DealerPositioning, Direction
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.engines.mtf_alignment import WEIGHTS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.tape import Contexts, newest
+from hd_pipelines.tables.vocabulary import DealerPositioning, Direction
 
 _POSITIONING = {
     DealerPositioning.LONG_GAMMA: "long gamma",

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hd_pipelines.market.vocabulary import AssetClass, Resolution
 from hd_pipelines.signals.detectors.conditions import Booleans
 from hd_pipelines.signals.frame import FeatureFrame, Floats
 from hd_pipelines.signals.scanner.policy import ConfidenceRules
+from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 
 ATR = {Resolution.MINUTE: "atr_5m", Resolution.DAY: "atr_day_pct"}
 """The feature that stands for `atr` among the weights."""

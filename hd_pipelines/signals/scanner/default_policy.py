@@ -6,7 +6,6 @@ options that expire today, §4. docs/scanner.md shows every table; a test holds 
 
 from __future__ import annotations
 
-from hd_pipelines.market.vocabulary import AssetClass, Strategy, TradingStyle
 from hd_pipelines.signals.scanner.policy import (
     Adjustment,
     ByStyle,
@@ -26,6 +25,7 @@ from hd_pipelines.signals.scanner.policy import (
     ZeroDteLimits,
 )
 from hd_pipelines.signals.scanner.words import StyleCondition, TimeWindow, VixBand
+from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 _CONFIDENCE = ConfidenceRules(
     weights={

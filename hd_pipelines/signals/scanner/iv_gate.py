@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
 
-from hd_pipelines.market.vocabulary import ContextEngine
 from hd_pipelines.signals.engines.freshness import freshness
 from hd_pipelines.signals.scanner.policy import IvGateRules
 from hd_pipelines.signals.tape import IvContext, newest
+from hd_pipelines.tables.vocabulary import ContextEngine
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from hd_pipelines.market.vocabulary import Direction, MarketRegime, TradingStyle, VixRegime
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.engines import regime_reading, shared_readings
 from hd_pipelines.signals.engines.permissions import refusal
@@ -29,6 +28,7 @@ from hd_pipelines.signals.scanner.thresholds import Demand, demand
 from hd_pipelines.signals.scanner.trade_plan import Plan, has_atr, plan
 from hd_pipelines.signals.scanner.validity import valid_until
 from hd_pipelines.signals.tape import Contexts
+from hd_pipelines.tables.vocabulary import Direction, MarketRegime, TradingStyle, VixRegime
 
 Edges = Mapping[tuple[str, TradingStyle], Edge]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from hd_pipelines.market.vocabulary import AssetClass, Strategy, TradingStyle
 from hd_pipelines.signals.detectors.detector import UnknownParameterError
 from hd_pipelines.signals.engines import permissions
 from hd_pipelines.signals.scanner.words import StyleCondition, TimeWindow, VixBand
+from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 
 @dataclass(frozen=True)

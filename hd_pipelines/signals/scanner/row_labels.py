@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterable, Iterator
 
 from hd_pipelines.market.symbols import VOLUME_PROXIES
-from hd_pipelines.market.vocabulary import ContextStatus, Resolution
 from hd_pipelines.signals.engines.reading import Reading
+from hd_pipelines.signals.features.indicators.relative_volume import FEWEST_SESSIONS
 from hd_pipelines.signals.features.labels import FULL_WINDOW, MISSING, MISSING_OF_DAYS, RVOL_FROM_DAYS
-from hd_pipelines.signals.features.relative_volume import FEWEST_SESSIONS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.styles import STYLES
 from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE, has_atr
+from hd_pipelines.tables.vocabulary import ContextStatus, Resolution
 
 
 def row_labels(frame: FeatureFrame, row: int, readings: Iterable[Reading]) -> list[str]:

@@ -19,7 +19,6 @@ from itertools import groupby
 from types import MappingProxyType
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import Resolution, TradingStyle
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame
@@ -34,6 +33,7 @@ from hd_pipelines.signals.scanner.policy import ScanPolicy
 from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.signals.scanner.signal import CompositeSignal, EarlierSignal, ScanOutcome
 from hd_pipelines.signals.tape import Contexts
+from hd_pipelines.tables.vocabulary import Resolution, TradingStyle
 
 __all__ = ["DEFAULT_POLICY", "scan"]
 

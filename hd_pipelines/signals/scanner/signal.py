@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from hd_pipelines.market.vocabulary import AssetClass, Direction, Resolution, Strategy, TradingStyle
+from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution, Strategy, TradingStyle
 
 
 @dataclass(frozen=True, slots=True)

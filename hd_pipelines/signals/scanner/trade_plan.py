@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hd_pipelines.market.vocabulary import Direction, Resolution, TradingStyle
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.policy import PlanRules, RiskProfile
 from hd_pipelines.signals.scanner.rejections import Rejection
+from hd_pipelines.tables.vocabulary import Direction, Resolution, TradingStyle
 
 ATR_OF_STYLE = {
     TradingStyle.SCALP: "atr_5m",

@@ -19,9 +19,9 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from hd_pipelines.market.sessions import regular_hours, sessions_between
-from hd_pipelines.market.vocabulary import Resolution, TradingStyle
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.scanner.policy import Validity
+from hd_pipelines.tables.vocabulary import Resolution, TradingStyle
 
 _LONGEST_PAUSE = timedelta(days=7)
 """Between two sessions, with room to spare; September 2001 lasted six days."""

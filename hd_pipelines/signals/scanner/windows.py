@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.vocabulary import Resolution
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.words import TimeWindow
+from hd_pipelines.tables.vocabulary import Resolution
 
 WINDOWS = tuple(TimeWindow)
 FROM_OPEN = ((30, TimeWindow.OPENING), (90, TimeWindow.MID_MORNING), (120, TimeWindow.LATE_MORNING))

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 from hypothesis import strategies as st
 
-from hd_pipelines.market.vocabulary import AssetClass, Direction, Resolution
 from hd_pipelines.signals.catalogue import FEATURES, Orientation
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.examples import example_for
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.detectors.seller import name_for_seller
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
+from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 
 SIDES = [(detector, direction) for detector in DETECTORS.values() for direction in detector.directions]
 """Every detector with each of its directions."""

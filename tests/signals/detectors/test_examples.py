@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hd_pipelines.market.vocabulary import REGIME_FAMILIES, Direction, MarketRegime, RegimeFamily
 from hd_pipelines.signals.catalogue import FEATURES, code_of
 from hd_pipelines.signals.detectors.conditions import Condition, Veto
 from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of, near_misses
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.tables.vocabulary import REGIME_FAMILIES, Direction, MarketRegime, RegimeFamily
 from tests.signals.detectors.frames import SIDES, named
 
 MISSES = [(detector, direction, miss) for detector, direction in SIDES for miss in near_misses(detector, direction)]

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hd_pipelines.market.vocabulary import Direction, Strategy
 from hd_pipelines.signals.catalogue import FEATURES, code_of
 from hd_pipelines.signals.detectors.conditions import Condition, above
 from hd_pipelines.signals.detectors.curves import Line
@@ -14,6 +13,7 @@ from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, Un
 from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of
 from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.tables.vocabulary import Direction, Strategy
 from tests.signals.detectors.frames import SIDES, named
 
 LONG, SHORT = Direction.LONG, Direction.SHORT

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.tables.vocabulary import AssetClass
 
 WEIGHTS = {
     "breakout_bullish": {"volume": 0.30, "flow": 0.25, "vwap": 0.20, "level": 0.15, "mtf": 0.10},

@@ -7,7 +7,9 @@ from datetime import date, datetime
 import numpy as np
 
 from hd_pipelines.market.sessions import NEW_YORK
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
+from hd_pipelines.signals.tape import GammaContext, IvContext, Prints, RegimeContext
+from hd_pipelines.tables.vocabulary import (
     AssetClass,
     DealerPositioning,
     ExpectedBehavior,
@@ -17,8 +19,6 @@ from hd_pipelines.market.vocabulary import (
     Resolution,
     VixRegime,
 )
-from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
-from hd_pipelines.signals.tape import GammaContext, IvContext, Prints, RegimeContext
 
 MINUTE = 60_000_000_000
 

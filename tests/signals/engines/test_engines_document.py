@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hd_pipelines.market.vocabulary import MarketRegime, VixRegime
-from hd_pipelines.validation.regime_history import regime_history
+from hd_pipelines.tables.vocabulary import MarketRegime, VixRegime
+from validation.regime_history import regime_history
 
 ROOT = Path(__file__).parents[3]
 HISTORY = ROOT.parent / "shared" / "data" / "daily_history"

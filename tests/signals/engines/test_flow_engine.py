@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.vocabulary import ContextStatus, Direction, FlowRecommendation, FlowStrength, FlowUrgency
 from hd_pipelines.signals.engines import flow
+from hd_pipelines.tables.vocabulary import ContextStatus, Direction, FlowRecommendation, FlowStrength, FlowUrgency
 from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, SOLD_CALL, SOLD_PUT, ns, prints
 
 LONG, SHORT = Direction.LONG, Direction.SHORT

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.vocabulary import ContextEngine, ContextStatus, Direction, TradingStyle
 from hd_pipelines.signals.engines import gamma_exposure, iv_percentile, regime
 from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES, freshness, share_left
+from hd_pipelines.tables.vocabulary import ContextEngine, ContextStatus, Direction, TradingStyle
 from tests.signals.engines import made
 from tests.signals.engines.made import MINUTE, ns
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines import gamma_exposure
+from hd_pipelines.tables.vocabulary import (
     ContextStatus,
     DealerPositioning,
     Direction,
@@ -16,7 +17,6 @@ from hd_pipelines.market.vocabulary import (
     GammaRecommendation,
     PositioningStrength,
 )
-from hd_pipelines.signals.engines import gamma_exposure
 from tests.signals.engines.made import NOW, gamma
 
 LONG, SHORT = Direction.LONG, Direction.SHORT

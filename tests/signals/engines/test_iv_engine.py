@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.iv_classes import iv_recommendation, iv_regime
-from hd_pipelines.market.vocabulary import ContextStatus, Direction, IvRecommendation, IvRegime
+from hd_pipelines.analytics.volatility.iv_classes import iv_recommendation, iv_regime
 from hd_pipelines.signals.engines import iv_percentile
+from hd_pipelines.tables.vocabulary import ContextStatus, Direction, IvRecommendation, IvRegime
 from tests.signals.engines.made import NOW, iv
 
 LONG, SHORT = Direction.LONG, Direction.SHORT

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.vocabulary import ContextStatus, Direction, MtfRecommendation
 from hd_pipelines.signals.engines import mtf_alignment
+from hd_pipelines.tables.vocabulary import ContextStatus, Direction, MtfRecommendation
 from tests.signals.engines.made import frame, trends
 
 LONG, SHORT = Direction.LONG, Direction.SHORT

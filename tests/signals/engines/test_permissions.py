@@ -7,8 +7,9 @@ from itertools import product
 
 import pytest
 
-from hd_pipelines.analytics.regime_rules import RULES
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.analytics.regime.rules import RULES
+from hd_pipelines.signals.engines.permissions import PRINTED, Policy, refusal
+from hd_pipelines.tables.vocabulary import (
     REGIME_FAMILIES,
     Direction,
     MarketRegime,
@@ -17,7 +18,6 @@ from hd_pipelines.market.vocabulary import (
     TradingStyle,
     VixRegime,
 )
-from hd_pipelines.signals.engines.permissions import PRINTED, Policy, refusal
 
 LONG, SHORT = Direction.LONG, Direction.SHORT
 STATES = list(product(MarketRegime, VixRegime))

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines import readings, regime_reading, shared_readings
+from hd_pipelines.signals.engines.reading import applied
+from hd_pipelines.signals.tape import Contexts
+from hd_pipelines.tables.vocabulary import (
     ContextEngine,
     ContextStatus,
     DealerPositioning,
@@ -22,9 +25,6 @@ from hd_pipelines.market.vocabulary import (
     TradingStyle,
     VixRegime,
 )
-from hd_pipelines.signals.engines import readings, regime_reading, shared_readings
-from hd_pipelines.signals.engines.reading import applied
-from hd_pipelines.signals.tape import Contexts
 from tests.signals.engines import made
 from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, ns
 

@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.engines import regime
+from hd_pipelines.tables.vocabulary import (
     ContextStatus,
     Direction,
     MarketRegime,
@@ -14,7 +15,6 @@ from hd_pipelines.market.vocabulary import (
     TradingStyle,
     VixRegime,
 )
-from hd_pipelines.signals.engines import regime
 from tests.signals.engines.made import NOW
 from tests.signals.engines.made import regime as row_of
 

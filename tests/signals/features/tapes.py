@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import AssetClass, MarketRegime, VixRegime
 from hd_pipelines.signals.tape import (
     Bars,
     Contexts,
@@ -21,6 +20,7 @@ from hd_pipelines.signals.tape import (
     day_number,
     no_bars,
 )
+from hd_pipelines.tables.vocabulary import AssetClass, MarketRegime, VixRegime
 
 MINUTE = 60_000_000_000
 TODAY = date(2024, 3, 14)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import Direction, MarketRegime, VixRegime
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.features import evaluate, session_frame
 from hd_pipelines.signals.flow_window import flow_columns
 from hd_pipelines.signals.tape import Contexts, IvContext, RegimeContext
+from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 from tests.signals.features.tapes import MINUTE, TODAY, chain, contexts, long_tape, walk
 
 OPENS_NS = regular_hours(TODAY).opens_at_ns

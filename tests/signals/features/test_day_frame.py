@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import AssetClass, Resolution
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.features import day_frame, session_frame
 from hd_pipelines.signals.tape import Contexts, SymbolTape, no_bars
+from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 from tests.signals.features.tapes import TODAY, bars, chain, long_tape, resampled, tape_of, walk
 
 HALF_DAY = date(2023, 11, 24)

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.features import day_frame, evaluate, frames, session_frame
 from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, day_number, no_bars
+from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE, TODAY, bars, contexts, long_tape, resampled, tape_of, walk
 
 HALF_DAY = date(2023, 11, 24)

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours, sessions_between
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.features import frames, session_frame
 from hd_pipelines.signals.tape import Bars, SymbolTape, day_number
+from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE
 
 RECORDING = Path(__file__).parents[3].parent / "shared" / "recordings" / "minutes-2019-02"

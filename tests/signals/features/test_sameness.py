@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.features import evaluate, frames, session_frame
 from hd_pipelines.signals.frame import FeatureFrame, joined
 from hd_pipelines.signals.tape import SymbolTape, day_number
+from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE, TODAY, contexts, long_tape, tape_of, walk
 
 HALF_DAY = date(2023, 11, 24)

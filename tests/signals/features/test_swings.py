@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hd_pipelines.signals.features.swings import SWING_FEATURES, swing_features
+from hd_pipelines.signals.features.indicators.swings import SWING_FEATURES, swing_features
 
 
 def swings(middle, strength=None, atr=1.0):

@@ -8,7 +8,12 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import (
+from hd_pipelines.signals.catalogue import code_of
+from hd_pipelines.signals.detectors.examples import example_for
+from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, joined
+from hd_pipelines.signals.option_chain import OptionQuotes
+from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, RegimeContext
+from hd_pipelines.tables.vocabulary import (
     REGIME_FAMILIES,
     AssetClass,
     DealerPositioning,
@@ -20,11 +25,6 @@ from hd_pipelines.market.vocabulary import (
     Resolution,
     VixRegime,
 )
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.examples import example_for
-from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, joined
-from hd_pipelines.signals.option_chain import OptionQuotes
-from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, RegimeContext
 
 SESSION = date(2025, 6, 17)
 HALF_DAY = date(2025, 7, 3)
@@ -98,7 +98,7 @@ def row(
 
 
 def _vix_regime(level: float) -> VixRegime:
-    from hd_pipelines.analytics.volatility_index import VIX_CUT_OFFS
+    from hd_pipelines.analytics.regime.volatility_index import VIX_CUT_OFFS
 
     return list(VixRegime)[int(np.searchsorted(VIX_CUT_OFFS, level, side="right"))]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hd_pipelines.market.vocabulary import ExitReason, TradingStyle
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.outcomes import STATUS
 from hd_pipelines.signals.scanner.data_confidence import CRITICAL, CRITICAL_OF_AN_INDEX, OF_MINUTES
@@ -14,6 +13,7 @@ from hd_pipelines.signals.scanner.rejections import MEANING, Rejection
 from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE
 from hd_pipelines.signals.scanner.words import StyleCondition as On
 from hd_pipelines.signals.scanner.words import TimeWindow
+from hd_pipelines.tables.vocabulary import ExitReason, TradingStyle
 
 PAGE = Path(__file__).parents[3] / "docs" / "scanner.md"
 STYLES = tuple(TradingStyle)

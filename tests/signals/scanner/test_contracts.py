@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import Direction
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.option_chain import OptionQuotes
 from hd_pipelines.signals.scanner.contracts import Limit, chosen
 from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
+from hd_pipelines.tables.vocabulary import Direction
 from tests.signals.scanner.setups import SESSION, at, chain, ns
 
 LIMITS = ContractLimits((0.35, 0.50), (2, 7), 100, 500, 5.0)

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hd_pipelines.market.vocabulary import ContextEngine, DealerPositioning, Direction, MarketRegime
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.scanner.context_line import context_line, ordinal
 from hd_pipelines.signals.scanner.explain import explanation_blocks, explanation_lines
 from hd_pipelines.signals.scanner.scan import scan
 from hd_pipelines.signals.tape import Contexts, Prints
+from hd_pipelines.tables.vocabulary import ContextEngine, DealerPositioning, Direction, MarketRegime
 from tests.signals.scanner.setups import chain, contexts, gamma, row, setup
 
 KEYS = {

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import IvRegime, Resolution, TradingStyle
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.scanner.cooldown import Memory
@@ -19,6 +18,7 @@ from hd_pipelines.signals.scanner.policy import Pace
 from hd_pipelines.signals.scanner.signal import EarlierSignal, Edge
 from hd_pipelines.signals.scanner.validity import valid_until
 from hd_pipelines.signals.tape import IvContext
+from hd_pipelines.tables.vocabulary import IvRegime, Resolution, TradingStyle
 from tests.signals.scanner.setups import HALF_DAY, SESSION, at, ns
 
 SCALP, DAY_TRADE, SWING = TradingStyle

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import AssetClass, Direction, IvRegime, MarketRegime, Resolution, TradingStyle
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame, joined
@@ -15,6 +14,7 @@ from hd_pipelines.signals.scanner.rejections import MEANING, Rejection
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import EarlierSignal, Edge, signal_id
 from hd_pipelines.signals.tape import Contexts, IvContext
+from hd_pipelines.tables.vocabulary import AssetClass, Direction, IvRegime, MarketRegime, Resolution, TradingStyle
 from tests.signals.scanner.setups import HALF_DAY, SESSION, at, chain, contexts, row, session_of, setup
 
 NAN = float("nan")

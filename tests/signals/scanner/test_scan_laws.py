@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import regular_hours
-from hd_pipelines.market.vocabulary import AssetClass, MarketRegime, Resolution
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.features import evaluate, frames
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import EarlierSignal
+from hd_pipelines.tables.vocabulary import AssetClass, MarketRegime, Resolution
 from tests.signals.features.tapes import TODAY, long_tape
 from tests.signals.scanner.setups import at, chain, contexts, ns
 

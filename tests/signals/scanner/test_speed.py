@@ -5,10 +5,10 @@ import time
 import numpy as np
 
 from hd_pipelines.market.sessions import regular_hours, sessions_between
-from hd_pipelines.market.vocabulary import AssetClass
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.scan import scan
+from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.scanner.setups import SESSION, chain, contexts, row, setup
 
 

@@ -1,0 +1,1 @@
+"""Dealer gamma: profile over spot, levels, sums by strike, positioning."""

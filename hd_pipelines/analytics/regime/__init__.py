@@ -1,0 +1,1 @@
+"""The market regime and what it is decided from."""

@@ -1,0 +1,197 @@
+"""The market regime of each session: eleven classes, decided by rule and held with hysteresis.
+
+Belongs here: what memory does with the decisions of `regime_decision`, and the row that is published. Measuring is in
+`regime_inputs`.
+
+Hysteresis, asked in this order on every session:
+1. a decision for an `URGENT` regime is entered at once: panic and a broken range do not wait for confirmation (euphoria
+   builds over weeks and does);
+2. a regime is held for `SHORTEST_DWELL` sessions, an event for `EVENT_DWELL`;
+3. it is left once its own conditions, with slack, no longer hold;
+4. or once the same other regime has been decided on `CONFIRMATIONS` sessions in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from hd_pipelines.analytics.cut_offs import by_cut_offs
+from hd_pipelines.analytics.regime.conditions import Rule
+from hd_pipelines.analytics.regime.decision import coverage, decided, missing_axes, stays
+from hd_pipelines.analytics.regime.rules import RULES
+from hd_pipelines.tables.vocabulary import MarketRegime, TickRegime
+
+URGENT = frozenset({MarketRegime.CAPITULATION, MarketRegime.BREAKOUT, MarketRegime.BREAKDOWN})
+EVENTS = frozenset({MarketRegime.BREAKOUT, MarketRegime.BREAKDOWN})
+SHORTEST_DWELL = 5
+EVENT_DWELL = 3
+"""Of BREAKOUT and BREAKDOWN: what they announce becomes a trend, or fails, within days."""
+CONFIRMATIONS = 3
+HELD_CONFIDENCE = 0.8
+"""Factor on the confidence of a session whose own evidence speaks for another regime than the one it is held in."""
+TICK_CUT_OFFS = (-800.0, -300.0, 300.0, 800.0)
+
+REGIME_ROWS = {
+    "date": pl.Date,
+    "vix_level": pl.Float64,
+    "vix_change": pl.Float64,
+    "vix_change_pct": pl.Float64,
+    "vix_regime": pl.String,
+    "vix_front_month": pl.Float64,
+    "vix_back_month": pl.Float64,
+    "vix_term_structure": pl.String,
+    "vix_term_spread": pl.Float64,
+    "term_structure_reason": pl.String,
+    "tick_index": pl.Float64,
+    "tick_regime": pl.String,
+    "advancers": pl.Int64,
+    "decliners": pl.Int64,
+    "unchanged": pl.Int64,
+    "advance_decline_ratio": pl.Float64,
+    "advance_decline_diff": pl.Int64,
+    "new_highs": pl.Int64,
+    "new_lows": pl.Int64,
+    "high_low_ratio": pl.Float64,
+    "share_above_20d": pl.Float64,
+    "share_above_50d": pl.Float64,
+    "share_above_200d": pl.Float64,
+    "n_stocks": pl.Int64,
+    "breadth_regime": pl.String,
+    "breadth_reason": pl.String,
+    "spy_ndx_correlation": pl.Float64,
+    "spy_rut_correlation": pl.Float64,
+    "average_pairwise_correlation": pl.Float64,
+    "correlation_regime": pl.String,
+    "leading_sector": pl.String,
+    "lagging_sector": pl.String,
+    "sector_rotation": pl.String,
+    "put_call_ratio_equity": pl.Float64,
+    "put_call_ratio_index": pl.Float64,
+    "put_call_ratio_total": pl.Float64,
+    "pc_regime": pl.String,
+    "put_call_reason": pl.String,
+    "spy_close": pl.Float64,
+    "spy_change_pct": pl.Float64,
+    "ndx_close": pl.Float64,
+    "ndx_change_pct": pl.Float64,
+    "rut_close": pl.Float64,
+    "rut_change_pct": pl.Float64,
+    "spy_volume": pl.Float64,
+    "spy_volume_ratio": pl.Float64,
+    "market_regime": pl.String,
+    "confidence_score": pl.Float64,
+    "regime_reason": pl.String,
+    "raw_regime": pl.String,
+    "regime_since": pl.Date,
+}
+"""Columns of `market_regime_history` but for its two stamps. Key: date. Ratios and shares are plain numbers, `_pct` is
+per cent; `confidence_score` 0-100; `regime_reason` names the rule, why another regime is held, and what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a session leaves to the next: regime, when it began, sessions in it; who challenges it and for how long."""
+
+    regime: MarketRegime
+    since: date
+    sessions: int
+    challenger: MarketRegime | None = None
+    challenged: int = 0
+
+
+def regime_rows(inputs: pl.DataFrame, before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Regime of each session in `inputs` that has a VIX level. Returns `REGIME_ROWS`, ascending.
+
+    `inputs`: `regime_inputs.INPUTS`, one row per session, any order. `before`: rows published for earlier sessions
+    (date, market_regime, raw_regime, regime_since; the last ten are enough), so that a day added alone continues them;
+    None begins without memory. Sessions without a VIX level get no row (`sessions_without_vix` names them) and are
+    passed over by the memory. A row depends on its own and earlier sessions only.
+    """
+    known = inputs.filter(pl.col("vix_level").is_not_null()).sort("date")
+    rows = pl.concat([known, decided(known)], how="horizontal").with_columns(
+        coverage=coverage(), missing=missing_axes()
+    )
+    held = _remembered(rows, stays(known), _recall(before, known["date"].min()))
+    return (
+        rows.with_columns(held)
+        .with_columns(
+            confidence_score=_confidence(RULES),
+            regime_reason=_reason(RULES),
+            tick_regime=by_cut_offs(pl.col("tick_index"), TICK_CUT_OFFS, list(TickRegime)),
+        )
+        .select(list(REGIME_ROWS))
+        .cast(REGIME_ROWS)  # type: ignore[arg-type]
+    )
+
+
+def sessions_without_vix(inputs: pl.DataFrame) -> list[date]:
+    """Sessions of `inputs` for which no row can be published, ascending; each is worth a finding."""
+    return sorted(inputs.filter(pl.col("vix_level").is_null())["date"].to_list())
+
+
+def step(memory: Memory | None, session: date, decision: MarketRegime, *, may_stay: bool) -> Memory:
+    """The memory after `session`, whose own evidence says `decision`; `may_stay`: the held regime's conditions hold."""
+    if memory is None:
+        return Memory(decision, session, 1)
+    sessions = memory.sessions + 1
+    if decision is memory.regime:
+        return Memory(decision, memory.since, sessions)
+    challenged = memory.challenged + 1 if decision is memory.challenger else 1
+    dwell = EVENT_DWELL if memory.regime in EVENTS else SHORTEST_DWELL
+    is_settled = memory.sessions >= dwell and (not may_stay or challenged >= CONFIRMATIONS)
+    if decision in URGENT or is_settled:
+        return Memory(decision, session, 1)
+    return Memory(memory.regime, memory.since, sessions, decision, challenged)
+
+
+def _remembered(rows: pl.DataFrame, may_stay: pl.DataFrame, memory: Memory | None) -> list[pl.Series]:
+    regimes: list[str] = []
+    since: list[date] = []
+    permitted = may_stay.to_dict(as_series=False)
+    for position, (session, decision) in enumerate(rows.select("date", "raw_regime").iter_rows()):
+        held = memory.regime.value if memory else decision
+        memory = step(memory, session, MarketRegime(decision), may_stay=permitted[held][position])
+        regimes.append(memory.regime.value)
+        since.append(memory.since)
+    return [pl.Series("market_regime", regimes, pl.String), pl.Series("regime_since", since, pl.Date)]
+
+
+def _recall(before: pl.DataFrame | None, first: object) -> Memory | None:
+    """The memory that published rows imply: nothing but the table itself has to be kept."""
+    if before is None or not isinstance(first, date):
+        return None
+    earlier = before.filter(pl.col("date") < first).sort("date")
+    if earlier.is_empty():
+        return None
+    last = earlier.row(-1, named=True)
+    regime, decision = MarketRegime(last["market_regime"]), MarketRegime(last["raw_regime"])
+    sessions = earlier.filter(pl.col("date") >= last["regime_since"]).height
+    if decision is regime:
+        return Memory(regime, last["regime_since"], sessions)
+    decisions = earlier["raw_regime"].to_list()
+    run = next((n for n, word in enumerate(reversed(decisions)) if word != decision.value), len(decisions))
+    return Memory(regime, last["regime_since"], sessions, decision, run)
+
+
+def _confidence(rules: Sequence[Rule]) -> pl.Expr:
+    base = pl.col("rule").replace_strict(
+        {index: float(rule.base_confidence) for index, rule in enumerate(rules)}, return_dtype=pl.Float64
+    )
+    held = pl.when(pl.col("market_regime") == pl.col("raw_regime")).then(1.0).otherwise(HELD_CONFIDENCE)
+    return (base * pl.col("coverage") * held).round(1)
+
+
+def _reason(rules: Sequence[Rule]) -> pl.Expr:
+    rule = pl.col("rule").replace_strict({index: rule.name for index, rule in enumerate(rules)}, return_dtype=pl.String)
+    return pl.concat_str(
+        pl.when(pl.col("market_regime") == pl.col("raw_regime"))
+        .then(rule)
+        .otherwise(pl.format("held; the session itself: {}", rule)),
+        pl.when(pl.col("missing").is_not_null()).then(pl.format("not or partly measured: {}", pl.col("missing"))),
+        separator="; ",
+        ignore_nulls=True,
+    )

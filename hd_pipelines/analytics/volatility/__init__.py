@@ -1,0 +1,1 @@
+"""Implied volatility of an underlying: smile, constant maturity, model-free index."""

@@ -1,0 +1,1 @@
+"""Compiled loops (numba) under the public pricing functions."""

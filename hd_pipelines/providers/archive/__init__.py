@@ -1,0 +1,1 @@
+"""Option chains that people already own, as a folder of Parquet files."""

@@ -1,0 +1,1 @@
+"""The vendor's flat files: listing, downloading, verifying, reading."""

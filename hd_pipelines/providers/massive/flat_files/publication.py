@@ -1,0 +1,95 @@
+"""What the vendor should have published by now, against what the bucket lists.
+
+Belongs here: absent, late and out-of-place objects as findings. Pure: the listing and the clock are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.sessions import NEW_YORK, is_session
+from hd_pipelines.providers.massive.flat_files.client import RemoteObject
+from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
+
+DUE = time(11)
+"""New York time on the next calendar day by which the vendor says a session's files are out."""
+
+PUBLICATION_RULES = frozenset(
+    {
+        Rule.OBJECT_ABSENT,
+        Rule.OBJECT_NOT_ENTITLED,
+        Rule.OBJECT_UNAVAILABLE,
+        Rule.OBJECT_REPUBLISHED,
+        Rule.OBJECT_ON_CLOSED_DAY,
+        Rule.DATASET_NOT_OFFERED,
+        Rule.DISK_NEARLY_FULL,
+        Rule.CONNECTION_CUT,
+    }
+)
+"""What looking at the bucket and fetching from it can find; a fresh look resolves what it does not repeat."""
+
+
+def due_at(session: date) -> datetime:
+    """When the files of `session` should be there, UTC."""
+    return datetime.combine(session + timedelta(days=1), DUE, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def publication_findings(
+    dataset: FlatFileDataset, sessions: Sequence[date], listed: Sequence[RemoteObject], *, now: datetime
+) -> list[Finding]:
+    """Absent objects of `sessions` (ascending), and listed objects on days without a session.
+
+    A dataset that begins later than the window is one finding, and so is one that is not in the bucket at all; an
+    object that is not due yet is none.
+    """
+    have = {remote.session for remote in listed if remote.session is not None}
+    due = [session for session in sessions if due_at(session) <= now]
+    begins = min((session for session in have if is_session(session)), default=None)
+    before = [session for session in due if begins is None or session < begins]
+    absent = [session for session in due if begins is not None and session > begins and session not in have]
+    closed = [remote for remote in listed if remote.session is not None and not is_session(remote.session)]
+    return [
+        *([_not_offered(dataset, before, begins)] if before else []),
+        *(_absent(dataset, session) for session in absent),
+        *(_on_closed_day(dataset, remote) for remote in closed),
+    ]
+
+
+def _not_offered(dataset: FlatFileDataset, before: Sequence[date], begins: date | None) -> Finding:
+    since = f"the bucket's first object is that of {begins}" if begins else "the bucket has no object of it here"
+    return Finding(
+        rule=Rule.DATASET_NOT_OFFERED,
+        severity=Severity.WARNING,
+        dataset=dataset.name,
+        session=before[-1],
+        subject=dataset.prefix,
+        detail=f"Nothing for {len(before)} sessions from {before[0]} to {before[-1]}; {since}.",
+        cure="Nothing if the plan or the recording does not contain it; otherwise compare with the vendor's plan page.",
+        rows=len(before),
+    )
+
+
+def _absent(dataset: FlatFileDataset, session: date) -> Finding:
+    return Finding(
+        rule=Rule.OBJECT_ABSENT,
+        severity=Severity.ERROR,
+        dataset=dataset.name,
+        session=session,
+        subject=dataset.key(session),
+        detail=f"The exchange was open, the object was due at {due_at(session):%Y-%m-%d %H:%M} UTC and is not listed.",
+        cure="Late files are picked up by the sensor. If it stays away, tell the vendor and name the key.",
+    )
+
+
+def _on_closed_day(dataset: FlatFileDataset, remote: RemoteObject) -> Finding:
+    return Finding(
+        rule=Rule.OBJECT_ON_CLOSED_DAY,
+        severity=Severity.WARNING,
+        dataset=dataset.name,
+        session=remote.session,
+        subject=remote.key,
+        detail="The exchange was closed on that day; the object was left in the bucket.",
+        cure="Nothing to load. Tell the vendor if such rows also appear in files of sessions.",
+    )

@@ -1,0 +1,181 @@
+"""One S3 bucket and what its answers mean for an object.
+
+Belongs here: speaking S3 through boto3 (path style, SigV4, botocore's standard retries) and turning each refusal into a
+typed error. Which objects exist is in `flat_file_layout`; landing them is in `flat_files`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import urllib3.exceptions
+from botocore import exceptions as botocore_exceptions
+from botocore.config import Config
+
+from hd_pipelines.providers.errors import FlatFileError, ObjectPlace
+from hd_pipelines.providers.massive.flat_files import refusals
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+REGION = "us-east-1"
+"""Any region signs; the vendor has one bucket."""
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+_PIECE_BYTES = 1 << 20
+_REFUSED: type[Exception] = botocore_exceptions.ClientError
+"""An answer with an error status."""
+_CUT: tuple[type[Exception], ...] = (
+    botocore_exceptions.ConnectionError,  # nobody listens, no TLS, no proxy
+    botocore_exceptions.HTTPClientError,  # timeouts, closed connections
+    botocore_exceptions.IncompleteReadError,  # the body was shorter than announced
+    urllib3.exceptions.HTTPError,
+    ConnectionError,
+    TimeoutError,
+)
+"""No answer, or a body that stopped arriving."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """What the bucket tells of one object: ETag without quotes, size in bytes, time of publication (UTC)."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+
+
+class S3Bucket:
+    """A bucket behind an endpoint. Safe to share between threads. Every method raises `FlatFileError`s.
+
+    Nothing but the arguments is used: no profile, no credentials of the environment, and no proxy towards this machine.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        bucket: str,
+        key_id: SecretStr,
+        secret: SecretStr,
+        *,
+        max_attempts: int,
+        max_connections: int,
+    ) -> None:
+        is_loopback = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+        config = Config(
+            region_name=REGION,
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            retries={"mode": "standard", "total_max_attempts": max_attempts},
+            max_pool_connections=max_connections,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            response_checksum_validation="when_required",  # the vendor's objects carry none; we have CRC-32 and SHA-256
+            proxies={} if is_loopback else None,
+        )
+        self._bucket, self._url = bucket, url
+        self._s3: Any = boto3.session.Session().client(
+            "s3",
+            endpoint_url=url,
+            aws_access_key_id=key_id.get_secret_value(),
+            aws_secret_access_key=secret.get_secret_value(),
+            config=config,
+        )
+
+    def __repr__(self) -> str:
+        parts = urlsplit(self._url)
+        return f"S3Bucket({parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}, {self._bucket!r})"
+
+    def versions(self, place: ObjectPlace) -> Iterator[ObjectVersion]:
+        """Current versions of all objects whose key begins with `place.key`, one LIST per thousand."""
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=place.key):
+                for entry in page.get("Contents", ()):
+                    yield ObjectVersion(
+                        entry["Key"], _plain(entry["ETag"]), entry["Size"], entry["LastModified"].astimezone(UTC)
+                    )
+        except _REFUSED as error:
+            raise self._listing_refused(error, place) from None
+        except _CUT as error:
+            raise refusals.unavailable(place, type(error).__name__) from None
+
+    def head(self, place: ObjectPlace) -> ObjectVersion:
+        """Current version of the object `place.key`."""
+        with self._typed(place):
+            answer = self._s3.head_object(Bucket=self._bucket, Key=place.key)
+        return ObjectVersion(
+            place.key, _plain(answer["ETag"]), answer["ContentLength"], answer["LastModified"].astimezone(UTC)
+        )
+
+    def body(self, place: ObjectPlace, etag: str, offset: int, size: int) -> Iterator[bytes]:
+        """Pieces of the object from byte `offset` to `size`, of the version `etag` and no other.
+
+        Ends early, without an error, where the connection is cut: the caller counts, and asks again from there.
+        """
+        with self._typed(place):
+            body = self._s3.get_object(
+                Bucket=self._bucket, Key=place.key, Range=f"bytes={offset}-{size - 1}", IfMatch=f'"{etag}"'
+            )["Body"]
+        try:
+            while piece := body.read(_PIECE_BYTES):
+                yield piece
+        except _CUT:
+            return
+        finally:
+            body.close()
+
+    @contextmanager
+    def _typed(self, place: ObjectPlace) -> Iterator[None]:
+        try:
+            yield
+        except _REFUSED as error:
+            raise self._object_refused(error, place) from None
+        except _CUT as error:
+            raise refusals.unavailable(place, type(error).__name__) from None
+
+    def _object_refused(self, error: Exception, place: ObjectPlace) -> FlatFileError:
+        status = _status(error)
+        if status == 403:
+            return self._forbidden(place)
+        if status == 404:
+            return refusals.absent(place)
+        if status == 412:
+            return refusals.republished(place, "while it was downloaded (412 on If-Match)")
+        return refusals.unavailable(place, _described(error))
+
+    def _forbidden(self, place: ObjectPlace) -> FlatFileError:
+        """403 means another plan, an unpublished object or wrong keys; one cheap LIST tells them apart."""
+        try:
+            answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=place.key, MaxKeys=1)
+        except _REFUSED as error:
+            return self._listing_refused(error, place)
+        except _CUT as error:
+            return refusals.unavailable(place, type(error).__name__)
+        is_listed = any(entry["Key"] == place.key for entry in answer.get("Contents", ()))
+        return refusals.not_entitled(place) if is_listed else refusals.absent(place)
+
+    @staticmethod
+    def _listing_refused(error: Exception, place: ObjectPlace) -> FlatFileError:
+        if _status(error) in {401, 403}:
+            return refusals.credentials_refused(place, _described(error))
+        return refusals.unavailable(place, _described(error))
+
+
+def _plain(etag: str) -> str:
+    return etag.removeprefix("W/").strip('"')
+
+
+def _status(error: Any) -> int:  # noqa: ANN401  (botocore has no types)
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _described(error: Any) -> str:  # noqa: ANN401
+    """`503 SlowDown`: status and code, without the message, which may repeat what was sent."""
+    return f"{_status(error)} {error.response.get('Error', {}).get('Code', '')}".strip()

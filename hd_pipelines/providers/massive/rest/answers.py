@@ -1,0 +1,141 @@
+"""What an answer of the vendor's REST service means: its envelope, or why there is none.
+
+Belongs here: status codes, `status` inside a 200, messages, Retry-After. Asking is in `rest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from pydantic_core import from_json
+
+from hd_pipelines.market.findings import Rule
+from hd_pipelines.providers.errors import (
+    ApiError,
+    ApiKeyRefusedError,
+    ApiNotEntitledError,
+    ApiNotFoundError,
+    ApiRateLimitedError,
+    ApiRequestRefusedError,
+    ApiResponseError,
+    ApiUnavailableError,
+    ObjectPlace,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer. `results` is as sent (an object for a single thing, none if absent); `body` the bytes it was read from.
+
+    `about`: what else the answer says of itself: ticker, adjusted, counts.
+    """
+
+    results: list[Any]
+    body: bytes
+    request_id: str
+    fetched_at: datetime
+    next_url: str | None
+    is_delayed: bool
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+ASKED_AGAIN = "It is tried again; if it goes on, look at the vendor's status page."
+ASK_VENDOR = "Tell the vendor, with path and time."
+
+
+def refusal(status: int, retry_after: str | None, body: bytes, now: datetime, place: ObjectPlace) -> ApiError:
+    """The error of an answer that is not 200. `retry_after`: that header, seconds or a date."""
+    told = _message_of(body)
+    if status != 429 and status < 500:
+        return _lasting_refusal(status, told, place)
+    kind = ApiRateLimitedError if status == 429 else ApiUnavailableError
+    error = kind(place.error(Rule.OBJECT_UNAVAILABLE, f"{status}, {told}.", ASKED_AGAIN))
+    error.retry_after_seconds = _retry_after(retry_after, now)
+    return error
+
+
+def _lasting_refusal(status: int, told: str, place: ObjectPlace) -> ApiError:
+    if status == 401:
+        return ApiKeyRefusedError(
+            place.error(Rule.OBJECT_UNAVAILABLE, f"401, {told}.", "Set HD_VENDOR_API_KEY to the key of the account.")
+        )
+    if status == 403:
+        return ApiNotEntitledError(
+            place.error(
+                Rule.OBJECT_NOT_ENTITLED, f"403, {told}.", "Ask for what the plan includes, or change the plan."
+            )
+        )
+    if status == 404:
+        return ApiNotFoundError(place.error(Rule.OBJECT_ABSENT, f"404, {told}.", "Check the name of the underlying."))
+    if 300 <= status < 400:
+        return ApiResponseError(
+            place.error(
+                Rule.RESPONSE_MALFORMED, f"{status}, a redirect.", "Set HD_VENDOR_API_URL to where the service is."
+            )
+        )
+    return ApiRequestRefusedError(place.error(Rule.RESPONSE_MALFORMED, f"{status}, {told}.", "Report it as a defect."))
+
+
+def read_page(body: bytes, fetched_at: datetime, place: ObjectPlace) -> Page:
+    """The page in a 200. Raises the `ApiError` that its `status` or its form stands for."""
+    try:
+        answer = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        # A proxy's HTML under a 200, or half a body: the next attempt may bring the answer.
+        raise ApiUnavailableError(place.error(Rule.RESPONSE_MALFORMED, "the answer is no JSON.", ASKED_AGAIN)) from None
+    if not isinstance(answer, dict):
+        raise ApiResponseError(place.error(Rule.RESPONSE_MALFORMED, "the answer is no JSON object.", ASK_VENDOR))
+    status, told = answer.get("status"), _message_of(body)
+    if status == "NOT_AUTHORIZED":
+        raise _lasting_refusal(403, told, place)
+    if status == "NOT_FOUND":
+        raise _lasting_refusal(404, told, place)
+    if status == "ERROR":
+        raise ApiUnavailableError(
+            place.error(Rule.OBJECT_UNAVAILABLE, f"status ERROR inside a 200, {told}.", ASKED_AGAIN)
+        )
+    if status not in {"OK", "DELAYED"}:
+        raise ApiResponseError(
+            place.error(Rule.RESPONSE_MALFORMED, f"the status is {str(status)[:40]!r}, not OK or DELAYED.", ASK_VENDOR)
+        )
+    results, next_url = answer.get("results", []), answer.get("next_url")
+    if not isinstance(results, list | dict) or not isinstance(next_url, str | None):
+        raise ApiResponseError(
+            place.error(Rule.RESPONSE_MALFORMED, "results or next_url is of another type.", ASK_VENDOR)
+        )
+    return Page(
+        results if isinstance(results, list) else [results],
+        body,
+        str(answer.get("request_id", "")),
+        fetched_at,
+        next_url or None,
+        status == "DELAYED",
+        {name: value for name, value in answer.items() if name != "results"},
+    )
+
+
+def _message_of(body: bytes) -> str:
+    """What the service says was wrong: under `error` or `message`; nothing of a body that is no JSON."""
+    try:
+        answer = from_json(body)
+    except ValueError:
+        return "no reason given" if not body.strip() else "the body is no JSON"
+    told = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
+    return f"{str(told)[:200].rstrip('.')}" if told else "no reason given"
+
+
+def _retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After of seconds or of an HTTP date; None without a readable one."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max((moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds(), 0.0)

@@ -1,0 +1,239 @@
+"""The vendor's REST service: one request, and all pages of an answer.
+
+Belongs here: HTTP with its retries, deadlines and limits, and paging. An answer's envelope is read in `rest_answers`, what
+is in it in `chain_snapshot`, `minute_bars` and `treasury`. A page that cannot be had fails the whole answer:
+a chain cut short is worse than none. The key travels in a header, to the configured origin only, and is never logged.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from hd_pipelines.market.findings import Rule
+from hd_pipelines.providers.errors import (
+    ApiError,
+    ApiPaginationError,
+    ApiRateLimitedError,
+    ApiResponseError,
+    ApiUnavailableError,
+    ObjectPlace,
+)
+from hd_pipelines.providers.massive.rest.answers import ASK_VENDOR, ASKED_AGAIN, Page, read_page, refusal
+
+VENDOR_HOSTS = frozenset({"api.massive.com", "api.polygon.io"})
+"""Origins that the vendor writes into `next_url`; requests go to the configured one all the same."""
+ATTEMPTS = 5
+DEADLINE_SECONDS = 120.0
+"""For a whole answer, all pages and waits included. A full SPX chain is some 120 pages."""
+CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
+LARGEST_BODY = 32 << 20
+MOST_PAGES = 1_000
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 20.0
+FIRST_RATE_LIMIT_WAIT_SECONDS, LONGEST_RATE_LIMIT_WAIT_SECONDS = 4.0, 60.0
+"""A 429 without Retry-After speaks of requests per minute: 4, 16 and 60 seconds reach the next one."""
+RETRIES_IN_HAND, RETRIES_EARNED = 40.0, 0.2
+"""Retries that one client may spend at once, and what a success gives back: a broken service is not hammered."""
+_log = structlog.get_logger()
+
+
+class VendorApi:
+    """The REST service at `url`. Safe to share between threads; close it, or use it as a context manager.
+
+    `sleep`, `monotonic`, `now` and `seed` are the clock and the dice of the retries.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        key: SecretStr,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        attempts: int = ATTEMPTS,
+        read_seconds: float = READ_SECONDS,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seed: int | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._origin = _origin(self.url)
+        self._deadline_seconds, self._attempts = deadline_seconds, attempts
+        self._sleep, self._monotonic, self._now = sleep, monotonic, now
+        self._random = random.Random(seed)  # noqa: S311  (spreads retries, guards nothing)
+        self._retries, self._lock = RETRIES_IN_HAND, threading.Lock()
+        self._client = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key.get_secret_value()}", "Accept": "application/json"},
+            timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        return f"VendorApi({self.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def pages(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        place: ObjectPlace,
+        *,
+        next_path: re.Pattern[str] | None = None,
+        repeated: Collection[str] = (),
+        deadline_seconds: float | None = None,
+    ) -> Iterator[Page]:
+        """All pages of an answer, in order. Raises `ApiError`s; what came before one is no answer.
+
+        A page that fails is asked for again from its own cursor; pages before it are not. `next_path`: which paths the
+        next page may have, None: the first one's only. `repeated`: names of `params` that the service's cursor forgets.
+        `deadline_seconds`: for this answer, None: the client's.
+        """
+        ends_at = self._monotonic() + (deadline_seconds or self._deadline_seconds)
+        query: dict[str, str] = {name: str(value) for name, value in params.items()}
+        kept = {name: query[name] for name in repeated}
+        following = next_path or re.compile(re.escape(path))
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            page = self._page(path, query, place, ends_at)
+            yield page
+            if page.next_url is None:
+                return
+            path, following_query = self._next(page.next_url, following, path, place)
+            query = kept | following_query
+            token = f"{path}?{urlencode(sorted(query.items()))}"
+            if token in seen:
+                raise ApiPaginationError(
+                    place.error(Rule.PAGINATION_BROKEN, "next_url comes back to a page already read.", ASK_VENDOR)
+                )
+            seen.add(token)
+        raise ApiPaginationError(
+            place.error(Rule.PAGINATION_BROKEN, f"there are more than {MOST_PAGES} pages.", ASK_VENDOR)
+        )
+
+    def _next(
+        self, next_url: str, following: re.Pattern[str], path: str, place: ObjectPlace
+    ) -> tuple[str, dict[str, str]]:
+        """What to ask for next, of the configured origin: path and query of `next_url` are taken, a key is not."""
+        try:
+            parts = urlsplit(next_url)
+            origin = _origin(next_url)
+        except ValueError:
+            parts, origin = urlsplit(""), ("", "", 0)
+        is_vendors = parts.scheme == "https" and parts.hostname in VENDOR_HOSTS and parts.port in {None, 443}
+        is_ours = (origin == self._origin or is_vendors) and "@" not in parts.netloc
+        prefix = urlsplit(self.url).path
+        told = unquote(parts.path).removeprefix(prefix)
+        leads_on = parts.path.startswith(prefix) and following.fullmatch(told) is not None
+        if not is_ours or not leads_on or not parts.query:
+            raise ApiPaginationError(
+                place.error(
+                    Rule.PAGINATION_BROKEN,
+                    f"next_url leads to {parts.hostname or 'no host'}, path {parts.path[:80]!r}, not on with {path}.",
+                    "Not followed: the key goes to the configured service only. " + ASK_VENDOR,
+                )
+            )
+        return told, {name: value for name, value in parse_qsl(parts.query) if name.lower() != "apikey"}
+
+    def _page(self, path: str, query: Mapping[str, str], place: ObjectPlace, ends_at: float) -> Page:
+        attempt = 1
+        while True:
+            try:
+                page = self._once(path, query, place, ends_at)
+            except (ApiRateLimitedError, ApiUnavailableError) as error:
+                wait = self._wait(error, attempt)
+                if attempt >= self._attempts or self._monotonic() + wait >= ends_at or not self._may_retry():
+                    raise
+                _log.info(
+                    "vendor asked again",
+                    path=path,
+                    attempt=attempt,
+                    wait_seconds=round(wait, 2),
+                    why=error.finding.detail,
+                )
+                self._sleep(wait)
+                attempt += 1
+            else:
+                with self._lock:
+                    self._retries = min(self._retries + RETRIES_EARNED, RETRIES_IN_HAND)
+                return page
+
+    def _may_retry(self) -> bool:
+        with self._lock:
+            self._retries -= 1
+            return self._retries >= 0
+
+    def _wait(self, error: ApiError, attempt: int) -> float:
+        """Seconds before the next attempt: what the service asked for, else growing and spread."""
+        if error.retry_after_seconds is not None:
+            return error.retry_after_seconds
+        if isinstance(error, ApiRateLimitedError):
+            return min(FIRST_RATE_LIMIT_WAIT_SECONDS * math.pow(4, attempt - 1), LONGEST_RATE_LIMIT_WAIT_SECONDS)
+        longest = min(FIRST_WAIT_SECONDS * math.pow(2, attempt), LONGEST_WAIT_SECONDS)
+        return self._random.uniform(0.5, 1.0) * longest
+
+    def _once(self, path: str, query: Mapping[str, str], place: ObjectPlace, ends_at: float) -> Page:
+        fetched_at = self._now()
+        try:
+            with self._client.stream("GET", path, params=dict(query)) as response:
+                body = self._body(response, place, ends_at)
+        except httpx.TransportError as error:
+            raise ApiUnavailableError(
+                place.error(Rule.OBJECT_UNAVAILABLE, f"no complete answer ({type(error).__name__}).", ASKED_AGAIN)
+            ) from None
+        except httpx.DecodingError:
+            raise ApiUnavailableError(
+                place.error(Rule.OBJECT_UNAVAILABLE, "the compressed answer is damaged.", ASKED_AGAIN)
+            ) from None
+        if response.status_code != 200:
+            raise refusal(response.status_code, response.headers.get("retry-after"), body, self._now(), place)
+        return read_page(body, fetched_at, place)
+
+    def _body(self, response: httpx.Response, place: ObjectPlace, ends_at: float) -> bytes:
+        """The body, as long as it is neither too large nor still dripping at the deadline."""
+        parts, size = [], 0
+        for part in response.iter_bytes():
+            size += len(part)
+            if size > LARGEST_BODY:
+                raise ApiResponseError(
+                    place.error(
+                        Rule.OUTPUT_TOO_LARGE, f"the answer is larger than {LARGEST_BODY >> 20} MiB.", ASK_VENDOR
+                    )
+                )
+            if self._monotonic() > ends_at:
+                raise ApiUnavailableError(
+                    place.error(Rule.OBJECT_UNAVAILABLE, "no complete answer before the deadline.", ASKED_AGAIN)
+                )
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)

@@ -1,0 +1,1 @@
+"""The synthetic market: universe, price paths, option chains, quotes and prints."""

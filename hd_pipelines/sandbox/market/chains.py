@@ -1,0 +1,246 @@
+"""Option chains of the synthetic market: as frames at any minute, and as an archive folder at the close.
+
+Belongs here: putting contracts, values and quotes together. The archive is how a desk gets history: chains of the past
+come from own snapshots or are bought, in the layout of docs/vendor.md. A contract's numbers are a pure function of (seed,
+moment, contract): an archived close and the REST service's chain of that close agree, whatever else was asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, Hours, regular_hours
+from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
+from hd_pipelines.providers.archive.chains import folder_of
+from hd_pipelines.sandbox.bucket import Bucket
+from hd_pipelines.sandbox.generation import GenerationReport, Progress, Workers, WrittenObject, fill, put_object
+from hd_pipelines.sandbox.market.chain_extent import Extent, chosen_contracts
+from hd_pipelines.sandbox.market.daily_paths import Floats, daily_paths
+from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, round_to_tick
+from hd_pipelines.sandbox.market.option_chains import ListedContracts, list_contracts
+from hd_pipelines.sandbox.market.option_quotes import (
+    ContractLuck,
+    Purpose,
+    contract_keys,
+    open_interest,
+    quote,
+    vendor_greeks,
+    volume,
+)
+from hd_pipelines.sandbox.market.option_tape import TICK_KINDS
+from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, fair_values
+from hd_pipelines.sandbox.market.sessions import POSITION, minute_knots, option_roots, option_volatilities
+from hd_pipelines.sandbox.market.universe import OPTION_ROOTS, OptionRoot
+from hd_pipelines.settings import DEFAULT_WATCHLIST
+from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType
+
+CHAINS_VERSION = "chains-4"
+"""Part of every file's origin; raise it whenever the same seed and session would give another chain."""
+SLOW_SESSIONS = 25
+"""Open interest follows the price by so many sessions: positions were opened at other prices."""
+NOT_ARCHIVED = ("bid_size", "ask_size", "exercise_style", "shares_per_contract", "quote_at_ns")
+Ints = NDArray[np.int64]
+
+
+def synthetic_chains(
+    seed: int, moment: datetime, underlyings: Sequence[str] = DEFAULT_WATCHLIST, extent: Extent = Extent.FULL
+) -> pl.DataFrame:
+    """Chains of `underlyings` (symbols or tickers; one without options gives no rows) at `moment` of a session.
+
+    Sorted by underlying and ticker. Columns as in an archive file, and `bid_size`, `ask_size`, `exercise_style`,
+    `shares_per_contract`, `quote_at_ns`. A moment after the close shows the close. Raises `ValueError` for a moment before
+    the open or on a closed day.
+    """
+    hours = _hours_of(moment)
+    session = hours.session
+    minute = min(int((moment - hours.opens_at).total_seconds()) // 60, hours.minutes)
+    if minute < 0:
+        raise ValueError(f"{moment}: the synthetic market has no chain before the open at {hours.opens_at}")
+    wanted = {ticker_of(name) for name in underlyings}
+    roots = [root for root in option_roots(session) if root.underlying in wanted]
+    if not roots:
+        return pl.DataFrame()
+    day = daily_paths(seed).state(session)
+    rows = [POSITION[root.underlying] for root in roots]
+    at_open = option_volatilities(roots, day.open_, session)
+    contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
+    log_prices = _log_prices(seed, session, minute, hours.minutes)
+    open_interest_, traded, luck = _crowd(seed, session, contracts, at_open, minute / hours.minutes)
+
+    chosen = chosen_contracts(extent, contracts, day.open_[rows], at_open.near, session)
+    luck, held, volume_ = luck.of(chosen), open_interest_[chosen], traded[chosen]
+    terms = ContractTerms.of(contracts, chosen)
+    at_ns = hours.opens_at_ns + minute * NANOSECONDS_PER_MINUTE
+    now = option_volatilities(roots, log_prices, session)
+    fair = fair_values(terms, now, log_prices[rows][terms.root], at_ns)
+
+    moment_key = (session.toordinal(), minute)
+    activity = np.array([root.activity for root in roots])[terms.root]
+    ticks = np.array([TICK_KINDS[root.tick] for root in roots])[terms.root]
+    quotes = quote(fair, ticks, activity, luck, session=session.toordinal(), minute=minute)
+    greeks = vendor_greeks(terms, fair, quotes, luck.chance(Purpose.VENDOR_IV, *moment_key))
+    middle = np.round(0.5 * (quotes.bid + quotes.ask), 2)
+    quote_age = np.minimum(-4.0 * np.log(luck.chance(Purpose.QUOTE_AGE, *moment_key)) / np.sqrt(activity), 600.0)
+    root = pl.Series([r.root for r in roots])
+    return (
+        pl.DataFrame(
+            {
+                "underlying": pl.Series([r.underlying for r in roots]).gather(terms.root),
+                "session": pl.repeat(session, len(chosen), dtype=pl.Date, eager=True),
+                "snapshot_note": pl.repeat(f"synthetic market, seed {seed}", len(chosen), eager=True),
+                "underlying_price": _printed(roots, log_prices[rows])[terms.root],
+                "ticker": contracts.tickers(chosen),
+                "root": root.gather(terms.root),
+                "expiration": pl.Series(contracts.expirations).gather(contracts.expiration[chosen]),
+                "option_type": np.where(terms.is_call, OptionType.CALL.value, OptionType.PUT.value),
+                "strike": terms.strike,
+                "bid": quotes.bid,
+                "ask": quotes.ask,
+                "last": np.where(volume_ > 0, np.maximum(middle, 0.01), np.nan),
+                "volume": volume_,
+                "open_interest": held,
+                "vendor_iv": greeks.sigma,
+                "vendor_delta": greeks.delta,
+                "vendor_gamma": greeks.gamma,
+                "vendor_theta": greeks.theta,
+                "vendor_vega": greeks.vega,
+                "bid_size": quotes.bid_size,
+                "ask_size": quotes.ask_size,
+                "exercise_style": np.where(
+                    terms.is_european, ExerciseStyle.EUROPEAN.value, ExerciseStyle.AMERICAN.value
+                ),
+                "shares_per_contract": np.round(100 * terms.deliverable),
+                "quote_at_ns": at_ns - (quote_age * 1e9).astype(np.int64),
+            }
+        )
+        .with_columns(pl.col("^(last|vendor_.*)$").fill_nan(None))
+        .sort("underlying", "ticker")
+    )
+
+
+def _crowd(
+    seed: int, session: date, contracts: ListedContracts, at_open: Volatilities, share_of_day: float
+) -> tuple[Ints, Ints, ContractLuck]:
+    """Open interest, volume until now and luck of everything listed: totals do not depend on what is shown of it."""
+    roots, every = contracts.roots, np.arange(len(contracts.strike))
+    rows = [POSITION[root.underlying] for root in roots]
+    terms = ContractTerms.of(contracts, every)
+    root_seeds = np.array([zlib.crc32(f"{seed} {root.root}".encode()) for root in roots])[terms.root]
+    ordinals = np.array([day.toordinal() for day in contracts.expirations])[contracts.expiration]
+    days = ordinals - session.toordinal()
+    luck = ContractLuck(contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
+    activity = np.array([root.activity for root in roots])[terms.root]
+    held = open_interest(
+        terms,
+        _slow_spot(seed, session)[rows][terms.root],
+        days=days,
+        is_monthly=contracts.is_monthly,
+        activity=activity,
+        luck=luck,
+    )
+    traded = volume(
+        terms,
+        np.exp(daily_paths(seed).state(session).open_[rows])[terms.root],
+        at_open.near[terms.root],
+        days=days,
+        activity=activity,
+        luck=luck,
+        session=session.toordinal(),
+        share=min(share_of_day + 0.02, 1.0),
+    )
+    return held, traded, luck
+
+
+def write_chain_archive(
+    folder: Path,
+    sessions: Sequence[date],
+    underlyings: Sequence[str] = DEFAULT_WATCHLIST,
+    *,
+    seed: int = 7,
+    extent: Extent = Extent.FULL,
+    sparse_sessions: Sequence[date] = (),
+    workers: Workers | None = None,
+    on_progress: Progress | None = None,
+) -> GenerationReport:
+    """Have `chains/<UNDERLYING>/<session>.parquet` of the synthetic market's closes in `folder`.
+
+    `extent` for `sessions`, `Extent.SPARSE` for `sparse_sessions`, which a volatility history needs and nothing else.
+    What is there from the same seed and extent stays. Underlyings without options get no file.
+    """
+    wanted = sorted({canonical_symbol(name) for name in underlyings})
+    with_options = sorted({name for name in wanted if any(root.underlying == ticker_of(name) for root in OPTION_ROOTS)})
+    reports = []
+    with workers or Workers() as hands:
+        for days, shown in ((sparse_sessions, Extent.SPARSE), (sessions, extent)):
+            keys = {day: [f"chains/{folder_of(name)}/{day}.parquet" for name in with_options] for day in days}
+            origin = f"{CHAINS_VERSION} seed={seed} {shown}"
+            write = partial(_write_day, folder, origin, seed=seed, underlyings=with_options, extent=shown)
+            told = on_progress if days is sessions else None
+            reports.append(fill(Bucket(folder), keys, origin, partial(hands.map, write), told))
+    return GenerationReport(
+        sessions=sum(report.sessions for report in reports),
+        objects_written=sum(report.objects_written for report in reports),
+        objects_skipped=sum(report.objects_skipped for report in reports),
+        rows=sum(report.rows for report in reports),
+        size_bytes=sum(report.size_bytes for report in reports),
+        seconds=sum(report.seconds for report in reports),
+    )
+
+
+def _write_day(
+    folder: Path, origin: str, day: date, *, seed: int, underlyings: Sequence[str], extent: Extent
+) -> list[WrittenObject]:
+    """All underlyings' files of one close. Runs in worker processes."""
+    chains = synthetic_chains(seed, regular_hours(day).closes_at, underlyings, extent)
+    archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
+    written = []
+    for (underlying,), rows in archived.partition_by("underlying", as_dict=True).items():
+        body = io.BytesIO()
+        rows.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
+        key = f"chains/{folder_of(underlying)}/{day}.parquet"
+        written.append(put_object(Bucket(folder), key, origin, rows.height, body.getvalue()))
+    return written
+
+
+def _hours_of(moment: datetime) -> Hours:
+    return regular_hours(moment.astimezone(NEW_YORK).date())
+
+
+def _log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
+    """Log prices of all instruments at a knot of regular hours."""
+    if minute < minutes:
+        return regular_knots(seed, session)[:, minute]
+    day = daily_paths(seed).state(session)
+    return np.asarray(day.open_ + day.loadings @ day.factor_intraday + day.idio_intraday)
+
+
+@lru_cache(maxsize=2)
+def regular_knots(seed: int, session: date) -> Floats:
+    """Log prices of all instruments at the knots of regular hours, shape (instruments, minutes + 1)."""
+    knots, _ = minute_knots(seed, session)
+    regular = MinuteGrid.of(regular_hours(session)).regular
+    return knots[:, regular.start : regular.stop + 1]
+
+
+def _slow_spot(seed: int, session: date) -> Floats:
+    """All instruments' last close, pulled half way to the mean of the sessions before, on the session's split basis."""
+    paths = daily_paths(seed)
+    i = paths.position[session]
+    recent = paths.close[max(i - SLOW_SESSIONS, 0) : i] if i else paths.close[:1]
+    basis = paths.state(session).previous_close - paths.close[max(i - 1, 0)]
+    return np.asarray(np.exp(0.5 * recent.mean(axis=0) + 0.5 * recent[-1] + basis))
+
+
+def _printed(roots: Sequence[OptionRoot], log_spot: Floats) -> Floats:
+    """Prices of the roots' underlyings as their bars print them."""
+    price = np.exp(log_spot)
+    return np.asarray(np.where([is_index(root.underlying) for root in roots], np.round(price, 2), round_to_tick(price)))

@@ -1,0 +1,1 @@
+"""The vendor's REST service as an ASGI app."""

@@ -1,0 +1,1 @@
+"""The vendor's S3 endpoint as an ASGI app."""

@@ -1,0 +1,1 @@
+"""Features of data beside the symbol's own bars: chains, regime, volatility."""

@@ -1,0 +1,1 @@
+"""Indicators, levels, trends and relative volume of bars."""

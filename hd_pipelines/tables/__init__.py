@@ -1,0 +1,1 @@
+"""One definition per table, and the vocabulary of its columns."""

@@ -1,0 +1,1 @@
+"""Queries. They return frames, arrays or plain rows and change nothing."""

@@ -1,0 +1,85 @@
+"""Query results as frames: COPY to CSV, read by polars.
+
+Belongs here: the way from a SELECT to a typed frame. Ten times faster than rows of Python objects.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from psycopg import sql
+from sqlalchemy import BigInteger, Connection, Date, DateTime, Double, Integer, Numeric, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.publish.row_shape import NULL, published_columns
+
+Schema = Mapping[str, Any]
+"""Columns and their polars types, in the order of the SELECT."""
+_TEXTS = pl.List(pl.String)
+_KINDS: dict[type[Any], Any] = {
+    Text: pl.String,
+    UUID: pl.String,
+    JSONB: pl.String,
+    ARRAY: _TEXTS,
+    DateTime: pl.Datetime("us", "UTC"),
+    Date: pl.Date,
+    Double: pl.Float64,
+    Numeric: pl.Float64,
+    Integer: pl.Int32,
+    BigInteger: pl.Int64,
+}
+
+
+def schema_of(table: Table) -> dict[str, Any]:
+    """Columns of `table` as `read_frame` gives them, without the server's own; documents and ids as text."""
+    return {name: _KINDS[type(table.c[name].type)] for name in published_columns(table)}
+
+
+def columns_of(schema: Schema) -> sql.Composed:
+    """The columns of `schema` for SELECT, each written as `read_frame` expects it."""
+    return sql.SQL(", ").join(_shown(name, kind) for name, kind in schema.items())
+
+
+def read_frame(connection: Connection, select: sql.Composable, schema: Schema) -> pl.DataFrame:
+    """The rows of `select`, whose columns are those of `columns_of(schema)`.
+
+    Numerics come as float64: they were written from shortest decimals, so the floats that went in come out.
+    """
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, NULL {})").format(select, sql.Literal(NULL))
+    received = io.BytesIO()
+    with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        for block in copy:
+            received.write(block)
+    if not received.tell():
+        return pl.DataFrame(schema=dict(schema))
+    received.seek(0)
+    instants = [name for name, kind in schema.items() if isinstance(kind, pl.Datetime)]
+    texts = [name for name, kind in schema.items() if kind == _TEXTS]
+    written: dict[str, Any] = {
+        **schema,
+        **dict.fromkeys(instants, pl.Datetime("us")),
+        **dict.fromkeys(texts, pl.String),
+    }
+    frame = pl.read_csv(
+        received,
+        has_header=False,
+        new_columns=list(schema),
+        schema=written,
+        null_values=NULL,
+        empty_string_is_null=False,
+    )
+    return frame.with_columns(
+        pl.col(instants).dt.replace_time_zone("UTC"), *(pl.col(name).str.json_decode(_TEXTS) for name in texts)
+    )
+
+
+def _shown(column: str, kind: object) -> sql.Composable:
+    if isinstance(kind, pl.Datetime):
+        return sql.SQL("{} AT TIME ZONE 'UTC'").format(sql.Identifier(column))
+    if kind == _TEXTS:
+        return sql.SQL("to_json({})").format(sql.Identifier(column))
+    return sql.Identifier(column)

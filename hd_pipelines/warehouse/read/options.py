@@ -1,0 +1,264 @@
+"""Reads about options and the market: valued contracts, histories, and the newest row per symbol.
+
+Belongs here: frames for assets, analytics and pictures. Writing is `greeks` and `option_rows`; what rows were made from
+is `derivations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import polars as pl
+from psycopg import sql
+from sqlalchemy import Connection, Table
+
+from hd_pipelines.market.option_chains import STAMP, VALUED
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
+from hd_pipelines.warehouse.read.frames import columns_of, read_frame, schema_of
+from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
+from hd_pipelines.warehouse.schema.option_tables import historical_greeks
+from hd_pipelines.warehouse.schema.partitioned import GREEKS, Leaf
+from hd_pipelines.warehouse.schema.regime_tables import market_regime_history, treasury_yields
+
+_Schema = dict[str, Any]
+_RANKED: _Schema = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}
+_ORDER = ("timestamp", "contract_ticker")
+_READERS = 2
+"""Connections that read at the same time; the server works on one stretch while another is turned into columns."""
+
+
+def read_valued(
+    connection: Connection,
+    symbols: Collection[str],
+    first: date,
+    last: date,
+    *,
+    kind: str | None = None,
+    columns: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Valued contracts of the sessions `first` to `last`, both included: `option_chains.VALUED`, sorted as it says.
+
+    Args:
+        connection: As reader or service.
+        symbols: Plain symbols of the underlyings.
+        first: First session.
+        last: Last session.
+        kind: A `vocabulary.SnapshotKind`; None for snapshots of every kind.
+        columns: Only these, of `VALUED`, `iv_rank` and `iv_percentile`; None for exactly `VALUED`.
+
+    Reads one symbol's month after the other; a load that publishes meanwhile shows in those that are read after it.
+    """
+    schema = _asked(columns)
+    stretches = _stretches(symbols, first, last)
+    compile_nothing(connection)
+    return _together(stretches, [_read(connection, each, kind, schema) for each in stretches], schema)
+
+
+def read_valued_in_parallel(
+    database: Database,
+    symbols: Collection[str],
+    first: date,
+    last: date,
+    *,
+    kind: str | None = None,
+    columns: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """What `read_valued` returns, read as reader over two connections at a time: for hundreds of thousands of rows."""
+    schema = _asked(columns)
+    stretches = _stretches(symbols, first, last)
+    waiting = iter(enumerate(stretches))
+    found: list[pl.DataFrame | None] = [None] * len(stretches)
+    taking = Lock()
+
+    def work() -> None:
+        with database.connect() as connection:
+            compile_nothing(connection)
+            while True:
+                with taking:
+                    position, stretch = next(waiting, (None, None))
+                if position is None or stretch is None:
+                    return
+                found[position] = _read(connection, stretch, kind, schema)
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-valued") as readers:
+        for done in [readers.submit(work) for _ in range(min(_READERS, len(stretches)))]:
+            done.result()
+    return _together(stretches, [frame for frame in found if frame is not None], schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """One symbol's sessions within one leaf: at most some million rows, and they lie together on disk."""
+
+    symbol: str
+    first: date
+    last: date
+
+
+def _stretches(symbols: Collection[str], first: date, last: date) -> list[_Stretch]:
+    bounds = []
+    while first <= last:
+        end = Leaf.of(first, GREEKS).end - timedelta(days=1)
+        bounds.append((first, min(end, last)))
+        first = end + timedelta(days=1)
+    return [_Stretch(symbol, *window) for symbol in sorted(set(symbols)) for window in bounds]
+
+
+def _asked(columns: Collection[str] | None) -> _Schema:
+    names = VALUED if columns is None else columns
+    return {name: dtype for name, dtype in _RANKED.items() if name in names}
+
+
+def _read(connection: Connection, stretch: _Stretch, kind: str | None, schema: _Schema) -> pl.DataFrame:
+    conditions = [sql.SQL("symbol = {}").format(sql.Literal(stretch.symbol)), _on_sessions(stretch.first, stretch.last)]
+    if kind is not None:
+        conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
+    # The symbol is known, and a check holds the session to be the instant's UTC date.
+    sent = dict.fromkeys([*_ORDER, *(name for name in schema if name not in {"symbol", "session"})])
+    return read_columns(connection, historical_greeks, sent, sql.SQL(" AND ").join(conditions), _RANKED)
+
+
+def _together(stretches: list[_Stretch], parts: list[pl.DataFrame], schema: _Schema) -> pl.DataFrame:
+    if not parts:
+        return pl.DataFrame(schema=schema)
+    rows = pl.concat(parts)
+    symbols = pl.Series("symbol", [stretch.symbol for stretch in stretches], pl.String)
+    stretch_of_row = np.repeat(np.arange(len(stretches)), [part.height for part in parts])
+    rows = rows.with_columns(symbols.gather(stretch_of_row), session=pl.col("timestamp").dt.date())
+    if not _is_ordered(rows):
+        rows = rows.sort("symbol", *_ORDER)
+    return rows.select(list(schema))
+
+
+def _is_ordered(rows: pl.DataFrame) -> bool:
+    # They were written in this order, so a look is nearly always enough; sorting texts is slow.
+    symbol, at, ticker = (rows[name] for name in ("symbol", *_ORDER))
+    is_next_symbol = symbol[1:] != symbol[:-1]
+    rises = (at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (ticker[1:] > ticker[:-1]))
+    return bool((is_next_symbol | rises).all())
+
+
+def iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
+    """The observed 30-day volatilities of all sessions before `before`: symbol, date, iv30, iv_skew; ascending.
+
+    Sessions without an observation are rows with a null, not gaps.
+    """
+    schema: _Schema = {"symbol": pl.String, "date": pl.Date, "iv30": pl.Float64, "iv_skew": pl.Float64}
+    select = sql.SQL("SELECT {} FROM public.iv_percentile_cache WHERE {} AND date < {} ORDER BY symbol, date").format(
+        columns_of(schema), _of(symbols), sql.Literal(before)
+    )
+    return read_frame(connection, select, schema)
+
+
+def iv_percentiles(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Every column of `iv_percentile_cache` from `first` to `last`, both included; by symbol and date."""
+    return _whole_rows(connection, iv_percentile_cache, [_of(symbols), _on_dates(first, last)], "symbol, date")
+
+
+def gamma_history(
+    connection: Connection, symbols: Collection[str], before: date, *, kind: str | None = None
+) -> pl.DataFrame:
+    """Net gamma exposure of all snapshots of sessions before `before`: symbol, timestamp, gex_usd_per_1pct; ascending.
+
+    `kind` is a `vocabulary.SnapshotKind`; None for snapshots of every kind.
+    """
+    schema: _Schema = {"symbol": pl.String, "timestamp": STAMP, "gex_usd_per_1pct": pl.Float64}
+    conditions: list[sql.Composable] = [
+        _of(symbols),
+        sql.SQL('"timestamp" < {}').format(sql.Literal(_midnight(before))),
+    ]
+    if kind is not None:
+        conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
+    select = sql.SQL('SELECT {} FROM public.gamma_exposure_snapshots WHERE {} ORDER BY symbol, "timestamp"').format(
+        columns_of(schema), sql.SQL(" AND ").join(conditions)
+    )
+    return read_frame(connection, select, schema)
+
+
+def gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
+    conditions = [_of(symbols), _on_sessions(first, last)]
+    return _whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
+
+
+def regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:
+    """Every column of `market_regime_history` from `first` to `last`, both included; by date."""
+    return _whole_rows(connection, market_regime_history, [_on_dates(first, last)], "date")
+
+
+def yields(connection: Connection, first: date, last: date) -> pl.DataFrame:
+    """The curve points known from `first` to `last`, both included: date, years, rate; by date and years."""
+    return _whole_rows(connection, treasury_yields, [_on_dates(first, last)], "date, years")
+
+
+def latest_iv_percentiles(connection: Connection, symbols: Collection[str]) -> pl.DataFrame:
+    """The newest row of `iv_percentile_cache` of each symbol that has one."""
+    return _newest(connection, iv_percentile_cache, symbols, "date")
+
+
+def latest_gamma(connection: Connection, symbols: Collection[str]) -> pl.DataFrame:
+    """The newest row of `gamma_exposure_snapshots` of each symbol that has one; documents as JSON text."""
+    return _newest(connection, gamma_exposure_snapshots, symbols, "timestamp")
+
+
+def latest_regime(connection: Connection) -> pl.DataFrame:
+    """The newest row of `market_regime_history`; no row in an empty warehouse."""
+    schema = schema_of(market_regime_history)
+    select = sql.SQL("SELECT {} FROM public.market_regime_history ORDER BY date DESC LIMIT 1").format(
+        columns_of(schema)
+    )
+    return read_frame(connection, select, schema)
+
+
+def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Composed], order: str) -> pl.DataFrame:
+    schema = schema_of(table)
+    select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        columns_of(schema),
+        sql.Identifier("public", table.name),
+        sql.SQL(" AND ").join(conditions),
+        sql.SQL(order),
+    )
+    return read_frame(connection, select, schema)
+
+
+def _newest(connection: Connection, table: Table, symbols: Collection[str], by: str) -> pl.DataFrame:
+    # One descent of an index per symbol; DISTINCT ON would read the whole history of all.
+    schema = schema_of(table)
+    select = sql.SQL(
+        "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL"
+        " (SELECT * FROM {table} AS held WHERE held.symbol = wanted.name ORDER BY held.{by} DESC LIMIT 1) AS newest"
+        " ORDER BY symbol"
+    ).format(
+        columns=columns_of(schema),
+        symbols=sql.Literal(sorted(symbols)),
+        table=sql.Identifier("public", table.name),
+        by=sql.Identifier(by),
+    )
+    return read_frame(connection, select, schema)
+
+
+def _of(symbols: Collection[str]) -> sql.Composed:
+    return sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols)))
+
+
+def _on_dates(first: date, last: date) -> sql.Composed:
+    return sql.SQL("date BETWEEN {} AND {}").format(sql.Literal(first), sql.Literal(last))
+
+
+def _on_sessions(first: date, last: date) -> sql.Composed:
+    # By instant, which is what leaves and indexes are cut by, and as instants: bounds that depend on the session's time
+    # zone would leave the planner every leaf until the statement runs.
+    return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
+        sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,212 @@
+"""What assets, checks and the command line read from the warehouse.
+
+Belongs here: reads with typed answers. Writing is in `load`, `manifest`, `findings` and `watchlist`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+from psycopg import sql
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.read.frames import columns_of, read_frame
+from hd_pipelines.warehouse.schema.tables import (
+    TIMEFRAMES,
+    bars_manifest,
+    data_findings,
+    historical_bars,
+    load_manifest,
+)
+
+_NUMERIC = ("open", "high", "low", "close", "volume", "vwap")
+BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "symbol": pl.String,
+    "timeframe": pl.String,
+    "timestamp": pl.Datetime("us", "UTC"),
+    "session": pl.Date,
+    **dict.fromkeys(_NUMERIC, pl.Float64),
+    "trades": pl.Int64,
+}
+"""Types of a frame of bars as read, and as `publish_bars` takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentLoad:
+    """The current row of `load_manifest` for one dataset and session."""
+
+    load_id: str
+    dataset: str
+    session: date
+    etag: str
+    size: int
+    sha256: str
+    rows: int
+    rows_set_aside: int
+    object_key: str
+    landed_at: datetime
+    ingested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimeframeSummary:
+    """How much of one timeframe is published."""
+
+    timeframe: str
+    bars: int
+    symbols: int
+    sessions: int
+    first_session: date
+    last_session: date
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A finding that no later load has resolved."""
+
+    finding_id: str
+    rule: str
+    severity: str
+    dataset: str
+    session: date | None
+    subject: str
+    detail: str
+    cure: str
+    rows: int
+    first_row: int | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    run_id: str | None
+
+
+def bars(
+    database: Database, symbols: Collection[str] | None, timeframe: str | None, first: date, last: date
+) -> pl.DataFrame:
+    """Bars of the sessions `first` to `last`, both included, in key order; None means every symbol or timeframe.
+
+    Prices come as float64: numerics are written from shortest decimals, so the floats that went in come out.
+    """
+    conditions: list[sql.Composable] = [
+        sql.SQL("session BETWEEN {} AND {}").format(sql.Literal(first), sql.Literal(last))
+    ]
+    if symbols is not None:
+        conditions.append(sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols))))
+    if timeframe is not None:
+        conditions.append(sql.SQL("timeframe = {}").format(sql.Literal(timeframe)))
+    select = sql.SQL(
+        'SELECT {} FROM public.historical_bars WHERE {} ORDER BY symbol, timeframe, "timestamp", session'
+    ).format(columns_of(BAR_SCHEMA), sql.SQL(" AND ").join(conditions))
+    with database.connect() as connection:
+        return read_frame(connection, select, BAR_SCHEMA)
+
+
+def current_loads(connection: Connection, datasets: Collection[str], first: date, last: date) -> list[CurrentLoad]:
+    """Current manifest rows of `datasets` from `first` to `last`, both included, by dataset and session."""
+    manifest = load_manifest.c
+    columns: list[ColumnElement[Any]] = [manifest[name] for name in CurrentLoad.__dataclass_fields__]
+    statement = (
+        select(*columns)
+        .where(manifest.dataset.in_(sorted(datasets)), manifest.session.between(first, last))
+        .where(manifest.superseded_by.is_(None))
+        .order_by(manifest.dataset, manifest.session)
+    )
+    return [CurrentLoad(**row) for row in connection.execute(statement).mappings()]
+
+
+def current_etags(connection: Connection, first: date, last: date) -> dict[tuple[str, date], str]:
+    """ETag of the file that the lake holds, by (dataset, session), from `first` to `last`."""
+    manifest = load_manifest.c
+    statement = select(manifest.dataset, manifest.session, manifest.etag).where(
+        manifest.session.between(first, last), manifest.superseded_by.is_(None)
+    )
+    return {(row.dataset, row.session): row.etag for row in connection.execute(statement)}
+
+
+def session_of_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
+    """The session under which `dataset` currently holds a file of this content; the earliest if several, else None."""
+    manifest = load_manifest.c
+    statement = select(func.min(manifest.session)).where(
+        manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None)
+    )
+    return connection.execute(statement).scalar_one()
+
+
+def row_count_history(connection: Connection, dataset: str, before: date, *, sessions: int = 20) -> dict[date, int]:
+    """Rows of the last `sessions` current sessions of `dataset` that lie before `before`, ascending."""
+    manifest = load_manifest.c
+    statement = (
+        select(manifest.session, manifest.rows)
+        .where(manifest.dataset == dataset, manifest.session < before, manifest.superseded_by.is_(None))
+        .order_by(manifest.session.desc())
+        .limit(sessions)
+    )
+    newest_first = connection.execute(statement).all()
+    return {row.session: row.rows for row in reversed(newest_first)}
+
+
+def bar_fingerprints(
+    connection: Connection, symbols: Collection[str], first: date, last: date
+) -> dict[tuple[str, date], str]:
+    """From which inputs the published bars of `symbols` were made, by (symbol, session); absent where none are."""
+    manifest = bars_manifest.c
+    statement = select(manifest.symbol, manifest.session, manifest.fingerprint).where(
+        manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last)
+    )
+    return {(row.symbol, row.session): row.fingerprint for row in connection.execute(statement)}
+
+
+def bar_counts(
+    connection: Connection, symbols: Collection[str], first: date, last: date
+) -> dict[tuple[str, date], int]:
+    """How many bars of all timeframes are published, by (symbol, session)."""
+    manifest = bars_manifest.c
+    statement = select(manifest.symbol, manifest.session, manifest.rows).where(
+        manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last)
+    )
+    return {(row.symbol, row.session): row.rows for row in connection.execute(statement)}
+
+
+def open_findings(
+    connection: Connection,
+    *,
+    datasets: Collection[str] | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[OpenFinding]:
+    """Findings that are not resolved, errors first, then by dataset, session and subject.
+
+    With `first` or `last` only findings about a session in that window.
+    """
+    finding = data_findings.c
+    columns: list[ColumnElement[Any]] = [finding[name] for name in OpenFinding.__dataclass_fields__]
+    statement = select(*columns).where(finding.resolved_at.is_(None))
+    if datasets is not None:
+        statement = statement.where(finding.dataset.in_(sorted(datasets)))
+    if first is not None:
+        statement = statement.where(finding.session >= first)
+    if last is not None:
+        statement = statement.where(finding.session <= last)
+    ordered = statement.order_by(finding.severity, finding.dataset, finding.session, finding.subject, finding.rule)
+    return [OpenFinding(**row) for row in connection.execute(ordered).mappings()]
+
+
+def summary(connection: Connection, timeframes: Sequence[str] | None = None) -> list[TimeframeSummary]:
+    """What is published, by timeframe, shortest first. Reads every bar: about a second per ten million."""
+    bar = historical_bars.c
+    statement = select(
+        bar.timeframe,
+        func.count().label("bars"),
+        func.count(bar.symbol.distinct()).label("symbols"),
+        func.count(bar.session.distinct()).label("sessions"),
+        func.min(bar.session).label("first_session"),
+        func.max(bar.session).label("last_session"),
+    ).group_by(bar.timeframe)
+    if timeframes is not None:
+        statement = statement.where(bar.timeframe.in_(list(timeframes)))
+    found = [TimeframeSummary(**row) for row in connection.execute(statement).mappings()]
+    return sorted(found, key=lambda row: TIMEFRAMES.index(row.timeframe))

@@ -1,0 +1,222 @@
+"""Reads for scans: what is known of symbols beside their bars, and what earlier scans found.
+
+Belongs here: narrow columns over a stretch of sessions. Bars are `bar_columns`, writing is `signal_records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+from psycopg import sql
+from sqlalchemy import Connection
+
+from hd_pipelines.market.bars import Timeframe
+from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
+from hd_pipelines.warehouse.read.frames import columns_of, read_frame
+from hd_pipelines.warehouse.schema.option_tables import historical_greeks
+
+_Schema = dict[str, Any]
+_VOLATILITY: _Schema = {
+    "symbol": pl.String,
+    "date": pl.Date,
+    "timestamp": STAMP,
+    "iv30": pl.Float64,
+    "iv_rank": pl.Float64,
+    "iv_percentile": pl.Float64,
+    "iv_regime": pl.String,
+    "n_observations": pl.Int64,
+    "iv_reason": pl.String,
+    "percentile_reason": pl.String,
+}
+_GAMMA: _Schema = {
+    "symbol": pl.String,
+    "timestamp": STAMP,
+    "session": pl.Date,
+    "underlying_price": pl.Float64,
+    "gex_usd_per_1pct": pl.Float64,
+    "call_gex_usd_per_1pct": pl.Float64,
+    "put_gex_usd_per_1pct": pl.Float64,
+    "dealer_positioning": pl.String,
+    "positioning_strength": pl.String,
+    "expected_behavior": pl.String,
+    "gamma_wall_resistance": pl.Float64,
+    "gamma_wall_support": pl.Float64,
+    "zero_gamma": pl.Float64,
+    "absolute_gamma_strike": pl.Float64,
+    "max_pain": pl.Float64,
+    "max_pain_expiration": pl.Date,
+    "total_open_interest": pl.Float64,
+    "option_volume": pl.Float64,
+    "zero_dte_share": pl.Float64,
+    "gamma_by_strike": pl.String,
+    "oi_by_strike": pl.String,
+}
+_REGIME: _Schema = {
+    "date": pl.Date,
+    "market_regime": pl.String,
+    "vix_regime": pl.String,
+    "vix_level": pl.Float64,
+    "confidence_score": pl.Float64,
+    "regime_reason": pl.String,
+}
+_PRINTS: _Schema = {
+    "symbol": pl.String,
+    "timestamp": STAMP,
+    "premium": pl.Float64,
+    "size": pl.Float64,
+    "option_type": pl.String,
+    "sentiment": pl.String,
+    "is_sweep": pl.Boolean,
+    "is_block": pl.Boolean,
+    "trade_type": pl.String,
+}
+_CHAIN: _Schema = {
+    "contract_ticker": pl.String,
+    "expiration": pl.Date,
+    "option_type": pl.String,
+    "strike": pl.Float64,
+    "dte": pl.Int64,
+    "bid": pl.Float64,
+    "ask": pl.Float64,
+    "volume": pl.Int64,
+    "open_interest": pl.Int64,
+    "implied_volatility": pl.Float64,
+    "delta": pl.Float64,
+    "gamma": pl.Float64,
+    "theta": pl.Float64,
+    "vega": pl.Float64,
+}
+_SUMS = {
+    "option_volume": "total_call_volume + total_put_volume",
+    "total_open_interest": "total_call_oi + total_put_oi",
+}
+"""Columns that are sums of two; a sum with a missing part is missing."""
+_ARRIVING = {"greeks": "historical_greeks", "gamma": "gamma_exposure_snapshots", "flow": "options_flow_history"}
+"""What a scan waits for beside bars: by name, the table."""
+OLDEST_CHAIN = timedelta(days=5)
+"""How far back a chain is looked for: a long weekend."""
+
+
+def volatility(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Rows of `iv_percentile_cache` from `first` to `last`, by symbol and date."""
+    return _rows(connection, "iv_percentile_cache", _VOLATILITY, [_of(symbols), _dates(first, last)], "symbol, date")
+
+
+def gamma_rows(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
+    """What scans want of the gamma snapshots after `since` until `until`, and of each symbol's newest one before.
+
+    By symbol and time; documents as JSON text. One older than `OLDEST_CHAIN` is nobody's newest.
+    """
+    held = {name: kind for name, kind in _GAMMA.items() if name not in _SUMS}
+    columns = sql.SQL(", ").join([columns_of(held), *(sql.SQL(_SUMS[name]) for name in _GAMMA if name in _SUMS)])
+    select = sql.SQL(
+        "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL ("
+        " SELECT * FROM public.gamma_exposure_snapshots AS held WHERE held.symbol = wanted.name"
+        ' AND held."timestamp" > {since} AND held."timestamp" <= {until} UNION ALL'
+        " (SELECT * FROM public.gamma_exposure_snapshots AS held WHERE held.symbol = wanted.name"
+        ' AND held."timestamp" <= {since} AND held."timestamp" > {oldest} ORDER BY held."timestamp" DESC LIMIT 1)'
+        ') AS found ORDER BY symbol, "timestamp"'
+    ).format(
+        columns=columns,
+        symbols=sql.Literal(sorted(symbols)),
+        since=sql.Literal(since),
+        until=sql.Literal(until),
+        oldest=sql.Literal(since - OLDEST_CHAIN),
+    )
+    sent = {**held, **{name: kind for name, kind in _GAMMA.items() if name in _SUMS}}
+    return read_frame(connection, select, sent).select(list(_GAMMA))
+
+
+def regimes(connection: Connection, first: date, last: date) -> pl.DataFrame:
+    """Rows of `market_regime_history` from `first` to `last`, by date."""
+    return _rows(connection, "market_regime_history", _REGIME, [_dates(first, last)], "date")
+
+
+def prints(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame | None:
+    """Option prints from `first` to `last`, by symbol and time; None where the warehouse never had a print."""
+    if driver_connection(connection).execute("SELECT FROM public.options_flow_history LIMIT 1").fetchone() is None:
+        return None
+    conditions = [_of(symbols), _instants(first, last)]
+    return _rows(connection, "options_flow_history", _PRINTS, conditions, 'symbol, "timestamp"')
+
+
+def newest_minute(connection: Connection, symbols: Collection[str], session: date) -> datetime | None:
+    """When the newest one-minute bar of `session` began; None without one."""
+    select = sql.SQL(
+        'SELECT max("timestamp") FROM public.historical_bars WHERE {} AND timeframe = {} AND session = {}'
+    ).format(_of(symbols), sql.Literal(Timeframe.M1.value), sql.Literal(session))
+    row = driver_connection(connection).execute(select).fetchone()
+    return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
+
+
+def newest_inputs(connection: Connection, symbols: Collection[str], session: date) -> dict[str, datetime | None]:
+    """When the newest minute of `session` began, and its newest Greeks, gamma and option prints are from; None without."""
+    newest: dict[str, datetime | None] = {"bars": newest_minute(connection, symbols, session)}
+    for name, table in _ARRIVING.items():
+        select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
+            sql.Identifier("public", table), _of(symbols), _instants(session, session)
+        )
+        row = driver_connection(connection).execute(select).fetchone()
+        newest[name] = None if row is None else row[0]  # type: ignore[assignment]  # a timestamptz column
+    return newest
+
+
+def newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
+    """When the newest valued chain before `as_of` was taken; None within `OLDEST_CHAIN`."""
+    row = (
+        driver_connection(connection)
+        .execute(
+            'SELECT "timestamp" FROM public.historical_greeks WHERE symbol = %s AND "timestamp" < %s'
+            " AND \"timestamp\" > %s AND price_source IN ('chain_snapshot', 'chain_archive')"
+            ' ORDER BY "timestamp" DESC LIMIT 1',
+            (symbol, as_of, as_of - OLDEST_CHAIN),
+        )
+        .fetchone()
+    )
+    return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
+
+
+def chain(connection: Connection, symbol: str, stamp: datetime) -> pl.DataFrame:
+    """The valued contracts of one snapshot, by ticker."""
+    compile_nothing(connection)
+    condition = sql.SQL('symbol = {} AND "timestamp" = {}').format(sql.Literal(symbol), sql.Literal(stamp))
+    return read_columns(connection, historical_greeks, list(_CHAIN), condition, _CHAIN).sort("contract_ticker")
+
+
+def _rows(
+    connection: Connection, table: str, schema: _Schema, conditions: list[sql.Composed], order: str
+) -> pl.DataFrame:
+    held = {name: kind for name, kind in schema.items() if name not in _SUMS}
+    sums = [sql.SQL(_SUMS[name]) for name in schema if name in _SUMS]
+    columns = sql.SQL(", ").join([columns_of(held), *sums])
+    select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        columns,
+        sql.Identifier("public", table),
+        sql.SQL(" AND ").join(conditions),
+        sql.SQL(order),
+    )
+    sent = {**held, **{name: kind for name, kind in schema.items() if name in _SUMS}}
+    return read_frame(connection, select, sent).select(list(schema))
+
+
+def _of(symbols: Collection[str]) -> sql.Composed:
+    return sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols)))
+
+
+def _dates(first: date, last: date) -> sql.Composed:
+    return sql.SQL("date BETWEEN {} AND {}").format(sql.Literal(first), sql.Literal(last))
+
+
+def _instants(first: date, last: date) -> sql.Composed:
+    return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
+        sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,1 @@
+"""Small transactional records: files, chains, findings, watchlist, alerts, signals."""

@@ -1,0 +1,93 @@
+"""What each channel allows right now: its bucket of tokens, and until when it asked to be left alone.
+
+Belongs here: the state of channels. It is a row and not a variable, so that a limit met by one process binds the next
+one too, and all of them together. The arithmetic is `alerts.token_bucket`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hd_pipelines.alerts.redaction import Redactor, cut
+from hd_pipelines.alerts.token_bucket import Rate
+from hd_pipelines.warehouse.schema.alert_tables import MAX_ERROR_LENGTH, alert_channels
+
+_channel = alert_channels.c
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """How a channel fares. `failures`: attempts in a row that did not go through."""
+
+    channel: str
+    service: str
+    held_until: datetime | None
+    failures: int
+    last_delivered_at: datetime | None
+    last_error: str | None
+
+
+def take_token(connection: Connection, channel: str, service: str, rate: Rate, *, now: datetime) -> datetime | None:
+    """Take the right to send one message now: None, or the moment from which asking again makes sense.
+
+    The row stays locked until the caller's transaction ends, so that claimers of one channel follow each other. A
+    caller that finds no message rolls back and has taken nothing.
+    """
+    connection.execute(
+        insert(alert_channels)
+        .values(channel=channel, service=service, tokens=float(rate.burst), refilled_at=now)
+        .on_conflict_do_nothing()
+    )
+    row = connection.execute(
+        select(_channel.tokens, _channel.refilled_at, _channel.held_until)
+        .where(_channel.channel == channel)
+        .with_for_update()
+    ).one()
+    if row.held_until is not None and row.held_until > now:
+        held: datetime = row.held_until
+        return held
+    tokens = rate.filled(row.tokens, row.refilled_at, now)
+    if tokens < 1.0:
+        return now + rate.wait(tokens)
+    connection.execute(
+        update(alert_channels).where(_channel.channel == channel).values(tokens=tokens - 1.0, refilled_at=now)
+    )
+    return None
+
+
+def hold(connection: Connection, channel: str, until: datetime) -> None:
+    """The channel asked to be left alone until then; a shorter wish never shortens a longer one."""
+    connection.execute(
+        update(alert_channels)
+        .where(_channel.channel == channel)
+        .values(held_until=func.greatest(func.coalesce(_channel.held_until, until), until))
+    )
+
+
+def note_delivered(connection: Connection, channel: str, *, now: datetime) -> None:
+    """A message went through."""
+    connection.execute(
+        update(alert_channels)
+        .where(_channel.channel == channel)
+        .values(failures=0, last_error=None, last_delivered_at=now)
+    )
+
+
+def note_failure(connection: Connection, channel: str, error: str, redactor: Redactor) -> None:
+    """An attempt did not go through."""
+    connection.execute(
+        update(alert_channels)
+        .where(_channel.channel == channel)
+        .values(failures=_channel.failures + 1, last_error=cut(redactor.clean(error), MAX_ERROR_LENGTH))
+    )
+
+
+def channel_states(connection: Connection) -> dict[str, ChannelState]:
+    """Every channel that was ever written to, by name."""
+    columns = (getattr(_channel, name) for name in ChannelState.__dataclass_fields__)
+    rows = connection.execute(select(*columns).order_by(_channel.channel)).mappings()
+    return {row["channel"]: ChannelState(**row) for row in rows}

@@ -1,0 +1,71 @@
+"""Which vendor file each session of each lake dataset came from.
+
+Belongs here: writing `load_manifest`. A file that appears again under the same identity updates its row; another file
+for the same session supersedes it, and both rows stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hd_pipelines.warehouse.schema.tables import load_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedFile:
+    """One vendor object that became one lake session. `size` is in compressed bytes, `sha256` of the same bytes."""
+
+    dataset: str
+    session: date
+    etag: str
+    size: int
+    sha256: str
+    rows: int
+    rows_set_aside: int
+    object_key: str
+    landed_at: datetime
+
+    @property
+    def load_id(self) -> str:
+        """32 hex digits, a pure function of dataset, session, etag and content: loading a file twice is one load."""
+        identity = "\x1f".join((self.dataset, self.session.isoformat(), self.etag, self.sha256))
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def record_load(connection: Connection, file: IngestedFile) -> str:
+    """Make `file` the current one of its dataset and session; returns its load id. Safe under concurrent calls.
+
+    `connection` is in a transaction as hd_service. A file that was superseded before and is back becomes current again.
+    """
+    load_id = file.load_id
+    place = f"hd_pipelines:load_manifest:{file.dataset}:{file.session}"
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:place, 0))"), {"place": place})
+    connection.execute(
+        update(load_manifest)
+        .where(load_manifest.c.dataset == file.dataset, load_manifest.c.session == file.session)
+        .where(load_manifest.c.superseded_by.is_(None), load_manifest.c.load_id != load_id)
+        .values(superseded_by=load_id)
+    )
+    values = {
+        "dataset": file.dataset,
+        "session": file.session,
+        "etag": file.etag,
+        "size": file.size,
+        "sha256": file.sha256,
+        "rows": file.rows,
+        "rows_set_aside": file.rows_set_aside,
+        "object_key": file.object_key,
+        "landed_at": file.landed_at,
+        "superseded_by": None,
+    }
+    connection.execute(
+        insert(load_manifest)
+        .values(load_id=load_id, **values)
+        .on_conflict_do_update(index_elements=["load_id"], set_={**values, "ingested_at": func.now()})
+    )
+    return load_id

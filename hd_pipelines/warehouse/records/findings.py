@@ -1,0 +1,96 @@
+"""Findings in the database: opened when seen, seen again when repeated, resolved when a later load is clean.
+
+Belongs here: the life of a finding's row. What a finding is, is `market.findings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, func, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.warehouse.schema.tables import data_findings
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a stage has judged anew: open findings of this dataset, sessions and rules that it did not repeat are over.
+
+    `rules` None means every rule; a stage names its own rules, so that it does not close what another stage found.
+    `subjects` None means every subject.
+    """
+
+    dataset: str
+    sessions: frozenset[date]
+    rules: frozenset[Rule] | None = None
+    subjects: frozenset[str] | None = None
+
+
+def record_findings(connection: Connection, findings: Sequence[Finding], *, run_id: str | None = None) -> int:
+    """Open new findings, refresh and reopen known ones; returns how many. Two alike in one call count once."""
+    by_id = {finding.finding_id: finding for finding in findings}
+    if not by_id:
+        return 0
+    statement = insert(data_findings)
+    changed = {name: statement.excluded[name] for name in ("severity", "detail", "cure", "rows", "first_row", "run_id")}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["finding_id"], set_={**changed, "resolved_at": None}),
+        [
+            {
+                "finding_id": finding_id,
+                "rule": finding.rule.value,
+                "severity": finding.severity.value,
+                "dataset": finding.dataset,
+                "session": finding.session,
+                "subject": finding.subject,
+                "detail": finding.detail,
+                "cure": finding.cure,
+                "rows": finding.rows,
+                "first_row": finding.first_row,
+                "run_id": run_id,
+            }
+            for finding_id, finding in sorted(by_id.items())
+        ],
+    )
+    return len(by_id)
+
+
+def resolve_findings(
+    connection: Connection,
+    dataset: str,
+    sessions: Collection[date],
+    except_ids: Collection[str] = (),
+    *,
+    rules: Collection[Rule] | None = None,
+    subjects: Collection[str] | None = None,
+) -> int:
+    """Mark open findings of `dataset` on `sessions` as resolved, except those seen just now; returns how many."""
+    statement = (
+        update(data_findings)
+        .where(data_findings.c.dataset == dataset)
+        .where(data_findings.c.session.in_(sorted(sessions)))
+        .where(data_findings.c.resolved_at.is_(None))
+        .where(data_findings.c.finding_id.not_in(sorted(except_ids)))
+        .values(resolved_at=func.now())
+    )
+    if rules is not None:
+        statement = statement.where(data_findings.c.rule.in_(sorted(rule.value for rule in rules)))
+    if subjects is not None:
+        statement = statement.where(data_findings.c.subject.in_(sorted(subjects)))
+    return connection.execute(statement).rowcount
+
+
+def settle(
+    connection: Connection, findings: Sequence[Finding], judged: Sequence[Judged], *, run_id: str | None = None
+) -> None:
+    """Record `findings`, then resolve what `judged` covers and they do not repeat."""
+    record_findings(connection, findings, run_id=run_id)
+    seen = [finding.finding_id for finding in findings]
+    for verdict in judged:
+        resolve_findings(
+            connection, verdict.dataset, verdict.sessions, seen, rules=verdict.rules, subjects=verdict.subjects
+        )

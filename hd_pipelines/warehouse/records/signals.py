@@ -1,0 +1,220 @@
+"""Signals and scans written and read back: stored once, settled once.
+
+Belongs here: the statements. What a signal is decided by is `signals.scanner`; the order of steps is `loading.signals`.
+
+A signal's identity is a function of symbol, detector and bar, so storing what is there already writes nothing. What a
+stored signal says is never touched, by this module or any other: a trigger refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hd_pipelines.tables.vocabulary import ExitReason, Resolution, SignalStatus
+from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.records.derivations import record_derivations
+from hd_pipelines.warehouse.schema.signal_tables import composite_signals, signal_scans
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('hd_pipelines:composite_signals', 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a signal: `signals.outcomes.Outcome` by its id."""
+
+    signal_id: str
+    status: SignalStatus
+    exit_reason: ExitReason
+    exit_price: Decimal
+    exited_at: datetime
+    r_multiple: float
+    max_favorable_excursion_r: float
+    max_adverse_excursion_r: float
+    hold_minutes: float
+
+
+def take_scan_lock(connection: Connection) -> None:
+    """Wait for other scans to commit: cool-downs and caps count what is stored, so scans store one after the other."""
+    connection.execute(_LOCK)
+
+
+def store_signals(connection: Connection, rows: Sequence[Mapping[str, Any]], *, run_id: str | None) -> list[str]:
+    """Store signals (`signal_tables.FACTS` by name) that are not there yet; the ids of those that are new."""
+    if not rows:
+        return []
+    statement = (
+        insert(composite_signals)
+        .values([{**row, "status": SignalStatus.ACTIVE.value, "run_id": run_id} for row in rows])
+        .on_conflict_do_nothing(index_elements=["symbol", "detector", "bar_time"])
+        .returning(composite_signals.c.signal_id)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def record_scan(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Record what a scan looked at and refused. The same scan again changes its row only where it found other things."""
+    told = insert(signal_scans).values(row)
+    kept = {name: told.excluded[name] for name in ("symbols", "rows", "candidates", "rejections", "labels")}
+    before = [signal_scans.c[name].is_distinct_from(value) for name, value in kept.items()]
+    changed = before[0]
+    for each in before[1:]:
+        changed |= each
+    connection.execute(
+        told.on_conflict_do_update(
+            index_elements=["scan_id"],
+            set_={**kept, "stored": signal_scans.c.stored + told.excluded.stored, "run_id": told.excluded.run_id},
+            where=changed | (told.excluded.stored > 0),
+        )
+    )
+
+
+def record_scanned(
+    connection: Connection,
+    session: date,
+    marks: Mapping[str, str],
+    signals: Mapping[str, int],
+    *,
+    run_id: str | None,
+) -> None:
+    """Say from what each symbol's scan of the whole session was made (`marks`), and how many signals it has."""
+    symbols = sorted(marks)
+    pairs = pl.DataFrame(
+        {"symbol": symbols, "session": [session] * len(symbols), "rows": [signals[symbol] for symbol in symbols]},
+        schema={"symbol": pl.String, "session": pl.Date, "rows": pl.Int64},
+    )
+    fingerprints = {(symbol, session): mark for symbol, mark in marks.items()}
+    cursor = driver_connection(connection).cursor()
+    record_derivations(cursor, composite_signals.name, pairs, fingerprints, run_id)
+
+
+def earlier_signals(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
+    """Stored signals of these symbols and sessions: symbol, session, detector, as_of, bar_time; by time."""
+    columns = composite_signals.c
+    statement = (
+        select(columns.symbol, columns.session, columns.detector, columns.as_of, columns.bar_time)
+        .where(columns.symbol.in_(sorted(symbols)), columns.session.in_(sorted(sessions)))
+        .order_by(columns.as_of, columns.signal_id)
+    )
+    instant = pl.Datetime("us", "UTC")
+    schema: dict[str, Any] = {
+        "symbol": pl.String,
+        "session": pl.Date,
+        "detector": pl.String,
+        "as_of": instant,
+        "bar_time": instant,
+    }
+    return pl.DataFrame([tuple(row) for row in connection.execute(statement)], schema=schema, orient="row")
+
+
+def settled_since(connection: Connection, first: date, before: datetime) -> pl.DataFrame:
+    """How signals did that ended from `first` on and before `before`: detector, style, exited_at, r_multiple; by time."""
+    columns = composite_signals.c
+    statement = (
+        select(columns.detector, columns.style, columns.exited_at, columns.r_multiple)
+        .where(columns.session >= first, columns.exited_at < before, columns.r_multiple.is_not(None))
+        .order_by(columns.exited_at, columns.signal_id)
+    )
+    schema: dict[str, Any] = {
+        "detector": pl.String,
+        "style": pl.String,
+        "exited_at": pl.Datetime("us", "UTC"),
+        "r_multiple": pl.Float64,
+    }
+    return pl.DataFrame([tuple(row) for row in connection.execute(statement)], schema=schema, orient="row")
+
+
+def active_signals(
+    connection: Connection, *, symbols: Collection[str] | None = None, sessions: Collection[date] | None = None
+) -> list[dict[str, Any]]:
+    """Facts of signals that are not settled, by time; of all symbols and sessions where None."""
+    columns = composite_signals.c
+    statement = select(composite_signals).where(columns.status == SignalStatus.ACTIVE.value)
+    if symbols is not None:
+        statement = statement.where(columns.symbol.in_(sorted(symbols)))
+    if sessions is not None:
+        statement = statement.where(columns.session.in_(sorted(sessions)))
+    ordered = statement.order_by(columns.as_of, columns.signal_id)
+    return [dict(row) for row in connection.execute(ordered).mappings()]
+
+
+def settle_signals(connection: Connection, settlements: Iterable[Settlement]) -> int:
+    """Write outcomes of signals that are still active; how many. One that was settled meanwhile stays as it is."""
+    columns = composite_signals.c
+    written = 0
+    for each in settlements:
+        changed = connection.execute(
+            update(composite_signals)
+            .where(columns.signal_id == each.signal_id, columns.status == SignalStatus.ACTIVE.value)
+            .values(
+                status=each.status.value,
+                exit_reason=each.exit_reason.value,
+                exit_price=each.exit_price,
+                exited_at=each.exited_at,
+                r_multiple=each.r_multiple,
+                max_favorable_excursion_r=each.max_favorable_excursion_r,
+                max_adverse_excursion_r=each.max_adverse_excursion_r,
+                hold_minutes=each.hold_minutes,
+            )
+        )
+        written += changed.rowcount
+    return written
+
+
+def dismiss_signals(connection: Connection, signal_ids: Collection[str], *, at: datetime) -> int:
+    """Dismiss signals that are still active: they have no outcome and will have none; how many."""
+    columns = composite_signals.c
+    changed = connection.execute(
+        update(composite_signals)
+        .where(columns.signal_id.in_(sorted(signal_ids)), columns.status == SignalStatus.ACTIVE.value)
+        .values(status=SignalStatus.DISMISSED.value, dismissed_at=at)
+    )
+    return changed.rowcount
+
+
+def find_signals(connection: Connection, beginning: str) -> list[dict[str, Any]]:
+    """Whole rows of the signals whose id begins so, at most ten, by id."""
+    columns = composite_signals.c
+    statement = select(composite_signals).where(columns.signal_id.startswith(beginning, autoescape=True))
+    return [dict(row) for row in connection.execute(statement.order_by(columns.signal_id).limit(10)).mappings()]
+
+
+def signals_of(connection: Connection, first: date, last: date, *, limit: int | None = None) -> list[dict[str, Any]]:
+    """Rows of the sessions `first` to `last`, newest first, without their explanations."""
+    columns = [column for column in composite_signals.c if column.name not in {"explanation", "contract"}]
+    statement = (
+        select(*columns)
+        .where(composite_signals.c.session.between(first, last))
+        .order_by(composite_signals.c.as_of.desc(), composite_signals.c.signal_id)
+        .limit(limit)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def rejections_of(connection: Connection, first: date, last: date) -> dict[tuple[str, str], int]:
+    """How often each (detector, reason) kept a candidate back in scans of the sessions `first` to `last`."""
+    rows = connection.execute(
+        text(
+            "SELECT told.detector, told.reason, sum(told.count)::bigint FROM public.signal_scans,"
+            " jsonb_to_recordset(rejections) AS told (detector text, reason text, count bigint)"
+            " WHERE session BETWEEN :first AND :last GROUP BY 1, 2 ORDER BY 1, 2"
+        ),
+        {"first": first, "last": last},
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def last_scanned(connection: Connection, session: date) -> datetime | None:
+    """Until when the minutes of `session` were scanned; None where they were not."""
+    held = signal_scans.c
+    statement = select(func.max(held.last_as_of)).where(
+        held.session == session, held.resolution == Resolution.MINUTE.value
+    )
+    return connection.execute(statement).scalar()

@@ -1,0 +1,130 @@
+"""The watchlist and the queue of symbols whose history is to be derived.
+
+Belongs here: adding, leaving, claiming. The queue is filled by a trigger of the database, so a symbol inserted by hand
+is backfilled too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from hd_pipelines.market.symbols import canonical_symbol, ticker_of
+from hd_pipelines.warehouse.schema.tables import historical_ingestion_queue as queue
+from hd_pipelines.warehouse.schema.tables import watchlist
+
+MAX_RETRIES = 3
+ABANDONED_AFTER = timedelta(minutes=30)
+"""A claim this old belongs to a process that is gone, and is given out again."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedSymbol:
+    """A symbol taken from the queue; `retry_count` failures came before."""
+
+    symbol: str
+    ticker: str
+    days_to_backfill: int
+    retry_count: int
+
+
+def add_to_watchlist(connection: Connection, symbols: Iterable[str], *, note: str | None = None) -> list[str]:
+    """Put `symbols` on the watchlist and thereby into the queue; returns those that were not active before.
+
+    Raises `ValueError` for a name that is no symbol; nothing is added then.
+    """
+    rows = [{"symbol": name, "ticker": ticker_of(name), "note": note} for name in _distinct(symbols)]
+    if not rows:
+        return []
+    statement = insert(watchlist).values(rows)
+    added = statement.on_conflict_do_update(
+        index_elements=["symbol"], set_={"active": True}, where=watchlist.c.active.is_(False)
+    ).returning(watchlist.c.symbol)
+    return sorted(connection.execute(added).scalars())
+
+
+def remove_from_watchlist(connection: Connection, symbols: Iterable[str]) -> list[str]:
+    """Take `symbols` off; their bars stay. Returns those that were active."""
+    left = (
+        update(watchlist)
+        .where(watchlist.c.symbol.in_(_distinct(symbols)), watchlist.c.active)
+        .values(active=False)
+        .returning(watchlist.c.symbol)
+    )
+    return sorted(connection.execute(left).scalars())
+
+
+def active_symbols(connection: Connection) -> list[str]:
+    """All active symbols, sorted."""
+    return list(
+        connection.execute(select(watchlist.c.symbol).where(watchlist.c.active).order_by(watchlist.c.symbol)).scalars()
+    )
+
+
+def pending_symbols(connection: Connection) -> list[str]:
+    """Symbols that wait in the queue, in the order in which they will be claimed."""
+    waiting = select(queue.c.symbol).where(queue.c.status == "pending").order_by(queue.c.queue_id)
+    return list(connection.execute(waiting).scalars())
+
+
+def claim_next(connection: Connection, *, abandoned_after: timedelta = ABANDONED_AFTER) -> QueuedSymbol | None:
+    """Take the oldest waiting symbol, or one whose claimer is gone; None if there is none.
+
+    Two claimers never get the same one, and neither waits for the other. Commit the claim before working on it.
+    """
+    is_abandoned = and_(queue.c.status == "processing", queue.c.started_at < func.now() - literal(abandoned_after))
+    chosen = (
+        select(queue.c.queue_id)
+        .join(watchlist, watchlist.c.symbol == queue.c.symbol)
+        .where(watchlist.c.active, or_(queue.c.status == "pending", is_abandoned))
+        .order_by(queue.c.queue_id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=queue)
+        .scalar_subquery()
+    )
+    claimed = connection.execute(
+        update(queue)
+        .where(queue.c.queue_id == chosen, watchlist.c.symbol == queue.c.symbol)
+        .values(status="processing", started_at=func.now(), finished_at=None)
+        .returning(queue.c.symbol, watchlist.c.ticker, queue.c.days_to_backfill, queue.c.retry_count)
+    ).mappings()
+    row = claimed.one_or_none()
+    return QueuedSymbol(**row) if row else None
+
+
+def complete(connection: Connection, symbols: Iterable[str]) -> int:
+    """Mark the history of `symbols` as derived; returns how many were in the queue."""
+    done = (
+        update(queue)
+        .where(queue.c.symbol.in_(_distinct(symbols)))
+        .values(status="completed", finished_at=func.now(), last_error=None)
+    )
+    return connection.execute(done).rowcount
+
+
+def fail(connection: Connection, symbol: str, error: str) -> str:
+    """Count a failure of `symbol`; returns `pending`, or `failed` after the third retry. Raises `KeyError`."""
+    retries = queue.c.retry_count
+    failed = (
+        update(queue)
+        .where(queue.c.symbol == symbol)
+        .values(
+            status=case((retries < MAX_RETRIES, "pending"), else_="failed"),
+            retry_count=func.least(retries + 1, MAX_RETRIES),
+            finished_at=func.now(),
+            last_error=error,
+        )
+        .returning(queue.c.status)
+    )
+    status = connection.execute(failed).scalar_one_or_none()
+    if status is None:
+        raise KeyError(f"{symbol} is not in the ingestion queue; add it to the watchlist first")
+    return str(status)
+
+
+def _distinct(symbols: Iterable[str]) -> list[str]:
+    return sorted({canonical_symbol(symbol) for symbol in symbols})

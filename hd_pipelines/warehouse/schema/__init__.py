@@ -1,0 +1,1 @@
+"""Table definitions in SQLAlchemy, partitions, and the schema revision."""

@@ -1,0 +1,230 @@
+"""Tables of what is computed per underlying: the IV percentile of each session, gamma exposure of each snapshot.
+
+Belongs here: `iv_percentile_cache` and `gamma_exposure_snapshots`. Their formulas are in `analytics`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from hd_pipelines.tables.vocabulary import (
+    DealerPositioning,
+    ExpectedBehavior,
+    IvRecommendation,
+    IvRegime,
+    IvTrend,
+    PositioningStrength,
+    PriceSource,
+    SignModel,
+    SnapshotKind,
+)
+from hd_pipelines.warehouse.schema.columns import (
+    answer,
+    byte_ordered_text,
+    check,
+    count,
+    day,
+    days,
+    document,
+    finite,
+    finite_from_zero,
+    lists,
+    metadata,
+    moment,
+    none_negative,
+    now,
+    positive,
+    price,
+    same_day,
+    vocabulary,
+    within,
+    word,
+)
+
+_VOLATILITIES = (
+    "current_iv",
+    "current_iv_call",
+    "current_iv_put",
+    "iv30",
+    "model_free_iv30",
+    "iv_52w_high",
+    "iv_52w_low",
+    "iv_52w_mean",
+    "iv_52w_median",
+    "iv_52w_stddev",
+)
+
+iv_percentile_cache = Table(
+    "iv_percentile_cache",
+    metadata,
+    byte_ordered_text("symbol"),
+    day("date", nullable=False),
+    moment("timestamp"),
+    *(answer(name) for name in _VOLATILITIES),
+    answer("iv_rank"),
+    answer("iv_percentile"),
+    answer("iv_zscore"),
+    word("iv_regime"),
+    answer("iv_change_5d"),
+    answer("iv_change_20d"),
+    word("iv_trend"),
+    answer("iv_skew"),
+    answer("skew_percentile"),
+    days("n_observations", nullable=False),
+    days("data_points_52w", nullable=False),
+    word("iv_recommendation"),
+    word("iv_reason"),
+    word("percentile_reason"),
+    word("price_source"),
+    now("updated_at"),
+    PrimaryKeyConstraint("symbol", "date", name="iv_percentile_cache_pkey"),
+    *vocabulary(
+        "iv_percentile_cache",
+        {
+            "iv_regime": IvRegime,
+            "iv_trend": IvTrend,
+            "iv_recommendation": IvRecommendation,
+            "price_source": PriceSource,
+        },
+    ),
+    check("iv_percentile_cache", "symbol", "symbol <> ''"),
+    check("iv_percentile_cache", "date", same_day("timestamp", "date")),
+    check("iv_percentile_cache", "volatilities", finite_from_zero(*_VOLATILITIES)),
+    check(
+        "iv_percentile_cache",
+        "finite",
+        finite("iv_zscore", "iv_change_5d", "iv_change_20d", "iv_skew"),
+    ),
+    check("iv_percentile_cache", "shares", within(0, 1, "iv_rank", "iv_percentile", "skew_percentile")),
+    check("iv_percentile_cache", "current_iv", "current_iv IS NOT DISTINCT FROM iv30"),
+    check("iv_percentile_cache", "iv_reason", "(iv30 IS NULL) = (iv_reason IS NOT NULL)"),
+    check(
+        "iv_percentile_cache",
+        "percentile_reason",
+        "num_nulls(iv_rank, iv_percentile) = 0 OR percentile_reason IS NOT NULL",
+    ),
+    check("iv_percentile_cache", "observations", "n_observations >= 0 AND data_points_52w = n_observations"),
+    postgresql_partition_by="RANGE (date)",
+)
+
+_GAMMAS = (
+    "total_gamma",
+    "total_gamma_notional",
+    "gex_usd_per_1pct",
+    "call_gex_usd_per_1pct",
+    "put_gex_usd_per_1pct",
+    "call_gamma",
+    "put_gamma",
+    "gamma_skew",
+)
+_DOCUMENTS = ("gamma_by_strike", "gamma_by_expiration", "oi_by_strike", "volume_by_strike")
+_STRIKES = ("max_call_oi_strike", "max_put_oi_strike", "max_call_volume_strike", "max_put_volume_strike")
+_DISTANCES = ("distance_to_resistance_pct", "distance_to_support_pct", "distance_to_zero_gamma_pct")
+_COUNTS = (
+    "total_call_oi",
+    "total_put_oi",
+    "total_call_volume",
+    "total_put_volume",
+    "n_history",
+    "contracts",
+    "contracts_valued",
+)
+
+gamma_exposure_snapshots = Table(
+    "gamma_exposure_snapshots",
+    metadata,
+    Column("id", UUID(as_uuid=False), nullable=False),
+    byte_ordered_text("symbol"),
+    moment("timestamp", nullable=False),
+    day("session", nullable=False),
+    word("kind", nullable=False),
+    price("underlying_price"),
+    *(answer(name) for name in _GAMMAS),
+    count("total_call_oi"),
+    count("total_put_oi"),
+    answer("put_call_oi_ratio"),
+    count("total_call_volume"),
+    count("total_put_volume"),
+    answer("put_call_volume_ratio"),
+    *(document(name) for name in _DOCUMENTS),
+    *(price(name) for name in _STRIKES),
+    price("call_wall"),
+    price("put_wall"),
+    price("absolute_gamma_strike"),
+    price("gamma_wall_resistance"),
+    answer("gamma_wall_resistance_strength"),
+    price("gamma_wall_support"),
+    answer("gamma_wall_support_strength"),
+    answer("zero_gamma"),
+    document("zero_gamma_crossings"),
+    word("zero_gamma_reason"),
+    price("max_pain"),
+    day("max_pain_expiration"),
+    answer("dealer_net_gamma"),
+    word("dealer_positioning"),
+    word("positioning_strength"),
+    word("positioning_reason"),
+    count("n_history"),
+    word("expected_behavior"),
+    *(answer(name) for name in _DISTANCES),
+    answer("zero_dte_share"),
+    day("expiration_focus"),
+    Column("expirations_included", ARRAY(Text)),
+    word("sign_model", nullable=False),
+    answer("oi_coverage"),
+    count("contracts", nullable=False),
+    count("contracts_valued", nullable=False),
+    day("open_interest_as_of"),
+    now("created_at"),
+    now("updated_at"),
+    # A partitioned table's keys contain what it is cut by; `id` is a function of symbol and timestamp anyway.
+    PrimaryKeyConstraint("id", "timestamp", name="gamma_exposure_snapshots_pkey"),
+    UniqueConstraint("symbol", "timestamp", name="gamma_exposure_snapshots_symbol_key"),
+    *vocabulary(
+        "gamma_exposure_snapshots",
+        {
+            "kind": SnapshotKind,
+            "dealer_positioning": DealerPositioning,
+            "positioning_strength": PositioningStrength,
+            "expected_behavior": ExpectedBehavior,
+            "sign_model": SignModel,
+        },
+    ),
+    check("gamma_exposure_snapshots", "symbol", "symbol <> ''"),
+    check("gamma_exposure_snapshots", "session", same_day("timestamp", "session")),
+    check("gamma_exposure_snapshots", "underlying_price", positive("underlying_price")),
+    check(
+        "gamma_exposure_snapshots",
+        "strikes",
+        positive(
+            *_STRIKES,
+            "call_wall",
+            "put_wall",
+            "absolute_gamma_strike",
+            "gamma_wall_resistance",
+            "gamma_wall_support",
+            "max_pain",
+        ),
+    ),
+    check("gamma_exposure_snapshots", "finite", finite(*_GAMMAS, "zero_gamma", "dealer_net_gamma", *_DISTANCES)),
+    check(
+        "gamma_exposure_snapshots",
+        "ratios",
+        finite_from_zero("put_call_oi_ratio", "put_call_volume_ratio"),
+    ),
+    check("gamma_exposure_snapshots", "documents", lists(*_DOCUMENTS, "zero_gamma_crossings")),
+    check(
+        "gamma_exposure_snapshots",
+        "shares",
+        # A sum of parts may leave the sum of all by a rounding error.
+        within(0, 1.000001, "gamma_wall_resistance_strength", "gamma_wall_support_strength", "zero_dte_share")
+        + " AND "
+        + within(0, 1, "oi_coverage"),
+    ),
+    check("gamma_exposure_snapshots", "counts", none_negative(*_COUNTS) + " AND contracts_valued <= contracts"),
+    check("gamma_exposure_snapshots", "dealer_net_gamma", "dealer_net_gamma IS NOT DISTINCT FROM gex_usd_per_1pct"),
+    check("gamma_exposure_snapshots", "zero_gamma_reason", "num_nulls(zero_gamma, zero_gamma_reason) < 2"),
+    check("gamma_exposure_snapshots", "positioning_reason", "num_nulls(dealer_positioning, positioning_reason) < 2"),
+    postgresql_partition_by='RANGE ("timestamp")',
+)

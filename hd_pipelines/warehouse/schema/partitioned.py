@@ -1,0 +1,143 @@
+"""The natively partitioned tables: what cuts them, how long a leaf is, and the leaf's name and bounds.
+
+Belongs here: facts about leaves. Making, exchanging and dropping them is `partitions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from psycopg import sql
+from sqlalchemy import DateTime, Index, Table, UniqueConstraint
+
+from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
+from hd_pipelines.warehouse.schema.columns import SERVER_COLUMNS
+from hd_pipelines.warehouse.schema.option_tables import historical_greeks, options_flow_history
+from hd_pipelines.warehouse.schema.regime_tables import market_regime_history
+from hd_pipelines.warehouse.schema.tables import historical_bars
+
+SIDE_SCHEMA = "staging"
+"""Where leaves are built. Nobody but the owner and the service may enter; whatever is there is unfinished."""
+
+
+class Span(StrEnum):
+    """How much time a leaf holds."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+@dataclass(frozen=True)
+class Partitioned:
+    """A partitioned table. `by` cuts it, `session` is the column that says which session a row belongs to."""
+
+    table: Table
+    by: str
+    session: str
+    span: Span
+
+    @property
+    def name(self) -> str:
+        """`historical_greeks`."""
+        return self.table.name
+
+    @property
+    def parent(self) -> sql.Identifier:
+        """The table in SQL."""
+        return sql.Identifier("public", self.name)
+
+    @property
+    def lock(self) -> str:
+        """Name of the advisory lock that whoever changes the table holds; the clean-up functions take it too."""
+        return f"hd_pipelines:{self.name}"
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """What a published frame carries, in the table's order."""
+        return tuple(column.name for column in self.table.columns if column.name not in SERVER_COLUMNS)
+
+    @cached_property
+    def kept_columns(self) -> tuple[str, ...]:
+        """What a row keeps when its leaf is rebuilt around it: everything, its times of writing too."""
+        return tuple(column.name for column in self.table.columns)
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """Columns of the primary key."""
+        return tuple(column.name for column in self.table.primary_key)
+
+    @cached_property
+    def unique_keys(self) -> tuple[tuple[str, ...], ...]:
+        """Columns of the other unique constraints, by name."""
+        constraints = [each for each in self.table.constraints if isinstance(each, UniqueConstraint)]
+        ordered = sorted(constraints, key=lambda each: str(each.name))
+        return tuple(tuple(column.name for column in each.columns) for each in ordered)
+
+    @cached_property
+    def indexes(self) -> tuple[tuple[str, ...], ...]:
+        """Columns of the indexes beside the keys, by name."""
+        ordered: list[Index] = sorted(self.table.indexes, key=lambda each: str(each.name))
+        return tuple(tuple(column.name for column in each.columns) for each in ordered)
+
+    @property
+    def is_cut_by_instant(self) -> bool:
+        """Whether `by` is an instant (leaves then begin at midnight UTC) or a date."""
+        return isinstance(self.table.c[self.by].type, DateTime)
+
+
+BARS = Partitioned(historical_bars, by="session", session="session", span=Span.MONTH)
+GREEKS = Partitioned(historical_greeks, by="timestamp", session="session", span=Span.MONTH)
+FLOW = Partitioned(options_flow_history, by="timestamp", session="session", span=Span.MONTH)
+GAMMA = Partitioned(gamma_exposure_snapshots, by="timestamp", session="session", span=Span.MONTH)
+IV_PERCENTILES = Partitioned(iv_percentile_cache, by="date", session="date", span=Span.YEAR)
+REGIME = Partitioned(market_regime_history, by="date", session="date", span=Span.YEAR)
+PARTITIONED = {each.name: each for each in (BARS, GREEKS, FLOW, GAMMA, IV_PERCENTILES, REGIME)}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf of a partitioned table; holds the sessions from `first` up to, not including, `end`."""
+
+    first: date
+    of_table: Partitioned = BARS
+
+    @classmethod
+    def of(cls, session: date, table: Partitioned = BARS) -> Leaf:
+        """The leaf of `table` that holds `session`."""
+        month = 1 if table.span is Span.YEAR else session.month
+        return cls(session.replace(month=month, day=1), table)
+
+    @property
+    def end(self) -> date:
+        """First day of the next leaf."""
+        length = timedelta(days=366 if self.of_table.span is Span.YEAR else 31)
+        return Leaf.of(self.first + length, self.of_table).first
+
+    @property
+    def name(self) -> str:
+        """`historical_bars_y2025m11`, or `market_regime_history_y2025`."""
+        month = "" if self.of_table.span is Span.YEAR else f"m{self.first:%m}"
+        return f"{self.of_table.name}_y{self.first:%Y}{month}"
+
+    @property
+    def table(self) -> sql.Identifier:
+        """The leaf in SQL."""
+        return sql.Identifier("public", self.name)
+
+    @property
+    def side(self) -> sql.Identifier:
+        """The table that is built to become this leaf."""
+        return sql.Identifier(SIDE_SCHEMA, self.name)
+
+    @property
+    def bounds(self) -> tuple[sql.Literal, sql.Literal]:
+        """The first value that belongs to the leaf and the first that does not, of the column that cuts the table."""
+        return self._bound(self.first), self._bound(self.end)
+
+    def _bound(self, day: date) -> sql.Literal:
+        if self.of_table.is_cut_by_instant:
+            return sql.Literal(datetime.combine(day, time(), UTC))
+        return sql.Literal(day)
