@@ -1,3 +1,3 @@
-"""hd_pipelines: US options data, signals, backtests and paper trading on one desk."""
+"""US options data in Postgres: bars, Greeks, IV percentiles, gamma exposure, market regime, signals and alerts."""
 
 __version__ = "0.1.0"
