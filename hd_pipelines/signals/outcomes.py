@@ -47,21 +47,21 @@ class Plan(Protocol):
     """What of a signal its outcome depends on; `CompositeSignal` has it. Times carry a timezone."""
 
     @property
-    def direction(self) -> Direction: ...  # noqa: D102
+    def direction(self) -> Direction: ...
     @property
-    def entry_price(self) -> Decimal: ...  # noqa: D102
+    def entry_price(self) -> Decimal: ...
     @property
-    def stop_price(self) -> Decimal: ...  # noqa: D102
+    def stop_price(self) -> Decimal: ...
     @property
-    def target_1(self) -> Decimal: ...  # noqa: D102
+    def target_1(self) -> Decimal: ...
     @property
-    def target_2(self) -> Decimal: ...  # noqa: D102
+    def target_2(self) -> Decimal: ...
     @property
-    def target_3(self) -> Decimal: ...  # noqa: D102
+    def target_3(self) -> Decimal: ...
     @property
-    def as_of(self) -> datetime: ...  # noqa: D102
+    def as_of(self) -> datetime: ...
     @property
-    def valid_until(self) -> datetime: ...  # noqa: D102
+    def valid_until(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
