@@ -12,12 +12,12 @@ from itertools import groupby
 from pathlib import Path
 
 from hd_pipelines.signals.catalogue import FEATURES, word_of
-from hd_pipelines.signals.detectors.conditions import Condition, Veto
-from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.examples import NearMiss, example_for, firing_frame, near_misses
-from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases
+from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto
+from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.tables.vocabulary import AssetClass, Direction
 
 PAGE = Path(__file__).parent.parent / "docs" / "detectors.md"

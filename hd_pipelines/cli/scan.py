@@ -27,7 +27,7 @@ from hd_pipelines.market.sessions import (
 )
 from hd_pipelines.settings import load_settings
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.scanner.explain import explanation_lines
+from hd_pipelines.signals.scanner.explanation.text import explanation_lines
 from hd_pipelines.warehouse.errors import MartMissingError
 from hd_pipelines.warehouse.read.bars import newest_session
 from hd_pipelines.warehouse.records.signals import find_signals, rejections_of, signals_of

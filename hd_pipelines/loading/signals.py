@@ -25,7 +25,7 @@ from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.features import day_frame, frames, session_frame
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import ScanOutcome
 from hd_pipelines.signals.tape import SymbolTape

@@ -27,7 +27,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from hd_pipelines.market.sessions import trading_minutes_between
-from hd_pipelines.signals.detectors.conditions import Booleans
+from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.tape import Bars
 from hd_pipelines.tables.vocabulary import Direction, ExitReason, SignalStatus

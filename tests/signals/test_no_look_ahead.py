@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.signals.detectors.conditions import Comparison, Condition, Test
 from hd_pipelines.signals.detectors.detector import EQUITIES, Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, Test
 from hd_pipelines.signals.features import frames
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.tape import SymbolTape

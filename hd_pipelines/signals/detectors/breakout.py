@@ -11,12 +11,12 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most
-from hd_pipelines.signals.detectors.curves import Line, Steps
-from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases, ShareHolding
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareHolding
+from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
 from hd_pipelines.tables.vocabulary import Strategy
 
 _VOLUME = Steps("rvol", ((4.0, 100.0), (2.5, 75.0), (1.5, 50.0)), Line("rvol", -33.0, 33.0))

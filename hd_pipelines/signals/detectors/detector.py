@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hd_pipelines.signals.detectors.conditions import (
+from hd_pipelines.signals.detectors.rules.conditions import (
     Booleans,
     Condition,
     Parameters,
@@ -24,7 +24,7 @@ from hd_pipelines.signals.detectors.conditions import (
     told,
     varied,
 )
-from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.signals.frame import FeatureFrame, Floats, Integers
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Strategy
 

@@ -16,13 +16,13 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most, below
-from hd_pipelines.signals.detectors.curves import Line, Steps, line_through
-from hd_pipelines.signals.detectors.curves_of_tests import Cases
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, Detector
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_curves import near_a_strike
-from hd_pipelines.signals.detectors.shared_vetoes import RECENT_CHAIN
+from hd_pipelines.signals.detectors.rules.condition_curves import Cases
+from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps, line_through
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_curves import near_a_strike
+from hd_pipelines.signals.detectors.rules.shared_vetoes import RECENT_CHAIN
 from hd_pipelines.tables.vocabulary import Direction, Strategy
 
 _LATE = Steps("minutes_to_close", ((30.0, 50.0),), Line("minutes_to_close", 100.0, -1.67))

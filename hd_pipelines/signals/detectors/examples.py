@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from hd_pipelines.signals.catalogue import FEATURES, code_of
-from hd_pipelines.signals.detectors.conditions import Comparison, Condition, IsWord, Test, Veto
 from hd_pipelines.signals.detectors.detector import Detector
-from hd_pipelines.signals.detectors.seller import bound_for_seller, name_for_seller, word_for_seller
+from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, IsWord, Test, Veto
+from hd_pipelines.signals.detectors.rules.mirroring import bound_for_seller, name_for_seller, word_for_seller
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 

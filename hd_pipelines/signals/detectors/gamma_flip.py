@@ -18,11 +18,11 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.conditions import Condition, at_least, at_most
-from hd_pipelines.signals.detectors.curves import Line, Steps, line_through
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_vetoes import RECENT_CHAIN
+from hd_pipelines.signals.detectors.rules.conditions import Condition, at_least, at_most
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps, line_through
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_vetoes import RECENT_CHAIN
 from hd_pipelines.tables.vocabulary import Strategy
 
 _EXPIRES_SOON = Steps("minutes_to_expiry", ((120.0, 100.0), (240.0, 75.0), (360.0, 50.0)), 25.0, rising=False)

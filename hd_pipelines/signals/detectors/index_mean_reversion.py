@@ -16,12 +16,12 @@ Differences from the predecessor:
 from __future__ import annotations
 
 from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.conditions import Condition, at_least, at_most, below
-from hd_pipelines.signals.detectors.curves import Steps
-from hd_pipelines.signals.detectors.curves_of_tests import Cases
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_curves import (
+from hd_pipelines.signals.detectors.rules.condition_curves import Cases
+from hd_pipelines.signals.detectors.rules.conditions import Condition, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.curves import Steps
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_curves import (
     DIVERGENCE,
     OVERSOLD,
     RELATIVE_VOLUME,
@@ -29,7 +29,7 @@ from hd_pipelines.signals.detectors.shared_curves import (
     below_vwap,
     regime_for_reversal,
 )
-from hd_pipelines.signals.detectors.shared_vetoes import AGAINST_THE_MARKET, OPPOSED_FLOW, falling_knife
+from hd_pipelines.signals.detectors.rules.shared_vetoes import AGAINST_THE_MARKET, OPPOSED_FLOW, falling_knife
 from hd_pipelines.tables.vocabulary import Strategy
 
 _FAR_FROM_EMA_21 = Steps(

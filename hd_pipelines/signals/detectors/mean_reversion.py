@@ -15,12 +15,12 @@ Differences from the predecessor:
 from __future__ import annotations
 
 from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.conditions import Condition, Veto, above, at_least, at_most, below
-from hd_pipelines.signals.detectors.curves import Steps
-from hd_pipelines.signals.detectors.curves_of_tests import Bonuses
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_curves import (
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses
+from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.curves import Steps
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_curves import (
     DIVERGENCE,
     OVERSOLD,
     RELATIVE_VOLUME,
@@ -28,7 +28,7 @@ from hd_pipelines.signals.detectors.shared_curves import (
     below_vwap,
     regime_for_reversal,
 )
-from hd_pipelines.signals.detectors.shared_vetoes import (
+from hd_pipelines.signals.detectors.rules.shared_vetoes import (
     AGAINST_THE_MARKET,
     MARKET_AGAINST_THE_TRADE,
     OPPOSED_FLOW,

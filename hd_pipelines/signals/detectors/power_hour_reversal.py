@@ -14,12 +14,12 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.conditions import Condition, above, at_least, at_most
-from hd_pipelines.signals.detectors.curves import Line, Steps
-from hd_pipelines.signals.detectors.curves_of_tests import Bonuses
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_curves import WITH_THE_TRADE
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses
+from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_curves import WITH_THE_TRADE
 from hd_pipelines.tables.vocabulary import Strategy
 
 _AT_THE_EXTREME = Steps(

@@ -14,11 +14,11 @@ Differences from the predecessor:
 from __future__ import annotations
 
 from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.conditions import Condition, IsWord, above, at_least, at_most, below
-from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases, ShareHolding
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
-from hd_pipelines.signals.detectors.factors import Factor
-from hd_pipelines.signals.detectors.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareHolding
+from hd_pipelines.signals.detectors.rules.conditions import Condition, IsWord, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.factors import Factor
+from hd_pipelines.signals.detectors.rules.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
 from hd_pipelines.tables.vocabulary import RegimeFamily, Strategy
 
 _AVERAGES = Bonuses(

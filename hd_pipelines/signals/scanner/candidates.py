@@ -13,19 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from hd_pipelines.signals.catalogue import FEATURES
-from hd_pipelines.signals.detectors.conditions import Booleans
 from hd_pipelines.signals.detectors.detector import Detector
+from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.engines.permissions import Policy as Permissions
 from hd_pipelines.signals.engines.permissions import refusal
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.data_confidence import confidence
-from hd_pipelines.signals.scanner.filters import refused
-from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition
 from hd_pipelines.signals.scanner.rejections import Rejection
-from hd_pipelines.signals.scanner.styles import conditions, suitability
-from hd_pipelines.signals.scanner.thresholds import base_thresholds, vix_bands
-from hd_pipelines.signals.scanner.windows import windows
-from hd_pipelines.signals.scanner.words import StyleCondition
+from hd_pipelines.signals.scanner.scoring.data_confidence import confidence
+from hd_pipelines.signals.scanner.scoring.filters import refused
+from hd_pipelines.signals.scanner.scoring.styles import conditions, suitability
+from hd_pipelines.signals.scanner.scoring.thresholds import base_thresholds, vix_bands
+from hd_pipelines.signals.scanner.scoring.windows import windows
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 
 DECIMALS = 4

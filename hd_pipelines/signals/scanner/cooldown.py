@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from hd_pipelines.signals.scanner.policy import Pace
+from hd_pipelines.signals.scanner.policy.scan_policy import Pace
 from hd_pipelines.signals.scanner.signal import EarlierSignal
 
 _HOUR = timedelta(hours=1)

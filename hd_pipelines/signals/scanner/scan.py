@@ -24,12 +24,12 @@ from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.option_chain import ChainAt
 from hd_pipelines.signals.scanner.candidates import Candidate, sighted
-from hd_pipelines.signals.scanner.contracts import Choice, chosen
 from hd_pipelines.signals.scanner.cooldown import Memory
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
-from hd_pipelines.signals.scanner.explanation import explanation
-from hd_pipelines.signals.scanner.judgement import Draft, Edges, Judge
-from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.evaluator import Draft, Edges, Judge
+from hd_pipelines.signals.scanner.explanation.document import explanation
+from hd_pipelines.signals.scanner.planning.contracts import Choice, chosen
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.signals.scanner.signal import CompositeSignal, EarlierSignal, ScanOutcome
 from hd_pipelines.signals.tape import Contexts

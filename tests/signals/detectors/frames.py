@@ -9,7 +9,7 @@ from hd_pipelines.signals.catalogue import FEATURES, Orientation
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.examples import example_for
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.detectors.seller import name_for_seller
+from hd_pipelines.signals.detectors.rules.mirroring import name_for_seller
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.conditions import (
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareHolding
+from hd_pipelines.signals.detectors.rules.conditions import (
     Condition,
     IsWord,
     Test,
@@ -18,9 +19,8 @@ from hd_pipelines.signals.detectors.conditions import (
     below,
     told,
 )
-from hd_pipelines.signals.detectors.curves import Line, Steps, Words, line_through
-from hd_pipelines.signals.detectors.curves_of_tests import Bonuses, Cases, ShareHolding
-from hd_pipelines.signals.detectors.factors import Factor
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps, Words, line_through
+from hd_pipelines.signals.detectors.rules.factors import Factor
 from tests.signals.detectors.frames import frame_with
 
 MISSING = math.nan

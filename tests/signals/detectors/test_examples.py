@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hd_pipelines.signals.catalogue import FEATURES, code_of
-from hd_pipelines.signals.detectors.conditions import Condition, Veto
 from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of, near_misses
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto
 from hd_pipelines.tables.vocabulary import REGIME_FAMILIES, Direction, MarketRegime, RegimeFamily
 from tests.signals.detectors.frames import SIDES, named
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.signals.catalogue import FEATURES
-from hd_pipelines.signals.detectors.conditions import Condition
 from hd_pipelines.signals.detectors.detector import UnknownParameterError
 from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.detectors.seller import name_for_seller
+from hd_pipelines.signals.detectors.rules.conditions import Condition
+from hd_pipelines.signals.detectors.rules.mirroring import name_for_seller
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 from tests.signals.detectors.frames import SIDES, asset_class_for, frame_with, frames, named, random_frame
 

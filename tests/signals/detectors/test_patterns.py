@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from hd_pipelines.signals.catalogue import FEATURES, code_of
-from hd_pipelines.signals.detectors.conditions import Condition, above
-from hd_pipelines.signals.detectors.curves import Line
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, UnknownParameterError, pair
 from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of
-from hd_pipelines.signals.detectors.factors import Factor
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.detectors.rules.conditions import Condition, above
+from hd_pipelines.signals.detectors.rules.curves import Line
+from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.tables.vocabulary import Direction, Strategy
 from tests.signals.detectors.frames import SIDES, named
 

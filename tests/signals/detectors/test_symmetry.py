@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from hd_pipelines.signals.catalogue import FEATURES
-from hd_pipelines.signals.detectors.conditions import Veto
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.detectors.rules.conditions import Veto
 from hd_pipelines.tables.vocabulary import Direction
 from tests.signals.detectors.frames import SIDES, asset_class_for, frame_with, frames, named, turned_around
 

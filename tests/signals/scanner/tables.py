@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.outcomes import STATUS
-from hd_pipelines.signals.scanner.data_confidence import CRITICAL, CRITICAL_OF_AN_INDEX, OF_MINUTES
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY as POLICY
+from hd_pipelines.signals.scanner.planning.trade_plan import ATR_OF_STYLE
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY as POLICY
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition as On
+from hd_pipelines.signals.scanner.policy.vocabulary import TimeWindow
 from hd_pipelines.signals.scanner.rejections import MEANING, Rejection
-from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE
-from hd_pipelines.signals.scanner.words import StyleCondition as On
-from hd_pipelines.signals.scanner.words import TimeWindow
+from hd_pipelines.signals.scanner.scoring.data_confidence import CRITICAL, CRITICAL_OF_AN_INDEX, OF_MINUTES
 from hd_pipelines.tables.vocabulary import ExitReason, TradingStyle
 
 PAGE = Path(__file__).parents[3] / "docs" / "scanner.md"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hd_pipelines.market.sessions import regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.option_chain import OptionQuotes
-from hd_pipelines.signals.scanner.contracts import Limit, chosen
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.planning.contracts import Limit, chosen
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.tables.vocabulary import Direction
 from tests.signals.scanner.setups import SESSION, at, chain, ns
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hd_pipelines.signals.scanner.data_confidence import confidence, parts
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.scoring.data_confidence import confidence, parts
 from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 from tests.signals.scanner.setups import row
 

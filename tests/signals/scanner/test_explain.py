@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.scanner.context_line import context_line, ordinal
-from hd_pipelines.signals.scanner.explain import explanation_blocks, explanation_lines
+from hd_pipelines.signals.scanner.explanation.context_line import context_line, ordinal
+from hd_pipelines.signals.scanner.explanation.text import explanation_blocks, explanation_lines
 from hd_pipelines.signals.scanner.scan import scan
 from hd_pipelines.signals.tape import Contexts, Prints
 from hd_pipelines.tables.vocabulary import ContextEngine, DealerPositioning, Direction, MarketRegime

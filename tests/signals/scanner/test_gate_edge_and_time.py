@@ -11,12 +11,12 @@ from hd_pipelines.market.sessions import regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.scanner.cooldown import Memory
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
-from hd_pipelines.signals.scanner.edge import judged
-from hd_pipelines.signals.scanner.iv_gate import iv_gate
-from hd_pipelines.signals.scanner.policy import Pace
+from hd_pipelines.signals.scanner.planning.iv_gate import iv_gate
+from hd_pipelines.signals.scanner.planning.validity import valid_until
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.scan_policy import Pace
+from hd_pipelines.signals.scanner.scoring.edge import judged
 from hd_pipelines.signals.scanner.signal import EarlierSignal, Edge
-from hd_pipelines.signals.scanner.validity import valid_until
 from hd_pipelines.signals.tape import IvContext
 from hd_pipelines.tables.vocabulary import IvRegime, Resolution, TradingStyle
 from tests.signals.scanner.setups import HALF_DAY, SESSION, at, ns

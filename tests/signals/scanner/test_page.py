@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.rejections import Rejection
 from tests.signals.scanner.tables import CONDITIONS, PAGE, TABLES, with_tables
 

@@ -6,8 +6,8 @@ import pytest
 
 from hd_pipelines.signals.detectors.detector import UnknownParameterError
 from hd_pipelines.signals.engines.permissions import Policy
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
-from hd_pipelines.signals.scanner.words import StyleCondition, TimeWindow, VixBand
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition, TimeWindow, VixBand
 from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle, VixRegime
 
 RULES = DEFAULT_POLICY.thresholds

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
-from hd_pipelines.signals.scanner.thresholds import BANDS, UNKNOWN, base_thresholds, demand, vix_bands
-from hd_pipelines.signals.scanner.windows import WINDOWS
-from hd_pipelines.signals.scanner.words import TimeWindow, VixBand
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.vocabulary import TimeWindow, VixBand
+from hd_pipelines.signals.scanner.scoring.thresholds import BANDS, UNKNOWN, base_thresholds, demand, vix_bands
+from hd_pipelines.signals.scanner.scoring.windows import WINDOWS
 from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 RULES = DEFAULT_POLICY.thresholds

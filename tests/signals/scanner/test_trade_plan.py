@@ -7,9 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hd_pipelines.signals.catalogue import LEVELS
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.planning.trade_plan import Plan, plan
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.rejections import Rejection
-from hd_pipelines.signals.scanner.trade_plan import Plan, plan
 from hd_pipelines.tables.vocabulary import Direction, Resolution, TradingStyle
 from tests.signals.scanner.setups import row
 

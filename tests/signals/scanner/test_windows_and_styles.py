@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.signals.engines import mtf_alignment
-from hd_pipelines.signals.scanner.default_policy import DEFAULT_POLICY
-from hd_pipelines.signals.scanner.styles import alignment, conditions, suitability
-from hd_pipelines.signals.scanner.windows import WINDOWS, windows
-from hd_pipelines.signals.scanner.words import StyleCondition as On
+from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition as On
+from hd_pipelines.signals.scanner.scoring.styles import alignment, conditions, suitability
+from hd_pipelines.signals.scanner.scoring.windows import WINDOWS, windows
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, MarketRegime, Resolution
 from tests.signals.scanner.setups import HALF_DAY, row
 

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from hd_pipelines.signals.catalogue import FEATURES, code_of
-from hd_pipelines.signals.detectors.conditions import Booleans, Parameters, View
-from hd_pipelines.signals.detectors.seller import (
+from hd_pipelines.signals.detectors.rules.conditions import Booleans, Parameters, View
+from hd_pipelines.signals.detectors.rules.mirroring import (
     bound_for_seller,
     is_reversed_for_seller,
     name_for_seller,

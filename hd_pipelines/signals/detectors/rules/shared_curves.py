@@ -6,9 +6,9 @@ in that detector's module.
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.conditions import above, at_least, at_most, below
-from hd_pipelines.signals.detectors.curves import Line, Steps, Words
-from hd_pipelines.signals.detectors.curves_of_tests import Cases
+from hd_pipelines.signals.detectors.rules.condition_curves import Cases
+from hd_pipelines.signals.detectors.rules.conditions import above, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps, Words
 from hd_pipelines.tables.vocabulary import RegimeFamily
 
 WITH_THE_TRADE = at_least("flow_bias", 0.5)

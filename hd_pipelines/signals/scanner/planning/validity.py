@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from hd_pipelines.market.sessions import regular_hours, sessions_between
 from hd_pipelines.signals.detectors.detector import ContractLimits
-from hd_pipelines.signals.scanner.policy import Validity
+from hd_pipelines.signals.scanner.policy.scan_policy import Validity
 from hd_pipelines.tables.vocabulary import Resolution, TradingStyle
 
 _LONGEST_PAUSE = timedelta(days=7)

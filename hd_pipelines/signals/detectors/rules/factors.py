@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hd_pipelines.signals.detectors.conditions import Parameters, View
-from hd_pipelines.signals.detectors.curves import Curve
+from hd_pipelines.signals.detectors.rules.conditions import Parameters, View
+from hd_pipelines.signals.detectors.rules.curves import Curve
 from hd_pipelines.signals.frame import Floats
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hd_pipelines.signals.scanner.policy import EdgeRules
+from hd_pipelines.signals.scanner.policy.scan_policy import EdgeRules
 from hd_pipelines.signals.scanner.signal import Edge
 
 

@@ -18,15 +18,15 @@ from hd_pipelines.signals.engines.permissions import refusal
 from hd_pipelines.signals.engines.reading import Reading, applied
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.candidates import DECIMALS, Candidate
-from hd_pipelines.signals.scanner.edge import EdgeVerdict, judged
-from hd_pipelines.signals.scanner.iv_gate import IvGate, iv_gate
-from hd_pipelines.signals.scanner.policy import ScanPolicy
+from hd_pipelines.signals.scanner.planning.iv_gate import IvGate, iv_gate
+from hd_pipelines.signals.scanner.planning.trade_plan import Plan, has_atr, plan
+from hd_pipelines.signals.scanner.planning.validity import valid_until
+from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.rejections import Rejection
+from hd_pipelines.signals.scanner.scoring.edge import EdgeVerdict, judged
+from hd_pipelines.signals.scanner.scoring.styles import STYLES
+from hd_pipelines.signals.scanner.scoring.thresholds import Demand, demand
 from hd_pipelines.signals.scanner.signal import Edge
-from hd_pipelines.signals.scanner.styles import STYLES
-from hd_pipelines.signals.scanner.thresholds import Demand, demand
-from hd_pipelines.signals.scanner.trade_plan import Plan, has_atr, plan
-from hd_pipelines.signals.scanner.validity import valid_until
 from hd_pipelines.signals.tape import Contexts
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, TradingStyle, VixRegime
 

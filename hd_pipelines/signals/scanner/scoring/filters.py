@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hd_pipelines.signals.detectors.conditions import Booleans
+from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.policy import UniversalFilters
+from hd_pipelines.signals.scanner.policy.scan_policy import UniversalFilters
 from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.tables.vocabulary import AssetClass
 

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import regular_hours, trading_minutes_between
-from hd_pipelines.signals.detectors.conditions import Booleans
 from hd_pipelines.signals.detectors.detector import ContractLimits
+from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.option_chain import OptionQuotes
-from hd_pipelines.signals.scanner.policy import ContractRules, ZeroDteLimits
+from hd_pipelines.signals.scanner.policy.scan_policy import ContractRules, ZeroDteLimits
 from hd_pipelines.tables.vocabulary import Direction
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from hd_pipelines.signals.detectors.detector import UnknownParameterError
 from hd_pipelines.signals.engines import permissions
-from hd_pipelines.signals.scanner.words import StyleCondition, TimeWindow, VixBand
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition, TimeWindow, VixBand
 from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 

@@ -6,7 +6,7 @@ options that expire today, §4. docs/scanner.md shows every table; a test holds 
 
 from __future__ import annotations
 
-from hd_pipelines.signals.scanner.policy import (
+from hd_pipelines.signals.scanner.policy.scan_policy import (
     Adjustment,
     ByStyle,
     ConfidenceRules,
@@ -24,7 +24,7 @@ from hd_pipelines.signals.scanner.policy import (
     Validity,
     ZeroDteLimits,
 )
-from hd_pipelines.signals.scanner.words import StyleCondition, TimeWindow, VixBand
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition, TimeWindow, VixBand
 from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 _CONFIDENCE = ConfidenceRules(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.words import TimeWindow
+from hd_pipelines.signals.scanner.policy.vocabulary import TimeWindow
 from hd_pipelines.tables.vocabulary import Resolution
 
 WINDOWS = tuple(TimeWindow)

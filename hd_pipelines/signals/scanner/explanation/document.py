@@ -11,13 +11,13 @@ from typing import Any
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.engines.reading import Reading
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.context_line import context_line
-from hd_pipelines.signals.scanner.contracts import Choice
-from hd_pipelines.signals.scanner.data_confidence import parts
-from hd_pipelines.signals.scanner.judgement import Draft
-from hd_pipelines.signals.scanner.policy import ScanPolicy
-from hd_pipelines.signals.scanner.row_labels import row_labels
-from hd_pipelines.signals.scanner.styles import STYLES
+from hd_pipelines.signals.scanner.evaluator import Draft
+from hd_pipelines.signals.scanner.explanation.context_line import context_line
+from hd_pipelines.signals.scanner.explanation.row_labels import row_labels
+from hd_pipelines.signals.scanner.planning.contracts import Choice
+from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
+from hd_pipelines.signals.scanner.scoring.data_confidence import parts
+from hd_pipelines.signals.scanner.scoring.styles import STYLES
 from hd_pipelines.signals.tape import Contexts
 
 

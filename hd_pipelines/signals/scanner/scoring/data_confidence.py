@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hd_pipelines.signals.detectors.conditions import Booleans
+from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import FeatureFrame, Floats
-from hd_pipelines.signals.scanner.policy import ConfidenceRules
+from hd_pipelines.signals.scanner.policy.scan_policy import ConfidenceRules
 from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 
 ATR = {Resolution.MINUTE: "atr_5m", Resolution.DAY: "atr_day_pct"}

@@ -14,8 +14,8 @@ from hd_pipelines.signals.engines.reading import Reading
 from hd_pipelines.signals.features.indicators.relative_volume import FEWEST_SESSIONS
 from hd_pipelines.signals.features.labels import FULL_WINDOW, MISSING, MISSING_OF_DAYS, RVOL_FROM_DAYS
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.styles import STYLES
-from hd_pipelines.signals.scanner.trade_plan import ATR_OF_STYLE, has_atr
+from hd_pipelines.signals.scanner.planning.trade_plan import ATR_OF_STYLE, has_atr
+from hd_pipelines.signals.scanner.scoring.styles import STYLES
 from hd_pipelines.tables.vocabulary import ContextStatus, Resolution
 
 

@@ -6,8 +6,8 @@ missing flow or a missing regime does not forbid), and how old a chain may be.
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.conditions import Condition, IsWord, Veto, above, at_least, at_most, below
-from hd_pipelines.signals.detectors.shared_curves import AGAINST_THE_TRADE
+from hd_pipelines.signals.detectors.rules.conditions import Condition, IsWord, Veto, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.shared_curves import AGAINST_THE_TRADE
 from hd_pipelines.tables.vocabulary import RegimeFamily
 
 RECENT_CHAIN = Condition("recent_chain", (at_most("chain_age_minutes", 390.0),))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.scanner.policy import PlanRules, RiskProfile
+from hd_pipelines.signals.scanner.policy.scan_policy import PlanRules, RiskProfile
 from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.tables.vocabulary import Direction, Resolution, TradingStyle
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.conditions import Booleans
+from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.engines.mtf_alignment import WEIGHTS
 from hd_pipelines.signals.frame import FeatureFrame, Floats
-from hd_pipelines.signals.scanner.policy import StyleRules
-from hd_pipelines.signals.scanner.windows import WINDOWS
-from hd_pipelines.signals.scanner.words import StyleCondition as On
+from hd_pipelines.signals.scanner.policy.scan_policy import StyleRules
+from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition as On
+from hd_pipelines.signals.scanner.scoring.windows import WINDOWS
 from hd_pipelines.tables.vocabulary import Direction, RegimeFamily, Resolution, TradingStyle
 
 STYLES = tuple(TradingStyle)

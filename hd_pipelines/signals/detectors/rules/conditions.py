@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.signals.catalogue import FEATURES, code_of, word_of
-from hd_pipelines.signals.detectors.seller import (
+from hd_pipelines.signals.detectors.rules.mirroring import (
     bound_for_seller,
     is_reversed_for_seller,
     name_for_seller,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hd_pipelines.signals.detectors.conditions import (
+from hd_pipelines.signals.detectors.rules.conditions import (
     Booleans,
     Comparisons,
     Parameters,
@@ -21,14 +21,14 @@ from hd_pipelines.signals.detectors.conditions import (
     parameters_of,
     varied,
 )
-from hd_pipelines.signals.detectors.curves import (
+from hd_pipelines.signals.detectors.rules.curves import (
     Line,
     parameters_otherwise,
     points_otherwise,
     said_otherwise,
     varied_otherwise,
 )
-from hd_pipelines.signals.detectors.seller import name_for_seller
+from hd_pipelines.signals.detectors.rules.mirroring import name_for_seller
 from hd_pipelines.signals.frame import Floats
 
 Rewards: TypeAlias = tuple[tuple[str, Comparisons, float], ...]

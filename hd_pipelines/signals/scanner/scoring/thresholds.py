@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hd_pipelines.signals.frame import Floats
-from hd_pipelines.signals.scanner.policy import Adjustment, RiskProfile, ThresholdRules, Thresholds
-from hd_pipelines.signals.scanner.windows import WINDOWS
-from hd_pipelines.signals.scanner.words import TimeWindow, VixBand
+from hd_pipelines.signals.scanner.policy.scan_policy import Adjustment, RiskProfile, ThresholdRules, Thresholds
+from hd_pipelines.signals.scanner.policy.vocabulary import TimeWindow, VixBand
+from hd_pipelines.signals.scanner.scoring.windows import WINDOWS
 from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 BANDS = tuple(VixBand)

@@ -16,7 +16,7 @@ from itertools import islice
 from statistics import fmean
 
 from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.scanner.policy import IvGateRules
+from hd_pipelines.signals.scanner.policy.scan_policy import IvGateRules
 from hd_pipelines.signals.tape import IvContext, newest
 from hd_pipelines.tables.vocabulary import ContextEngine
 

@@ -1,0 +1,1 @@
+"""What detectors are made of: conditions, vetoes, score curves and factors as data, and their mirror images."""

@@ -1,0 +1,1 @@
+"""The JSON that is stored with every signal, and the text made of it."""

@@ -1,0 +1,1 @@
+"""The numbers that decide about a candidate, as frozen data, and the enums that key them."""
