@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hd_pipelines.alerts.fingerprint import alert_id, event_key
-from hd_pipelines.alerts.vocabulary import AlertSeverity, AlertState, MessageKind
+from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState, MessageKind
 
 ESCALATED_AFTER = (timedelta(minutes=15), timedelta(minutes=60))
 QUIET_PERIOD = timedelta(hours=4)

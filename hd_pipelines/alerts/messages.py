@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hd_pipelines.alerts.lifecycle import Alert, Notice
-from hd_pipelines.alerts.vocabulary import AlertSeverity, MessageKind
+from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 DIGEST_LINES = 20
 """Alerts that a digest names; the count is always exact."""

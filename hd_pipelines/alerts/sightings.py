@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from hd_pipelines.alerts.lifecycle import Sighting
-from hd_pipelines.alerts.vocabulary import AlertSeverity
-from hd_pipelines.market.findings import Rule
+from hd_pipelines.tables.vocabulary import AlertSeverity, Rule
 
 RUN_FAILED, CHECK_FAILED, DATA_LATE = "run_failed", "check_failed", "data_late"
 LATE_BARS_SUBJECT = "historical_bars"

@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 from hd_pipelines.alerts.messages import Field, Message
-from hd_pipelines.alerts.vocabulary import AlertSeverity, MessageKind
 from hd_pipelines.market.sessions import NEW_YORK
 from hd_pipelines.market.symbols import parse_option_ticker
+from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 MOST_REASONS = 8
 _ARROWS = {"LONG": "▲", "SHORT": "▼"}

@@ -15,10 +15,11 @@ from hd_pipelines.checks.bar_suite import BarSuite
 from hd_pipelines.loading.bars import refresh_bars
 from hd_pipelines.loading.watchlist import backfill_queue
 from hd_pipelines.market.bar_audit import MISSING_RULES
-from hd_pipelines.market.findings import Finding, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, INDEX_MINUTE, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.resources import Lake, Warehouse
+from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.read import bars as bar_queries
 from hd_pipelines.warehouse.records.watchlist import active_symbols
 

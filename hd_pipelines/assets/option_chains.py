@@ -16,12 +16,12 @@ from hd_pipelines.checks.chain_suite import chain_suite
 from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.loading.yields import refresh_yields
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.symbols import ticker_of
 from hd_pipelines.partitions import session_partitions, window
 from hd_pipelines.resources import Lake, OptionData, Warehouse
-from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
 from hd_pipelines.warehouse.records.chains import recorded_chains
 from hd_pipelines.warehouse.records.watchlist import active_symbols
 

@@ -14,8 +14,9 @@ import dagster as dg
 
 from hd_pipelines.lake import ChainsUnsettledError, LakeUnsettledError
 from hd_pipelines.loading.derivation import DerivedReport
-from hd_pipelines.market.findings import Finding, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.providers.errors import VendorError
+from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.errors import is_transient
 
 OWNERS = ["team:market-data"]

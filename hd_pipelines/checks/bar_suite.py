@@ -17,8 +17,8 @@ import dagster as dg
 import polars as pl
 
 from hd_pipelines.market.bar_audit import DATASET, USUAL_RATIO
-from hd_pipelines.market.bars import Timeframe
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 
 PAIR = ["symbol", "session"]
 

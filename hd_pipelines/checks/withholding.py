@@ -11,8 +11,9 @@ from datetime import date
 import polars as pl
 
 from hd_pipelines.checks.table_suite import TableSuite
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK
+from hd_pipelines.tables.vocabulary import Rule, Severity
 
 MOST_NAMED = 5
 """Broken rules that one finding names."""

@@ -77,8 +77,8 @@ def _needed(channels: Sequence[Channel]) -> list[str]:
 
 def _tested(database: Database, channels: Sequence[Channel], redactor: Redactor) -> bool:
     from hd_pipelines.alerts.messages import trial_message
-    from hd_pipelines.alerts.vocabulary import DeliveryStatus
     from hd_pipelines.notifier.delivery import deliver_due
+    from hd_pipelines.tables.vocabulary import DeliveryStatus
     from hd_pipelines.warehouse.records.alert_outbox import enqueue, fate_of
 
     names, now = _needed(channels), datetime.now(UTC)

@@ -13,12 +13,13 @@ from datetime import date
 from statistics import median
 
 from hd_pipelines.lake.parts import Lake, PartSource
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import is_session, regular_hours
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset, Interval
 from hd_pipelines.providers.massive.flat_files.reading import read_flat_file
+from hd_pipelines.tables.vocabulary import Rule
 
 INGEST_VERSION = 1
 """Raised when the same file would give another part; parts of an older version are made again."""

@@ -19,16 +19,7 @@ import polars as pl
 
 from hd_pipelines.lake import Lake
 from hd_pipelines.market import bar_audit
-from hd_pipelines.market.bars import (
-    DERIVATION,
-    MINUTES,
-    SCHEMA,
-    Timeframe,
-    day_bars,
-    hours_frame,
-    intraday_bars,
-    week_bars,
-)
+from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, day_bars, hours_frame, intraday_bars, week_bars
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import sessions_back, sessions_between, week_of
 from hd_pipelines.market.symbols import is_index, ticker_of
@@ -39,6 +30,7 @@ from hd_pipelines.providers.massive.flat_files.layout import (
     STOCK_MINUTE,
     FlatFileDataset,
 )
+from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.bar_rows import Scope
 from hd_pipelines.warehouse.publish.bars import publish_bars

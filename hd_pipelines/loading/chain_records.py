@@ -11,12 +11,12 @@ from datetime import date, datetime
 
 from hd_pipelines.lake import ChainSnapshot, ChainSource, Lake
 from hd_pipelines.market.chain_coverage import DATASET, ChainCoverage, completeness, coverage_findings, measure_all
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.market.symbols import symbol_of
 from hd_pipelines.providers.archive.chains import ARCHIVE_RULES
 from hd_pipelines.providers.chain_rules import JudgedChain
-from hd_pipelines.tables.vocabulary import PriceSource, SnapshotKind
+from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.chains import ChainRecord, record_chains, recorded_chains
 from hd_pipelines.warehouse.records.findings import Judged, settle

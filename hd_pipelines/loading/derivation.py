@@ -16,8 +16,9 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.records.findings import Judged
 
 Pair = tuple[str, date]

@@ -11,12 +11,13 @@ from datetime import UTC, date, datetime
 
 from hd_pipelines.lake import IngestReport, Lake, ingest
 from hd_pipelines.lake.ingest import HISTORY_SESSIONS, INGEST_VERSION
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES
+from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load

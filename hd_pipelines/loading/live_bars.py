@@ -16,14 +16,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, Timeframe, hours_frame, intraday_bars
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, hours_frame, intraday_bars
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.live_times import PATIENCE, PLAN_DELAY, has_opened, live_hours
 from hd_pipelines.market.sessions import Hours
 from hd_pipelines.market.symbols import VOLUME_PROXIES, canonical_symbol, is_index
 from hd_pipelines.providers.errors import ApiKeyRefusedError, VendorError
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.massive.rest.minute_bars import DATASET, DELAY_TOLERANCE, MinuteFetch, fetch_minutes
+from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.live_bars import LIVE, LiveLoad, add_live_bars, is_live
 from hd_pipelines.warehouse.read.queries import bar_fingerprints

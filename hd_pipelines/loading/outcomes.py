@@ -13,10 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hd_pipelines.loading.signal_inputs import day_bars_of, minutes_of
-from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
-from hd_pipelines.tables.vocabulary import Direction, Resolution
+from hd_pipelines.tables.vocabulary import Direction, Resolution, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.bars import newest_session
 from hd_pipelines.warehouse.read.symbol_arrays import bar_columns

@@ -21,9 +21,10 @@ from hd_pipelines.analytics.regime.put_call import VOLUMES, option_volumes
 from hd_pipelines.analytics.regime.volatility_index import VIX
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import DerivedReport, digest
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import sessions_back, sessions_between
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read import queries

@@ -16,14 +16,13 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.loading.signal_contexts import read_contexts
-from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours, sessions_back
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.asset_classes import asset_class_of
 from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.option_chain import ChainAt, OptionQuotes
 from hd_pipelines.signals.tape import Bars, SymbolTape, no_bars
-from hd_pipelines.tables.vocabulary import AssetClass
+from hd_pipelines.tables.vocabulary import AssetClass, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import signals as signal_queries
 from hd_pipelines.warehouse.read.symbol_arrays import BarColumns, bar_columns

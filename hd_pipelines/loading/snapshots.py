@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish, record, usual_contracts
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
 from hd_pipelines.market.snapshot_times import missed_snapshot_findings
 from hd_pipelines.market.symbols import symbol_of, ticker_of
@@ -26,7 +26,7 @@ from hd_pipelines.providers.massive.rest.chain_snapshot import (
     fetch_chain,
 )
 from hd_pipelines.providers.massive.rest.client import VendorApi
-from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.chains import recorded_chains
 from hd_pipelines.warehouse.records.findings import Judged, settle

@@ -13,9 +13,9 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.market.bars import Timeframe
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import INDEX_SYMBOLS
+from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 
 USUAL_SESSIONS = 20
 """Sessions whose median says how many minutes are usual."""

@@ -17,26 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from enum import StrEnum
 
 import polars as pl
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours, week_of
+from hd_pipelines.tables.vocabulary import Timeframe
 
 DERIVATION = 1
 """Version of the rules above. Raising it makes every published bar out of date, and the next run derives it again."""
-
-
-class Timeframe(StrEnum):
-    """Lengths of a bar, as stored."""
-
-    M1 = "1m"
-    M5 = "5m"
-    M15 = "15m"
-    H1 = "1h"
-    H4 = "4h"
-    DAY = "day"
-    WEEK = "week"
 
 
 MINUTES = {Timeframe.M5: 5, Timeframe.M15: 15, Timeframe.H1: 60, Timeframe.H4: 240}

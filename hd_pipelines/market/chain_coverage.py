@@ -14,8 +14,9 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK
+from hd_pipelines.tables.vocabulary import Rule, Severity
 
 DATASET = "option_chains"
 HISTORY_SNAPSHOTS = 20

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from hd_pipelines.market.chain_coverage import DATASET
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import is_session, regular_hours
 from hd_pipelines.market.symbols import symbol_of, ticker_of
-from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import Rule, Severity, SnapshotKind
 
 EVERY = timedelta(minutes=15)
 FIRST_AFTER_OPEN = timedelta(minutes=15)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from hd_pipelines.alerts.messages import Message
 from hd_pipelines.alerts.token_bucket import Rate
-from hd_pipelines.alerts.vocabulary import AlertSeverity, MessageKind
 from hd_pipelines.notifier.observed_http import (
     CONNECT_SECONDS,
     HTTP,
@@ -27,6 +26,7 @@ from hd_pipelines.notifier.observed_http import (
     observing,
 )
 from hd_pipelines.notifier.outcome import Outcome, outcome_of
+from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase

@@ -18,8 +18,8 @@ from apprise.plugins.discord import NotifyDiscord
 
 from hd_pipelines.alerts.messages import Message
 from hd_pipelines.alerts.redaction import cut
-from hd_pipelines.alerts.vocabulary import AlertSeverity, MessageKind
 from hd_pipelines.notifier.observed_http import HTTP
+from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 TITLE, DESCRIPTION, NAME, VALUE, FOOTER, FIELDS, TOTAL = 256, 4096, 256, 1024, 2048, 25, 6000
 PICTURE_NAME = "chart.png"

@@ -13,12 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.option_products import product_of_root
 from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN, symbol_of
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
-from hd_pipelines.tables.vocabulary import OptionType
+from hd_pipelines.tables.vocabulary import OptionType, Rule
 
 MOST_SET_ASIDE = 0.10
 """A chain of which more is unusable is refused: what is left would be no picture of the market."""

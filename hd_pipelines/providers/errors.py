@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule, Severity
 
 
 @dataclass(frozen=True, slots=True)

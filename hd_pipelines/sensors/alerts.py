@@ -32,12 +32,12 @@ from hd_pipelines.alerts.sightings import (
     place_of,
 )
 from hd_pipelines.checks.standing import NEWEST_DUE, newest_due_session
-from hd_pipelines.market.findings import Severity
 from hd_pipelines.market.sessions import NEW_YORK, sessions_back
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.providers.massive.flat_files.publication import due_at
 from hd_pipelines.resources import Warehouse
 from hd_pipelines.resources.notifier import Notifier
+from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.read import bars as bar_queries
 from hd_pipelines.warehouse.read.queries import open_findings
 from hd_pipelines.warehouse.records.alerts import AlertBook, open_alerts

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from hd_pipelines.alerts.redaction import Redactor
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.resources import Warehouse
@@ -15,6 +15,7 @@ from hd_pipelines.sensors import alerts as alert_sensors
 from hd_pipelines.sensors.alert_delivery import deliver_alerts
 from hd_pipelines.sensors.alert_signals import alert_new_signals
 from hd_pipelines.sensors.alerts import OVERLAP, RunCursor, alert_failures, alert_late_data, partitions_of
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.records.alerts import open_alerts
 from hd_pipelines.warehouse.records.findings import Judged, record_findings, settle
 from tests.alerts.conftest import DISCORD

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from hd_pipelines.alerts.lifecycle import Sighting
 from hd_pipelines.alerts.redaction import Redactor
-from hd_pipelines.alerts.vocabulary import AlertSeverity
 from hd_pipelines.cli import app
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.notifier.channels import open_channels
+from hd_pipelines.tables.vocabulary import AlertSeverity
 from hd_pipelines.warehouse.records.alerts import AlertBook
 from tests.notifier.conftest import DISCORD, OTHER_DISCORD
 

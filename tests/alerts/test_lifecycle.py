@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.alerts.lifecycle import QUIET_PERIOD, Alert, Sighting, Step, digested, resolved, seen, time_passed
-from hd_pipelines.alerts.vocabulary import AlertSeverity, AlertState, MessageKind
+from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState, MessageKind
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 OPEN, REPEAT, ESCALATE, RESOLVE = MessageKind.OPEN, MessageKind.REPEAT, MessageKind.ESCALATE, MessageKind.RESOLVE

@@ -13,7 +13,7 @@ from hd_pipelines.alerts.lifecycle import Sighting, resolved, seen, time_passed
 from hd_pipelines.alerts.messages import Field, Message, alert_message, digest_message, trial_message
 from hd_pipelines.alerts.redaction import BODY, FIELD_VALUE, FIELDS, TITLE, Redactor
 from hd_pipelines.alerts.signal_message import SignalNotice, contract_text, price_text, reasons_of, signal_message
-from hd_pipelines.alerts.vocabulary import AlertSeverity, MessageKind
+from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 FAILURE = Sighting("run_failed", "main 2026-11-20", AlertSeverity.ERROR, "Run of main failed", "boom", "Look.", "r-1")

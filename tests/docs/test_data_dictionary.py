@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.settings import Settings
+from hd_pipelines.tables.vocabulary import Rule
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

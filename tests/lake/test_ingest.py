@@ -7,10 +7,10 @@ import pytest
 
 from hd_pipelines.lake import Lake, ingest
 from hd_pipelines.lake.ingest import row_count_finding
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.providers.errors import FileRefusedError
 from hd_pipelines.providers.massive.flat_files.layout import OPTION_DAY, STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.tables.vocabulary import Rule
 from tests.support.flat_files import SESSION, good_rows, landed, packed, row
 from tests.support.vendor_bucket import client_of, vendor_bucket
 

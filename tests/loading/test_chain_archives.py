@@ -9,10 +9,9 @@ import pytest
 
 from hd_pipelines.loading import chains as loading_chains
 from hd_pipelines.loading.chains import refresh_chain_archive
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.sessions import sessions_between
 from hd_pipelines.providers.archive.chains import COLUMNS
-from hd_pipelines.tables.vocabulary import PriceSource, SnapshotKind
+from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.records.chains import recorded_chains
 from tests.support.desk import SESSIONS
 from tests.support.rest import contract_rows

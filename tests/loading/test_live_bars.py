@@ -16,8 +16,7 @@ from pydantic import SecretStr
 from hd_pipelines.loading import live_bars
 from hd_pipelines.loading.bars import derive
 from hd_pipelines.loading.live_bars import finished_bars, refresh_live_bars, with_volume_proxies
-from hd_pipelines.market.bars import MINUTES, Timeframe
-from hd_pipelines.market.findings import Rule
+from hd_pipelines.market.bars import MINUTES
 from hd_pipelines.market.live_times import PATIENCE
 from hd_pipelines.market.sessions import regular_hours
 from hd_pipelines.providers.errors import ApiKeyRefusedError
@@ -26,6 +25,7 @@ from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, re
 from hd_pipelines.sandbox.market.sessions import synthetic_session
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
+from hd_pipelines.tables.vocabulary import Rule, Timeframe
 from hd_pipelines.warehouse.publish.live_bars import is_live
 from hd_pipelines.warehouse.read.bars import newest_session
 from tests.support.desk import vendor_object

@@ -7,8 +7,8 @@ import pytest
 
 from hd_pipelines.loading.bars import lake_sessions
 from hd_pipelines.loading.watchlist import backfill_queue
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
+from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.desk import SESSIONS, SYMBOLS, day_rows, minute_rows, vendor_object
 

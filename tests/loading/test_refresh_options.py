@@ -6,8 +6,9 @@ import pytest
 from hd_pipelines.analytics import iv_percentile
 from hd_pipelines.loading import greeks as greeks_loading
 from hd_pipelines.loading.derivation import outdated, read, written
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.desk import rows
 from tests.support.option_desk import ALL_SESSIONS, OPTION_SESSIONS, OPTION_SYMBOLS, THIN_SESSIONS
 

@@ -9,14 +9,13 @@ from pydantic import SecretStr
 from hd_pipelines.loading import snapshots as loading_snapshots
 from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import settle_missed_snapshots, take_snapshot
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.sessions import regular_hours, sessions_back
 from hd_pipelines.providers.archive.chains import COLUMNS
 from hd_pipelines.providers.errors import ApiKeyRefusedError
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.rest.market import SyntheticRest
-from hd_pipelines.tables.vocabulary import PriceSource, SnapshotKind
+from hd_pipelines.tables.vocabulary import PriceSource, Rule, Severity, SnapshotKind
 from hd_pipelines.warehouse.records.chains import recorded_chains
 from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.bar_audit import audit, coverage, coverage_findings, keep_back, missing_findings
 from hd_pipelines.market.bars import hours_frame, intraday_bars
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.desk import SESSIONS, minute_rows
 
 SYMBOLS = ("AAPL", "MSFT", "SPY", "TSLA")

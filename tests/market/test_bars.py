@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.bars import SCHEMA, Timeframe, day_bars, hours_frame, intraday_bars, week_bars
+from hd_pipelines.market.bars import SCHEMA, day_bars, hours_frame, intraday_bars, week_bars
 from hd_pipelines.market.sessions import regular_hours, week_of
+from hd_pipelines.tables.vocabulary import Timeframe
 
 FULL_DAY = date(2026, 11, 20)
 HALF_DAY = date(2024, 11, 29)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.market.chain_coverage import completeness, coverage_findings, measure, measure_all
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows
 
 

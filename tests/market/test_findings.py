@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule, Severity
 
 FINDING = Finding(
     Rule.HIGH_BELOW_LOW, Severity.ERROR, "stock_day_aggs", date(2026, 5, 22), "SPY", "The high is low.", "Look.", 3, 17

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours, sessions_between
 from hd_pipelines.market.snapshot_times import CLOSE_WITHIN, expected_snapshots, missed_snapshot_findings
-from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import Rule, Severity, SnapshotKind
 
 FULL, HALF, CLOSED = date(2026, 5, 22), date(2025, 11, 28), date(2026, 5, 25)
 LONG_AFTER = datetime(2026, 6, 30, tzinfo=UTC)

@@ -20,7 +20,7 @@ import os, signal, sys
 from datetime import UTC, datetime, timedelta
 from hd_pipelines.alerts.lifecycle import Sighting
 from hd_pipelines.alerts.redaction import Redactor
-from hd_pipelines.alerts.vocabulary import AlertSeverity
+from hd_pipelines.tables.vocabulary import AlertSeverity
 from hd_pipelines.notifier import delivery
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.notifier.discord import RichDiscord

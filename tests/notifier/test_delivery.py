@@ -11,11 +11,11 @@ import pytest
 from hd_pipelines.alerts.lifecycle import Sighting
 from hd_pipelines.alerts.messages import trial_message
 from hd_pipelines.alerts.redaction import Redactor
-from hd_pipelines.alerts.vocabulary import AlertSeverity
 from hd_pipelines.notifier import observed_http
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.notifier.delivery import deliver_due
 from hd_pipelines.notifier.discord import RichDiscord
+from hd_pipelines.tables.vocabulary import AlertSeverity
 from hd_pipelines.warehouse.records.alert_channels import channel_states
 from hd_pipelines.warehouse.records.alert_outbox import enqueue, outbox_counts
 from hd_pipelines.warehouse.records.alerts import AlertBook

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from hd_pipelines.alerts.messages import Field, Message, trial_message
 from hd_pipelines.alerts.redaction import Redactor
-from hd_pipelines.alerts.vocabulary import AlertSeverity, MessageKind
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.notifier.discord import DESCRIPTION, FIELDS, FOOTER, NAME, TITLE, TOTAL, VALUE, embed, escaped
 from hd_pipelines.notifier.outcome import Verdict
+from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 from tests.notifier.conftest import DISCORD, Clock
 
 MESSAGE = trial_message(now=Clock().now)

@@ -7,7 +7,7 @@ import pytest
 from hd_pipelines.checks.bar_suite import BarSuite
 from hd_pipelines.market.bar_audit import audit, coverage
 from hd_pipelines.market.bars import hours_frame
-from hd_pipelines.market.findings import Rule, Severity
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.market.test_bar_audit import DEFECTS, LAST, NO_HISTORY, bars, with_defect
 from tests.support.desk import SESSIONS, SYMBOLS
 

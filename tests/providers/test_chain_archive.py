@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import sessions_between
 from hd_pipelines.providers.archive.chains import (
@@ -19,6 +18,7 @@ from hd_pipelines.providers.archive.chains import (
     read_chains,
 )
 from hd_pipelines.providers.errors import FileRefusedError
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "recordings"

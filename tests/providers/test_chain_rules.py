@@ -5,10 +5,10 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.option_chains import CHAIN, STAMP
 from hd_pipelines.providers.chain_rules import judge_chain, judge_chains, standard_terms
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows
 
 PLACE = ObjectPlace("option_chains", SESSION, "chains/SPY/2026-05-22.parquet")

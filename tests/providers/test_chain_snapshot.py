@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.providers.errors import (
     ApiNotEntitledError,
@@ -21,7 +20,7 @@ from hd_pipelines.providers.massive.rest.answers import read_page
 from hd_pipelines.providers.massive.rest.chain_snapshot import chain_path, fetch_chain
 from hd_pipelines.sandbox.faults import Rewrite, rest_fault
 from hd_pipelines.sandbox.rest.wire import RestPlan
-from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import Rule, Severity, SnapshotKind
 from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
 
 NOW = CLOSE + timedelta(minutes=16, microseconds=250_000)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns
 from hd_pipelines.providers.errors import FileRefusedError
 from hd_pipelines.providers.massive.bar_rules import day_bounds_ns
@@ -26,6 +25,7 @@ from hd_pipelines.providers.massive.flat_files.layout import (
     FlatFileDataset,
 )
 from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA, FlatFileBars, read_flat_file
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.flat_files import HEADER, INDEX_HEADER, SESSION, good_rows, index_row, row, stamp, text
 
 GOOD = good_rows(1000)

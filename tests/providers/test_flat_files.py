@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import (
     ConnectionCutError,
     CredentialsRefusedError,
@@ -37,6 +36,7 @@ from hd_pipelines.sandbox.faults import (
     late,
     list_but_not_get,
 )
+from hd_pipelines.tables.vocabulary import Rule
 from tests.support.flat_files import SESSION, good_rows, packed
 from tests.support.vendor_bucket import client_of, limited_bucket, vendor_bucket
 

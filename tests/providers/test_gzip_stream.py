@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.flat_files.gzip_stream import GzipLimits, GzipLines, count_lines, read_ahead
+from hd_pipelines.tables.vocabulary import Rule
 from tests.support.flat_files import SESSION, good_rows, text
 
 PLACE = ObjectPlace("stock_minute_aggs", SESSION, "us_stocks_sip/minute_aggs_v1/2026/05/2026-05-22.csv.gz")

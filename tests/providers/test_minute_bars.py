@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
 from hd_pipelines.providers.errors import (
     ApiError,
@@ -25,6 +24,7 @@ from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, re
 from hd_pipelines.sandbox.market.sessions import synthetic_session
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
+from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import KEY, SESSION, FixedMarket
 
 HOURS = regular_hours(SESSION)

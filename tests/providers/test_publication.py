@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from hd_pipelines.market.findings import Rule, Severity
 from hd_pipelines.market.sessions import sessions_between
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY
 from hd_pipelines.providers.massive.flat_files.publication import due_at, publication_findings
+from hd_pipelines.tables.vocabulary import Rule, Severity
 
 WEEK = sessions_between(date(2026, 5, 18), date(2026, 5, 22))
 LATER = datetime(2026, 6, 1, tzinfo=UTC)

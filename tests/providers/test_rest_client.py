@@ -9,7 +9,6 @@ from time import monotonic
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import (
     ApiError,
     ApiKeyRefusedError,
@@ -25,6 +24,7 @@ from hd_pipelines.providers.errors import (
 from hd_pipelines.providers.massive.rest import client as rest
 from hd_pipelines.providers.massive.rest.chain_snapshot import chain_path
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, SlowBody, rest_fault
+from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import CLOSE, KEY, SESSION, contract_rows, utc
 
 SPY = chain_path("SPY")

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import ApiResponseError, FileRefusedError
 from hd_pipelines.providers.massive.rest import treasury_yields as treasury
 from hd_pipelines.providers.massive.rest.treasury_yields import archived_yields, fetch_yields
 from hd_pipelines.sandbox.faults import Rewrite, rest_fault
+from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import FixedMarket
 
 RECORDING = Path(__file__).parents[2].parent / "shared" / "recordings" / "spx-2019q2"

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 import QuantLib as ql  # noqa: N813
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.sessions import regular_hours, sessions_between
 from hd_pipelines.providers.archive.chains import OPTIONAL, chain_files, read_chain
 from hd_pipelines.sandbox.market.chain_extent import Extent
@@ -17,6 +16,7 @@ from hd_pipelines.sandbox.market.early_exercise import american_put
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76
 from hd_pipelines.sandbox.market.sessions import POSITION
 from hd_pipelines.settings import DEFAULT_WATCHLIST
+from hd_pipelines.tables.vocabulary import Rule
 
 SESSION = date(2026, 5, 22)
 HALF_DAY = date(2025, 11, 28)

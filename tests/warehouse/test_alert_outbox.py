@@ -22,7 +22,7 @@ from hd_pipelines.alerts.lifecycle import Sighting
 from hd_pipelines.alerts.messages import Field, trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.alerts.token_bucket import Rate
-from hd_pipelines.alerts.vocabulary import AlertSeverity
+from hd_pipelines.tables.vocabulary import AlertSeverity
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records import alert_channels
 from hd_pipelines.warehouse.records.alert_outbox import (

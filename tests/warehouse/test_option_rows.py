@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import PublishBlockedError, RowsRefusedError
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records import watchlist

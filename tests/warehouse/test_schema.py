@@ -20,9 +20,8 @@ from psycopg import sql
 from sqlalchemy import create_engine
 
 import embedded_postgres as embedded
-from hd_pipelines.market.bars import Timeframe
-from hd_pipelines.market.findings import Severity
 from hd_pipelines.tables import vocabulary
+from hd_pipelines.tables.vocabulary import Severity, Timeframe
 from hd_pipelines.warehouse.engine import Database, sqlalchemy_url
 from hd_pipelines.warehouse.errors import (
     MigrationLockError,

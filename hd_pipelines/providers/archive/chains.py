@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours, sessions_back, sessions_between
 from hd_pipelines.market.symbols import canonical_symbol, ticker_of
 from hd_pipelines.providers.archive.columns import promised_columns
 from hd_pipelines.providers.chain_rules import JudgedChain, judge_chains, standard_terms
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
-from hd_pipelines.tables.vocabulary import PriceSource, SnapshotKind
+from hd_pipelines.tables.vocabulary import PriceSource, Rule, Severity, SnapshotKind
 
 DATASET = "option_chains"
 ARCHIVE_RULES = frozenset({Rule.OBJECT_ON_CLOSED_DAY, Rule.SESSION_MISSING})

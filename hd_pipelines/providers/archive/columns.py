@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
+from hd_pipelines.tables.vocabulary import Rule
 
 
 def promised_columns(

@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.providers.errors import ObjectPlace
 from hd_pipelines.providers.massive.bar_rules import SetAside
+from hd_pipelines.tables.vocabulary import Rule
 
 _KEY = ["ticker", "window_start"]
 

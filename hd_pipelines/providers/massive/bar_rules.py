@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import midnight_ns
 from hd_pipelines.market.symbols import INDEX_TICKER_PATTERN, OPTION_TICKER_PATTERN, STOCK_TICKER_PATTERN
 from hd_pipelines.providers.errors import ObjectPlace
 from hd_pipelines.providers.massive.flat_files.layout import AssetClass
+from hd_pipelines.tables.vocabulary import Rule
 
 _CHICAGO = ZoneInfo("America/Chicago")
 _TICKER_PATTERN = {

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, func, select, text
 
-from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.publish.live_bars import LIVE
 from hd_pipelines.warehouse.records.derivations import derived_state
 from hd_pipelines.warehouse.schema.tables import bars_manifest, historical_bars

@@ -13,8 +13,8 @@ import polars as pl
 from psycopg import sql
 from sqlalchemy import Connection
 
-from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.read.frames import columns_of, read_frame

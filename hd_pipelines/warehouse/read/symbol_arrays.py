@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import Connection
 
-from hd_pipelines.market.bars import Timeframe
-from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.vocabulary import SnapshotKind, Timeframe
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.read.column_reads import compile_nothing
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hd_pipelines.alerts.fingerprint import message_id
 from hd_pipelines.alerts.messages import Message
 from hd_pipelines.alerts.redaction import Redactor, cut
-from hd_pipelines.alerts.vocabulary import DeliveryStatus
+from hd_pipelines.tables.vocabulary import DeliveryStatus
 from hd_pipelines.warehouse.schema.alert_tables import MAX_ERROR_LENGTH, alert_outbox
 
 KEPT = timedelta(days=90)

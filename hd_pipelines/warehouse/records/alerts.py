@@ -19,7 +19,7 @@ from hd_pipelines.alerts.fingerprint import alert_id
 from hd_pipelines.alerts.lifecycle import Alert, Notice, Sighting, Step
 from hd_pipelines.alerts.messages import alert_message, digest_message
 from hd_pipelines.alerts.redaction import BODY, FIELD_VALUE, TITLE, Redactor
-from hd_pipelines.alerts.vocabulary import AlertSeverity, AlertState
+from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState
 from hd_pipelines.warehouse.records.alert_outbox import enqueue
 from hd_pipelines.warehouse.schema.alert_tables import alert_outbox, alerts
 

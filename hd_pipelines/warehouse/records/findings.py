@@ -12,7 +12,8 @@ from datetime import date
 from sqlalchemy import Connection, func, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.schema.tables import data_findings
 
 

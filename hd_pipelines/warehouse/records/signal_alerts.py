@@ -16,9 +16,8 @@ import polars as pl
 from sqlalchemy import Connection, select, update
 
 from hd_pipelines.alerts.signal_message import SignalNotice, reasons_of
-from hd_pipelines.market.bars import Timeframe
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, regular_hours
-from hd_pipelines.tables.vocabulary import SignalStatus
+from hd_pipelines.tables.vocabulary import SignalStatus, Timeframe
 from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots
 from hd_pipelines.warehouse.schema.signal_tables import composite_signals
 from hd_pipelines.warehouse.schema.tables import historical_bars

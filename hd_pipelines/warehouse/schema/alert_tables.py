@@ -1,7 +1,7 @@
 """Tables of alerts: the alerts themselves, the outbox of their messages, and the state of every channel.
 
 Belongs here: columns, keys and checks. How rows move is `alert_records`, `alert_outbox` and `alert_channels`; what
-the words mean is `alerts.vocabulary`.
+the words mean is `tables.vocabulary.alerts`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hd_pipelines.alerts.vocabulary import AlertSeverity, AlertState, DeliveryStatus, MessageKind
+from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState, DeliveryStatus, MessageKind
 from hd_pipelines.warehouse.schema.columns import byte_ordered_text, check, metadata, moment, now, vocabulary, word
 
 MAX_ERROR_LENGTH = 500

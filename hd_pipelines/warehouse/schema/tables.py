@@ -26,8 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-from hd_pipelines.market.bars import Timeframe
-from hd_pipelines.market.findings import Severity
+from hd_pipelines.tables.vocabulary import Severity, Timeframe
 from hd_pipelines.warehouse.schema import (  # noqa: F401  (fill `metadata`)
     alert_tables,
     analytics_tables,

@@ -21,8 +21,8 @@ import numpy as np
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
+from hd_pipelines.tables.vocabulary import Rule
 
 _IsalError = cast("type[Exception]", IsalError)  # isal declares an instance
 _GZIP_WINDOW = 31  # zlib's code for "gzip wrapper, largest window"

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
+from hd_pipelines.tables.vocabulary import Rule
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TYPES = {"ticker": pl.String(), "window_start": pl.Int64(), "transactions": pl.Int64()}

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from hd_pipelines.market.findings import Finding, Rule, Severity
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK, is_session
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
+from hd_pipelines.tables.vocabulary import Rule, Severity
 
 DUE = time(11)
 """New York time on the next calendar day by which the vendor says a session's files are out."""

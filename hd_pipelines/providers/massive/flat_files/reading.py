@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.bar_order import KeyRange, rises_throughout, sort_by_key
 from hd_pipelines.providers.massive.bar_rules import SetAside, is_sound, split_broken
@@ -25,6 +25,7 @@ from hd_pipelines.providers.massive.flat_files.gzip_stream import GzipLimits, Gz
 from hd_pipelines.providers.massive.flat_files.header import Header, parse_header
 from hd_pipelines.providers.massive.flat_files.layout import AssetClass, FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.text import parse_carefully, parse_fast
+from hd_pipelines.tables.vocabulary import Rule
 
 BAR_SCHEMA: dict[str, pl.DataType] = {
     "ticker": pl.String(),

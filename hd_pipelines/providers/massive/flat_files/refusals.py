@@ -5,7 +5,6 @@ Belongs here: the words. Which answer of the bucket leads to which error is deci
 
 from __future__ import annotations
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import (
     ConnectionCutError,
     CredentialsRefusedError,
@@ -16,6 +15,7 @@ from hd_pipelines.providers.errors import (
     ObjectRepublishedError,
     ObjectUnavailableError,
 )
+from hd_pipelines.tables.vocabulary import Rule
 
 _FREE_SPACE = "Free space on the disk of HD_HOME, or move HD_HOME to a larger one."
 

@@ -11,10 +11,10 @@ import csv
 
 import polars as pl
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.massive.bar_rules import SetAside
 from hd_pipelines.providers.massive.flat_files.gzip_stream import line_count
 from hd_pipelines.providers.massive.flat_files.header import Header
+from hd_pipelines.tables.vocabulary import Rule
 
 MAX_LINE_BYTES = 4096
 _MAY_BE_EMPTY = ("volume", "transactions")

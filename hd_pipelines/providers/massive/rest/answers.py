@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import (
     ApiError,
     ApiKeyRefusedError,
@@ -25,6 +24,7 @@ from hd_pipelines.providers.errors import (
     ApiUnavailableError,
     ObjectPlace,
 )
+from hd_pipelines.tables.vocabulary import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,13 @@ import polars as pl
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.sessions import NEW_YORK, is_session, sessions_back
 from hd_pipelines.market.symbols import symbol_of, ticker_of
 from hd_pipelines.providers.chain_rules import JudgedChain, judge_chain
 from hd_pipelines.providers.errors import ApiResponseError, ObjectPlace
 from hd_pipelines.providers.massive.rest.client import VendorApi
-from hd_pipelines.tables.vocabulary import ExerciseStyle, PriceSource, SnapshotKind
+from hd_pipelines.tables.vocabulary import ExerciseStyle, PriceSource, Rule, SnapshotKind
 
 DATASET = "option_chains"
 PAGE_SIZE = 250

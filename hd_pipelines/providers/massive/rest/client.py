@@ -22,7 +22,6 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import (
     ApiError,
     ApiPaginationError,
@@ -32,6 +31,7 @@ from hd_pipelines.providers.errors import (
     ObjectPlace,
 )
 from hd_pipelines.providers.massive.rest.answers import ASK_VENDOR, ASKED_AGAIN, Page, read_page, refusal
+from hd_pipelines.tables.vocabulary import Rule
 
 VENDOR_HOSTS = frozenset({"api.massive.com", "api.polygon.io"})
 """Origins that the vendor writes into `next_url`; requests go to the configured one all the same."""

@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from hd_pipelines.market.findings import Finding, Rule
+from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.live_times import PLAN_DELAY
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session
 from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
@@ -28,6 +28,7 @@ from hd_pipelines.providers.massive.bar_rules import SetAside, split_broken, spl
 from hd_pipelines.providers.massive.flat_files.layout import AssetClass
 from hd_pipelines.providers.massive.rest.answers import Page
 from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.tables.vocabulary import Rule
 
 DATASET = "live_bars"
 PAGE_SIZE = 50_000

@@ -18,9 +18,9 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.market.findings import Rule
 from hd_pipelines.providers.errors import ApiResponseError, FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.rest.client import VendorApi
+from hd_pipelines.tables.vocabulary import Rule
 
 DATASET = "treasury_yields"
 PATH = "/fed/v1/treasury-yields"

@@ -1,9 +1,4 @@
-"""The words of alerts: severities, states, kinds of message and what became of a delivery.
-
-Belongs here: enums from which the database's checks are generated. The values are stored and shown; never rename one.
-"""
-
-from __future__ import annotations
+"""Enums of alerts: severity, state, kind of message, and delivery status."""
 
 from enum import StrEnum
 
