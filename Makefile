@@ -40,11 +40,12 @@ check: lint test  ## what CI runs
 bench: $(READY)  ## the benchmarks, each beside its peer, into benchmarks/results.json
 	@$(BIN)/python -m benchmarks
 
-validation: $(READY)  ## docs/validation.md: our numbers beside published ones, from the recordings in ../shared
+validation: $(READY)  ## docs/reference/validation.md: our numbers beside published ones, from the recordings in ../shared
 	@$(BIN)/python scripts/write_validation.py
 
 docs: $(READY)  ## write again what docs say of tables, settings, detectors, engines and the scanner
 	@$(BIN)/python scripts/write_data_dictionary.py
+	@$(BIN)/python scripts/write_settings.py
 	@$(BIN)/python scripts/write_detectors.py
 	@$(BIN)/python scripts/draw_engines.py --text
 	@$(BIN)/python -m tests.signals.scanner.tables

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.warehouse_queries` fills an embedded server of its own in HD_HOME (about a minute, once), builds the
 marts, and asks as `hd_reader` under row-level security, from this process, round trips and all. `wall_s` is the 95th
-percentile, which the limits are for; `p50_s` stands beside it. It writes docs/query-plans.md.
+percentile, which the limits are for; `p50_s` stands beside it. It writes docs/reference/query-plans.md.
 
 Peers, named `plain_…`: tables as the predecessor had them (not partitioned, no row-level security, bounded numerics,
 milliseconds, its index on symbol and time), asked as its code asked: rows as Python objects, and for the radar one
@@ -25,7 +25,7 @@ from statistics import quantiles
 from benchmarks.measure import machine
 from benchmarks.warehouse_year import CONTRACTS, LAST_SESSION, SESSIONS, SYMBOLS, fill, sessions
 
-PLANS = Path(__file__).parents[1] / "docs" / "query-plans.md"
+PLANS = Path(__file__).parents[1] / "docs" / "reference" / "query-plans.md"
 CHART = (
     *("symbol", "timestamp", "expiration", "strike", "option_type"),
     *("implied_volatility", "delta", "gamma", "volume", "open_interest"),
@@ -288,7 +288,7 @@ def _figures(taken: list[float], rows: int) -> dict[str, float]:
 
 
 def run(home: Path | None = None) -> dict[str, object]:
-    """Ask every question and its peer's; write docs/query-plans.md."""
+    """Ask every question and its peer's; write docs/reference/query-plans.md."""
     from hd_pipelines.settings import load_settings
 
     folder = (home or load_settings().home) / "bench" / "warehouse-queries"

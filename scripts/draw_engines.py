@@ -1,4 +1,4 @@
-"""Write docs/engines.md and docs/img/engine-*.png: what each context engine makes of everything that it can be told.
+"""Write docs/reference/engines.md and docs/img/engine-*.png: what each context engine makes of every possible input.
 
 `python scripts/draw_engines.py [--text]`; `--text` leaves the pictures as they are. Pictures need Debian's chromium, which
 Playwright drives; its own browsers are not downloaded. Belongs here: writing the files; what they show is in
@@ -15,8 +15,8 @@ import engine_document
 import engine_grids
 import engine_pictures
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "engines.md"
-IMAGES = DOCUMENT.parent / "img"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "reference" / "engines.md"
+IMAGES = DOCUMENT.parent.parent / "img"
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -38,7 +38,7 @@ def draw() -> None:
 
 def main() -> None:
     """Write what was asked for."""
-    parser = argparse.ArgumentParser(description="Write docs/engines.md and its pictures.")
+    parser = argparse.ArgumentParser(description="Write docs/reference/engines.md and its pictures.")
     parser.add_argument("--text", action="store_true", help="leave the pictures as they are")
     given = parser.parse_args()
     DOCUMENT.write_text(engine_document.document())

@@ -1,4 +1,4 @@
-"""The text of docs/engines.md: what the engines' constants say, and why they differ from the predecessor's.
+"""The text of docs/reference/engines.md: what the engines' constants say, and why they differ from the predecessor's.
 
 Belongs here: tables made from the code, and the prose between them. `draw_engines.py` writes the file, `engine_pictures`
 and `engine_grids` draw its pictures; tests/signals/engines/test_engines_document.py tells when the text is stale.
@@ -52,7 +52,7 @@ PROSE = Path(__file__).with_name("engine_prose.toml")
 
 
 def document() -> str:
-    """The whole of docs/engines.md."""
+    """The whole of docs/reference/engines.md."""
     prose = tomllib.loads(PROSE.read_text())
     changed = {
         engine: f"**Changed against the predecessor.** {_joined(why)}" for engine, why in prose["changed"].items()
@@ -227,7 +227,7 @@ def _joined(lines: str) -> str:
 
 
 def _picture(name: str, alternative: str) -> str:
-    return f"![{alternative}](img/engine-{name}.png)"
+    return f"![{alternative}](../img/engine-{name}.png)"
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

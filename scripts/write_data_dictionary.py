@@ -1,6 +1,6 @@
-"""Write docs/data-dictionary.md and the table of settings in docs/operations.md.
+"""Write docs/reference/data-dictionary.md.
 
-Belongs here: joining what the code knows (columns, types, keys, checks, dbt's yml, settings) with what only people know
+Belongs here: joining what the code knows (columns, types, keys, checks, dbt's yml) with what only people know
 (data_dictionary.toml). `make docs` runs it; tests/docs/test_data_dictionary.py tells when the files are stale.
 """
 
@@ -12,19 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import SecretStr
 from sqlalchemy import CheckConstraint, Table
 from sqlalchemy.dialects import postgresql
 
 from hd_pipelines.assets.lake import COLUMNS as LAKE_COLUMNS
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
-from hd_pipelines.settings import PREFIX, Settings
 from hd_pipelines.warehouse.schema.tables import metadata
 
 ROOT = Path(__file__).parent.parent
-DICTIONARY = ROOT / "docs" / "data-dictionary.md"
-OPERATIONS = ROOT / "docs" / "operations.md"
+DICTIONARY = ROOT / "docs" / "reference" / "data-dictionary.md"
 PROSE = Path(__file__).with_name("data_dictionary.toml")
 OPTION_PROSE = Path(__file__).with_name("data_dictionary_options.toml")
 ALERT_PROSE = Path(__file__).with_name("data_dictionary_alerts.toml")
@@ -37,7 +34,6 @@ INTRODUCTION = (
     "adjusted for splits or dividends. What a market said is `numeric` (exact), what a model answered `double precision`: "
     "a fixed number of decimals throws small answers away, as `numeric(10,8)` does with the gamma of an NDX option."
 )
-BEGIN, END = "<!-- settings: written by `make docs` -->", "<!-- settings end -->"
 
 
 class DictionaryIncompleteError(Exception):
@@ -45,7 +41,7 @@ class DictionaryIncompleteError(Exception):
 
 
 def data_dictionary() -> str:
-    """The whole of docs/data-dictionary.md."""
+    """The whole of docs/reference/data-dictionary.md."""
     prose = tomllib.loads(PROSE.read_text())
     for more in (OPTION_PROSE, SIGNAL_PROSE, ALERT_PROSE):
         prose["tables"] |= tomllib.loads(more.read_text())["tables"]
@@ -61,24 +57,6 @@ def data_dictionary() -> str:
         *_models(),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def settings_table() -> str:
-    """Every setting with its variable, default and meaning."""
-    rows = [
-        (f"`{PREFIX}{name.upper()}`", _default(field.default), _one_line(field.description))
-        for name, field in Settings.model_fields.items()
-    ]
-    return _grid(("variable", "default", "meaning"), rows)
-
-
-def with_settings(text: str) -> str:
-    """`text` of operations.md with its table of settings replaced. Raises `ValueError` without the two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"{OPERATIONS} has lost the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{settings_table()}\n\n{END}{after}"
 
 
 def _named(table: Table, prose: dict[str, Any]) -> str:
@@ -180,14 +158,6 @@ def _type(kind: Any) -> str:  # noqa: ANN401  (SQLAlchemy's types are generic in
     return spelt.partition(" collate")[0].replace("timestamp with time zone", "timestamptz")
 
 
-def _default(value: object) -> str:
-    if value is None:
-        return "unset"
-    if isinstance(value, SecretStr):
-        return "secret"
-    return f"`{','.join(value)}`" if isinstance(value, tuple) else f"`{value}`"
-
-
 def _one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
@@ -198,9 +168,8 @@ def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the file."""
     DICTIONARY.write_text(data_dictionary())
-    OPERATIONS.write_text(with_settings(OPERATIONS.read_text()))
 
 
 if __name__ == "__main__":

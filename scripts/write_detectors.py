@@ -1,4 +1,4 @@
-"""Write docs/detectors.md: what every detector asks for, what makes it good, a row on which it fires and rows that miss.
+"""Write docs/reference/detectors.md: each detector's conditions, factors, a row on which it fires and rows that miss.
 
 Belongs here: putting into words what the detectors are as data. Differences from the predecessor stand in the modules of
 the families. `make docs` runs it; tests/signals/detectors/test_page.py tells when the page is stale.
@@ -20,7 +20,7 @@ from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto
 from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.tables.vocabulary import AssetClass, Direction
 
-PAGE = Path(__file__).parent.parent / "docs" / "detectors.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "detectors.md"
 PACKAGE = "hd_pipelines.signals.detectors"
 DIFFERENCES = "Differences from the predecessor"
 INTRODUCTION = """\
@@ -43,7 +43,7 @@ _KINDS = {AssetClass.STOCK: "stocks", AssetClass.EQUITY_ETF: "equity ETFs", Asse
 
 
 def detectors_page() -> str:
-    """The whole of docs/detectors.md."""
+    """The whole of docs/reference/detectors.md."""
     families = [(name, list(members)) for name, members in groupby(DETECTORS.values(), lambda each: str(each.strategy))]
     parts = ["# Detectors", INTRODUCTION, "## A row that fires, and one that nearly does", _overview()]
     for name, members in families:

@@ -1,4 +1,4 @@
-"""Write docs/validation.md: our numbers beside those that others published.
+"""Write docs/reference/validation.md: our numbers beside those that others published.
 
 `python scripts/write_validation.py [FOLDER]`; FOLDER holds `data/` and `recordings/` (default: `shared` beside this
 checkout). Belongs here: which comparisons there are and in what order. What they compute is in `validation`.
@@ -21,7 +21,7 @@ from validation.volatility_sections import spy_section, vendor_section, vix_rank
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
-DOCUMENT = ROOT / "docs" / "validation.md"
+DOCUMENT = ROOT / "docs" / "reference" / "validation.md"
 NEEDED = (
     *(f"recordings/{name}" for name in ("spx-2019q2", "spy-2021", "gex-days")),
     *(f"data/{name}" for name in ("daily_history", "reference_values")),
@@ -56,7 +56,9 @@ def sections(folder: Path) -> dict[str, Callable[[], Section]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare everything, write the document, print what is not met; the exit code."""
-    parser = argparse.ArgumentParser(description="Write docs/validation.md: our numbers beside published ones.")
+    parser = argparse.ArgumentParser(
+        description="Write docs/reference/validation.md: our numbers beside published ones."
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=SHARED, help="holds data/ and recordings/")
     parser.add_argument("--output", type=Path, default=DOCUMENT)
     given = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The parts of docs/validation.md and how they are written in Markdown.
+"""The parts of docs/reference/validation.md and how they are written in Markdown.
 
 Belongs here: sections, requirements, tables, text. What is compared is in the other modules of this package.
 """

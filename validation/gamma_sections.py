@@ -1,4 +1,4 @@
-"""Section of docs/validation.md about gamma exposure.
+"""Section of docs/reference/validation.md about gamma exposure.
 
 Belongs here: requirements, tables to show and the words around them. The comparison is in `gamma_against_reference`.
 """

@@ -1,4 +1,4 @@
-"""Sections of docs/validation.md about golden values and about the market regime of 1990 to 2022.
+"""Sections of docs/reference/validation.md about golden values and about the market regime of 1990 to 2022.
 
 Belongs here: requirements, tables to show and the words around them. The comparisons are in `golden_values` and
 `regime_history`.

@@ -1,4 +1,4 @@
-"""Sections of docs/validation.md about volatility: the vendor's, the official VIX's, ranks and percentiles.
+"""Sections of docs/reference/validation.md about volatility: the vendor's, the official VIX's, ranks and percentiles.
 
 Belongs here: requirements, tables to show and the words around them. The comparisons are in `iv_against_vendor`,
 `vix_against_official` and `iv_rank_against_published`.

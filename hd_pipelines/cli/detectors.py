@@ -1,6 +1,6 @@
 """`hd detectors`: the seventeen by name, or one with every number that can be varied.
 
-Belongs here: printing. What a detector is: `signals.detectors`, and in words docs/detectors.md.
+Belongs here: printing. What a detector is: `signals.detectors`, and in words docs/reference/detectors.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/validation.md: how it is written, what it refuses, and that the comparisons still hold."""
+"""docs/reference/validation.md: how it is written, what it refuses, and that the comparisons still hold."""
 
 from __future__ import annotations
 

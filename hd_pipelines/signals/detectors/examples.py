@@ -1,4 +1,4 @@
-"""Rows on which detectors fire, and rows that miss by one thing: what docs/detectors.md shows and the tests hold.
+"""Rows on which detectors fire, and rows that miss by one thing: what docs/reference/detectors.md shows and the tests hold.
 
 Belongs here: building frames of one row from a detector's own example. The examples themselves are in the detectors.
 """

@@ -1,7 +1,7 @@
 """Why a candidate did not become a signal, by name.
 
 Belongs here: the names and what each means. A candidate has exactly one: that of the first check it fails, in the order
-of this enum. They are counted per detector in `ScanOutcome.rejections`; docs/scanner.md lists them.
+of this enum. They are counted per detector in `ScanOutcome.rejections`; docs/reference/scanner.md lists them.
 """
 
 from __future__ import annotations

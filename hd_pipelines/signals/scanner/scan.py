@@ -1,6 +1,6 @@
 """One symbol's rows, from detectors to signals.
 
-Belongs here: the order of things. Every check is a module of its own; docs/scanner.md tells the whole way.
+Belongs here: the order of things. Every check is a module of its own; docs/reference/scanner.md tells the whole way.
 
 For all rows at once: which detector fires, universal filters, permissions, data confidence, base score (`candidates`).
 Then row by row in time: cool-down, contexts, style, thresholds, edge, volatility and plan (`judgement`); of a row's

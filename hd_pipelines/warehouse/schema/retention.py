@@ -1,6 +1,6 @@
-"""Dropping what the warehouse has kept long enough; the lake keeps everything.
+"""Drop warehouse rows that are older than their table keeps; the lake keeps everything.
 
-Belongs here: calling the database's own function. How long each table is kept is its default (docs/data-dictionary.md).
+How long each table is kept is the default of its database function: docs/reference/data-dictionary.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/detectors.md is what the detectors say now, and shows each with a row that fires and one that nearly does."""
+"""docs/reference/detectors.md is up to date, and shows for each detector a row that fires and one that nearly does."""
 
 import importlib.util
 from pathlib import Path
@@ -19,7 +19,9 @@ def writer():
 
 
 def test_the_page_of_detectors_is_what_the_code_says(writer):
-    assert (ROOT / "docs" / "detectors.md").read_text() == writer.detectors_page(), "stale: run `make docs`"
+    assert (ROOT / "docs" / "reference" / "detectors.md").read_text() == writer.detectors_page(), (
+        "stale: run `make docs`"
+    )
 
 
 def test_make_docs_writes_the_page():

@@ -207,7 +207,7 @@ def test_end_of_day_pin():
 
 
 def test_what_is_otherwise():
-    """Not as printed, because as printed it cannot be right; docs/detectors.md says why of each."""
+    """Not as printed, because as printed it cannot be right; docs/reference/detectors.md says why of each."""
     assert points_of("gamma_squeeze_bullish", "dealers", dealer_gamma_ratio=[-2, -1, 0, 2]) == [100, 75, 50, 0]
     assert points_of("gamma_flip_bullish", "gamma", flip_strike_gamma_share=[0, 1, 5, 9]) == [25, 40, 100, 100]
     assert points_of("gamma_flip_bullish", "expires_today", zero_dte_share=[0, 0.5, 1]) == [0, 50, 100]

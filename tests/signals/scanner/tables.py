@@ -1,4 +1,4 @@
-"""The tables of docs/scanner.md as the code has them now; `python -m tests.signals.scanner.tables` puts them into it."""
+"""The tables of docs/reference/scanner.md; `python -m tests.signals.scanner.tables` writes them into the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hd_pipelines.signals.scanner.rejections import MEANING, Rejection
 from hd_pipelines.signals.scanner.scoring.data_confidence import CRITICAL, CRITICAL_OF_AN_INDEX, OF_MINUTES
 from hd_pipelines.tables.vocabulary import ExitReason, TradingStyle
 
-PAGE = Path(__file__).parents[3] / "docs" / "scanner.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "scanner.md"
 STYLES = tuple(TradingStyle)
 
 HOURS = {

@@ -1,4 +1,4 @@
-"""docs/scanner.md says what the scanner does now."""
+"""docs/reference/scanner.md says what the scanner does now."""
 
 import re
 

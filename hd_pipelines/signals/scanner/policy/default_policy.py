@@ -1,7 +1,7 @@
 """The published policy: the numbers of the composite scanner as the product documents them, and where ours differ.
 
 Belongs here: values. Shapes are in `policy`, meaning in the modules that it names. Source: product facts §3.7 and, for
-options that expire today, §4. docs/scanner.md shows every table; a test holds it to these.
+options that expire today, §4. docs/reference/scanner.md shows every table; a test holds it to these.
 """
 
 from __future__ import annotations
