@@ -20,6 +20,7 @@ from pathlib import Path
 from embedded_postgres import errors
 from embedded_postgres.home import make_root, refuse_foreign_owner
 from embedded_postgres.layout import (
+    PRELOADED,
     ClusterPaths,
     Connection,
     Progress,
@@ -35,7 +36,7 @@ MODULE = "embedded_postgres"
 WAIT_SECONDS = 300.0
 MOST_SPAWNS = 3
 _PAUSE_SECONDS = 0.01
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", *PRELOADED)
 log = logging.getLogger(MODULE)
 
 

@@ -7,6 +7,7 @@ anything that stays (`server`).
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -20,6 +21,7 @@ from embedded_postgres.configuration import memory_mb, server_configuration, sha
 from embedded_postgres.errors import ClusterMismatchError, StartFailedError
 from embedded_postgres.layout import (
     DATABASE,
+    PRELOADED,
     SUPERUSER,
     Cluster,
     ClusterPaths,
@@ -142,6 +144,26 @@ def _run(command: list[str], account: Account, statement: str = "") -> None:
 def program_environment() -> dict[str, str]:
     """Environment of the server programs: nothing of ours, no `PG*` that could turn a setting, no secret."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def server_environment(cluster: PreparedCluster) -> dict[str, str]:
+    """Environment of the server itself: that of its programs, and libraries that this process was started with.
+
+    Tests start a process tree under a preloaded library that shifts the clock; `now()` in SQL must then be shifted too.
+    The server's own account may be unable to read the library where it lies, so it gets a copy.
+    """
+    environment = program_environment()
+    libraries = [Path(name) for name in re.split("[: ]+", os.environ.get("LD_PRELOAD", "")) if name]
+    if not libraries:
+        return environment
+    if not cluster.account.is_own:
+        folder = cluster.paths.server_copies / "preloaded"
+        folder.mkdir(parents=True, exist_ok=True)
+        libraries = [Path(shutil.copy(library, folder)) for library in libraries if library.is_file()]
+        for path in (cluster.paths.server_copies, folder, *libraries):
+            path.chmod(0o755)
+    passed_on = {name: os.environ[name] for name in PRELOADED if name in os.environ}
+    return environment | passed_on | {"LD_PRELOAD": ":".join(map(str, libraries))}
 
 
 def _refuse_other_major(paths: ClusterPaths, binaries: Binaries) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 from embedded_postgres.processes import ProcessIdentity
 
+PRELOADED = ("LD_PRELOAD", "CLOCK_SHIFT")
+"""Passed on to the server: a preloaded library, and by how many seconds the one for tests shifts the clock."""
 DATABASE = "hd"
 SUPERUSER = "postgres"
 LOOPBACK = "127.0.0.1"

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from embedded_postgres.cluster import PreparedCluster, program_environment
+from embedded_postgres.cluster import PreparedCluster, server_environment
 from embedded_postgres.errors import StartFailedError, StopFailedError
 from embedded_postgres.processes import bound_to_this_process
 from embedded_postgres.reach import why_not_ready
@@ -71,7 +71,7 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                env=program_environment(),
+                env=server_environment(self.cluster),
                 preexec_fn=bound_to_this_process(signal.SIGINT),  # noqa: PLW1509 - one thread; SIGINT ends it cleanly
                 **self.cluster.account.switch,
             )

@@ -6,7 +6,8 @@ Dagster splits a single-run backfill over assets whose ranges begin on different
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import logging
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 import dagster as dg
@@ -15,11 +16,14 @@ from hd_pipelines.market.sessions import (
     NEW_YORK,
     closed_weekdays_between,
     is_session,
-    last_known_session,
+    last_snapshot_session,
     sessions_between,
 )
 
+_log = logging.getLogger(__name__)
 FIRST_PARTITION = date(2017, 1, 3)
+CALENDAR_WARNING = timedelta(days=60)
+"""How long before the calendar snapshot's end every process that loads the partitions warns."""
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
@@ -27,7 +31,8 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 @cache
 def session_partitions() -> dg.TimeWindowPartitionsDefinition:
     """Weekdays at New York midnight without holidays; the session of today is in from midnight on."""
-    closed = closed_weekdays_between(FIRST_PARTITION, last_known_session())
+    today = datetime.now(UTC).astimezone(NEW_YORK).date()
+    closed = closed_weekdays_between(FIRST_PARTITION, _end_of_exclusions(today))
     return dg.TimeWindowPartitionsDefinition(
         start=str(FIRST_PARTITION),
         fmt="%Y-%m-%d",
@@ -37,6 +42,22 @@ def session_partitions() -> dg.TimeWindowPartitionsDefinition:
         end_offset=1,
         exclusions=[datetime(day.year, day.month, day.day, tzinfo=NEW_YORK) for day in closed],
     )
+
+
+def _end_of_exclusions(today: date) -> date:
+    """Holidays are excluded up to here: the calendar snapshot's end, and the end of next year once that is near.
+
+    In steps of a year, so that processes started on different days have the same partitions.
+    """
+    end = last_snapshot_session()
+    if today + CALENDAR_WARNING <= end:
+        return end
+    _log.warning(
+        "the calendar snapshot ends on %s; later sessions are computed by exchange_calendars in each process: "
+        "update exchange-calendars in the lock and run `make calendar`",
+        end,
+    )
+    return max(end, date(today.year + 1, 12, 31))
 
 
 def window(context: dg.AssetExecutionContext) -> list[date]:

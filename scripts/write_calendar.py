@@ -40,7 +40,7 @@ def lines_by_year(days: list[date]) -> str:
 
 def main() -> None:
     """Ask the library and write the module."""
-    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST)).schedule
+    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST)).schedule  # a year ahead of today
     sessions = [stamp.date() for stamp in schedule.index]
     local_closes = schedule["close"].dt.tz_convert("America/New_York")
     local_opens = schedule["open"].dt.tz_convert("America/New_York")

@@ -15,7 +15,7 @@ from rich.table import Table
 
 import embedded_postgres as embedded
 from hd_pipelines.cli.terminal import console
-from hd_pipelines.market.sessions import last_known_session
+from hd_pipelines.market.sessions import last_snapshot_session
 from hd_pipelines.providers.source import announced
 from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.engine import Database, masked_url
@@ -108,11 +108,11 @@ def _disk(settings: Settings) -> Diagnosis:
 
 
 def _calendar(_: Settings) -> Diagnosis:
-    left = last_known_session() - datetime.now(UTC).date()
+    left = last_snapshot_session() - datetime.now(UTC).date()
     return Diagnosis(
         "calendar",
         is_well=left > CALENDAR_WARNING,
-        state=f"exchange sessions are known until {last_known_session()}",
+        state=f"the calendar snapshot ends on {last_snapshot_session()}; later sessions are computed",
         cure="" if left > CALENDAR_WARNING else "update exchange-calendars in the lock and run `make calendar`",
     )
 

@@ -1,9 +1,8 @@
-"""Exchange sessions and their regular hours.
+"""Exchange sessions and their regular hours: which days trade, when they open and close, trading time between instants.
 
-Belongs here: which days trade, when they open and close, which week they belong to, how much trading time lies between
-two instants. The authority is the XNYS calendar
-of `exchange_calendars` (holidays, early closes, ad-hoc closures), of which `xnys_closures` is a tested snapshot; times
-are UTC. A naive clock never enters.
+The authority is the XNYS calendar of `exchange_calendars` (holidays, early closes, ad-hoc closures). `xnys_closures` is a
+tested snapshot of it; days after the snapshot's end are computed by the library itself (`later_sessions`). Times are UTC;
+a naive datetime is refused.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from hd_pipelines.market.xnys_closures import CLOSED_WEEKDAYS, EARLY_CLOSES_13_0
 NEW_YORK = ZoneInfo("America/New_York")
 CHICAGO = ZoneInfo("America/Chicago")
 NANOSECONDS_PER_MINUTE = 60_000_000_000
+_NANOSECONDS_PER_DAY = 1440 * NANOSECONDS_PER_MINUTE
 _OPEN, _CLOSE, _EARLY_CLOSE = time(9, 30), time(16), time(13)
 
 
@@ -50,45 +50,89 @@ class Hours:
         return int(self.closes_at.timestamp()) * 1_000_000_000
 
 
-@cache
-def _all_sessions() -> tuple[date, ...]:
-    first, last = date.fromisoformat(FIRST_SESSION), date.fromisoformat(LAST_SESSION)
+@dataclass(frozen=True, eq=False, slots=True)
+class _Calendar:
+    """Sessions from the snapshot's first one up to `end`, which is the end of a week."""
+
+    sessions: tuple[date, ...]
+    session_set: frozenset[date]
+    early_closes: frozenset[date]
+    end: date
+
+
+_SNAPSHOT_END = date.fromisoformat(LAST_SESSION)
+_LATEST_DAY = date(2099, 12, 31)
+_widest: list[_Calendar] = []  # what was computed so far; answers do not depend on it, only how soon they come
+
+
+def _calendar(through: date) -> _Calendar:
+    """A calendar that covers `through`: the snapshot, extended by `exchange_calendars` if a later day is asked for."""
+    if not _widest:
+        _widest.append(_snapshot())
+    if _widest[-1].end < min(through, _LATEST_DAY):
+        _widest.append(_extended(min(through, _LATEST_DAY)))
+    return _widest[-1]
+
+
+def _snapshot() -> _Calendar:
+    first = date.fromisoformat(FIRST_SESSION)
     closed = {date.fromisoformat(day) for day in CLOSED_WEEKDAYS.split()}
-    days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return tuple(day for day in days if day.weekday() < 5 and day not in closed)
+    days = (first + timedelta(days=offset) for offset in range((_SNAPSHOT_END - first).days + 1))
+    sessions = tuple(day for day in days if day.weekday() < 5 and day not in closed)
+    early = frozenset(date.fromisoformat(day) for day in EARLY_CLOSES_13_00.split())
+    return _Calendar(sessions, frozenset(sessions), early, _SNAPSHOT_END)
 
 
-@cache
-def _session_set() -> frozenset[date]:
-    return frozenset(_all_sessions())
+def _extended(through: date) -> _Calendar:
+    from hd_pipelines.market.later_sessions import later_sessions
+
+    end = date(through.year, 12, 31)
+    end += timedelta(days=6 - end.weekday())  # a whole week, so that the number of its sessions is right
+    snapshot = _snapshot()
+    later, early = later_sessions(_SNAPSHOT_END + timedelta(days=1), end)
+    sessions = snapshot.sessions + later
+    return _Calendar(sessions, frozenset(sessions), snapshot.early_closes | early, end)
 
 
-@cache
-def _early_closes() -> frozenset[date]:
-    return frozenset(date.fromisoformat(day) for day in EARLY_CLOSES_13_00.split())
+def _is_third_friday_without_holiday(day: date) -> bool:
+    """Whether `day` is a third Friday on which no exchange holiday or early close can fall by rule.
+
+    Holidays on Fridays from the 15th to the 21st are Good Friday (March, April) and Juneteenth. Far option expirations
+    are third Fridays: valuing them must not cost the import of `exchange_calendars`.
+    """
+    return day.weekday() == 4 and 15 <= day.day <= 21 and day.month not in {3, 4, 6}
 
 
 def is_session(day: date) -> bool:
-    """Whether the exchange opens on `day`."""
-    return day in _session_set()
+    """Whether the exchange opens on `day`. Days from 2100 on have no sessions."""
+    if day > _SNAPSHOT_END and (day.weekday() >= 5 or day > _LATEST_DAY):
+        return False
+    if day > _SNAPSHOT_END and _is_third_friday_without_holiday(day):
+        return True
+    return day in _calendar(day).session_set
 
 
 @cache
 def regular_hours(session: date) -> Hours:
     """Open and close of `session`. Raises `ValueError` for a day without one."""
     if not is_session(session):
-        known = f"between {FIRST_SESSION} and {LAST_SESSION}"
-        raise ValueError(f"{session} is not an exchange session {known}; for later days update the calendar snapshot")
-    close = _EARLY_CLOSE if session in _early_closes() else _CLOSE
+        raise ValueError(f"{session} is not an exchange session between {FIRST_SESSION} and {_LATEST_DAY}")
+    is_full = session > _SNAPSHOT_END and _is_third_friday_without_holiday(session)
+    close = _EARLY_CLOSE if not is_full and session in _calendar(session).early_closes else _CLOSE
     opens_at, closes_at = (
         datetime.combine(session, clock, tzinfo=NEW_YORK).astimezone(UTC) for clock in (_OPEN, close)
     )
     return Hours(session, opens_at, closes_at)
 
 
+def known_sessions(through: date | None = None) -> tuple[date, ...]:
+    """All sessions from the first one on, ascending, at least up to `through`; a session's position never changes."""
+    return _calendar(through or _SNAPSHOT_END).sessions
+
+
 def sessions_between(first: date, last: date) -> list[date]:
     """All sessions from `first` to `last`, both included, ascending."""
-    known = _all_sessions()
+    known = known_sessions(last)
     return list(known[bisect_left(known, first) : bisect_right(known, last)])
 
 
@@ -98,17 +142,18 @@ def closed_weekdays_between(first: date, last: date) -> list[date]:
     return [day for day in days if day.weekday() < 5 and not is_session(day)]
 
 
-def last_known_session() -> date:
-    """Last session that the calendar can answer for; about a year ahead of the snapshot."""
-    return _all_sessions()[-1]
+def last_snapshot_session() -> date:
+    """Last session of the calendar snapshot. Later ones are computed by `exchange_calendars` when they are asked for."""
+    return _SNAPSHOT_END
 
 
 def last_completed_session(now: datetime) -> date:
     """The newest session whose regular hours are over at `now` (timezone-aware)."""
     if now.tzinfo is None:
         raise ValueError("now must carry a timezone")
-    known = _all_sessions()
-    position = bisect_right(known, now.astimezone(NEW_YORK).date()) - 1
+    today = now.astimezone(NEW_YORK).date()
+    known = known_sessions(today)
+    position = bisect_right(known, today) - 1
     if regular_hours(known[position]).closes_at > now:
         position -= 1
     return known[position]
@@ -116,7 +161,7 @@ def last_completed_session(now: datetime) -> date:
 
 def sessions_back(last: date, count: int) -> list[date]:
     """The `count` sessions that end with `last` (or the one before it if `last` is closed), ascending."""
-    known = _all_sessions()
+    known = known_sessions(last)
     end = bisect_right(known, last)
     return list(known[max(0, end - count) : end])
 
@@ -149,9 +194,8 @@ def trading_time_ns(instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     if instants_ns.size == 0:
         return np.zeros(instants_ns.shape, np.int64)
-    clock = _trading_clock()
-    _refuse_unknown(clock, int(instants_ns.min()))
-    _refuse_unknown(clock, int(instants_ns.max()))
+    _trading_clock(int(instants_ns.min()))
+    clock = _trading_clock(int(instants_ns.max()))
     session = np.searchsorted(clock.opens_array, instants_ns, side="right") - 1
     elapsed: NDArray[np.int64] = (
         clock.before_array[session] + np.minimum(instants_ns, clock.closes_array[session]) - clock.opens_array[session]
@@ -161,40 +205,47 @@ def trading_time_ns(instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def instant_trading_minutes_ago(instant_ns: int, minutes: float) -> int:
     """The last instant (ns UTC) from which `minutes` of regular hours lead to `instant_ns`. Never before the first open."""
-    clock = _trading_clock()
+    clock = _trading_clock(instant_ns)
     elapsed = max(_trading_time_at(instant_ns) - round(minutes * NANOSECONDS_PER_MINUTE), 0)
     session = bisect_right(clock.before, elapsed) - 1
     return clock.opens[session] + elapsed - clock.before[session]
 
 
 class _TradingClock(NamedTuple):
-    """Opens and closes of all sessions, and the regular hours before each, ns; as lists for one instant, and arrays."""
+    """Opens and closes of all sessions, the regular hours before each, and where the calendar ends, ns; lists and arrays."""
 
     opens: list[int]
     closes: list[int]
     before: list[int]
+    until: int
     opens_array: NDArray[np.int64]
     closes_array: NDArray[np.int64]
     before_array: NDArray[np.int64]
 
 
+def _trading_clock(instant_ns: int) -> _TradingClock:
+    """The clock of a calendar that covers `instant_ns`. Raises `ValueError` if none does."""
+    clock = _clock_of(_calendar(_SNAPSHOT_END))
+    if instant_ns > clock.until:
+        day = date(1970, 1, 1) + timedelta(days=min(instant_ns // _NANOSECONDS_PER_DAY, 100_000))
+        clock = _clock_of(_calendar(day))
+    if not clock.opens[0] <= instant_ns <= clock.until:
+        known = f"between the open of {FIRST_SESSION} and the close of {_LATEST_DAY}"
+        raise ValueError(f"{instant_ns} ns is not {known}; no trading time can be given for it")
+    return clock
+
+
 @cache
-def _trading_clock() -> _TradingClock:
-    hours = [regular_hours(session) for session in _all_sessions()]
+def _clock_of(calendar: _Calendar) -> _TradingClock:
+    hours = [regular_hours(session) for session in calendar.sessions]
     opens = np.array([each.opens_at_ns for each in hours], np.int64)
     closes = np.array([each.closes_at_ns for each in hours], np.int64)
     before = np.concatenate(([0], np.cumsum(closes - opens)[:-1]))
-    return _TradingClock(opens.tolist(), closes.tolist(), before.tolist(), opens, closes, before)
+    until = midnight_ns(calendar.end + timedelta(days=1))
+    return _TradingClock(opens.tolist(), closes.tolist(), before.tolist(), until, opens, closes, before)
 
 
 def _trading_time_at(instant_ns: int) -> int:
-    clock = _trading_clock()
-    _refuse_unknown(clock, instant_ns)
+    clock = _trading_clock(instant_ns)
     session = bisect_right(clock.opens, instant_ns) - 1
     return clock.before[session] + min(instant_ns, clock.closes[session]) - clock.opens[session]
-
-
-def _refuse_unknown(clock: _TradingClock, instant_ns: int) -> None:
-    if not clock.opens[0] <= instant_ns <= clock.closes[-1]:
-        known = f"between the open of {FIRST_SESSION} and the close of {LAST_SESSION}"
-        raise ValueError(f"{instant_ns} ns is not {known}; for later instants update the calendar snapshot")

@@ -20,22 +20,22 @@ import polars as pl
 
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.option_products import SettlementTime, product_of_root
-from hd_pipelines.market.sessions import NEW_YORK, is_session, last_known_session, regular_hours, sessions_back
+from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
 
 MINUTES_PER_YEAR = 365 * 24 * 60
 _MICROSECONDS_PER_MINUTE = 60_000_000
 _OPEN, _CLOSE = time(9, 30), time(16)
+_LONGEST_CLOSURE_DAYS = 7
 
 
 def settlement_session(expiration: date) -> date:
     """The session on which `expiration` settles: itself, or the one before if the exchange is closed that day.
 
-    Beyond the end of the calendar, and before its beginning, only weekends are known; a holiday there stays unmoved.
+    Before the calendar's beginning and from 2100 on only weekends are known; a holiday there stays unmoved.
     """
-    if is_session(expiration):
-        return expiration
-    if expiration <= last_known_session() and (earlier := sessions_back(expiration, 1)):
-        return earlier[0]
+    for days in range(_LONGEST_CLOSURE_DAYS + 1):
+        if is_session(session := expiration - timedelta(days=days)):
+            return session
     return expiration - timedelta(days=max(expiration.weekday() - 4, 0))
 
 
@@ -43,7 +43,7 @@ def settlement_session(expiration: date) -> date:
 def settlement_instant(settlement: SettlementTime, expiration: date) -> datetime:
     """UTC instant at which a contract that expires on `expiration` settles.
 
-    Beyond the end of the calendar, about a year ahead, an early close is not known and the normal one is taken.
+    Outside the calendar (before 2003, from 2100 on) early closes are not known and the normal close is taken.
     """
     session = settlement_session(expiration)
     if is_session(session):

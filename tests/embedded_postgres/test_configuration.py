@@ -2,11 +2,13 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 import embedded_postgres as embedded
+from embedded_postgres.cluster import server_environment
 from embedded_postgres.configuration import server_configuration
 from embedded_postgres.layout import ClusterPaths
 from tests.support.embedded import ask, connection_record
@@ -99,3 +101,23 @@ def test_a_container_with_little_shared_memory_uses_mapped_files():
 
 def test_a_quote_in_the_path_does_not_end_the_setting():
     assert "unix_socket_directories = '/home/o''hara/run'" in text(socket_dir="/home/o'hara/run")
+
+
+def test_a_library_that_shifts_the_clock_reaches_the_server_also_when_its_account_cannot_read_it(tmp_path, monkeypatch):
+    library = tmp_path / "closed" / "shift.so"
+    library.parent.mkdir(mode=0o700)
+    library.write_bytes(b"library")
+    monkeypatch.setenv("CLOCK_SHIFT", "86400")
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    paths = ClusterPaths.of(tmp_path)
+    environments = [
+        server_environment(SimpleNamespace(account=SimpleNamespace(is_own=is_own), paths=paths))
+        for is_own in (True, False)
+    ]
+    assert [each["CLOCK_SHIFT"] for each in environments] == ["86400"] * 2
+    assert environments[0]["LD_PRELOAD"] == str(library)
+    copy = Path(environments[1]["LD_PRELOAD"])
+    assert copy.is_relative_to(paths.server_copies)
+    assert copy.read_bytes() == b"library"
+    monkeypatch.delenv("LD_PRELOAD")
+    assert "CLOCK_SHIFT" not in server_environment(SimpleNamespace())

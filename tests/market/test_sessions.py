@@ -1,5 +1,9 @@
 """Sessions and hours against the library that the snapshot was taken from, and against days people remember."""
 
+from __future__ import annotations
+
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import exchange_calendars
@@ -9,8 +13,9 @@ from hd_pipelines.market.sessions import (
     CHICAGO,
     closed_weekdays_between,
     is_session,
+    known_sessions,
     last_completed_session,
-    last_known_session,
+    last_snapshot_session,
     midnight_ns,
     regular_hours,
     sessions_back,
@@ -21,17 +26,60 @@ from hd_pipelines.market.sessions import (
 FIRST = date(2003, 9, 10)
 
 
-def test_every_session_and_its_hours_equal_the_exchange_calendars_library():
-    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST)).schedule
-    theirs = {
+def hours_in_library(first: date, last: date) -> dict[date, tuple[datetime, datetime]]:
+    schedule = exchange_calendars.get_calendar("XNYS", start=str(first), end=str(last)).schedule
+    return {
         day.date(): (opens.to_pydatetime(), closes.to_pydatetime())
         for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
     }
-    ours = {
-        day: (regular_hours(day).opens_at, regular_hours(day).closes_at)
-        for day in sessions_between(FIRST, last_known_session())
-    }
-    assert ours == theirs, "the snapshot is not the library's: run `make calendar`"
+
+
+def our_hours(first: date, last: date) -> dict[date, tuple[datetime, datetime]]:
+    return {day: (regular_hours(day).opens_at, regular_hours(day).closes_at) for day in sessions_between(first, last)}
+
+
+def test_every_session_and_its_hours_equal_the_exchange_calendars_library():
+    last = last_snapshot_session()
+    assert our_hours(FIRST, last) == hours_in_library(FIRST, last), "not the library's: run `make calendar`"
+
+
+def test_sessions_after_the_snapshot_are_computed_by_the_library():
+    first, last = last_snapshot_session() + timedelta(days=1), date(2031, 12, 31)
+    later = our_hours(first, last)
+    assert later == hours_in_library(first, last)
+    assert all(is_session(day) == (day in later) for day in weekdays(first, last))
+    assert regular_hours(date(2028, 11, 24)).minutes == 210  # the day after Thanksgiving
+    assert not is_session(date(2030, 4, 19))  # a third Friday that is Good Friday
+
+
+def weekdays(first: date, last: date) -> list[date]:
+    days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return [day for day in days if day.weekday() < 5]
+
+
+def test_the_snapshot_and_later_sessions_are_one_calendar():
+    end = last_snapshot_session()
+    across = sessions_between(end - timedelta(days=10), end + timedelta(days=60))
+    assert across == sorted(set(across))
+    assert sessions_back(across[-1], len(across)) == across
+    assert known_sessions(across[-1])[: len(known_sessions(end))] == known_sessions(end)[: len(known_sessions(end))]
+    assert last_completed_session(regular_hours(across[-1]).closes_at) == across[-1]
+
+
+def test_far_option_expirations_do_not_import_the_library():
+    program = (
+        "import sys; from datetime import date; from hd_pipelines.market.sessions import is_session, regular_hours;"
+        "assert regular_hours(date(2029, 1, 19)).minutes == 390 and not is_session(date(2029, 1, 20));"
+        "assert 'exchange_calendars' not in sys.modules; assert not is_session(date(2029, 7, 4));"
+        "assert 'exchange_calendars' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_calendar_ends_with_the_century_instead_of_computing_without_end():
+    assert not is_session(date(2100, 1, 4))
+    with pytest.raises(ValueError, match="2100-01-04 is not an exchange session"):
+        regular_hours(date(2100, 1, 4))
 
 
 @pytest.mark.parametrize(

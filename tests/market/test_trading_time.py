@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hd_pipelines.market.sessions import (
     NEW_YORK,
     instant_trading_minutes_ago,
-    last_known_session,
+    last_snapshot_session,
     regular_hours,
     sessions_between,
     trading_minutes_between,
@@ -69,8 +69,20 @@ def test_going_back_is_the_inverse_of_counting(instant, minutes):
 
 
 def test_what_the_calendar_does_not_know_is_refused():
-    beyond = int(datetime.combine(last_known_session() + timedelta(days=2), datetime.min.time(), UTC).timestamp())
-    with pytest.raises(ValueError, match="update the calendar snapshot"):
+    beyond = int(datetime(2100, 2, 1, tzinfo=UTC).timestamp())
+    with pytest.raises(ValueError, match="no trading time can be given"):
         trading_minutes_between(FIRST, beyond * 1_000_000_000)
-    with pytest.raises(ValueError, match="update the calendar snapshot"):
+    with pytest.raises(ValueError, match="no trading time can be given"):
         trading_time_ns(np.array([0]))
+
+
+def test_trading_time_goes_on_after_the_end_of_the_calendar_snapshot():
+    end = last_snapshot_session()
+    sessions = sessions_between(end, end + timedelta(days=45))
+    close, later = regular_hours(end).closes_at_ns, regular_hours(sessions[-1]).closes_at_ns
+    minutes = sum(regular_hours(session).minutes for session in sessions[1:])
+    assert trading_minutes_between(close, later) == minutes
+    assert instant_trading_minutes_ago(later, minutes + 1) == close - MINUTE
+    assert trading_time_ns(np.array([close, later])).tolist()[1] - trading_time_ns(np.array([close])).item() == (
+        minutes * MINUTE
+    )

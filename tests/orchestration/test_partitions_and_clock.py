@@ -8,8 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import NEW_YORK, is_session, last_known_session, sessions_between
-from hd_pipelines.partitions import FIRST_PARTITION, RANGE_END_TAG, RANGE_START_TAG, range_tags, session_partitions
+from hd_pipelines.market.sessions import (
+    NEW_YORK,
+    closed_weekdays_between,
+    is_session,
+    last_snapshot_session,
+    sessions_between,
+)
+from hd_pipelines.partitions import (
+    CALENDAR_WARNING,
+    FIRST_PARTITION,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    _end_of_exclusions,
+    range_tags,
+    session_partitions,
+)
 from hd_pipelines.schedules import daily_sessions, daily_standing_checks
 
 
@@ -51,12 +65,23 @@ def test_at_any_moment_partitions_end_with_the_newest_session(minute):
     today = now.astimezone(NEW_YORK).date()
     weekday = today - timedelta(days=max(today.weekday() - 4, 0))
     # From a holiday on the next session's partition is there already: Dagster's offset counts partitions, not days.
-    expected = weekday if is_session(weekday) else sessions_between(weekday, date(2027, 1, 10))[0]
+    expected = weekday if is_session(weekday) else sessions_between(weekday, weekday + timedelta(days=10))[0]
     assert keys_at(now)[-1] == str(expected)
 
 
 def test_the_calendar_answers_for_partitions_to_come():
-    assert last_known_session() > datetime.now(UTC).date() + timedelta(days=90)
+    today = datetime.now(UTC).date()
+    excluded = {datetime.fromtimestamp(day.timestamp, NEW_YORK).date() for day in session_partitions().exclusions}
+    assert set(closed_weekdays_between(today, today + timedelta(days=90))) <= excluded
+
+
+def test_partitions_go_on_after_the_calendar_snapshot_with_a_warning_before(caplog):
+    end = last_snapshot_session()
+    assert _end_of_exclusions(end - CALENDAR_WARNING) == end
+    assert not caplog.records
+    assert _end_of_exclusions(end - CALENDAR_WARNING + timedelta(days=1)) >= end + timedelta(days=40)
+    assert "run `make calendar`" in caplog.text
+    assert _end_of_exclusions(date(end.year + 2, 3, 1)) == date(end.year + 3, 12, 31)
 
 
 def test_range_tags_name_the_ends():

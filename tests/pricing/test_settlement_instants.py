@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.option_products import product_of_root
-from hd_pipelines.market.sessions import is_session, last_known_session, regular_hours
+from hd_pipelines.market.sessions import is_session, last_snapshot_session, regular_hours
 from hd_pipelines.pricing.settlement import settlement_instant, settlement_session, settlements, years_between
 
 
@@ -69,11 +69,18 @@ def test_winter_and_summer_settle_at_the_same_new_york_time():
     assert three_days == pytest.approx((3 * 24 - 1) / (365 * 24), abs=1e-15)
 
 
-def test_beyond_the_calendar_the_normal_hours_are_taken():
+def test_after_the_calendar_snapshot_holidays_and_early_closes_are_known_too():
     far = date(2031, 12, 19)
-    assert far > last_known_session()
+    assert far > last_snapshot_session()
     assert settles("SPX", far) == datetime(2031, 12, 19, 14, 30, tzinfo=UTC)
     assert settles("SPY", date(2031, 12, 20)) == datetime(2031, 12, 19, 21, 0, tzinfo=UTC)
+    assert settles("SPX", date(2030, 4, 19)) == datetime(2030, 4, 18, 13, 30, tzinfo=UTC)  # Good Friday
+    assert settles("SPXW", date(2031, 11, 28)) == datetime(2031, 11, 28, 18, 0, tzinfo=UTC)  # after Thanksgiving
+
+
+def test_outside_the_calendar_the_normal_hours_are_taken():
+    assert settles("SPX", date(2101, 12, 17)) == datetime(2101, 12, 16, 14, 30, tzinfo=UTC)
+    assert settles("SPY", date(2001, 12, 22)) == datetime(2001, 12, 21, 21, 0, tzinfo=UTC)
 
 
 def test_years_count_minutes_exactly_down_to_the_last_one():

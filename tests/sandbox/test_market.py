@@ -36,7 +36,7 @@ from hd_pipelines.providers.massive.flat_files.layout import (
     AssetClass,
     Interval,
 )
-from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths
+from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths, simulate_paths
 from hd_pipelines.sandbox.market.minute_paths import PRE_MARKET_MINUTES
 from hd_pipelines.sandbox.market.option_chains import monthly_expirations, third_friday
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76, normal_cdf
@@ -136,7 +136,7 @@ def test_an_expiration_on_a_holiday_moves_to_the_session_before():
 
 def test_one_session_is_the_same_alone_and_after_others():
     alone = synthetic_session(7, ORDINARY)
-    daily_paths.cache_clear()
+    simulate_paths.cache_clear()
     for session in sessions_back(ORDINARY, 3):
         after_others = synthetic_session(7, session)
     for dataset in DATASETS:

@@ -69,7 +69,7 @@ def synthetic_chains(
     roots = [root for root in option_roots(session) if root.underlying in wanted]
     if not roots:
         return pl.DataFrame()
-    day = daily_paths(seed).state(session)
+    day = daily_paths(seed, session).state(session)
     rows = [POSITION[root.underlying] for root in roots]
     at_open = option_volatilities(roots, day.open_, session)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
@@ -149,7 +149,7 @@ def _crowd(
     )
     traded = volume(
         terms,
-        np.exp(daily_paths(seed).state(session).open_[rows])[terms.root],
+        np.exp(daily_paths(seed, session).state(session).open_[rows])[terms.root],
         at_open.near[terms.root],
         days=days,
         activity=activity,
@@ -219,7 +219,7 @@ def _log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
     """Log prices of all instruments at a knot of regular hours."""
     if minute < minutes:
         return regular_knots(seed, session)[:, minute]
-    day = daily_paths(seed).state(session)
+    day = daily_paths(seed, session).state(session)
     return np.asarray(day.open_ + day.loadings @ day.factor_intraday + day.idio_intraday)
 
 
@@ -233,7 +233,7 @@ def regular_knots(seed: int, session: date) -> Floats:
 
 def _slow_spot(seed: int, session: date) -> Floats:
     """All instruments' last close, pulled half way to the mean of the sessions before, on the session's split basis."""
-    paths = daily_paths(seed)
+    paths = daily_paths(seed, session)
     i = paths.position[session]
     recent = paths.close[max(i - SLOW_SESSIONS, 0) : i] if i else paths.close[:1]
     basis = paths.state(session).previous_close - paths.close[max(i - 1, 0)]

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import last_known_session, sessions_between
+from hd_pipelines.market.sessions import last_snapshot_session, sessions_between
 from hd_pipelines.sandbox.market.universe import (
     INSTRUMENTS,
     LEVEL_DATE,
@@ -180,10 +180,16 @@ def _trends(sessions: list[date], stress: Floats) -> Floats:
     return np.asarray(trends)
 
 
+def daily_paths(seed: int, session: date | None = None) -> DailyPaths:
+    """Simulate every session from the epoch to the snapshot's end, or to the end of the year of a later `session`."""
+    end = last_snapshot_session()
+    return simulate_paths(seed, end if session is None or session <= end else date(session.year, 12, 31))
+
+
 @lru_cache(maxsize=4)
-def daily_paths(seed: int) -> DailyPaths:
-    """Simulate every session from the epoch to the calendar's end. About 0.2 s; kept per seed."""
-    sessions = sessions_between(MARKET_EPOCH, last_known_session())
+def simulate_paths(seed: int, end: date) -> DailyPaths:
+    """Takes about 0.2 s, so paths are kept per seed."""
+    sessions = sessions_between(MARKET_EPOCH, end)
     draws = _draw(seed, sessions)
     market_overnight, market_intraday, market_jump, stress = _market_returns(draws)
 

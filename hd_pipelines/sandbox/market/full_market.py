@@ -90,7 +90,7 @@ def full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.Da
     grid = MinuteGrid.of(regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), FULL_MARKET_STREAM])
     tickers = _tickers(rng)
-    day = _crowd(daily_paths(seed).state(session), rng)
+    day = _crowd(daily_paths(seed, session).state(session), rng)
     liquidity = _liquidity(day, grid, rng)
     factors = factor_paths(day, grid, rng)
     parts, knots = [], []

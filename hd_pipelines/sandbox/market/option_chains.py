@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import is_session, last_known_session, sessions_between
+from hd_pipelines.market.sessions import is_session, sessions_between
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.universe import LEVELS, OptionRoot
 
@@ -53,8 +53,8 @@ class ListedContracts:
 
 
 def on_or_before(day: date) -> date:
-    """`day` if the exchange opens, else the session before; beyond the calendar's end `day` itself."""
-    while day <= last_known_session() and not is_session(day):
+    """`day` if the exchange opens, else the session before."""
+    while not is_session(day):
         day -= timedelta(days=1)
     return day
 

@@ -66,7 +66,7 @@ def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDat
     """The `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
     hours = regular_hours(session)
     grid = MinuteGrid.of(hours)
-    day = daily_paths(seed).state(session)
+    day = daily_paths(seed, session).state(session)
     knots, rng = minute_knots(seed, session)
 
     stocks = [
@@ -104,7 +104,7 @@ def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDat
 
 def minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
     """Log prices of all instruments at the knots of the session's minute grid, and the generator that goes on."""
-    day, grid = daily_paths(seed).state(session), MinuteGrid.of(regular_hours(session))
+    day, grid = daily_paths(seed, session).state(session), MinuteGrid.of(regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
     return price_paths(day, factor_paths(day, grid, rng), grid, rng), rng
 

@@ -95,7 +95,7 @@ class SyntheticRest:
         hours = regular_hours(at.astimezone(NEW_YORK).date())
         minute = min(int((at - hours.opens_at).total_seconds()) // 60, hours.minutes)
         knots = np.round(np.exp(regular_knots(self._seed, hours.session)[:, : minute + 1]), 2)
-        before = np.round(np.exp(daily_paths(self._seed).state(hours.session).previous_close), 2)
+        before = np.round(np.exp(daily_paths(self._seed, hours.session).state(hours.session).previous_close), 2)
         return [
             IndexDay(name, *(float(value) for value in (path[0], path.max(), path.min(), path[-1], before[row])))
             for name in sorted(i.ticker for i in INSTRUMENTS if i.kind is Kind.INDEX)

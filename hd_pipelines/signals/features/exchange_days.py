@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from hd_pipelines.market.sessions import last_known_session, regular_hours, sessions_between
-from hd_pipelines.market.xnys_closures import FIRST_SESSION
+from hd_pipelines.market.sessions import known_sessions, regular_hours
 from hd_pipelines.signals.frame import Integers
 from hd_pipelines.signals.tape import day_number
 
@@ -35,10 +34,14 @@ class ExchangeDays(NamedTuple):
     week_begins: Integers
 
 
-@cache
 def exchange_days() -> ExchangeDays:
-    """The calendar, read once."""
-    sessions = _sessions()
+    """The calendar, at least up to every session that `positions_of` was asked about."""
+    return _exchange_days(len(known_sessions()))
+
+
+@lru_cache(maxsize=4)
+def _exchange_days(known: int) -> ExchangeDays:
+    sessions = known_sessions()[:known]
     hours = [regular_hours(session) for session in sessions]
     day = np.array([day_number(session) for session in sessions], np.int64)
     week = week_of_day(day)
@@ -65,7 +68,7 @@ def positions_of(sessions: Sequence[date]) -> Integers:
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
-    known = _positions()
+    known = _positions(len(known_sessions(max(sessions, default=None))))
     unknown = [session for session in sessions if session not in known]
     if unknown:
         raise ValueError(f"{unknown[0]} is not an exchange session; give sessions of market.sessions")
@@ -75,11 +78,6 @@ def positions_of(sessions: Sequence[date]) -> Integers:
     return positions
 
 
-@cache
-def _positions() -> dict[date, int]:
-    return {session: position for position, session in enumerate(_sessions())}
-
-
-@cache
-def _sessions() -> tuple[date, ...]:
-    return tuple(sessions_between(date.fromisoformat(FIRST_SESSION), last_known_session()))
+@lru_cache(maxsize=4)
+def _positions(count: int) -> dict[date, int]:
+    return {session: position for position, session in enumerate(known_sessions()[:count])}
