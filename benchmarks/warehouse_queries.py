@@ -255,9 +255,9 @@ def _make_peers(url: str) -> None:
 def _build_marts(url: str, folder: Path) -> None:
     import os
 
-    from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
+    from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, build_address_variables
 
-    environment = {**os.environ, **address_variables(url), "DBT_LOG_PATH": str(folder / "logs")}
+    environment = {**os.environ, **build_address_variables(url), "DBT_LOG_PATH": str(folder / "logs")}
     places = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", str(folder / "target")]
     subprocess.run(
         [str(DBT_EXECUTABLE), "run", *map(str, places)], check=True, stdout=subprocess.DEVNULL, env=environment

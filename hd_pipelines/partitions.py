@@ -1,7 +1,7 @@
 """The one partitioning of the platform: a partition is an exchange session.
 
-Belongs here: the definition and the translation between partition keys and sessions. All assets share one start date:
-Dagster splits a single-run backfill over assets whose ranges begin on different days.
+All assets share one start date, because Dagster splits a single-run backfill over assets whose ranges begin on different
+days.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 
 @cache
-def session_partitions() -> dg.TimeWindowPartitionsDefinition:
-    """Weekdays at New York midnight without holidays; the session of today is in from midnight on."""
+def build_session_partitions() -> dg.TimeWindowPartitionsDefinition:
+    """Define one partition per weekday without exchange holidays; today's exists from midnight in New York on."""
     today = datetime.now(UTC).astimezone(NEW_YORK).date()
     closed = closed_weekdays_between(FIRST_PARTITION, _end_of_exclusions(today))
     return dg.TimeWindowPartitionsDefinition(
@@ -38,7 +38,7 @@ def session_partitions() -> dg.TimeWindowPartitionsDefinition:
         fmt="%Y-%m-%d",
         cron_schedule="0 0 * * 1-5",
         timezone=str(NEW_YORK),
-        # A window ends at the next weekday's midnight; the offset makes the session available while it is running.
+        # A window ends at the next weekday's midnight; the offset makes a session available while it is running.
         end_offset=1,
         exclusions=[datetime(day.year, day.month, day.day, tzinfo=NEW_YORK) for day in closed],
     )
@@ -60,15 +60,15 @@ def _end_of_exclusions(today: date) -> date:
     return max(end, date(today.year + 1, 12, 31))
 
 
-def window(context: dg.AssetExecutionContext) -> list[date]:
-    """Sessions that this run of an asset covers, ascending: one, or a range in a single-run backfill."""
+def list_sessions(context: dg.AssetExecutionContext) -> list[date]:
+    """List the sessions that this run of an asset covers, ascending: one, or a range in a single-run backfill."""
     first, last = context.partition_key_range
     return sessions_between(date.fromisoformat(first), date.fromisoformat(last))
 
 
-def range_tags(first: date, last: date) -> dict[str, str]:
-    """Run tags that make one run cover all sessions from `first` to `last`. Both must be sessions."""
+def build_range_tags(first: date, last: date) -> dict[str, str]:
+    """Build the tags that make one run cover all sessions from `first` to `last`. Both must be sessions."""
     for day in (first, last):
         if not is_session(day):
-            raise ValueError(f"{day} is not an exchange session and so no partition")
+            raise ValueError(f"{day} is not an exchange session, so it has no partition")
     return {RANGE_START_TAG: str(first), RANGE_END_TAG: str(last)}

@@ -1,6 +1,6 @@
-"""Software-defined assets, one module per group. An asset reads a window, calls one function, writes, and tells.
+"""Dagster assets, one module per group.
 
-Must not be found here: formulas, SQL, wire formats.
+An asset reads its sessions, calls one function of `loading`, and reports. Formulas, SQL and wire formats stay below.
 """
 
 import warnings

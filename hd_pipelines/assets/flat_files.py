@@ -1,62 +1,57 @@
-"""The vendor's flat files as they landed: one asset per dataset, one object per session.
+"""Assets of the vendor's flat files as downloaded: one asset per dataset, one object per session.
 
-Belongs here: the Dagster face of downloading. How an object is fetched and verified lives in
-`providers.massive.flat_files.client`; what a
-missing one means in `providers.massive.flat_files.publication`.
+`providers.massive.flat_files` downloads and verifies objects and decides what a missing one means.
 """
-
-from datetime import UTC, datetime
 
 import dagster as dg
 
 from hd_pipelines.assets.pictures import columns_by_session
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
-from hd_pipelines.partitions import session_partitions, window
+from hd_pipelines.assets.results import log_findings
+from hd_pipelines.assets.session_asset import session_asset
+from hd_pipelines.checks.findings_metadata import describe_findings
+from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES, publication_findings
-from hd_pipelines.resources import FlatFileBucket, Warehouse
+from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
 from hd_pipelines.warehouse.records.findings import Judged, settle
 
 
 def flat_file_key(dataset: FlatFileDataset) -> dg.AssetKey:
-    """Asset key of a dataset's landed files: flat_files/<dataset>."""
+    """Name the asset of a dataset's downloaded files: flat_files/<dataset>."""
     return dg.AssetKey(["flat_files", dataset.name])
 
 
-def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
-    @dg.asset(
+def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
+    @session_asset(
         key=flat_file_key(dataset),
-        partitions_def=session_partitions(),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name="flat_files",
-        owners=OWNERS,
+        group="flat_files",
         kinds={"s3", "gzip"},
         pool="vendor_s3",
-        retry_policy=TRANSIENT_RETRIES,
         description=(
-            f"Objects `{dataset.prefix}/YYYY/MM/YYYY-MM-DD.csv.gz` of the vendor, verified to the gzip trailer. "
-            "One object per session; an object whose ETag is known is not fetched again."
+            f"The vendor's objects `{dataset.prefix}/YYYY/MM/YYYY-MM-DD.csv.gz`, verified up to the gzip trailer. "
+            "One object per session; an object whose ETag is known is not downloaded again."
         ),
     )
-    @retrying_only_transient_errors()
-    def landed(
-        context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, warehouse: Warehouse
+    def download(
+        context: dg.AssetExecutionContext,
+        clock: Clock,
+        flat_file_bucket: FlatFilesResource,
+        warehouse: WarehouseResource,
     ) -> dg.MaterializeResult:
-        sessions = window(context)
+        sessions = list_sessions(context)
         client = flat_file_bucket.client
         remotes = client.list_objects(dataset, sessions[0], sessions[-1])
         outcome = client.download_many(
             [remote for remote in remotes if remote.session in set(sessions)], flat_file_bucket.download_workers
         )
         findings = [
-            *publication_findings(dataset, sessions, remotes, now=datetime.now(UTC)),
+            *publication_findings(dataset, sessions, remotes, now=clock.now()),
             *(finding for error in outcome.errors for finding in error.findings),
         ]
-        seen = frozenset(sessions) | {finding.session for finding in findings if finding.session}
+        observed = frozenset(sessions) | {finding.session for finding in findings if finding.session}
         with warehouse.database.begin() as connection:
-            settle(connection, findings, [Judged(dataset.name, seen, PUBLICATION_RULES)], run_id=context.run.run_id)
-        for finding in findings:
-            context.log.warning(str(finding))
+            settle(connection, findings, [Judged(dataset.name, observed, PUBLICATION_RULES)], run_id=context.run.run_id)
+        log_findings(context, findings)
         return dg.MaterializeResult(
             metadata={
                 "sessions": len(sessions),
@@ -65,14 +60,14 @@ def _flat_file_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 "downloaded_mb": round(outcome.downloaded_bytes / 1e6, 3),
                 "already_known": len(outcome.landed) - outcome.downloaded,
                 "refused": len(outcome.errors),
-                **findings_metadata(findings),
+                **describe_findings(findings),
                 "sizes": columns_by_session(
                     sorted((file.session, file.size) for file in outcome.landed), f"{dataset.name}: bytes by session"
                 ),
             }
         )
 
-    return landed
+    return download
 
 
-flat_file_assets = [_flat_file_asset(dataset) for dataset in DATASETS]
+flat_file_assets = [_make_asset(dataset) for dataset in DATASETS]

@@ -1,17 +1,19 @@
-"""The Parquet lake: every dataset of the vendor, sorted and typed, one part per session.
+"""Assets of the Parquet lake: every flat-file dataset sorted and typed, one part per session.
 
-Belongs here: the Dagster face of ingestion. Reading the text lives in `vendor`, writing Parquet in `lake`.
+`providers.massive.flat_files` parses the text, `lake` writes Parquet.
 """
 
 import dagster as dg
 
 from hd_pipelines.assets.flat_files import flat_file_key
 from hd_pipelines.assets.pictures import columns_by_session
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
+from hd_pipelines.assets.results import log_findings
+from hd_pipelines.assets.session_asset import session_asset
+from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.lake import refresh_lake
-from hd_pipelines.partitions import session_partitions, window
+from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
-from hd_pipelines.resources import FlatFileBucket, Lake, Warehouse
+from hd_pipelines.resources import FlatFilesResource, LakeResource, WarehouseResource
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -30,38 +32,36 @@ COLUMNS = dg.TableSchema(
 
 
 def lake_key(dataset: FlatFileDataset) -> dg.AssetKey:
-    """Asset key of a dataset in the lake: lake/<dataset>."""
+    """Name the asset of a dataset in the lake: lake/<dataset>."""
     return dg.AssetKey(["lake", dataset.name])
 
 
-def _column_lineage(dataset: FlatFileDataset) -> dg.TableColumnLineage:
+def _trace_columns(dataset: FlatFileDataset) -> dg.TableColumnLineage:
     upstream = flat_file_key(dataset)
     return dg.TableColumnLineage(
         deps_by_column={name: [dg.TableColumnDep(asset_key=upstream, column_name=name)] for name in dataset.columns}
     )
 
 
-def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
-    @dg.asset(
+def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
+    @session_asset(
         key=lake_key(dataset),
-        deps=[flat_file_key(dataset)],
-        partitions_def=session_partitions(),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name="lake",
-        owners=OWNERS,
+        group="lake",
         kinds={"parquet", "polars"},
-        retry_policy=TRANSIENT_RETRIES,
-        metadata={"dagster/column_schema": COLUMNS},
+        deps=[flat_file_key(dataset)],
+        columns=COLUMNS,
         description=(
-            f"`lake/{dataset.name}/session=YYYY-MM-DD/part.parquet`: all rows of the vendor's file that can be believed, "
-            "sorted by ticker and time. A refused file leaves the last good part in place."
+            f"`lake/{dataset.name}/session=YYYY-MM-DD/part.parquet`: all plausible rows of the vendor's file, sorted by "
+            "ticker and time. If a file is refused, the last good part stays in place."
         ),
     )
-    @retrying_only_transient_errors()
-    def ingested(
-        context: dg.AssetExecutionContext, flat_file_bucket: FlatFileBucket, lake: Lake, warehouse: Warehouse
+    def ingest(
+        context: dg.AssetExecutionContext,
+        flat_file_bucket: FlatFilesResource,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
     ) -> dg.MaterializeResult:
-        sessions = window(context)
+        sessions = list_sessions(context)
         report = refresh_lake(
             warehouse.database,
             lake.datasets,
@@ -70,12 +70,11 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             sessions=sessions,
             run_id=context.run.run_id,
         )
-        for finding in report.findings:
-            context.log.warning(str(finding))
+        log_findings(context, report.findings)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.rows_in_window,
-                "dagster/column_lineage": _column_lineage(dataset),
+                "dagster/column_lineage": _trace_columns(dataset),
                 "sessions": len(sessions),
                 "ingested": report.ingested,
                 "ingested_rows": report.ingested_rows,
@@ -83,12 +82,12 @@ def _lake_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 "already_known": report.already_known,
                 "refused": report.refused,
                 "source_sha256": report.source_sha256,
-                **findings_metadata(report.findings),
+                **describe_findings(report.findings),
                 "rows": columns_by_session(report.rows_by_session, f"{dataset.name}: rows by session"),
             }
         )
 
-    return ingested
+    return ingest
 
 
-lake_assets = [_lake_asset(dataset) for dataset in DATASETS]
+lake_assets = [_make_asset(dataset) for dataset in DATASETS]

@@ -1,21 +1,21 @@
-"""Bars of the running session, minute by minute.
+"""The asset of the running session's bars, minute by minute. The work is in `loading.live_bars`.
 
-Belongs here: the Dagster face of live bars. How they are fetched, finished and added: `loading.live_bars`. They are rows of
-`historical_bars`, but an asset of their own: a materialization of `historical_bars` speaks of files and starts what follows
-from them (regime, marts), this one speaks of the newest minutes and is what a scan in session follows. Without news a run
-materializes nothing.
+The rows are rows of `historical_bars`, but the asset is its own: a materialization of `historical_bars` means that files
+were loaded and starts the regime and the marts; a materialization of `live_bars` means new minutes, which scans of the
+running session follow. A run without new minutes materializes nothing.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import dagster as dg
 
-from hd_pipelines.assets.reporting import OWNERS, findings_metadata
+from hd_pipelines.assets.bars import COLUMNS
+from hd_pipelines.assets.results import log_findings
+from hd_pipelines.assets.session_asset import OWNERS, table_metadata
+from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.live_bars import LiveBarsReport, refresh_live_bars
 from hd_pipelines.market.live_times import has_opened
-from hd_pipelines.resources import OptionData, Warehouse
-from hd_pipelines.warehouse.records.watchlist import active_symbols
+from hd_pipelines.resources import Clock, OptionDataResource, WarehouseResource
 
 
 @dg.asset(
@@ -23,29 +23,28 @@ from hd_pipelines.warehouse.records.watchlist import active_symbols
     group_name="live",
     owners=OWNERS,
     kinds={"postgres", "polars"},
-    metadata={"dagster/table_name": "public.historical_bars"},
+    metadata=table_metadata("historical_bars", COLUMNS),
 )
 def live_bars(
-    context: dg.AssetExecutionContext, option_data: OptionData, warehouse: Warehouse
+    context: dg.AssetExecutionContext, clock: Clock, option_data: OptionDataResource, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult]:
-    """The session's finished 1m to 4h bars of the watchlist and the funds whose volume stands for its indices."""
-    now = datetime.now(UTC)
-    if not has_opened(now):  # a tick that a sleeping machine makes up for, or a run by hand
+    """Finished 1m to 4h bars of the running session: the watchlist, and the funds whose volume represents its indices."""
+    now = clock.now()
+    if not has_opened(now):  # a tick delayed by a sleeping machine, or a run started by hand
         context.log.info("no session has opened on the day of %s", now)
         return
-    with warehouse.database.connect() as connection:
-        symbols = active_symbols(connection)
-    report = refresh_live_bars(warehouse.database, option_data.api, symbols=symbols, now=now, run_id=context.run.run_id)
-    for finding in report.findings:
-        context.log.warning(str(finding))
+    report = refresh_live_bars(
+        warehouse.database, option_data.api, symbols=warehouse.active_symbols(), now=now, run_id=context.run.run_id
+    )
+    log_findings(context, report.findings)
     if report.changed:
-        yield dg.MaterializeResult(metadata=live_metadata(report))
+        yield dg.MaterializeResult(metadata=describe_round(report))
     else:
         context.log.info("no new minutes; the newest ended at %s", report.until)
 
 
-def live_metadata(report: LiveBarsReport) -> dict[str, dg.MetadataValue]:
-    """What a round brought. `until` and `delay_minutes` are of the newest minute, `slowest_minutes` of the last symbol."""
+def describe_round(report: LiveBarsReport) -> dict[str, dg.MetadataValue]:
+    """Describe one round. `until` and `delay_minutes` belong to the newest minute, `slowest_minutes` to the last symbol."""
     delays = report.delay_minutes.values()
     return {
         "session": dg.MetadataValue.text(str(report.session)),
@@ -60,5 +59,5 @@ def live_metadata(report: LiveBarsReport) -> dict[str, dg.MetadataValue]:
         "symbols_from_files": dg.MetadataValue.text(", ".join(report.from_files)),
         "forming_rows_left_out": dg.MetadataValue.int(report.forming),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        **findings_metadata(report.findings),
+        **describe_findings(report.findings),
     }

@@ -1,35 +1,36 @@
-"""Option chains in the lake, and the Treasury curve that discounts them.
+"""Assets of option chains in the lake and of the Treasury curve that discounts them.
 
-Belongs here: the Dagster face of both. An archive brings closes of the past; a snapshot of the moment is taken when the
-run asks for one, which the schedules of the snapshots do. How: `loading.chains` and `loading.snapshots`.
+Closes of past sessions come from an archive. A snapshot of the current chains is taken if the run's configuration asks
+for one, as the snapshot schedules do. The work is in `loading.chains` and `loading.snapshots`.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import Enum
 
 import dagster as dg
 
 from hd_pipelines.assets.pictures import columns_by_session
-from hd_pipelines.assets.reporting import OWNERS, TRANSIENT_RETRIES, findings_metadata, retrying_only_transient_errors
+from hd_pipelines.assets.results import log_findings
+from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.chain_suite import chain_suite
+from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.loading.yields import refresh_yields
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.symbols import ticker_of
-from hd_pipelines.partitions import session_partitions, window
-from hd_pipelines.resources import Lake, OptionData, Warehouse
+from hd_pipelines.partitions import list_sessions
+from hd_pipelines.resources import Clock, LakeResource, OptionDataResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
 from hd_pipelines.warehouse.records.chains import recorded_chains
-from hd_pipelines.warehouse.records.watchlist import active_symbols
 
 COMPLETE, PLAUSIBLE = "chains_are_complete", "chains_are_plausible"
 HARMLESS = frozenset({Rule.CONTRACT_ADJUSTED})
-"""Worth knowing, and part of a complete chain."""
+"""Findings that a complete chain may have."""
 ROUNDS = 2
-"""Rounds of one snapshot: underlyings that failed for a passing reason are asked for once more."""
+"""Attempts at one snapshot: underlyings that failed with a transient error are requested once more."""
 _TYPES = {"String": "string", "Int64": "int64", "Float64": "float64", "Date": "date"}
 COLUMNS = dg.TableSchema(
     columns=[dg.TableColumn(name, _TYPES.get(str(kind), "timestamp[us, UTC]")) for name, kind in CHAIN.items()]
@@ -37,7 +38,7 @@ COLUMNS = dg.TableSchema(
 
 
 class Snapshot(Enum):
-    """Which snapshot of the moment a run takes."""
+    """Which snapshot of the current chains a run takes."""
 
     NONE = "none"
     INTRADAY = "intraday"
@@ -50,43 +51,34 @@ class ChainsConfig(dg.Config):
     snapshot: Snapshot = Snapshot.NONE
 
 
-def snapshot_run_config(kind: SnapshotKind) -> dict[str, object]:
-    """Run configuration of a job that takes a snapshot of `kind`."""
+def build_snapshot_config(kind: SnapshotKind) -> dict[str, object]:
+    """Build the run configuration of a job that takes a snapshot of `kind`."""
     return {"ops": {"option_chains": {"config": {"snapshot": Snapshot(kind.value).name}}}}
 
 
-@dg.asset(
-    partitions_def=session_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="options",
-    owners=OWNERS,
+@session_asset(
+    group="options",
     kinds={"parquet", "polars"},
     pool="vendor_api",
-    retry_policy=TRANSIENT_RETRIES,
-    metadata={"dagster/column_schema": COLUMNS},
-    check_specs=[
-        dg.AssetCheckSpec(
-            COMPLETE,
-            asset="option_chains",
-            description="No chain lost contracts or strikes, was stale, or could not be had or believed.",
-        ),
-        dg.AssetCheckSpec(
-            PLAUSIBLE,
-            asset="option_chains",
-            description="Great Expectations on the newest session's chains: quotes, counts and words can be right.",
-        ),
-    ],
+    columns=COLUMNS,
+    checks={
+        COMPLETE: "No chain lost contracts or strikes, was stale, was unavailable or was refused.",
+        PLAUSIBLE: "Great Expectations on the newest session's chains: quotes, counts and enum values are plausible.",
+    },
 )
-@retrying_only_transient_errors()
-def option_chains(
-    context: dg.AssetExecutionContext, config: ChainsConfig, lake: Lake, option_data: OptionData, warehouse: Warehouse
+def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
+    context: dg.AssetExecutionContext,
+    config: ChainsConfig,
+    clock: Clock,
+    lake: LakeResource,
+    option_data: OptionDataResource,
+    warehouse: WarehouseResource,
 ) -> dg.MaterializeResult:
-    """`lake/option_chains/session=…`: one file per underlying and snapshot. Open interest is of the session before."""
-    sessions = window(context)
-    with warehouse.database.connect() as connection:
-        symbols = active_symbols(connection)
+    """`lake/option_chains/session=…`: one file per underlying and snapshot. Open interest is the previous session's."""
+    sessions = list_sessions(context)
+    symbols = warehouse.active_symbols()
     findings: list[Finding] = []
-    told: dict[str, str | int | float] = {}
+    metadata: dict[str, str | int | float] = {}
     archive = option_data.archive
     if archive is not None:
         report = refresh_chain_archive(
@@ -98,7 +90,7 @@ def option_chains(
             run_id=context.run.run_id,
         )
         findings += report.findings
-        told |= {
+        metadata |= {
             "archive_loaded": report.loaded,
             "archive_contracts": report.contracts,
             "archive_already_known": report.already_known,
@@ -112,14 +104,14 @@ def option_chains(
             lake.datasets,
             option_data.api,
             underlyings=underlyings,
-            now=datetime.now(UTC),
+            now=clock.now(),
             kind=kind,
             run_id=context.run.run_id,
         )
 
-    for taken in _rounds(config.snapshot, take, symbols):
+    for taken in _take_in_rounds(config.snapshot, take, symbols):
         findings += taken.findings
-        told |= {
+        metadata |= {
             "snapshot_at": str(taken.snapshot_at),
             "snapshot_contracts": taken.contracts,
             "snapshot_underlyings": ", ".join(taken.taken),
@@ -127,8 +119,7 @@ def option_chains(
             "snapshot_pages": taken.pages,
             "snapshot_skew_seconds": round(taken.skew_seconds, 3),
         }
-    for finding in findings:
-        context.log.warning(str(finding))
+    log_findings(context, findings)
     with warehouse.database.connect() as connection:
         held = recorded_chains(connection, sessions[0], sessions[-1], {ticker_of(symbol) for symbol in symbols})
     contracts: dict[date, int] = {}
@@ -140,8 +131,8 @@ def option_chains(
             "sessions": len(sessions),
             "snapshots": len(held),
             "archive": str(archive is not None),
-            **told,
-            **findings_metadata(findings),
+            **metadata,
+            **describe_findings(findings),
             "contracts": columns_by_session(sorted(contracts.items()), "option_chains: contracts by session"),
         },
         check_results=[
@@ -149,54 +140,48 @@ def option_chains(
                 check_name=COMPLETE,
                 passed=all(finding.rule in HARMLESS for finding in findings),
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata=findings_metadata(findings),
+                metadata=describe_findings(findings),
             ),
-            _plausible(lake, symbols, sessions, is_news=bool(told.get("archive_loaded") or told.get("snapshot_at"))),
+            _check_plausibility(
+                lake, symbols, sessions, is_news=bool(metadata.get("archive_loaded") or metadata.get("snapshot_at"))
+            ),
         ],
     )
 
 
-def _plausible(lake: Lake, symbols: Sequence[str], sessions: Sequence[date], *, is_news: bool) -> dg.AssetCheckResult:
-    """Great Expectations on the newest session's chains as they lie in the lake: a warning, for they are the vendor's."""
+def _check_plausibility(
+    lake: LakeResource, symbols: Sequence[str], sessions: Sequence[date], *, is_news: bool
+) -> dg.AssetCheckResult:
+    """Validate the newest session's chains in the lake. Only a warning: the rows are the vendor's."""
     if not is_news:
         return dg.AssetCheckResult(
-            check_name=PLAUSIBLE, passed=True, metadata={"not_run_again": "No chain was loaded or taken by this run."}
+            check_name=PLAUSIBLE, passed=True, metadata={"not_run_again": "This run loaded and took no chain."}
         )
     suite = chain_suite()
     suite.judge(lake.datasets.chains.read(symbols, sessions[-1], sessions[-1]))
     return suite.result(PLAUSIBLE)
 
 
-def _rounds(
+def _take_in_rounds(
     wanted: Snapshot, take: Callable[[Sequence[str], SnapshotKind], SnapshotReport], symbols: Sequence[str]
 ) -> list[SnapshotReport]:
-    """The rounds of one snapshot; empty where none is wanted."""
+    """Take one snapshot in up to `ROUNDS` rounds; none if none is wanted."""
     reports: list[SnapshotReport] = []
-    asked = symbols
+    requested = symbols
     for _ in range(0 if wanted is Snapshot.NONE else ROUNDS):
-        reports.append(report := take(asked, SnapshotKind(wanted.value)))
-        asked = report.refused
+        reports.append(report := take(requested, SnapshotKind(wanted.value)))
+        requested = report.refused
         if not any(error.is_transient for error in report.errors):
             break
     return reports
 
 
-@dg.asset(
-    partitions_def=session_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="options",
-    owners=OWNERS,
-    kinds={"postgres", "parquet"},
-    pool="vendor_api",
-    retry_policy=TRANSIENT_RETRIES,
-    metadata={"dagster/table_name": "public.treasury_yields"},
-)
-@retrying_only_transient_errors()
+@session_asset(group="options", kinds={"postgres", "parquet"}, pool="vendor_api", table="treasury_yields")
 def treasury_yields(
-    context: dg.AssetExecutionContext, lake: Lake, option_data: OptionData, warehouse: Warehouse
+    context: dg.AssetExecutionContext, lake: LakeResource, option_data: OptionDataResource, warehouse: WarehouseResource
 ) -> dg.MaterializeResult:
     """Constant-maturity Treasury yields as continuously compounded rates. Grain: one row per day and maturity."""
-    sessions = window(context)
+    sessions = list_sessions(context)
     report = refresh_yields(
         warehouse.database,
         lake.datasets,
@@ -205,14 +190,13 @@ def treasury_yields(
         sessions=sessions,
         run_id=context.run.run_id,
     )
-    for finding in report.findings:
-        context.log.warning(str(finding))
+    log_findings(context, report.findings)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": report.points,
             "rows_written": report.written,
             "sessions": len(sessions),
             "days_with_a_curve": report.days,
-            **findings_metadata(report.findings),
+            **describe_findings(report.findings),
         }
     )

@@ -1,57 +1,35 @@
-"""The market's regime, session by session.
-
-Belongs here: the Dagster face of `market_regime_history`. What is out of date and how it is made: `loading.regime`.
-"""
+"""The asset of the market regime, session by session. The work is in `loading.regime`."""
 
 import dagster as dg
 
 from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.assets.option_pictures import regime_pictures
-from hd_pipelines.assets.reporting import (
-    OWNERS,
-    TRANSIENT_RETRIES,
-    derived_metadata,
-    retrying_only_transient_errors,
-    show,
-)
+from hd_pipelines.assets.results import report_refresh
+from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.regime_suite import regime_suite
 from hd_pipelines.checks.withholding import judge_of
 from hd_pipelines.loading.regime import SOURCES, refresh_regime
-from hd_pipelines.partitions import session_partitions, window
-from hd_pipelines.resources import Lake, Warehouse
+from hd_pipelines.partitions import list_sessions
+from hd_pipelines.resources import LakeResource, WarehouseResource
 
 SOUND = "regime_is_sound"
 
 
-@dg.asset(
-    deps=[lake_key(dataset) for dataset in SOURCES],
-    partitions_def=session_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    automation_condition=dg.AutomationCondition.eager(),
-    group_name="regime",
-    owners=OWNERS,
+@session_asset(
+    group="regime",
     kinds={"postgres", "polars"},
-    retry_policy=TRANSIENT_RETRIES,
-    check_specs=[
-        dg.AssetCheckSpec(
-            SOUND,
-            asset="market_regime_history",
-            description="Great Expectations on the regime before it is published; what fails is withheld.",
-        )
-    ],
-    metadata={"dagster/table_name": "public.market_regime_history"},
+    deps=[lake_key(dataset) for dataset in SOURCES],
+    table="market_regime_history",
+    checks={SOUND: "Great Expectations on the regime before it is published; what fails is withheld."},
+    automation_condition=dg.AutomationCondition.eager(),
 )
-@retrying_only_transient_errors()
-def market_regime_history(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Volatility, breadth, correlation, sectors, put/call and the regime they decide. Grain: one row per session."""
-    sessions = window(context)
+def market_regime_history(
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """Volatility, breadth, correlation, sectors, put/call and the regime that they imply. Grain: one row per session."""
+    sessions = list_sessions(context)
     suite = regime_suite()
     report = refresh_regime(
         warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, judge=judge_of(suite)
     )
-    for finding in report.findings:
-        context.log.warning(str(finding))
-    show(context, sessions, regime_pictures(warehouse.database, sessions))
-    return dg.MaterializeResult(
-        metadata={"sessions": len(sessions), **derived_metadata(report)}, check_results=[suite.result(SOUND)]
-    )
+    return report_refresh(context, sessions, report, suite.result(SOUND), regime_pictures(warehouse.database, sessions))

@@ -1,42 +1,46 @@
-"""Checks that stand for ever: nothing was left failed, what is due has arrived, no chain snapshot was missed.
+"""Standing checks: no partition was left failed, the newest due session is loaded, no chain snapshot was missed.
 
-Belongs here: questions about the state of partitions and snapshots, asked whether or not anything ran. Dagster's
-freshness policies look at an asset as a whole, so that a backfill of an old day would turn them green.
+They look at the state of partitions and snapshots, whether or not anything ran. Dagster's freshness policies look at an
+asset as a whole, so a backfill of an old day would make them pass.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import dagster as dg
 
-from hd_pipelines.assets.reporting import findings_metadata
+from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.snapshots import settle_missed_snapshots
 from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_back
-from hd_pipelines.partitions import session_partitions
+from hd_pipelines.partitions import build_session_partitions
 from hd_pipelines.providers.massive.flat_files.publication import due_at
 from hd_pipelines.providers.source import chain_archive
-from hd_pipelines.resources import Warehouse
+from hd_pipelines.resources import Clock, WarehouseResource
 from hd_pipelines.settings import load_settings
 from hd_pipelines.tables.vocabulary import SnapshotKind
 from hd_pipelines.warehouse.read import bars as bar_queries
-from hd_pipelines.warehouse.records.watchlist import active_symbols
 
-SAMPLE = 20
+MOST_NAMED = 20
 """Failed partitions that are named; the count is always exact."""
 LOOK_BACK = 5
+"""Sessions in which a missing file or snapshot is looked for."""
 NO_PARTITIONS_LEFT_FAILED = "no_partitions_left_failed"
 NEWEST_DUE = "newest_due_session_is_published"
 NO_SNAPSHOT_MISSED = "no_snapshot_was_missed"
 
 
-def newest_due_session(now: datetime) -> date:
-    """The newest session whose files ought to be in the bucket at `now`."""
+def find_newest_due_session(now: datetime) -> date:
+    """Find the newest session whose files should be in the bucket at `now`."""
     candidates = sessions_back(last_completed_session(now), LOOK_BACK)
     return next(session for session in reversed(candidates) if due_at(session) <= now)
 
 
-def no_partitions_left_failed(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
-    """One check per asset in a single step: no session partition whose last attempt failed."""
+def build_failed_partitions_check(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
+    """Check each asset for session partitions whose last attempt failed, in one step for all assets.
+
+    The step can be subset: a run that materializes one asset from the page includes the check of that asset only. A check
+    that could not be subset would make Dagster refuse every run and every backfill of a part of the assets.
+    """
     name = NO_PARTITIONS_LEFT_FAILED
 
     @dg.multi_asset_check(
@@ -44,19 +48,21 @@ def no_partitions_left_failed(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChec
         specs=[
             dg.AssetCheckSpec(name, asset=key, description="No session's last attempt failed.") for key in asset_keys
         ],
+        can_subset=True,
     )
     def failed_partitions(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        partitions = session_partitions()
-        keys = set(partitions.get_partition_keys())
-        for asset_key in asset_keys:
-            statuses = context.instance.get_status_by_partition(asset_key, sorted(keys), partitions) or {}
+        partitions = build_session_partitions()
+        keys = sorted(partitions.get_partition_keys())
+        for check_key in sorted(context.op_execution_context.selected_asset_check_keys):
+            asset_key = check_key.asset_key
+            statuses = context.instance.get_status_by_partition(asset_key, keys, partitions) or {}
             failed = sorted(key for key, status in statuses.items() if status is not None and status.name == "FAILED")
             yield dg.AssetCheckResult(
                 asset_key=asset_key,
                 check_name=name,
                 passed=not failed,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={"failed": len(failed), "newest": ", ".join(failed[-SAMPLE:])},
+                metadata={"failed": len(failed), "newest": ", ".join(failed[-MOST_NAMED:])},
             )
 
     return failed_partitions
@@ -67,9 +73,9 @@ def no_partitions_left_failed(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChec
     name=NEWEST_DUE,
     description="The newest session whose files are due has bars in the warehouse.",
 )
-def newest_due_session_is_published(warehouse: Warehouse) -> dg.AssetCheckResult:
-    """Late data is a failed check by the morning after, not an empty chart a week later."""
-    expected = newest_due_session(datetime.now(UTC))
+def newest_due_session_is_published(clock: Clock, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Fail on the morning after a session whose data is late, not a week later when someone sees an empty chart."""
+    expected = find_newest_due_session(clock.now())
     with warehouse.database.connect() as connection:
         newest = bar_queries.newest_session(connection)
     return dg.AssetCheckResult(
@@ -84,21 +90,20 @@ def newest_due_session_is_published(warehouse: Warehouse) -> dg.AssetCheckResult
     name=NO_SNAPSHOT_MISSED,
     description="Every chain snapshot of the last five sessions was taken: no other source sells it later.",
 )
-def no_snapshot_was_missed(warehouse: Warehouse) -> dg.AssetCheckResult:
-    """Snapshots in session are expected of a desk with a key to the vendor's REST service, closes also of an archive."""
-    now = datetime.now(UTC)
-    sessions = sessions_back(
-        now.astimezone(NEW_YORK).date(), LOOK_BACK
-    )  # today's too: what is being missed can be cured
+def no_snapshot_was_missed(clock: Clock, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Expect snapshots in session only with an API key for the vendor's REST service, closes also from an archive."""
+    now = clock.now()
+    # Today is included: a snapshot that is still missing today can be taken.
+    sessions = sessions_back(now.astimezone(NEW_YORK).date(), LOOK_BACK)
     settings = load_settings()
     kinds: tuple[SnapshotKind, ...] = tuple(SnapshotKind) if settings.has_vendor_api_key else (SnapshotKind.CLOSE,)
     if not settings.has_vendor_api_key and chain_archive(settings) is None:
-        return dg.AssetCheckResult(passed=True, metadata={"not_expected": "This desk has no source of option chains."})
-    with warehouse.database.connect() as connection:
-        symbols = active_symbols(connection)
+        return dg.AssetCheckResult(
+            passed=True, metadata={"not_expected": "This installation has no source of option chains."}
+        )
     findings = settle_missed_snapshots(
         warehouse.database,
-        underlyings=symbols,
+        underlyings=warehouse.active_symbols(),
         sessions=sessions,
         now=now,
         kinds=kinds,
@@ -106,5 +111,5 @@ def no_snapshot_was_missed(warehouse: Warehouse) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not findings,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"sessions": f"{sessions[0]} to {sessions[-1]}", **findings_metadata(findings)},
+        metadata={"sessions": f"{sessions[0]} to {sessions[-1]}", **describe_findings(findings)},
     )

@@ -67,18 +67,18 @@ def run_job(
 ) -> JobOutcome:
     """Run a job of `jobs` over the sessions of `window` (ascending) in this process, in one run."""
     from hd_pipelines.definitions import build_definitions
-    from hd_pipelines.partitions import range_tags
-    from hd_pipelines.resources.instance import desk_instance
+    from hd_pipelines.partitions import build_range_tags
+    from hd_pipelines.resources.instance import open_instance
 
     log = desk.settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     job = build_definitions().resolve_job_def(name)
     # dbt tells its whole story on standard output; a person wants the summary, and the story when something is wrong.
-    with log.open("a") as story, redirect_stdout(story), desk_instance(desk.settings) as instance:
+    with log.open("a") as story, redirect_stdout(story), open_instance(desk.settings) as instance:
         result = job.with_hooks({_progress_hook(on_progress, len(job.nodes))}).execute_in_process(
             instance=instance,
             run_config=QUIET,
-            tags=range_tags(window[0], window[-1]),
+            tags=build_range_tags(window[0], window[-1]),
             raise_on_error=False,
         )
         failed = tuple(event.step_key or "?" for event in result.all_events if event.is_step_failure)

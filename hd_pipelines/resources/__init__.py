@@ -1,11 +1,20 @@
-"""The outside world as Dagster resources: one class per thing, configured by `HD_*` settings alone.
+"""Everything outside the code as Dagster resources: one class per thing, configured by `HD_*` settings alone.
 
-No secret is ever part of run configuration: Dagster shows that to everybody who can open the UI.
+No secret is ever part of run configuration: Dagster shows run configuration to everyone who can open the UI.
 """
 
-from hd_pipelines.resources.flat_file_bucket import FlatFileBucket
-from hd_pipelines.resources.lake import Lake
-from hd_pipelines.resources.option_data import OptionData
-from hd_pipelines.resources.warehouse import Warehouse
+from hd_pipelines.resources.clock import Clock
+from hd_pipelines.resources.flat_files import FlatFilesResource
+from hd_pipelines.resources.lake import LakeResource
+from hd_pipelines.resources.notifier import NotifierResource
+from hd_pipelines.resources.option_data import OptionDataResource
+from hd_pipelines.resources.warehouse import WarehouseResource
 
-__all__ = ["FlatFileBucket", "Lake", "OptionData", "Warehouse"]
+__all__ = [
+    "Clock",
+    "FlatFilesResource",
+    "LakeResource",
+    "NotifierResource",
+    "OptionDataResource",
+    "WarehouseResource",
+]

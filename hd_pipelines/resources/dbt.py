@@ -1,6 +1,6 @@
-"""dbt as a resource: the project's folder, its manifest, and the address of the desk for one invocation.
+"""Starts dbt: the project's folder, its manifest, and the database address for one invocation.
 
-Belongs here: how dbt is started. Which models there are is the manifest's business; what they do is SQL in dbt_project/.
+The models are SQL in dbt_project/.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from hd_pipelines.warehouse.address import database_url
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 TARGET = PROJECT / "target"
 DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))
-"""Beside this Python: a service is not started from an activated environment."""
+"""In the same folder as this Python: a service does not run in an activated environment."""
 _READ_BY_DBT = ("*.sql", "*.yml")
 
 
 class ManifestError(RuntimeError):
-    """dbt could not read its own project; the message holds what it said."""
+    """dbt could not parse the project; the message contains its output."""
 
 
-def address_variables(url: str) -> dict[str, str]:
-    """The variables that dbt_project/profiles.yml reads, from a `postgresql://` URL.
+def build_address_variables(url: str) -> dict[str, str]:
+    """Split a `postgresql://` URL into the variables that dbt_project/profiles.yml reads.
 
-    dbt hides variables that begin with `DBT_ENV_SECRET_` in its own output.
+    dbt masks variables that begin with `DBT_ENV_SECRET_` in its output.
     """
     parts = urlsplit(url)
     return {
@@ -47,8 +47,8 @@ def address_variables(url: str) -> dict[str, str]:
     }
 
 
-def project_state() -> str:
-    """A digest of everything dbt reads from the project: the same for the same models, tests, macros and settings."""
+def digest_project() -> str:
+    """Hash everything that dbt reads from the project: models, tests, macros and settings."""
     sources = [file for pattern in _READ_BY_DBT for file in PROJECT.rglob(pattern) if TARGET not in file.parents]
     digest = hashlib.sha256(version("dbt-core").encode())
     for file in sorted(sources):
@@ -58,12 +58,12 @@ def project_state() -> str:
 
 
 def ensure_manifest() -> Path:
-    """Path of the manifest of the project as it is now; dbt parses it (about four seconds) when there is none yet.
+    """Return the path of the manifest of the current project; run `dbt parse` (about four seconds) if there is none.
 
-    Safe in several processes at once: each parses into a folder of its own, and a finished manifest appears under the
-    name of its content by one rename, so nobody reads half of one.
+    Several processes may call this at once: each parses into its own folder, and a rename puts the finished manifest in
+    place under the digest of its sources, so no process reads an incomplete file.
     """
-    manifest = TARGET / f"manifest-{project_state()}.json"
+    manifest = TARGET / f"manifest-{digest_project()}.json"
     if manifest.exists():
         return manifest
     TARGET.mkdir(exist_ok=True)
@@ -86,24 +86,25 @@ def ensure_manifest() -> Path:
     return manifest
 
 
-class DbtProject(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Runs dbt commands against the desk's database, writing only into HD_HOME."""
+class DbtResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Runs dbt commands against the installation's database; dbt writes only into HD_HOME."""
 
     @contextmanager
-    def running(self) -> Iterator[Path]:
-        """Set the address for the commands inside the block; gives the folder for dbt's output."""
+    def set_address(self) -> Iterator[Path]:
+        """Set the database address for dbt commands inside the block; yields the folder for dbt's output."""
         settings = load_settings()
         output = settings.home / "dbt"
         with _environment(self._variables(settings)):
             yield output / "target"
 
+    @property
     def last_build(self) -> Path:
-        """The file that remembers what the last good build was made from."""
+        """The file that records the inputs of the last successful build."""
         return load_settings().home / "dbt" / "last_build.txt"
 
     def _variables(self, settings: Settings) -> dict[str, str]:
         return {
-            **address_variables(database_url(settings)),
+            **build_address_variables(database_url(settings)),
             "DBT_LOG_PATH": str(settings.home / "dbt" / "logs"),
         }
 

@@ -1,11 +1,11 @@
-"""Dagster's run, event and schedule storage in the desk's Postgres, with pooled connections.
+"""Dagster's run, event and schedule storage in the installation's Postgres, with pooled connections.
 
-Belongs here: the storage class named in `dagster.yaml`. It finds the database as everything else does, so no URL and no
-password is written into a Dagster file. It differs from dagster-postgres in three ways, measured over 90 sessions:
-connections are kept (theirs opens one per event), the events that announce a run's planned partitions are written at
-once (theirs takes 6 ms for each), and the event that announces a check is serialized once, not for each of its partitions
-(65 checks took 4 s). tests/orchestration/test_instance_storage.py guards them, since they lean on private parts of a
-pinned release.
+`dagster.yaml` names the class below. It finds the database the same way as everything else, so no Dagster file contains
+a URL or a password. It differs from dagster-postgres in three ways, each measured over 90 sessions: connections are
+pooled (dagster-postgres opens one per event); the events that announce a run's planned partitions are written in one
+statement (dagster-postgres needs 6 ms for each); the event that announces a check is serialized once and not once per
+partition (65 checks took 4 s). The class depends on private parts of a pinned Dagster release;
+tests/orchestration/test_instance_storage.py guards them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.address import dagster_url, ensure_dagster_schema, pooled_engine
 
 
-class DeskEventLogStorage(PostgresEventLogStorage):
-    """Writes the planned materializations of a run in one statement and touches each asset's row once."""
+class BatchedEventLogStorage(PostgresEventLogStorage):
+    """Writes the planned materializations of a run in one statement and updates each asset's row once."""
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events that belong together; order within an asset is kept."""
+        """Store events in one batch; the order within an asset is kept."""
         planned = [e for e in events if e.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
         if planned:
             self._store_planned(planned)
@@ -63,13 +63,13 @@ class DeskEventLogStorage(PostgresEventLogStorage):
             connection.execute(AssetCheckExecutionsTable.insert().values([row | {"partition": key} for key in keys]))
 
 
-class DeskStorage(DagsterPostgresStorage):
-    """All of Dagster's storage in schema `dagster` of the desk's database. Takes no configuration."""
+class PooledPostgresStorage(DagsterPostgresStorage):
+    """All of Dagster's storage in schema `dagster` of the installation's database. Takes no configuration."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         ensure_dagster_schema(postgres_url)
         super().__init__(postgres_url, inst_data=inst_data)
-        self._event_log_storage = DeskEventLogStorage(postgres_url)
+        self._event_log_storage = BatchedEventLogStorage(postgres_url)
         engine = pooled_engine(postgres_url)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine.dispose()  # noqa: SLF001
@@ -77,7 +77,7 @@ class DeskStorage(DagsterPostgresStorage):
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """No configuration: the address comes from the settings."""
+        """Declare no configuration: the address comes from the settings."""
         return {}
 
     @classmethod
@@ -85,6 +85,6 @@ class DeskStorage(DagsterPostgresStorage):
         cls,
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003
-    ) -> DeskStorage:
-        """Called by Dagster when it reads `dagster.yaml`."""
+    ) -> PooledPostgresStorage:
+        """Create the storage when Dagster reads `dagster.yaml`."""
         return cls(dagster_url(load_settings()), inst_data=inst_data)

@@ -1,9 +1,8 @@
-"""The channels that alerts go to, as a resource."""
+"""The channels that alerts are sent to, as a resource."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -15,24 +14,23 @@ from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.engine import Database
 
 
-class Notifier(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What `HD_ALERT_URLS` names, and what keeps secrets out of messages. Holds nothing between runs."""
+class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The channels named in `HD_ALERT_URLS`, and the redactor for messages. Keeps no state between runs."""
 
     def channels(self) -> Sequence[Channel]:
-        """Open channels, none if the setting is not given. Raises `ChannelRefusedError`."""
+        """Open the configured channels; empty if the setting is missing. Raises `ChannelRefusedError`."""
         urls = load_settings().alert_urls
         return open_channels(urls.get_secret_value() if urls is not None else None)
 
     def channel_names(self) -> list[str]:
-        """Their names: what messages are addressed to."""
+        """List the names of the channels, which messages are addressed to."""
         return [channel.name for channel in self.channels()]
 
     def redactor(self, database: Database) -> Redactor:
-        """Cleans every secret that this desk has, the database's password too; from now on also out of logs."""
+        """Build a redactor for every secret of this installation, and apply it to logs from now on.
+
+        The secrets are those of the settings and the password of the database.
+        """
         redactor = redactor_of(load_settings(), [database.url])
         keep_secrets_out_of_logs(redactor)
         return redactor
-
-    def now(self) -> datetime:
-        """The time."""
-        return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Where option chains and Treasury yields come from, as a resource: the vendor's REST service, an archive, or both."""
+"""The source of option chains and Treasury yields as a resource: the vendor's REST service, an archive, or both."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hd_pipelines.providers.source import SandboxNotRunningError, chain_archive,
 from hd_pipelines.settings import load_settings
 
 
-class OptionData(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The vendor with a key, this machine's sandbox without; and an archive of chains, if there is one."""
+class OptionDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The vendor with an API key, this machine's sandbox without; and an archive of chains, if one is configured."""
 
     _api: VendorApi | None = PrivateAttr(default=None)
 
@@ -24,21 +24,21 @@ class OptionData(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def api(self) -> VendorApi:
-        """A client of the REST service. Raises `SandboxNotRunningError` without a key and without a sandbox."""
+        """A client of the REST service. Raises `SandboxNotRunningError` without an API key and without a sandbox."""
         if self._api is None:
             self._api = vendor_api(load_settings())
         return self._api
 
     @property
     def api_if_any(self) -> VendorApi | None:
-        """The client, or None where there is neither a key nor a running sandbox."""
+        """The client, or None if there is neither an API key nor a running sandbox."""
         try:
             return self.api
         except SandboxNotRunningError:
             return None
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Give connections back; the next run may find the sandbox on another port."""
+        """Close connections; by the next run the sandbox may listen on another port."""
         if self._api is not None:
             self._api.close()
             self._api = None

@@ -8,25 +8,31 @@ from pydantic import PrivateAttr
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.address import database_url
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.records.watchlist import active_symbols
 from hd_pipelines.warehouse.schema.revision import require_head
 
 
-class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The desk's database, checked to be at this code's schema before anything reads or writes."""
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The installation's database. Checks that its schema matches this code before anything reads or writes."""
 
     _database: Database | None = PrivateAttr(default=None)
 
     @property
     def database(self) -> Database:
-        """Connections by role. Raises `SchemaOutdatedError` when migrations are due."""
+        """Connections by role. Raises `SchemaOutdatedError` if migrations are pending."""
         if self._database is None:
             url = database_url(load_settings())
             require_head(url)
             self._database = Database(url)
         return self._database
 
+    def active_symbols(self) -> list[str]:
+        """Read the symbols on the watchlist."""
+        with self.database.connect() as connection:
+            return active_symbols(connection)
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Give connections back when the run is over."""
+        """Close the connections when the run ends."""
         if self._database is not None:
             self._database.close()
             self._database = None

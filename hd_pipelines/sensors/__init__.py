@@ -1,4 +1,8 @@
-"""Sensors: outside events that start runs or alerts. Each reads a level, not an edge; run keys are deterministic."""
+"""Sensors: outside events that start runs or send alerts.
+
+A sensor compares states instead of waiting for an event, and its run keys are deterministic: a lost tick loses nothing
+and a repeated one starts nothing twice.
+"""
 
 from hd_pipelines.sensors.alert_delivery import deliver_alerts
 from hd_pipelines.sensors.alert_signals import alert_new_signals

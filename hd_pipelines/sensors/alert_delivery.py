@@ -1,18 +1,15 @@
-"""The round of deliveries: time passes for open alerts, digests are written, the outbox is delivered.
+"""The sensor that escalates open alerts, writes digests and delivers the outbox. Delivery itself is `notifier.delivery`.
 
-Belongs here: when a round happens. What it does is `notifier.delivery`.
-
-A sensor and not a job: a run costs seconds of process start and a row in everybody's list of runs, and alerts wait for
-nothing so often as twice a minute; a tick without anything due costs some milliseconds. It begins no attempt after its
-deadline, well below the 60 s at which Dagster gives a tick up; a tick that is cut off leaves leases that run out.
+It is a sensor and not a job: a run costs seconds of process start and a row in the list of runs, while a tick with nothing
+due, twice a minute, costs some milliseconds. It starts no attempt after its deadline, well below the 60 s at which Dagster
+abandons a tick; the leases of an abandoned tick expire.
 """
 
 import dagster as dg
 
 from hd_pipelines.alerts.digest import digest_slot
 from hd_pipelines.notifier.delivery import DEADLINE_SECONDS, deliver_due
-from hd_pipelines.resources import Warehouse
-from hd_pipelines.resources.notifier import Notifier
+from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.records.alert_outbox import drop_old_messages
 from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts
 
@@ -22,9 +19,11 @@ from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Escalates open alerts, writes the digest, and delivers what is due on every channel.",
 )
-def deliver_alerts(context: dg.SensorEvaluationContext, warehouse: Warehouse, notifier: Notifier) -> dg.SkipReason:
-    """One round. The cursor is the last digest's time: a new one also drops what was kept long enough."""
-    now = notifier.now()
+def deliver_alerts(
+    context: dg.SensorEvaluationContext, clock: Clock, warehouse: WarehouseResource, notifier: NotifierResource
+) -> dg.SkipReason:
+    """Run one round. The cursor is the time of the last digest; a new digest also drops expired messages and alerts."""
+    now = clock.now()
     redactor, channels = notifier.redactor(warehouse.database), notifier.channels()
     names = [channel.name for channel in channels]
     slot = digest_slot(now)
@@ -37,6 +36,6 @@ def deliver_alerts(context: dg.SensorEvaluationContext, warehouse: Warehouse, no
             drop_old_alerts(connection, now=now)
     if names:
         context.update_cursor(slot.isoformat())
-    reports = deliver_due(warehouse.database, channels, redactor, clock=notifier.now, deadline_seconds=DEADLINE_SECONDS)
-    told = "; ".join(map(str, reports)) or "HD_ALERT_URLS is not set; `hd alerts` lists what is open"
-    return dg.SkipReason(f"{len(escalated)} escalated; {told}")
+    reports = deliver_due(warehouse.database, channels, redactor, clock=clock.now, deadline_seconds=DEADLINE_SECONDS)
+    deliveries = "; ".join(map(str, reports)) or "HD_ALERT_URLS is not set; `hd alerts` lists open alerts"
+    return dg.SkipReason(f"{len(escalated)} escalated; {deliveries}")

@@ -1,14 +1,12 @@
-"""New trading signals become messages, each once.
+"""The sensor that writes one message for each new trading signal.
 
-Belongs here: looking for signals that nobody was told about. What is said is `alerts.signal_message`, the picture is
-`notifier.chart`; messages leave in `alert_delivery`.
+`alerts.signal_message` writes the text and `notifier.chart` draws the picture; `alert_delivery` sends the messages.
 """
 
 import dagster as dg
 
 from hd_pipelines.alerts.signal_message import signal_message
-from hd_pipelines.resources import Warehouse
-from hd_pipelines.resources.notifier import Notifier
+from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.alert_outbox import enqueue
 from hd_pipelines.warehouse.records.signal_alerts import (
@@ -19,23 +17,25 @@ from hd_pipelines.warehouse.records.signal_alerts import (
     untold_signals,
 )
 
-SIGNALS_A_TICK = 10
+SIGNALS_PER_TICK = 10
 
 
 @dg.sensor(
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="New signals become messages with prices and a picture; each is told once.",
+    description="Sends each new signal once, as a message with prices and a picture.",
 )
-def alert_new_signals(_context: dg.SensorEvaluationContext, warehouse: Warehouse, notifier: Notifier) -> dg.SkipReason:
-    """Mark a signal as told in the transaction that writes its message."""
+def alert_new_signals(
+    _context: dg.SensorEvaluationContext, clock: Clock, warehouse: WarehouseResource, notifier: NotifierResource
+) -> dg.SkipReason:
+    """Write the messages of new signals, and mark each signal as alerted in the same transaction."""
     channels = notifier.channel_names()
     if not channels:
-        return dg.SkipReason("HD_ALERT_URLS is not set: nobody to tell")
-    now = notifier.now()
+        return dg.SkipReason("HD_ALERT_URLS is not set: no channel to send to")
+    now = clock.now()
     redactor = notifier.redactor(warehouse.database)
     with warehouse.database.begin() as connection:
-        untold = untold_signals(connection, now=now, most=SIGNALS_A_TICK)
+        untold = untold_signals(connection, now=now, most=SIGNALS_PER_TICK)
         for signal in untold:
             enqueue(
                 connection,
@@ -44,15 +44,15 @@ def alert_new_signals(_context: dg.SensorEvaluationContext, warehouse: Warehouse
                 channels,
                 redactor,
                 now=now,
-                picture=picture_of(warehouse.database, signal),
+                picture=draw_signal(warehouse.database, signal),
                 expires_at=signal.notice.valid_until,
             )
             mark_told(connection, signal.notice.signal_id, now=now)
-    return dg.SkipReason(f"told {len(untold)} signals")
+    return dg.SkipReason(f"{len(untold)} new signals")
 
 
-def picture_of(database: Database, signal: UntoldSignal) -> bytes | None:
-    """The chart of a signal as PNG; None where the warehouse has no bars of its session yet."""
+def draw_signal(database: Database, signal: UntoldSignal) -> bytes | None:
+    """Draw the chart of a signal as PNG; None if the warehouse has no bars of its session yet."""
     from hd_pipelines.notifier.chart import BAR_MINUTES, MOST_BARS, signal_picture, with_session_vwap
 
     symbol = signal.notice.symbol

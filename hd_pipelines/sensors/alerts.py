@@ -31,12 +31,11 @@ from hd_pipelines.alerts.sightings import (
     over,
     place_of,
 )
-from hd_pipelines.checks.standing import NEWEST_DUE, newest_due_session
+from hd_pipelines.checks.standing import NEWEST_DUE, find_newest_due_session
 from hd_pipelines.market.sessions import NEW_YORK, sessions_back
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.providers.massive.flat_files.publication import due_at
-from hd_pipelines.resources import Warehouse
-from hd_pipelines.resources.notifier import Notifier
+from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.read import bars as bar_queries
 from hd_pipelines.warehouse.read.queries import open_findings
@@ -105,9 +104,11 @@ class Noticed:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Failed runs and failed checks become alerts; the same going well again resolves them.",
 )
-def alert_failures(context: dg.SensorEvaluationContext, warehouse: Warehouse, notifier: Notifier) -> dg.SkipReason:
+def alert_failures(
+    context: dg.SensorEvaluationContext, clock: Clock, warehouse: WarehouseResource, notifier: NotifierResource
+) -> dg.SkipReason:
     """Look at the runs that ended since the last tick, oldest first, each in a transaction of its own."""
-    now = notifier.now()
+    now = clock.now()
     cursor = RunCursor.read(context.cursor)
     if cursor is None:
         context.update_cursor(RunCursor(now, {}).text())
@@ -144,14 +145,16 @@ def alert_failures(context: dg.SensorEvaluationContext, warehouse: Warehouse, no
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Bars that are due and not there, files and chain snapshots that did not come, become alerts.",
 )
-def alert_late_data(_context: dg.SensorEvaluationContext, warehouse: Warehouse, notifier: Notifier) -> dg.SkipReason:
+def alert_late_data(
+    _context: dg.SensorEvaluationContext, clock: Clock, warehouse: WarehouseResource, notifier: NotifierResource
+) -> dg.SkipReason:
     """A level, not an edge: what is late now is open, what is not late any more is resolved."""
-    now = notifier.now()
+    now = clock.now()
     redactor, channels = notifier.redactor(warehouse.database), notifier.channel_names()
     first = sessions_back(now.astimezone(NEW_YORK).date(), LOOK_BACK)[0]
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, channels, redactor, now=now)
-        expected, newest = newest_due_session(now), bar_queries.newest_session(connection)
+        expected, newest = find_newest_due_session(now), bar_queries.newest_session(connection)
         if newest is None or newest < expected:
             book.see(late_bars(expected, newest), at=due_at(expected))
         else:

@@ -1,12 +1,9 @@
-"""Tables that follow others by themselves: percentiles and gamma new Greeks, the regime new day bars, marts all.
-
-Belongs here: the sensor that evaluates the assets' automation conditions. Which condition an asset has is its own.
-"""
+"""The sensor that evaluates the automation conditions of assets; each asset declares its own condition."""
 
 import dagster as dg
 
 FOLLOWERS = ("iv_percentile_cache", "gamma_exposure_snapshots", "market_regime_history")
-"""The marts, which are made of them, follow too."""
+"""Percentiles and gamma follow new Greeks, the regime follows new day bars; the marts follow all of them."""
 
 follow_new_greeks = dg.AutomationConditionSensorDefinition(
     "follow_new_greeks",

@@ -9,8 +9,7 @@ from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
-from hd_pipelines.resources import Warehouse
-from hd_pipelines.resources.notifier import Notifier
+from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.sensors import alerts as alert_sensors
 from hd_pipelines.sensors.alert_delivery import deliver_alerts
 from hd_pipelines.sensors.alert_signals import alert_new_signals
@@ -34,25 +33,26 @@ class World:
     def tick(self, sensor):
         world = self
 
-        class Desk(Warehouse):
+        class Desk(WarehouseResource):
             @property
             def database(self):
                 return world.database
 
-        class Channels(Notifier):
+        class Now(Clock):
+            def now(self):
+                return world.clock.now
+
+        class Channels(NotifierResource):
             def channels(self):
                 return open_channels(world.urls)
 
             def redactor(self, _database):
                 return Redactor([CANARY])
 
-            def now(self):
-                return world.clock.now
-
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor.name),
-            resources={"warehouse": Desk(), "notifier": Channels()},
+            resources={"clock": Now(), "warehouse": Desk(), "notifier": Channels()},
         ) as context:
             answer = sensor(context)
             self.cursors[sensor.name] = context.cursor
@@ -250,7 +250,7 @@ def test_without_channels_alerts_are_kept_and_nothing_breaks(world, discord):
     world.tick(alert_failures)
     assert "HD_ALERT_URLS is not set" in world.tick(deliver_alerts)
     assert world.open_alerts() == {("run_failed", "fragile")}
-    assert "nobody to tell" in world.tick(alert_new_signals)
+    assert "no channel to send to" in world.tick(alert_new_signals)
     assert discord.posted == []
 
 
@@ -287,7 +287,7 @@ def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, m
         record_findings(connection, [*findings, *others])
     world.clock.now = datetime.now(UTC)
     monkeypatch.setattr(alert_sensors, "sessions_back", lambda *_: [thursday])
-    monkeypatch.setattr(alert_sensors, "newest_due_session", lambda _: thursday)
+    monkeypatch.setattr(alert_sensors, "find_newest_due_session", lambda _: thursday)
     for _ in range(2):
         world.tick(alert_late_data)
     place = "option_chains 2026-05-21"

@@ -10,7 +10,7 @@ import pytest
 
 from hd_pipelines.definitions import build_definitions
 from hd_pipelines.notifier.channels import ChannelRefusedError
-from hd_pipelines.resources.notifier import Notifier
+from hd_pipelines.resources import Clock, NotifierResource
 from tests.alerts.conftest import DISCORD
 
 
@@ -21,19 +21,19 @@ def in_an_empty_folder(monkeypatch, tmp_path):
 
 def test_channels_are_those_of_the_settings(monkeypatch):
     monkeypatch.delenv("HD_ALERT_URLS", raising=False)
-    assert Notifier().channel_names() == []
+    assert NotifierResource().channel_names() == []
     monkeypatch.setenv("HD_ALERT_URLS", DISCORD)
-    (name,) = Notifier().channel_names()
+    (name,) = NotifierResource().channel_names()
     assert name.startswith("discord-")
     monkeypatch.setenv("HD_ALERT_URLS", "discord://wrong")
     with pytest.raises(ChannelRefusedError):
-        Notifier().channels()
+        NotifierResource().channels()
 
 
 def test_secrets_of_settings_and_database_are_cleaned_also_in_logs(monkeypatch, database, caplog):
     monkeypatch.setenv("HD_ALERT_URLS", DISCORD)
     monkeypatch.setenv("HD_VENDOR_API_KEY", "vendorkey123")
-    redactor = Notifier().redactor(database)
+    redactor = NotifierResource().redactor(database)
     password = database.engine.url.password
     for secret in ("vendorkey123", DISCORD.rpartition("/")[2], password):
         if secret:
@@ -43,12 +43,13 @@ def test_secrets_of_settings_and_database_are_cleaned_also_in_logs(monkeypatch, 
     assert "vendorkey123" not in caplog.text
 
 
-def test_its_clock_is_utc():
-    assert abs((Notifier().now() - datetime.now(UTC)).total_seconds()) < 5
+def test_the_clock_is_utc():
+    assert abs((Clock().now() - datetime.now(UTC)).total_seconds()) < 5
+    assert Clock().now().tzinfo is UTC
 
 
 def test_it_is_among_the_resources_and_no_secret_is_configuration():
     notifier = build_definitions().resources["notifier"]
-    assert isinstance(notifier, Notifier)
-    assert Notifier.to_config_schema().as_field().config_type.fields == {}
+    assert isinstance(notifier, NotifierResource)
+    assert NotifierResource.to_config_schema().as_field().config_type.fields == {}
     assert isinstance(notifier, dg.ConfigurableResource)

@@ -95,8 +95,8 @@ def five_minute_bars(warehouse_url, world):
 def test_a_signal_is_told_once_on_every_channel(world, store, discord, warehouse_url):
     world.urls = f"{DISCORD} {OTHER_DISCORD}"
     store()
-    assert world.tick(alert_new_signals) == "told 1 signals"
-    assert world.tick(alert_new_signals) == "told 0 signals"
+    assert world.tick(alert_new_signals) == "1 new signals"
+    assert world.tick(alert_new_signals) == "0 new signals"
     for _ in range(2):
         world.tick(deliver_alerts)
     assert titles(discord) == ["▲ SPY long: opening range breakout, score 78"] * 2
@@ -141,7 +141,7 @@ def test_what_nobody_can_act_on_is_not_told(world, store, changes):
     if changes.get("valid_until"):
         changes = {"valid_until": world.clock.now}
     store(**changes)
-    assert world.tick(alert_new_signals) == "told 0 signals"
+    assert world.tick(alert_new_signals) == "0 new signals"
 
 
 def test_a_signal_whose_time_is_over_before_the_channel_takes_it_is_not_sent(world, store, discord, warehouse_url):
@@ -171,11 +171,11 @@ def test_without_a_channel_it_stays_untold_until_there_is_one(world, store):
     world.urls = ""
     world.tick(alert_new_signals)
     world.urls = DISCORD
-    assert world.tick(alert_new_signals) == "told 1 signals"
+    assert world.tick(alert_new_signals) == "1 new signals"
 
 
 def test_a_flood_is_told_over_several_ticks(world, store, monkeypatch):
-    monkeypatch.setattr(alert_signals, "SIGNALS_A_TICK", 2)
+    monkeypatch.setattr(alert_signals, "SIGNALS_PER_TICK", 2)
     for number in range(3):
         store(number)
-    assert [world.tick(alert_new_signals) for _ in range(2)] == ["told 2 signals", "told 1 signals"]
+    assert [world.tick(alert_new_signals) for _ in range(2)] == ["2 new signals", "1 new signals"]

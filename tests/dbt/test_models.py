@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
+from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, build_address_variables
 from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.desk import rows
 
@@ -13,7 +13,7 @@ from tests.support.desk import rows
 @pytest.mark.slow
 def test_unit_tests_of_the_models_pass(database_url, tmp_path):
     schema.upgrade(database_url)
-    environment = {**os.environ, **address_variables(database_url), "DBT_LOG_PATH": str(tmp_path / "logs")}
+    environment = {**os.environ, **build_address_variables(database_url), "DBT_LOG_PATH": str(tmp_path / "logs")}
 
     folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", tmp_path / "target"]
 
@@ -42,6 +42,6 @@ def test_unit_tests_of_the_models_pass(database_url, tmp_path):
     ],
 )
 def test_dbt_gets_the_address_in_parts_and_the_password_as_a_secret(url, told):
-    variables = address_variables(url)
+    variables = build_address_variables(url)
     names = ("DBT_DESK_HOST", "DBT_DESK_PORT", "DBT_DESK_USER", "DBT_ENV_SECRET_DESK_PASSWORD", "DBT_DESK_DATABASE")
     assert tuple(variables[name] for name in names) == told

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, address_variables
+from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, build_address_variables
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import MartMissingError
 from hd_pipelines.warehouse.read.radar import read_radar
@@ -38,7 +38,7 @@ def built_url(module_database_url, tmp_path_factory):
         put_rows(database, "gamma_exposure_snapshots", gamma)
         put_rows(database, "market_regime_history", regime_rows([FRIDAY]))
     folder = tmp_path_factory.mktemp("dbt")
-    environment = {**os.environ, **address_variables(module_database_url), "DBT_LOG_PATH": str(folder / "logs")}
+    environment = {**os.environ, **build_address_variables(module_database_url), "DBT_LOG_PATH": str(folder / "logs")}
     folders = ["--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", folder / "target"]
     done = subprocess.run(
         [DBT_EXECUTABLE, "build", "--exclude-resource-type", "unit_test", *folders],

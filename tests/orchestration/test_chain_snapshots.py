@@ -6,21 +6,21 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.assets import option_chains as chains_module
-from hd_pipelines.assets.option_chains import option_chains, snapshot_run_config
+from hd_pipelines.assets.option_chains import build_snapshot_config, option_chains
 from hd_pipelines.checks import standing
 from hd_pipelines.checks.standing import no_snapshot_was_missed
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
 from hd_pipelines.partitions import RANGE_START_TAG
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.source import SandboxNotRunningError
-from hd_pipelines.resources import Lake, OptionData, Warehouse
+from hd_pipelines.resources import LakeResource, OptionDataResource, WarehouseResource
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer
-from hd_pipelines.schedules import chain_snapshots, missed_snapshots
+from hd_pipelines.schedules.chains import chain_snapshots, missed_snapshots
 from hd_pipelines.tables.vocabulary import SnapshotKind
 from hd_pipelines.warehouse.records.chains import recorded_chains
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
+from tests.support.fixed_clock import FixedClock
 
 FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
 EXPECTED_CLOSE = {FRIDAY: (16, 16), HALF_DAY: (13, 16)}
@@ -30,19 +30,19 @@ def new_york(day: date, hour: int, minute: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
 
 
-class Answering(OptionData):
+class Answering(OptionDataResource):
     @property
     def api(self):
         return "a client"
 
 
-class Silent(OptionData):
+class Silent(OptionDataResource):
     @property
     def api(self):
         raise SandboxNotRunningError("nobody is there")
 
 
-def tick(at: datetime, option_data: OptionData | None = None):
+def tick(at: datetime, option_data: OptionDataResource | None = None):
     given = {"option_data": option_data or Answering()}
     with dg.build_schedule_context(scheduled_execution_time=at, resources=given) as context:
         return chain_snapshots(context)
@@ -102,19 +102,19 @@ def resources(desk, monkeypatch, tmp_path):
     with desk.database.begin() as connection:
         add_to_watchlist(connection, ["AAPL", "SPX"])
 
-    class Desk(Warehouse):
+    class Desk(WarehouseResource):
         @property
         def database(self):
             return desk.database
 
-    class DeskLake(Lake):
+    class DeskLake(LakeResource):
         @property
         def datasets(self):
             return desk.lake
 
     with SandboxServer(tmp_path / "bucket", market=SyntheticRest(FRIDAY)) as server:
 
-        class Vendor(OptionData):
+        class Vendor(OptionDataResource):
             @property
             def api(self):
                 return VendorApi(url=server.url, key=SecretStr("sandbox-secret"))
@@ -126,24 +126,14 @@ def resources(desk, monkeypatch, tmp_path):
         yield {"warehouse": Desk(), "lake": DeskLake(), "option_data": Vendor(), "server": server}
 
 
-def at_time(monkeypatch, moment: datetime) -> None:
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return moment.astimezone(tz)
-
-    monkeypatch.setattr(chains_module, "datetime", Clock)
-    monkeypatch.setattr(standing, "chain_archive", lambda _: "a source of chains")
-    monkeypatch.setattr(standing, "datetime", Clock)
-
-
-def take(resources, kind: SnapshotKind) -> dg.ExecuteInProcessResult:
-    given = {name: resource for name, resource in resources.items() if name != "server"}
+def take(resources, kind: SnapshotKind, now: datetime) -> dg.ExecuteInProcessResult:
+    resources["server"].rest.now = now.astimezone(UTC)
+    given = {name: resource for name, resource in resources.items() if name != "server"} | {"clock": FixedClock.at(now)}
     return dg.materialize(
         [option_chains],
         partition_key=str(FRIDAY),
         resources=given,
-        run_config=snapshot_run_config(kind),
+        run_config=build_snapshot_config(kind),
         instance=dg.DagsterInstance.ephemeral(),
     )
 
@@ -151,19 +141,16 @@ def take(resources, kind: SnapshotKind) -> dg.ExecuteInProcessResult:
 @pytest.mark.slow
 def test_both_kinds_of_snapshot_reach_the_lake_and_the_alarm_ends_with_the_close(desk, resources, monkeypatch):
     morning, evening = new_york(FRIDAY, 10, 0), new_york(FRIDAY, 16, 16)
-    resources["server"].rest.now = morning.astimezone(UTC)
-    at_time(monkeypatch, morning)
-    assert take(resources, SnapshotKind.INTRADAY).success
+    night = FixedClock.at(new_york(FRIDAY, 21, 0))
+    monkeypatch.setattr(standing, "chain_archive", lambda _: "a source of chains")
+    assert take(resources, SnapshotKind.INTRADAY, morning).success
 
-    at_time(monkeypatch, new_york(FRIDAY, 21, 0))
-    alarm = no_snapshot_was_missed(warehouse=resources["warehouse"])
+    alarm = no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
     assert (alarm.passed, alarm.severity) == (False, dg.AssetCheckSeverity.ERROR)
     missed = {finding.subject for finding in desk.findings() if finding.rule == "snapshot_missed"}
     assert missed == {"AAPL", "SPX"}
 
-    resources["server"].rest.now = evening.astimezone(UTC)
-    at_time(monkeypatch, evening)
-    told = take(resources, SnapshotKind.CLOSE).asset_materializations_for_node("option_chains")[0].metadata
+    told = take(resources, SnapshotKind.CLOSE, evening).asset_materializations_for_node("option_chains")[0].metadata
     assert told["snapshot_underlyings"].value == "AAPL, I:SPX"
     with desk.database.connect() as connection:
         held = recorded_chains(connection, FRIDAY, FRIDAY)
@@ -175,7 +162,6 @@ def test_both_kinds_of_snapshot_reach_the_lake_and_the_alarm_ends_with_the_close
     ]
     assert held[1].snapshot_at == regular_hours(FRIDAY).closes_at + timedelta(minutes=16)
 
-    at_time(monkeypatch, new_york(FRIDAY, 21, 0))
-    no_snapshot_was_missed(warehouse=resources["warehouse"])
+    no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
     still = [(f.subject, f.detail) for f in desk.findings() if f.rule == "snapshot_missed" and f.session == FRIDAY]
     assert still == []

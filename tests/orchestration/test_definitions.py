@@ -10,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from hd_pipelines.assets.all_assets import SESSION_ASSET_KEYS
+from hd_pipelines.checks.standing import NO_PARTITIONS_LEFT_FAILED
 from hd_pipelines.definitions import build_definitions
 
 SNAPSHOT = Path(__file__).with_name("definitions_snapshot.json")
@@ -84,9 +86,19 @@ def test_definitions_are_loadable(definitions):
 
 def test_every_session_asset_has_one_partitioning_and_owners(definitions):
     specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.partitions_def]
-    assert len(specs) == 20
+    assert {spec.key for spec in specs} == set(SESSION_ASSET_KEYS)
     assert len({spec.partitions_def for spec in specs}) == 1
     assert all(spec.owners and spec.kinds and spec.description and spec.group_name for spec in specs)
+
+
+def test_a_failed_partition_of_any_session_asset_is_found(definitions):
+    checked = {
+        key.asset_key
+        for key in definitions.resolve_asset_graph().asset_check_keys
+        if key.name == NO_PARTITIONS_LEFT_FAILED
+    }
+    assert checked == {spec.key for spec in definitions.resolve_all_asset_specs() if spec.partitions_def}
+    assert dg.AssetKey("composite_signals") in checked
 
 
 def test_a_backfill_of_session_assets_is_one_run(definitions):

@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 from sqlalchemy.pool import NullPool, QueuePool
 
-from hd_pipelines.checks.standing import no_partitions_left_failed
-from hd_pipelines.partitions import range_tags, session_partitions
-from hd_pipelines.resources.instance import EVENT_BATCH, desk_instance
-from hd_pipelines.resources.instance_storage import DeskEventLogStorage, DeskStorage
+from hd_pipelines.checks.standing import build_failed_partitions_check
+from hd_pipelines.partitions import build_range_tags, build_session_partitions
+from hd_pipelines.resources.instance import EVENT_BATCH, open_instance
+from hd_pipelines.resources.instance_storage import BatchedEventLogStorage, PooledPostgresStorage
 from hd_pipelines.settings import load_settings
 from tests.support.desk import rows
 
@@ -30,13 +30,13 @@ def desk_home(module_database_url, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def instance(desk_home):
-    with desk_instance(load_settings()) as opened:
+    with open_instance(load_settings()) as opened:
         yield opened
 
 
 def test_dagster_yaml_makes_the_storage_and_holds_no_address(instance, desk_home, module_database_url):
-    assert DeskStorage.__name__ in (desk_home / "dagster" / "dagster.yaml").read_text()
-    assert isinstance(instance.event_log_storage, DeskEventLogStorage)
+    assert PooledPostgresStorage.__name__ in (desk_home / "dagster" / "dagster.yaml").read_text()
+    assert isinstance(instance.event_log_storage, BatchedEventLogStorage)
     written = (desk_home / "dagster" / "dagster.yaml").read_text()
     assert "postgresql" not in written
     assert os.environ["DAGSTER_HOME"] == str(desk_home / "dagster")
@@ -81,13 +81,13 @@ def test_a_failed_partition_is_found_until_it_has_succeeded(instance):
     key = dg.AssetKey("sessional")
     broken = {"2026-05-21"}
 
-    @dg.asset(partitions_def=session_partitions())
+    @dg.asset(partitions_def=build_session_partitions())
     def sessional(context: dg.AssetExecutionContext) -> None:
         """Fails on the sessions that are broken."""
         if context.partition_key in broken:
             raise RuntimeError("no file")
 
-    check = no_partitions_left_failed([key])
+    check = build_failed_partitions_check([key])
 
     def verdict():
         result = dg.materialize([sessional, check], instance=instance, selection=dg.AssetSelection.checks(check))
@@ -104,7 +104,7 @@ def test_a_failed_partition_is_found_until_it_has_succeeded(instance):
 
 def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(instance, module_database_url, monkeypatch):
     @dg.asset(
-        partitions_def=session_partitions(),
+        partitions_def=build_session_partitions(),
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[dg.AssetCheckSpec("sound", asset="ranged")],
     )
@@ -114,7 +114,7 @@ def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(insta
 
     def announced():
         job = dg.Definitions(assets=[ranged]).resolve_implicit_global_asset_job_def()
-        run = job.execute_in_process(instance=instance, tags=range_tags(date(2026, 5, 18), date(2026, 5, 22)))
+        run = job.execute_in_process(instance=instance, tags=build_range_tags(date(2026, 5, 18), date(2026, 5, 22)))
         return rows(
             module_database_url,
             "select asset_key, check_name, partition, execution_status, evaluation_event_storage_id is not null"
@@ -123,6 +123,6 @@ def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(insta
         )
 
     ours = announced()
-    monkeypatch.delattr(DeskEventLogStorage, "_store_asset_check_evaluation_planned")
+    monkeypatch.delattr(BatchedEventLogStorage, "_store_asset_check_evaluation_planned")
     assert announced() == ours
     assert len(ours) >= 1

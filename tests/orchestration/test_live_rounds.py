@@ -7,20 +7,22 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.assets import live_bars as live_module
 from hd_pipelines.assets.live_bars import live_bars
 from hd_pipelines.definitions import build_definitions
-from hd_pipelines.jobs import LIVE, MAIN
+from hd_pipelines.jobs.live import live_job
+from hd_pipelines.jobs.runs import UNDER_WAY
+from hd_pipelines.jobs.sessions import main_job
 from hd_pipelines.market.live_times import is_live_tick
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.source import SandboxNotRunningError
-from hd_pipelines.resources import OptionData, Warehouse
+from hd_pipelines.resources import OptionDataResource, WarehouseResource
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer
-from hd_pipelines.schedules import LIVE_TAG, UNDER_WAY, live_bars_every_minute
+from hd_pipelines.schedules.live import LIVE_TAG, live_bars_every_minute
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
+from tests.support.fixed_clock import FixedClock
 
 FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
 OPENS = regular_hours(FRIDAY).opens_at
@@ -31,13 +33,13 @@ def new_york(day: date, hour: int, minute: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
 
 
-class Answering(OptionData):
+class Answering(OptionDataResource):
     @property
     def api(self):
         return "a client"
 
 
-class Silent(OptionData):
+class Silent(OptionDataResource):
     @property
     def api(self):
         raise SandboxNotRunningError("nobody is there")
@@ -63,7 +65,7 @@ def clock(_clocks_instance):
         _clocks_instance.delete_run(run.run_id)
 
 
-def tick(instance, at: datetime, option_data: OptionData | None = None):
+def tick(instance, at: datetime, option_data: OptionDataResource | None = None):
     given = {"option_data": option_data or Answering()}
     with dg.build_schedule_context(instance, scheduled_execution_time=at, resources=given) as context:
         return live_bars_every_minute(context)
@@ -143,43 +145,37 @@ def test_a_desk_without_a_vendor_says_so(clock):
 )
 def test_one_round_at_a_time(clock, status, is_asked):
     assert dg.DagsterRunStatus.QUEUED in UNDER_WAY
-    for job, its_status in ((LIVE, status), (MAIN, dg.DagsterRunStatus.STARTED)):
+    for job, its_status in ((live_job.name, status), (main_job.name, dg.DagsterRunStatus.STARTED)):
         clock.add_run(dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()), status=its_status))
     assert isinstance(tick(clock, new_york(FRIDAY, 10, 0)), dg.RunRequest) == is_asked
 
 
 @pytest.fixture
-def round_at(desk, monkeypatch, tmp_path, instance):
+def round_at(desk, tmp_path, instance):
     """One run of the asset at a moment that is the service's and ours."""
     with desk.database.begin() as connection:
         add_to_watchlist(connection, ["AAPL", "SPX"])
 
-    class Desk(Warehouse):
+    class Desk(WarehouseResource):
         @property
         def database(self):
             return desk.database
 
     with SandboxServer(tmp_path / "bucket", market=SyntheticRest(FRIDAY)) as server:
 
-        class Vendor(OptionData):
+        class Vendor(OptionDataResource):
             @property
             def api(self):
                 return VendorApi(url=server.url, key=SecretStr("sandbox-secret"), attempts=1)
 
         def run(now: datetime, fault=None):
-            class Clock(datetime):
-                @classmethod
-                def now(cls, tz=None):
-                    return now.astimezone(tz)
-
-            monkeypatch.setattr(live_module, "datetime", Clock)
             server.rest.now = now
             server.faults.clear()
             if fault is not None:
                 server.faults.add(fault)
             return dg.materialize(
                 [live_bars],
-                resources={"warehouse": Desk(), "option_data": Vendor()},
+                resources={"clock": FixedClock.at(now), "warehouse": Desk(), "option_data": Vendor()},
                 instance=instance,
                 raise_on_error=False,
             )

@@ -11,7 +11,7 @@ from hd_pipelines.cli.desk import open_desk, run_main_job
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
-from hd_pipelines.resources.instance import desk_instance
+from hd_pipelines.resources.instance import open_instance
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.read.queries import open_findings
 from hd_pipelines.warehouse.read.reader import read_only_query
@@ -38,7 +38,7 @@ class Ran:
                 outcome = run_main_job(self.desk, WINDOW, on_progress=lambda *step: self.progress.append(step))
                 self.outcomes.append(outcome)
                 self.bars.append(bars_of(url))
-                with desk_instance(settings) as instance:
+                with open_instance(settings) as instance:
                     records = instance.all_logs(outcome.run_id)
                 self.told.append(
                     {
@@ -150,7 +150,7 @@ def test_marts_are_built_and_the_reader_may_read_them(ran):
 
 
 def evaluations_of(outcome):
-    with desk_instance(load_settings()) as instance:
+    with open_instance(load_settings()) as instance:
         return [
             entry.dagster_event.asset_check_evaluation_data
             for entry in instance.all_logs(outcome.run_id)

@@ -21,14 +21,15 @@ from hd_pipelines.partitions import (
     RANGE_END_TAG,
     RANGE_START_TAG,
     _end_of_exclusions,
-    range_tags,
-    session_partitions,
+    build_range_tags,
+    build_session_partitions,
 )
-from hd_pipelines.schedules import daily_sessions, daily_standing_checks
+from hd_pipelines.schedules.maintenance import daily_standing_checks
+from hd_pipelines.schedules.sessions import daily_sessions
 
 
 def keys_at(now: datetime) -> list[str]:
-    return list(session_partitions().get_partition_keys(current_time=now))
+    return list(build_session_partitions().get_partition_keys(current_time=now))
 
 
 def new_york(*parts: int) -> datetime:
@@ -71,7 +72,7 @@ def test_at_any_moment_partitions_end_with_the_newest_session(minute):
 
 def test_the_calendar_answers_for_partitions_to_come():
     today = datetime.now(UTC).date()
-    excluded = {datetime.fromtimestamp(day.timestamp, NEW_YORK).date() for day in session_partitions().exclusions}
+    excluded = {datetime.fromtimestamp(day.timestamp, NEW_YORK).date() for day in build_session_partitions().exclusions}
     assert set(closed_weekdays_between(today, today + timedelta(days=90))) <= excluded
 
 
@@ -85,7 +86,7 @@ def test_partitions_go_on_after_the_calendar_snapshot_with_a_warning_before(capl
 
 
 def test_range_tags_name_the_ends():
-    assert range_tags(date(2026, 5, 21), date(2026, 5, 26)) == {
+    assert build_range_tags(date(2026, 5, 21), date(2026, 5, 26)) == {
         RANGE_START_TAG: "2026-05-21",
         RANGE_END_TAG: "2026-05-26",
     }
@@ -93,7 +94,7 @@ def test_range_tags_name_the_ends():
 
 def test_a_closed_day_is_no_end_of_a_range():
     with pytest.raises(ValueError, match="2026-05-25 is not an exchange session"):
-        range_tags(date(2026, 5, 21), date(2026, 5, 25))
+        build_range_tags(date(2026, 5, 21), date(2026, 5, 25))
 
 
 def tick(at: datetime):

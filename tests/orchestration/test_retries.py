@@ -9,7 +9,8 @@ from psycopg import errors as pg
 from sqlalchemy.exc import OperationalError as SqlalchemyOperationalError
 from sqlalchemy.exc import ProgrammingError as SqlalchemyProgrammingError
 
-from hd_pipelines.assets.reporting import retrying_only_transient_errors
+from hd_pipelines.assets.all_assets import SESSION_ASSET_KEYS
+from hd_pipelines.assets.session_asset import retry_only_transient_errors
 from hd_pipelines.definitions import build_definitions
 from hd_pipelines.lake.parts import LakeUnsettledError
 from hd_pipelines.providers.errors import CredentialsRefusedError, FileRefusedError, ObjectPlace, ObjectUnavailableError
@@ -56,7 +57,7 @@ def attempts(error: Exception) -> int:
     tried = 0
 
     @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2, delay=0))
-    @retrying_only_transient_errors()
+    @retry_only_transient_errors()
     def failing() -> None:
         nonlocal tried
         tried += 1
@@ -86,7 +87,7 @@ def test_an_asset_is_tried_again_for_transient_errors_only(error, times):
 
 def test_the_reason_stays_readable():
     reason = pytest.raises(dg.Failure, match="SchemaOutdatedError: run `hd db upgrade`")
-    with reason as failed, retrying_only_transient_errors():
+    with reason as failed, retry_only_transient_errors():
         raise SchemaOutdatedError("run `hd db upgrade`")
     assert failed.value.allow_retries is False
 
@@ -98,7 +99,7 @@ def test_every_session_asset_has_the_rule_and_the_guard():
         for definition in build_definitions().resolve_asset_graph().assets_defs
         if definition.partitions_def is not None
     ]
-    assert len(partitioned) == 20
+    assert len(partitioned) == len(SESSION_ASSET_KEYS)
     for definition in partitioned:
         assert definition.op.retry_policy is not None
         assert hasattr(definition.op.compute_fn.decorated_fn, "__wrapped__"), definition.key

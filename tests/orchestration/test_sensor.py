@@ -15,9 +15,9 @@ from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.providers.source import SandboxNotRunningError
-from hd_pipelines.resources import FlatFileBucket, Warehouse
+from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
 from hd_pipelines.sensors import flat_files as sensor
-from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, batch_id, decide, unloaded
+from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, decide, find_unloaded, name_batch
 
 NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)
 WEEK = sessions_back(date(2026, 5, 22), 5)
@@ -67,21 +67,21 @@ def test_no_batch_gets_more_than_three_runs_or_two_at_once(earlier):
 def test_what_is_loaded_in_this_version_is_no_news():
     listed = [remote(session) for session in WEEK]
     loaded = {(STOCK_DAY.name, session): "v1" for session in WEEK}
-    assert unloaded(listed, loaded, WEEK) == []
-    assert unloaded(listed, {}, WEEK) == listed
-    assert unloaded(listed, loaded | {(STOCK_DAY.name, WEEK[2]): "v0"}, WEEK) == [listed[2]]
-    assert unloaded(listed, {(STOCK_MINUTE.name, session): "v1" for session in WEEK}, WEEK) == listed
+    assert find_unloaded(listed, loaded, WEEK) == []
+    assert find_unloaded(listed, {}, WEEK) == listed
+    assert find_unloaded(listed, loaded | {(STOCK_DAY.name, WEEK[2]): "v0"}, WEEK) == [listed[2]]
+    assert find_unloaded(listed, {(STOCK_MINUTE.name, session): "v1" for session in WEEK}, WEEK) == listed
 
 
 def test_strays_and_closed_days_are_no_news():
     stray = RemoteObject("us_stocks_sip/day_aggs_v1/README", STOCK_DAY, None, "v1", 10, NOW)
-    assert unloaded([stray, remote(date(2026, 5, 25)), remote(date(2026, 5, 11))], {}, WEEK) == []
+    assert find_unloaded([stray, remote(date(2026, 5, 25)), remote(date(2026, 5, 11))], {}, WEEK) == []
 
 
 @given(st.permutations([remote(session, dataset=dataset) for session in WEEK[:2] for dataset in DATASETS[:2]]))
 def test_a_batch_has_one_name_whatever_the_order_of_listing(listed):
-    named = batch_id(unloaded(listed, {}, WEEK))
-    assert named == batch_id(unloaded(list(reversed(listed)), {}, WEEK))
+    named = name_batch(find_unloaded(listed, {}, WEEK))
+    assert named == name_batch(find_unloaded(list(reversed(listed)), {}, WEEK))
     assert len(named) == 16
     int(named, 16)
 
@@ -89,10 +89,10 @@ def test_a_batch_has_one_name_whatever_the_order_of_listing(listed):
 def test_another_version_or_object_is_another_batch():
     one = [remote(WEEK[0]), remote(WEEK[1])]
     others = [one[:1], [one[0], replace(one[1], etag="v2")], [*one, remote(WEEK[2])]]
-    assert len({batch_id(batch) for batch in [one, *others]}) == 4
+    assert len({name_batch(batch) for batch in [one, *others]}) == 4
 
 
-class Bucket(FlatFileBucket):
+class Bucket(FlatFilesResource):
     """A bucket that lists what the test says; None is a sandbox that does not run."""
 
     @property
@@ -113,7 +113,7 @@ LISTED: list[RemoteObject] | None = []
 def evaluate(monkeypatch, desk):
     """Evaluate the real sensor with a fake bucket, a real warehouse and an ephemeral instance."""
 
-    class Desk(Warehouse):
+    class Desk(WarehouseResource):
         @property
         def database(self):
             return desk.database
@@ -123,7 +123,7 @@ def evaluate(monkeypatch, desk):
 
         def tick(listed):
             monkeypatch.setattr(f"{__name__}.LISTED", listed)
-            resources = {"flat_file_bucket": Bucket(), "warehouse": Desk()}
+            resources = {"clock": Clock(), "flat_file_bucket": Bucket(), "warehouse": Desk()}
             with dg.build_sensor_context(instance, resources=resources, repository_def=repository) as context:
                 return sensor.new_flat_files(context)
 

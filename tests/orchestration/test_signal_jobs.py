@@ -8,19 +8,20 @@ import dagster as dg
 import psycopg
 import pytest
 
-from hd_pipelines.assets import signals as faces
+from hd_pipelines.assets import signals as asset_module
 from hd_pipelines.assets.signals import EVERY_SYMBOL_WAS_SEEN, composite_signals
+from hd_pipelines.jobs import signals as jobs_module
+from hd_pipelines.jobs.signals import outcomes_job, scan_job
 from hd_pipelines.loading.signals import scan_now, scan_sessions
 from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.market.sessions import NEW_YORK, regular_hours
-from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags
-from hd_pipelines.resources import Warehouse
-from hd_pipelines.sensors import scan as sensor
-from hd_pipelines.sensors.scan import new_inputs_in_session, newer
-from hd_pipelines.signal_jobs import outcomes_job, scan_job
-from hd_pipelines.signal_schedules import daily_signals, friday_prewarm, scan_every_minute, signal_outcomes
+from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG, build_range_tags
+from hd_pipelines.resources import Clock, WarehouseResource
+from hd_pipelines.schedules.signals import daily_signals, friday_prewarm, scan_every_minute, signal_outcomes
+from hd_pipelines.sensors.scan import find_newer, new_inputs_in_session
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.desk import SYMBOLS, rows
+from tests.support.fixed_clock import FixedClock
 from tests.support.signal_desk import LAST, POLICY, breakout_desk
 
 __all__ = ["breakout_desk"]
@@ -36,11 +37,11 @@ def new_york(day: date, hour: int, minute: int) -> datetime:
 def watched(breakout_desk, monkeypatch):
     with breakout_desk.database.begin() as connection:
         add_to_watchlist(connection, SYMBOLS)
-    monkeypatch.setattr(faces, "scan_sessions", partial(scan_sessions, policy=POLICY))
+    monkeypatch.setattr(asset_module, "scan_sessions", partial(scan_sessions, policy=POLICY))
     return breakout_desk
 
 
-class Given(Warehouse):
+class Given(WarehouseResource):
     """The warehouse of a test."""
 
     _given = None
@@ -56,20 +57,11 @@ def warehouse(watched):
     return Given()
 
 
-def clock_at(monkeypatch, module, at: datetime) -> None:
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return at
-
-    monkeypatch.setattr(module, "datetime", Clock)
-
-
 def test_the_asset_tells_what_it_found_and_what_it_refused(watched, warehouse):
     result = dg.materialize(
         [composite_signals],
-        resources={"warehouse": warehouse},
-        tags=range_tags(LAST, LAST),
+        resources={"clock": Clock(), "warehouse": warehouse},
+        tags=build_range_tags(LAST, LAST),
         selection=[composite_signals],
     )
     (event,) = result.get_asset_materialization_events()
@@ -88,7 +80,9 @@ def test_the_asset_tells_what_it_found_and_what_it_refused(watched, warehouse):
 def test_a_symbol_without_bars_warns_and_stops_nothing(watched, warehouse):
     with watched.database.begin() as connection:
         add_to_watchlist(connection, ["NDX"])
-    result = dg.materialize([composite_signals], resources={"warehouse": warehouse}, tags=range_tags(LAST, LAST))
+    result = dg.materialize(
+        [composite_signals], resources={"clock": Clock(), "warehouse": warehouse}, tags=build_range_tags(LAST, LAST)
+    )
     (check,) = result.get_asset_check_evaluations()
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert check.metadata["without_bars"].value == "NDX"
@@ -97,10 +91,11 @@ def test_a_symbol_without_bars_warns_and_stops_nothing(watched, warehouse):
 
 def test_a_scan_of_the_moment_shows_on_the_assets_page(watched, warehouse, monkeypatch):
     at = regular_hours(LAST).opens_at + timedelta(minutes=60)
-    clock_at(monkeypatch, faces, at)
-    monkeypatch.setattr(faces, "scan_now", partial(scan_now, policy=POLICY))
+    monkeypatch.setattr(jobs_module, "scan_now", partial(scan_now, policy=POLICY))
     with dg.DagsterInstance.ephemeral() as instance:
-        result = scan_job.execute_in_process(resources={"warehouse": warehouse}, instance=instance)
+        result = scan_job.execute_in_process(
+            resources={"clock": FixedClock.at(at), "warehouse": warehouse}, instance=instance
+        )
         assert result.success
         latest = instance.get_latest_materialization_event(dg.AssetKey("composite_signals"))
     assert latest.asset_materialization.partition == str(LAST)
@@ -109,7 +104,7 @@ def test_a_scan_of_the_moment_shows_on_the_assets_page(watched, warehouse, monke
 
 def test_outcomes_are_a_job_of_their_own(watched, warehouse):
     scan_sessions(watched.database, SYMBOLS, [LAST], policy=POLICY)
-    assert outcomes_job.execute_in_process(resources={"warehouse": warehouse}).success
+    assert outcomes_job.execute_in_process(resources={"clock": Clock(), "warehouse": warehouse}).success
 
 
 @pytest.mark.parametrize(
@@ -142,34 +137,34 @@ def test_the_clock_starts_a_scan_while_there_are_minutes_to_scan(watched, wareho
     assert "was scanned" in ticked(scan_every_minute, new_york(LAST, 15, 59), warehouse).skip_message
 
 
-def sensed(monkeypatch, warehouse, at, cursor=None, instance=None):
-    clock_at(monkeypatch, sensor, at)
-    with dg.build_sensor_context(cursor=cursor, instance=instance, resources={"warehouse": warehouse}) as context:
+def sensed(warehouse, at, cursor=None, instance=None):
+    resources = {"clock": FixedClock.at(at), "warehouse": warehouse}
+    with dg.build_sensor_context(cursor=cursor, instance=instance, resources=resources) as context:
         return new_inputs_in_session(context)
 
 
-def test_new_bars_start_one_scan_and_old_ones_none(watched, warehouse, monkeypatch):
+def test_new_bars_start_one_scan_and_old_ones_none(watched, warehouse):
     at = regular_hours(LAST).opens_at + timedelta(minutes=60)
     with dg.DagsterInstance.ephemeral() as instance:
-        first = sensed(monkeypatch, warehouse, at, instance=instance)
+        first = sensed(warehouse, at, instance=instance)
         assert [request.run_key for request in first.run_requests] == [f"scan:{first.cursor}"]
         assert json.loads(first.cursor) == {"bars": "2026-05-22T19:59:00+00:00"}
-        again = sensed(monkeypatch, warehouse, at, first.cursor, instance)
+        again = sensed(warehouse, at, first.cursor, instance)
         assert "nothing newer" in again.skip_message
         with psycopg.connect(watched.url) as connection:
             connection.execute("delete from historical_bars where timestamp = '2026-05-22 19:59+00'")
-        assert "nothing newer" in sensed(monkeypatch, warehouse, at, first.cursor, instance).skip_message
+        assert "nothing newer" in sensed(warehouse, at, first.cursor, instance).skip_message
 
 
-def test_outside_of_the_session_nothing_starts_a_scan(warehouse, monkeypatch):
+def test_outside_of_the_session_nothing_starts_a_scan(warehouse):
     with dg.DagsterInstance.ephemeral() as instance:
-        skipped = sensed(monkeypatch, warehouse, datetime(2026, 5, 23, 15, tzinfo=UTC), instance=instance)
+        skipped = sensed(warehouse, datetime(2026, 5, 23, 15, tzinfo=UTC), instance=instance)
     assert "no session is running" in skipped.skip_message
 
 
 def test_an_input_that_disappears_is_not_new():
-    assert newer({"bars": "b", "flow": "a"}, {"bars": "b"}) == []
-    assert newer({"bars": "a"}, {"bars": "b", "gamma": "a"}) == ["bars", "gamma"]
+    assert find_newer({"bars": "b", "flow": "a"}, {"bars": "b"}) == []
+    assert find_newer({"bars": "a"}, {"bars": "b", "gamma": "a"}) == ["bars", "gamma"]
 
 
 def test_the_day_after_the_files_two_sessions_are_scanned():

@@ -1,4 +1,4 @@
-"""The vendor's flat-file bucket as a resource: the vendor with credentials, this machine's sandbox without."""
+"""The vendor's flat-file bucket as a resource: the vendor's with credentials, this machine's sandbox without."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hd_pipelines.providers.source import flat_files_client
 from hd_pipelines.settings import load_settings
 
 
-class FlatFileBucket(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where flat files come from. Which one it is was said once in the log when the client was made."""
+class FlatFilesResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where flat files come from. Creating the client logs once which bucket it is."""
 
     _client: FlatFiles | None = PrivateAttr(default=None)
 
     @property
     def client(self) -> FlatFiles:
-        """A client for the bucket, one for the whole run: making one costs 0.2 s.
+        """A client for the bucket, shared by the whole run because creating one takes 0.2 s.
 
-        Raises `SandboxNotRunningError` without credentials and without a sandbox.
+        Raises `SandboxNotRunningError` if there are neither credentials nor a running sandbox.
         """
         if self._client is None:
             self._client = flat_files_client(load_settings())
@@ -27,9 +27,9 @@ class FlatFileBucket(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def download_workers(self) -> int:
-        """Objects to download at the same time, `HD_DOWNLOAD_WORKERS`."""
+        """Number of objects to download in parallel, `HD_DOWNLOAD_WORKERS`."""
         return load_settings().download_workers
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Forget the client: the next run may find the sandbox on another port."""
+        """Drop the client: by the next run the sandbox may listen on another port."""
         self._client = None

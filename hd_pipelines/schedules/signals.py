@@ -1,18 +1,18 @@
-"""What the clock owns about signals: a scan a minute, the day after the files, outcomes, the week's end.
+"""Schedules of signals: a scan every minute, whole sessions after the files, outcomes, and the week's end.
 
-Belongs here: times. Scans that new data starts are `sensors.scan`; what runs is `signal_jobs`.
+Scans that new data starts are in `sensors.scan`.
 """
 
 from datetime import UTC
 
 import dagster as dg
 
+from hd_pipelines.jobs.signals import outcomes_job, prewarm_job, scan_job, signals_job
 from hd_pipelines.market.live_times import bars_may_come
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back, week_of
-from hd_pipelines.partitions import range_tags
-from hd_pipelines.resources import Warehouse
-from hd_pipelines.schedules import DAILY_SESSIONS
-from hd_pipelines.signal_jobs import outcomes_job, prewarm_job, scan_job, signals_job
+from hd_pipelines.partitions import build_range_tags
+from hd_pipelines.resources import WarehouseResource
+from hd_pipelines.schedules.sessions import DAILY_SESSIONS
 from hd_pipelines.warehouse.read.signals import newest_minute
 from hd_pipelines.warehouse.records.signals import active_signals, last_scanned
 from hd_pipelines.warehouse.records.watchlist import active_symbols
@@ -23,10 +23,12 @@ from hd_pipelines.warehouse.records.watchlist import active_symbols
     cron_schedule="* 9-16 * * 1-5",
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every minute in regular hours: the newest minutes through all detectors, if there are any to scan.",
+    description="Every minute in regular hours: scans the newest minutes with all detectors, if there are any.",
 )
-def scan_every_minute(context: dg.ScheduleEvaluationContext, warehouse: Warehouse) -> dg.RunRequest | dg.SkipReason:
-    """A scan unless every minute that the warehouse has was scanned, by an earlier tick or by the sensor of new data."""
+def scan_every_minute(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a scan unless an earlier tick or the sensor of new inputs has scanned every minute in the warehouse."""
     now = context.scheduled_execution_time.astimezone(UTC)
     if not bars_may_come(now):
         return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
@@ -48,12 +50,13 @@ def scan_every_minute(context: dg.ScheduleEvaluationContext, warehouse: Warehous
     description="Every weekday at 17:45 New York, after the vendor's files: the last two sessions, minute by minute.",
 )
 def daily_signals(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """What the scans of the moment could not see: minutes of an outage, and files that came later."""
+    """Request what scans of the running session could not see: minutes of an outage, and files that came later."""
     now = context.scheduled_execution_time
     last = last_completed_session(now)
     if last != now.astimezone(NEW_YORK).date():
         return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
-    return dg.RunRequest(run_key=f"signals:{last}", tags=range_tags(sessions_back(last, DAILY_SESSIONS)[0], last))
+    first = sessions_back(last, DAILY_SESSIONS)[0]
+    return dg.RunRequest(run_key=f"signals:{last}", tags=build_range_tags(first, last))
 
 
 @dg.schedule(
@@ -61,10 +64,12 @@ def daily_signals(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.S
     cron_schedule=["*/5 10-15 * * 1-5", "5,25 16 * * 1-5"],
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every five minutes in session and twice after: which signals reached a target, their stop, or their end.",
+    description="Every five minutes in session and twice after: which signals reached a target or their stop, or expired.",
 )
-def signal_outcomes(context: dg.ScheduleEvaluationContext, warehouse: Warehouse) -> dg.RunRequest | dg.SkipReason:
-    """Nothing to do while no signal is open."""
+def signal_outcomes(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Request the settling of open signals; skip while none is open."""
     now = context.scheduled_execution_time
     if not is_session(session := now.astimezone(NEW_YORK).date()):
         return dg.SkipReason(f"{session} is not an exchange session")
@@ -79,13 +84,10 @@ def signal_outcomes(context: dg.ScheduleEvaluationContext, warehouse: Warehouse)
     cron_schedule="5 16 * * 5",
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Fridays at 16:05 New York: all that is made of the week's data, so that a weekend only reads.",
+    description="Fridays at 16:05 New York: everything derived from the week's data, so that a weekend only reads.",
 )
 def friday_prewarm(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """One run over the sessions of the week that ends, whichever they are."""
+    """Request one run over the sessions of the ending week, whichever they are."""
     last = last_completed_session(context.scheduled_execution_time)
     week = [session for session in week_of(last) if session <= last]
-    return dg.RunRequest(run_key=f"prewarm:{last}", tags=range_tags(week[0], last))
-
-
-SIGNAL_SCHEDULES = [scan_every_minute, daily_signals, signal_outcomes, friday_prewarm]
+    return dg.RunRequest(run_key=f"prewarm:{last}", tags=build_range_tags(week[0], last))

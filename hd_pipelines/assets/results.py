@@ -1,0 +1,50 @@
+"""What assets report after their work: findings in the log, pictures, and the result of a refreshed table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import dagster as dg
+
+from hd_pipelines.checks.findings_metadata import describe_findings
+from hd_pipelines.loading.derivation import DerivedReport
+from hd_pipelines.market.findings import Finding
+
+
+def log_findings(context: dg.AssetExecutionContext, findings: Iterable[Finding]) -> None:
+    """Write each finding to the run's log as a warning."""
+    for finding in findings:
+        context.log.warning(str(finding))
+
+
+def attach_pictures(
+    context: dg.AssetExecutionContext, sessions: Sequence[date], pictures: Mapping[str, dg.MarkdownMetadataValue]
+) -> None:
+    """Attach pictures to the newest of `sessions` (ascending) only: a run over a year would store each 252 times."""
+    context.add_asset_metadata(pictures, partition_key=str(sessions[-1]))
+
+
+def describe_refresh(report: DerivedReport) -> dict[str, dg.MetadataValue]:
+    """Describe what a refresh of a derived table did."""
+    return {
+        "rows_written": dg.MetadataValue.int(report.rows),
+        "published_symbol_sessions": dg.MetadataValue.int(report.published),
+        "up_to_date_symbol_sessions": dg.MetadataValue.int(report.up_to_date),
+        "withheld_symbol_sessions": dg.MetadataValue.int(report.withheld),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+        **describe_findings(report.findings),
+    }
+
+
+def report_refresh(
+    context: dg.AssetExecutionContext,
+    sessions: Sequence[date],
+    report: DerivedReport,
+    check: dg.AssetCheckResult,
+    pictures: Mapping[str, dg.MarkdownMetadataValue],
+) -> dg.MaterializeResult:
+    """Log the findings of a refreshed table, attach its pictures and build the asset's result."""
+    log_findings(context, report.findings)
+    attach_pictures(context, sessions, pictures)
+    return dg.MaterializeResult(metadata={"sessions": len(sessions), **describe_refresh(report)}, check_results=[check])

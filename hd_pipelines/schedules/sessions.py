@@ -1,0 +1,27 @@
+"""The schedule of the main job."""
+
+import dagster as dg
+
+from hd_pipelines.jobs.sessions import main_job
+from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_back
+from hd_pipelines.partitions import build_range_tags
+
+DAILY_SESSIONS = 2
+"""The vendor publishes a session's files by 11:00 on the next day, so at 17:00 yesterday's are complete."""
+
+
+@dg.schedule(
+    job=main_job,
+    cron_schedule="0 17 * * 1-5",
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every weekday at 17:00 New York: the last two sessions.",
+)
+def daily_sessions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Request one run over the last two completed sessions; skip holidays, which bring no new files."""
+    now = context.scheduled_execution_time
+    last = last_completed_session(now)
+    if last != now.astimezone(NEW_YORK).date():
+        return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
+    first = sessions_back(last, DAILY_SESSIONS)[0]
+    return dg.RunRequest(run_key=f"daily:{last}", tags=build_range_tags(first, last))
