@@ -31,7 +31,7 @@ def session_asset(
     columns: dg.TableSchema | None = None,
     checks: Mapping[str, str] | None = None,
     blocking: Collection[str] = (),
-    automation_condition: dg.AutomationCondition | None = None,  # type: ignore[type-arg]
+    automation_condition: dg.AutomationCondition | None = None,
     pool: str | None = None,
     description: str | None = None,
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
@@ -45,7 +45,7 @@ def session_asset(
     """
 
     def decorate(compute: Callable[..., dg.MaterializeResult]) -> dg.AssetsDefinition:
-        asset_key = key or dg.AssetKey(compute.__name__)  # type: ignore[attr-defined]
+        asset_key = key or dg.AssetKey(compute.__name__)
         make = dg.asset(
             key=asset_key,
             deps=deps,
