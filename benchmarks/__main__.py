@@ -18,6 +18,7 @@ NAMES = (
     "pricing",
     "gamma_profile",
     "signal_features",
+    "scanner_frames",
     "signal_scan",
     "chains_to_regime",
     "warehouse_queries",
