@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from hd_pipelines.cli.desk import open_desk, run_main_job
+from hd_pipelines.cli.desk import open_desk
+from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.partitions import FIRST_PARTITION

@@ -14,8 +14,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from hd_pipelines.analytics.iv_percentile import WINDOW
-from hd_pipelines.cli.desk import Desk, JobOutcome, open_desk, run_job
+from hd_pipelines.cli.desk import Desk, open_desk
 from hd_pipelines.cli.radar import show_radar
+from hd_pipelines.cli.runs import JobOutcome, run_job
 from hd_pipelines.cli.sandbox import chained_sessions, fill, minute_sessions, recording_sessions, serving
 from hd_pipelines.cli.scan import show_signals
 from hd_pipelines.cli.summary import show_summary, summary_of

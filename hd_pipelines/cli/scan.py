@@ -12,8 +12,9 @@ from typing import Any
 
 from rich.table import Table
 
-from hd_pipelines.cli.desk import Desk, open_desk, run_job
+from hd_pipelines.cli.desk import Desk, open_desk
 from hd_pipelines.cli.radar import NOTHING, show_radar
+from hd_pipelines.cli.runs import run_job
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.scan_reports import ScanReport

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hd_pipelines.cli.desk import open_desk
+from hd_pipelines.cli.runs import WORKSPACE
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back
@@ -25,7 +26,6 @@ from hd_pipelines.resources.dbt import ensure_manifest
 from hd_pipelines.resources.instance import prepare_dagster_home
 from hd_pipelines.settings import Settings, load_settings
 
-WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 SANDBOX_SESSIONS = 90
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0

@@ -14,7 +14,8 @@ from typing import Any
 
 from rich.table import Table
 
-from hd_pipelines.cli.desk import Desk, JobOutcome
+from hd_pipelines.cli.desk import Desk
+from hd_pipelines.cli.runs import JobOutcome
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.settings import Settings

@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hd_pipelines.cli.desk import open_desk, run_main_job
+from hd_pipelines.cli.desk import open_desk
+from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.market.sessions import sessions_back
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
