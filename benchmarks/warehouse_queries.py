@@ -190,7 +190,7 @@ class Desk:
         from psycopg import sql
 
         from hd_pipelines.warehouse.read.column_reads import select_columns
-        from hd_pipelines.warehouse.schema.option_tables import historical_greeks
+        from hd_pipelines.warehouse.schema.tables import historical_greeks
 
         condition = sql.SQL(
             "symbol = {} AND \"timestamp\" >= timestamptz '2025-06-01Z' AND \"timestamp\" < timestamptz '2025-07-01Z'"

@@ -202,7 +202,7 @@ def _fill_percentiles(database) -> int:
     import numpy as np
     import polars as pl
 
-    from hd_pipelines.warehouse.schema.analytics_tables import iv_percentile_cache
+    from hd_pipelines.warehouse.schema.tables import iv_percentile_cache
 
     days = sessions(2 * SESSIONS)
     random = np.random.default_rng(5)
@@ -233,7 +233,7 @@ def _fill_regimes(database) -> int:
     import numpy as np
     import polars as pl
 
-    from hd_pipelines.warehouse.schema.regime_tables import market_regime_history
+    from hd_pipelines.warehouse.schema.tables import market_regime_history
 
     days = sessions(5 * SESSIONS)
     random = np.random.default_rng(6)

@@ -26,10 +26,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hd_pipelines.analytics.volatility.iv_classes import PercentileReason, iv_recommendation, iv_regime, iv_trend
 from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
-from hd_pipelines.market.option_chains import STAMP
+from hd_pipelines.market.frames import frame_schema
 from hd_pipelines.market.sessions import is_session, sessions_between
 from hd_pipelines.market.symbols import canonical_symbol
 from hd_pipelines.tables.vocabulary import SnapshotKind
+from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE
 
 WINDOW = 252
 FEWEST_OBSERVATIONS = 126
@@ -38,28 +39,19 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _CHUNK = 16_384
 
+_SCHEMA = frame_schema(IV_PERCENTILE_CACHE)
 OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "symbol": pl.String,
-    "date": pl.Date,
-    "timestamp": STAMP,
-    "current_iv": pl.Float64,
-    "current_iv_call": pl.Float64,
-    "current_iv_put": pl.Float64,
-    "iv_skew": pl.Float64,
-    "model_free_iv30": pl.Float64,
-    "iv_reason": pl.String,
-    "price_source": pl.String,
+    name: _SCHEMA[name]
+    for name in (
+        *("symbol", "date", "timestamp", "current_iv", "current_iv_call", "current_iv_put", "iv_skew"),
+        *("model_free_iv30", "iv_reason", "price_source"),
+    )
 }
 """What one session showed of one symbol. Key: symbol, date. `current_iv` is the 30-day constant-maturity volatility at the
 forward, null with a reason in `iv_reason`. Only symbol, date and current_iv must be there."""
 
 _STATISTICS = ("iv_52w_high", "iv_52w_low", "iv_52w_mean", "iv_52w_median", "iv_52w_stddev", "iv_zscore")
-_COLUMNS = (
-    *("symbol", "date", "timestamp", "current_iv", "current_iv_call", "current_iv_put", "iv30", "model_free_iv30"),
-    *("iv_52w_high", "iv_52w_low", "iv_52w_mean", "iv_52w_median", "iv_52w_stddev", "iv_rank", "iv_percentile"),
-    *("iv_zscore", "iv_regime", "iv_change_5d", "iv_change_20d", "iv_trend", "iv_skew", "skew_percentile"),
-    *("n_observations", "data_points_52w", "iv_recommendation", "iv_reason", "percentile_reason", "price_source"),
-)
+_COLUMNS = tuple(_SCHEMA)
 
 
 class RankAndPercentile(NamedTuple):

@@ -20,7 +20,9 @@ from datetime import date
 
 import polars as pl
 
+from hd_pipelines.market.frames import frame_schema
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours, week_of
+from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.tables.vocabulary import Timeframe
 
 DERIVATION = 1
@@ -32,21 +34,7 @@ MINUTES = {Timeframe.M5: 5, Timeframe.M15: 15, Timeframe.H1: 60, Timeframe.H4: 2
 
 _ROUNDING = 1e-6
 
-SCHEMA: pl.Schema = pl.Schema(
-    {
-        "symbol": pl.String,
-        "timeframe": pl.String,
-        "timestamp": pl.Datetime("ns", "UTC"),
-        "session": pl.Date,
-        "open": pl.Float64,
-        "high": pl.Float64,
-        "low": pl.Float64,
-        "close": pl.Float64,
-        "volume": pl.Float64,
-        "vwap": pl.Float64,
-        "trades": pl.Int64,
-    }  # type: ignore[arg-type]  # polars' stubs do not take a mapping of mixed types
-)
+SCHEMA = pl.Schema(frame_schema(HISTORICAL_BARS, instants="ns"))
 """Columns of a bar frame. `volume`, `vwap` and `trades` are null where the source has none."""
 
 

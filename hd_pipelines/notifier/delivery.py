@@ -26,10 +26,10 @@ from datetime import datetime, timedelta
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.notifier.channels import Channel
 from hd_pipelines.notifier.outcome import Outcome, Verdict
+from hd_pipelines.tables.alerts import MAX_ERROR_LENGTH
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records import alert_channels, alert_outbox
 from hd_pipelines.warehouse.records.alert_outbox import GIVEN_UP_AFTER, Claimed
-from hd_pipelines.warehouse.schema.alert_tables import MAX_ERROR_LENGTH
 
 LEASE = timedelta(minutes=2)
 """Longer than any attempt takes: connecting 5 s and reading 10 s for each of at most five requests."""

@@ -23,7 +23,7 @@ from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW, REGIME
 from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
 from hd_pipelines.market.sessions import sessions_between
 from hd_pipelines.tables.vocabulary import IvRecommendation, IvRegime, IvTrend
-from hd_pipelines.warehouse.schema.analytics_tables import iv_percentile_cache
+from hd_pipelines.warehouse.schema.tables import iv_percentile_cache
 from validation.iv_rank_against_published import rank_against_recomputation, vix_rank_against_published
 
 DAILY_HISTORY = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history"

@@ -3,11 +3,17 @@
 import importlib.util
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import postgresql
 
+from hd_pipelines.tables.catalogue import WAREHOUSE_TABLES
+from hd_pipelines.tables.model import Column, DefinitionError, Type
 from hd_pipelines.tables.vocabulary import Rule
+from hd_pipelines.tables.watchlist import WATCHLIST
+from hd_pipelines.warehouse.schema.tables import metadata
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -27,22 +33,25 @@ def test_the_data_dictionary_is_what_the_code_says(writer):
     assert (DOCS / "reference" / "data-dictionary.md").read_text() == writer.data_dictionary(), "stale: run `make docs`"
 
 
-def test_a_column_without_a_description_is_refused(writer, tmp_path, monkeypatch):
-    prose = writer.PROSE.read_text()
-    less = tmp_path / "prose.toml"
-    less.write_text(re.sub(r"(?m)^fingerprint = .*$", "", prose))
-    monkeypatch.setattr(writer, "PROSE", less)
-    with pytest.raises(writer.DictionaryIncompleteError, match="fingerprint"):
-        writer.data_dictionary()
+def test_a_column_without_a_description_is_refused():
+    with pytest.raises(DefinitionError, match="fingerprint"):
+        Column("fingerprint", Type.TEXT, "")
+    with pytest.raises(DefinitionError, match="fingerprint"):
+        Column("fingerprint", Type.TEXT, "Identifies the input.", null="")
 
 
-def test_a_description_that_contradicts_the_table_on_null_is_refused(writer, tmp_path, monkeypatch):
-    prose = writer.PROSE.read_text()
-    wrong = tmp_path / "prose.toml"
-    wrong.write_text(prose.replace('"", "none given"', '"", "never"'))
-    monkeypatch.setattr(writer, "PROSE", wrong)
-    with pytest.raises(writer.DictionaryIncompleteError, match=r"watchlist\.note"):
-        writer.data_dictionary()
+def test_a_description_that_contradicts_the_table_on_null_is_refused():
+    nullable_key = replace(WATCHLIST["symbol"], null="none given")
+    with pytest.raises(DefinitionError, match=r"watchlist.*symbol"):
+        replace(WATCHLIST, columns=(nullable_key, *WATCHLIST.columns[1:]))
+
+
+@pytest.mark.parametrize("table", WAREHOUSE_TABLES, ids=lambda table: table.name)
+def test_null_and_type_in_the_dictionary_are_those_of_the_database(table):
+    for column in metadata.tables[table.name].columns:
+        assert column.nullable == table[column.name].is_nullable
+        spelled = column.type.compile(dialect=postgresql.dialect()).lower().partition(" collate")[0]
+        assert spelled.replace("timestamp with time zone", "timestamptz") == table[column.name].type.postgres
 
 
 def test_every_rule_is_explained():

@@ -14,8 +14,12 @@ from hd_pipelines.warehouse.publish.derived_rows import RowsReport, publish_rows
 from hd_pipelines.warehouse.publish.greeks import PublishReport, Scope, publish_greeks
 from hd_pipelines.warehouse.read.frames import schema_of
 from hd_pipelines.warehouse.records.derivations import MARKET
-from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
-from hd_pipelines.warehouse.schema.regime_tables import market_regime_history, treasury_yields
+from hd_pipelines.warehouse.schema.tables import (
+    gamma_exposure_snapshots,
+    iv_percentile_cache,
+    market_regime_history,
+    treasury_yields,
+)
 
 RANKED = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}
 

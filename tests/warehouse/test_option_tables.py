@@ -15,11 +15,14 @@ from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.row_shape import published_columns
-from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
-from hd_pipelines.warehouse.schema.option_tables import historical_greeks
 from hd_pipelines.warehouse.schema.partitioned import GAMMA, GREEKS, IV_PERCENTILES, PARTITIONED, REGIME, Leaf
 from hd_pipelines.warehouse.schema.partitions import drop_everything_old, ensure_partition, leaves
-from hd_pipelines.warehouse.schema.regime_tables import market_regime_history
+from hd_pipelines.warehouse.schema.tables import (
+    gamma_exposure_snapshots,
+    historical_greeks,
+    iv_percentile_cache,
+    market_regime_history,
+)
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 from tests.warehouse.option_frames import gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued, yield_rows
 from tests.warehouse.test_access import acting_as

@@ -15,7 +15,7 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsUnreadableError
 from hd_pipelines.warehouse.read.column_reads import read_columns
 from hd_pipelines.warehouse.read.options import read_valued, read_valued_in_parallel
-from hd_pipelines.warehouse.schema.option_tables import historical_greeks, options_flow_history
+from hd_pipelines.warehouse.schema.tables import historical_greeks, options_flow_history
 from tests.warehouse.bar_frames import MONDAY
 from tests.warehouse.option_frames import RANKED, put_greeks, valued
 

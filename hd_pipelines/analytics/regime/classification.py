@@ -23,6 +23,8 @@ from hd_pipelines.analytics.cut_offs import by_cut_offs
 from hd_pipelines.analytics.regime.conditions import Rule
 from hd_pipelines.analytics.regime.decision import coverage, decided, missing_axes, stays
 from hd_pipelines.analytics.regime.rules import RULES
+from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY
 from hd_pipelines.tables.vocabulary import MarketRegime, TickRegime
 
 URGENT = frozenset({MarketRegime.CAPITULATION, MarketRegime.BREAKOUT, MarketRegime.BREAKDOWN})
@@ -35,59 +37,7 @@ HELD_CONFIDENCE = 0.8
 """Factor on the confidence of a session whose own evidence speaks for another regime than the one it is held in."""
 TICK_CUT_OFFS = (-800.0, -300.0, 300.0, 800.0)
 
-REGIME_ROWS = {
-    "date": pl.Date,
-    "vix_level": pl.Float64,
-    "vix_change": pl.Float64,
-    "vix_change_pct": pl.Float64,
-    "vix_regime": pl.String,
-    "vix_front_month": pl.Float64,
-    "vix_back_month": pl.Float64,
-    "vix_term_structure": pl.String,
-    "vix_term_spread": pl.Float64,
-    "term_structure_reason": pl.String,
-    "tick_index": pl.Float64,
-    "tick_regime": pl.String,
-    "advancers": pl.Int64,
-    "decliners": pl.Int64,
-    "unchanged": pl.Int64,
-    "advance_decline_ratio": pl.Float64,
-    "advance_decline_diff": pl.Int64,
-    "new_highs": pl.Int64,
-    "new_lows": pl.Int64,
-    "high_low_ratio": pl.Float64,
-    "share_above_20d": pl.Float64,
-    "share_above_50d": pl.Float64,
-    "share_above_200d": pl.Float64,
-    "n_stocks": pl.Int64,
-    "breadth_regime": pl.String,
-    "breadth_reason": pl.String,
-    "spy_ndx_correlation": pl.Float64,
-    "spy_rut_correlation": pl.Float64,
-    "average_pairwise_correlation": pl.Float64,
-    "correlation_regime": pl.String,
-    "leading_sector": pl.String,
-    "lagging_sector": pl.String,
-    "sector_rotation": pl.String,
-    "put_call_ratio_equity": pl.Float64,
-    "put_call_ratio_index": pl.Float64,
-    "put_call_ratio_total": pl.Float64,
-    "pc_regime": pl.String,
-    "put_call_reason": pl.String,
-    "spy_close": pl.Float64,
-    "spy_change_pct": pl.Float64,
-    "ndx_close": pl.Float64,
-    "ndx_change_pct": pl.Float64,
-    "rut_close": pl.Float64,
-    "rut_change_pct": pl.Float64,
-    "spy_volume": pl.Float64,
-    "spy_volume_ratio": pl.Float64,
-    "market_regime": pl.String,
-    "confidence_score": pl.Float64,
-    "regime_reason": pl.String,
-    "raw_regime": pl.String,
-    "regime_since": pl.Date,
-}
+REGIME_ROWS = frame_schema(MARKET_REGIME_HISTORY)
 """Columns of `market_regime_history` but for its two stamps. Key: date. Ratios and shares are plain numbers, `_pct` is
 per cent; `confidence_score` 0-100; `regime_reason` names the rule, why another regime is held, and what is missing."""
 

@@ -30,8 +30,7 @@ from hd_pipelines.warehouse.records.findings import Judged, settle
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import GAMMA, IV_PERCENTILES, PARTITIONED, REGIME, Leaf
 from hd_pipelines.warehouse.schema.partitions import add_empty_leaf, leaf_exists, take_lock
-from hd_pipelines.warehouse.schema.regime_tables import treasury_yields
-from hd_pipelines.warehouse.schema.tables import metadata
+from hd_pipelines.warehouse.schema.tables import metadata, treasury_yields
 
 _KEYS = {
     IV_PERCENTILES.name: ("symbol", "date"),

@@ -15,8 +15,8 @@ import polars as pl
 from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Double, Integer, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
+from hd_pipelines.tables.model import SERVER_COLUMNS
 from hd_pipelines.warehouse.errors import RowsRefusedError
-from hd_pipelines.warehouse.schema.columns import SERVER_COLUMNS
 
 NULL = "\\N"
 """How null is written: an empty text is a text."""

@@ -22,10 +22,14 @@ from hd_pipelines.market.option_chains import STAMP, VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.read.frames import columns_of, read_frame, schema_of
-from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
-from hd_pipelines.warehouse.schema.option_tables import historical_greeks
 from hd_pipelines.warehouse.schema.partitioned import GREEKS, Leaf
-from hd_pipelines.warehouse.schema.regime_tables import market_regime_history, treasury_yields
+from hd_pipelines.warehouse.schema.tables import (
+    gamma_exposure_snapshots,
+    historical_greeks,
+    iv_percentile_cache,
+    market_regime_history,
+    treasury_yields,
+)
 
 _Schema = dict[str, Any]
 _RANKED: _Schema = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}

@@ -14,6 +14,8 @@ import polars as pl
 from psycopg import sql
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.frames import columns_of, read_frame
 from hd_pipelines.warehouse.schema.tables import (
@@ -24,15 +26,7 @@ from hd_pipelines.warehouse.schema.tables import (
     load_manifest,
 )
 
-_NUMERIC = ("open", "high", "low", "close", "volume", "vwap")
-BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "symbol": pl.String,
-    "timeframe": pl.String,
-    "timestamp": pl.Datetime("us", "UTC"),
-    "session": pl.Date,
-    **dict.fromkeys(_NUMERIC, pl.Float64),
-    "trades": pl.Int64,
-}
+BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = frame_schema(HISTORICAL_BARS)
 """Types of a frame of bars as read, and as `publish_bars` takes it."""
 
 

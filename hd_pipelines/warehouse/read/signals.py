@@ -18,7 +18,7 @@ from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
 from hd_pipelines.warehouse.read.frames import columns_of, read_frame
-from hd_pipelines.warehouse.schema.option_tables import historical_greeks
+from hd_pipelines.warehouse.schema.tables import historical_greeks
 
 _Schema = dict[str, Any]
 _VOLATILITY: _Schema = {

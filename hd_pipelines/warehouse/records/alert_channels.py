@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hd_pipelines.alerts.redaction import Redactor, cut
 from hd_pipelines.alerts.token_bucket import Rate
-from hd_pipelines.warehouse.schema.alert_tables import MAX_ERROR_LENGTH, alert_channels
+from hd_pipelines.tables.alerts import MAX_ERROR_LENGTH
+from hd_pipelines.warehouse.schema.tables import alert_channels
 
 _channel = alert_channels.c
 

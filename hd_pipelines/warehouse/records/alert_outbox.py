@@ -19,8 +19,9 @@ from sqlalchemy.dialects.postgresql import insert
 from hd_pipelines.alerts.fingerprint import message_id
 from hd_pipelines.alerts.messages import Message
 from hd_pipelines.alerts.redaction import Redactor, cut
+from hd_pipelines.tables.alerts import MAX_ERROR_LENGTH
 from hd_pipelines.tables.vocabulary import DeliveryStatus
-from hd_pipelines.warehouse.schema.alert_tables import MAX_ERROR_LENGTH, alert_outbox
+from hd_pipelines.warehouse.schema.tables import alert_outbox
 
 KEPT = timedelta(days=90)
 """How long messages are kept after they were written."""

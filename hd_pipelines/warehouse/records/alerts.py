@@ -21,7 +21,7 @@ from hd_pipelines.alerts.messages import alert_message, digest_message
 from hd_pipelines.alerts.redaction import BODY, FIELD_VALUE, TITLE, Redactor
 from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState
 from hd_pipelines.warehouse.records.alert_outbox import enqueue
-from hd_pipelines.warehouse.schema.alert_tables import alert_outbox, alerts
+from hd_pipelines.warehouse.schema.tables import alert_outbox, alerts
 
 KEPT = timedelta(days=365)
 """How long resolved alerts are kept."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hd_pipelines.tables.vocabulary import PriceSource, SnapshotKind
-from hd_pipelines.warehouse.schema.option_tables import option_chain_snapshots
+from hd_pipelines.warehouse.schema.tables import option_chain_snapshots
 
 
 @dataclass(frozen=True, slots=True)

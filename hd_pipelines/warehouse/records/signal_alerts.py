@@ -18,9 +18,7 @@ from sqlalchemy import Connection, select, update
 from hd_pipelines.alerts.signal_message import SignalNotice, reasons_of
 from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, regular_hours
 from hd_pipelines.tables.vocabulary import SignalStatus, Timeframe
-from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots
-from hd_pipelines.warehouse.schema.signal_tables import composite_signals
-from hd_pipelines.warehouse.schema.tables import historical_bars
+from hd_pipelines.warehouse.schema.tables import composite_signals, gamma_exposure_snapshots, historical_bars
 
 OLDEST_GAMMA = timedelta(days=4)
 """Over a weekend and a holiday."""

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hd_pipelines.tables.vocabulary import ExitReason, Resolution, SignalStatus
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.records.derivations import record_derivations
-from hd_pipelines.warehouse.schema.signal_tables import composite_signals, signal_scans
+from hd_pipelines.warehouse.schema.tables import composite_signals, signal_scans
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('hd_pipelines:composite_signals', 0))")
 
@@ -47,7 +47,7 @@ def take_scan_lock(connection: Connection) -> None:
 
 
 def store_signals(connection: Connection, rows: Sequence[Mapping[str, Any]], *, run_id: str | None) -> list[str]:
-    """Store signals (`signal_tables.FACTS` by name) that are not there yet; the ids of those that are new."""
+    """Store those of `signals` (columns of `composite_signals` by name) that are not there yet; return their ids."""
     if not rows:
         return []
     statement = (

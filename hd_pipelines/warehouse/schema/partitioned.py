@@ -7,27 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from functools import cached_property
 
 from psycopg import sql
 from sqlalchemy import DateTime, Index, Table, UniqueConstraint
 
-from hd_pipelines.warehouse.schema.analytics_tables import gamma_exposure_snapshots, iv_percentile_cache
-from hd_pipelines.warehouse.schema.columns import SERVER_COLUMNS
-from hd_pipelines.warehouse.schema.option_tables import historical_greeks, options_flow_history
-from hd_pipelines.warehouse.schema.regime_tables import market_regime_history
-from hd_pipelines.warehouse.schema.tables import historical_bars
+from hd_pipelines.tables.bars import HISTORICAL_BARS
+from hd_pipelines.tables.catalogue import WAREHOUSE_TABLES
+from hd_pipelines.tables.flow import OPTIONS_FLOW_HISTORY
+from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS
+from hd_pipelines.tables.greeks import HISTORICAL_GREEKS
+from hd_pipelines.tables.model import SERVER_COLUMNS, Span
+from hd_pipelines.tables.model import Table as Definition
+from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY
+from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE
+from hd_pipelines.warehouse.schema.tables import metadata
 
 SIDE_SCHEMA = "staging"
 """Where leaves are built. Nobody but the owner and the service may enter; whatever is there is unfinished."""
-
-
-class Span(StrEnum):
-    """How much time a leaf holds."""
-
-    MONTH = "month"
-    YEAR = "year"
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,15 @@ class Partitioned:
     by: str
     session: str
     span: Span
+
+    @classmethod
+    def of(cls, definition: Definition) -> Partitioned:
+        """The table of `definition`. Raises `ValueError` if it is not partitioned."""
+        partitioning = definition.partitioning
+        if partitioning is None:
+            raise ValueError(f"{definition.name} is not partitioned")
+        table = metadata.tables[definition.name]
+        return cls(table, partitioning.by, partitioning.session, partitioning.span)
 
     @property
     def name(self) -> str:
@@ -88,13 +94,13 @@ class Partitioned:
         return isinstance(self.table.c[self.by].type, DateTime)
 
 
-BARS = Partitioned(historical_bars, by="session", session="session", span=Span.MONTH)
-GREEKS = Partitioned(historical_greeks, by="timestamp", session="session", span=Span.MONTH)
-FLOW = Partitioned(options_flow_history, by="timestamp", session="session", span=Span.MONTH)
-GAMMA = Partitioned(gamma_exposure_snapshots, by="timestamp", session="session", span=Span.MONTH)
-IV_PERCENTILES = Partitioned(iv_percentile_cache, by="date", session="date", span=Span.YEAR)
-REGIME = Partitioned(market_regime_history, by="date", session="date", span=Span.YEAR)
-PARTITIONED = {each.name: each for each in (BARS, GREEKS, FLOW, GAMMA, IV_PERCENTILES, REGIME)}
+BARS = Partitioned.of(HISTORICAL_BARS)
+GREEKS = Partitioned.of(HISTORICAL_GREEKS)
+FLOW = Partitioned.of(OPTIONS_FLOW_HISTORY)
+GAMMA = Partitioned.of(GAMMA_EXPOSURE_SNAPSHOTS)
+IV_PERCENTILES = Partitioned.of(IV_PERCENTILE_CACHE)
+REGIME = Partitioned.of(MARKET_REGIME_HISTORY)
+PARTITIONED = {table.name: Partitioned.of(table) for table in WAREHOUSE_TABLES if table.partitioning}
 
 
 @dataclass(frozen=True, slots=True)

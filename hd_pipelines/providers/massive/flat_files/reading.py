@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.market.findings import Finding
+from hd_pipelines.market.frames import frame_schema
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.bar_order import KeyRange, rises_throughout, sort_by_key
 from hd_pipelines.providers.massive.bar_rules import SetAside, is_sound, split_broken
@@ -25,18 +26,10 @@ from hd_pipelines.providers.massive.flat_files.gzip_stream import GzipLimits, Gz
 from hd_pipelines.providers.massive.flat_files.header import Header, parse_header
 from hd_pipelines.providers.massive.flat_files.layout import AssetClass, FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.text import parse_carefully, parse_fast
+from hd_pipelines.tables.bars import LAKE_BARS
 from hd_pipelines.tables.vocabulary import Rule
 
-BAR_SCHEMA: dict[str, pl.DataType] = {
-    "ticker": pl.String(),
-    "window_start": pl.Int64(),
-    "open": pl.Float64(),
-    "high": pl.Float64(),
-    "low": pl.Float64(),
-    "close": pl.Float64(),
-    "volume": pl.Float64(),
-    "transactions": pl.Int64(),
-}
+BAR_SCHEMA: dict[str, pl.DataType] = dict(pl.Schema(frame_schema(LAKE_BARS)))
 """Columns of every dataset once read: `window_start` in ns UTC, `volume` and `transactions` null where not given."""
 
 MAX_BAD_SHARE = 0.01

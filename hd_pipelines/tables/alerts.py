@@ -1,0 +1,229 @@
+"""Definitions of alerts: the alerts, the outbox of their messages, and the state of each channel."""
+
+from hd_pipelines.tables.model import FROM_ZERO, Check, Column, Index, Reference, Table, Type, Unique
+from hd_pipelines.tables.shared import CREATED_AT, UPDATED_AT
+from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState, DeliveryStatus, MessageKind
+
+MAX_ERROR_LENGTH = 500
+"""Characters of a delivery's last error that are kept."""
+
+ALERTS = Table(
+    name="alerts",
+    about="What deserves a person's attention: failed runs and checks, late data. Opened when seen, seen "
+    "again, resolved; it may open again. See alerts.md.",
+    grain="One row per rule and subject, for ever the same; `episode` counts how often it opened.",
+    written_by="`warehouse.records.alerts.AlertBook`, in the transaction that writes its messages.",
+    key=("alert_id",),
+    columns=(
+        Column(
+            "alert_id",
+            Type.KEY_TEXT,
+            "Key, a pure function of rule and subject.",
+            "32 hex digits",
+            source="`alerts.fingerprint`",
+        ),
+        Column(
+            "rule",
+            Type.TEXT,
+            "What is broken: `run_failed`, `check_failed`, `data_late`, or a rule of data-quality.md.",
+            source="`sensors.alerts`",
+        ),
+        Column(
+            "subject", Type.TEXT, "What it is broken for: a job and its partitions, a check, a dataset and its session."
+        ),
+        Column(
+            "severity",
+            Type.TEXT,
+            "`error` and `critical` are told at once, `warning` and `info` in a digest. The worst of the episode.",
+            enum=AlertSeverity,
+        ),
+        Column("state", Type.TEXT, "`open` or `resolved`.", enum=AlertState),
+        Column("title", Type.TEXT, "One line for people, without secrets."),
+        Column("detail", Type.TEXT, "What was seen last."),
+        Column("cure", Type.TEXT, "What to do; may be empty."),
+        Column("episode", Type.INTEGER, "How often it has opened.", "count", source="`alerts.lifecycle`"),
+        Column("occurrences", Type.COUNT, "How often it was seen in this episode.", "count"),
+        Column(
+            "escalations", Type.INTEGER, "Reminders told in this episode: 1 after 15 minutes, 2 after 60.", "0 to 2"
+        ),
+        Column(
+            "repeats",
+            Type.INTEGER,
+            "Times it was told again in this episode because it was seen again after a quiet period.",
+            "count",
+        ),
+        Column("told_episode", Type.INTEGER, "The last episode with a message of its own.", null="none had one"),
+        Column("awaits_digest", Type.BOOLEAN, "The next digest has something to say about it."),
+        Column("first_seen_at", Type.INSTANT, "When it was seen for the very first time."),
+        Column("opened_at", Type.INSTANT, "When this episode began."),
+        Column("last_seen_at", Type.INSTANT, "When it was last seen."),
+        Column("notified_at", Type.INSTANT, "When the last message of its own was written.", null="there was none"),
+        Column("resolved_at", Type.INSTANT, "When it was found gone.", null="it is open"),
+        Column("run_id", Type.TEXT, "Dagster run that showed it last.", null="no run did", source="Dagster"),
+        CREATED_AT,
+        UPDATED_AT,
+    ),
+    checks=(
+        Check("names", "rule <> '' AND subject <> '' AND title <> ''"),
+        Check("resolved", "(state = 'resolved') = (resolved_at IS NOT NULL)"),
+        Check("told_episode", "told_episode BETWEEN 1 AND episode"),
+        Check("times", "first_seen_at <= opened_at AND opened_at <= last_seen_at"),
+        Check("alert_id", "alert_id ~ '^[0-9a-f]{32}$'"),
+        Check("counts", "episode >= 1 AND occurrences >= 1 AND escalations BETWEEN 0 AND 2 AND repeats >= 0"),
+        Check("told_at", "(told_episode IS NULL) = (notified_at IS NULL)"),
+    ),
+    indexes=(Index("alerts_open_idx", ("opened_at",), where="state = 'open'"),),
+)
+
+ALERT_OUTBOX = Table(
+    name="alert_outbox",
+    about="Messages on their way: written in the transaction that caused them, delivered afterwards, claimed "
+    "under a lease. Kept 90 days.",
+    grain="One row per event and channel; the same event written twice is one row.",
+    written_by="`warehouse.records.alert_outbox.enqueue`; `notifier.delivery` settles them.",
+    key=("message_id",),
+    columns=(
+        Column(
+            "message_id",
+            Type.KEY_TEXT,
+            "Key, a pure function of event and channel; receivers get it as idempotency key.",
+            "32 hex digits",
+            source="`alerts.fingerprint`",
+        ),
+        Column(
+            "position",
+            Type.COUNT,
+            "Order in which messages were written; those of one alert leave in it.",
+            source="identity",
+            is_identity=True,
+        ),
+        Column(
+            "event_key",
+            Type.KEY_TEXT,
+            "`alert:<alert>:<episode>:<kind>:<number>`, `signal:<id>`, `digest:<time>`, `test:<time>`.",
+        ),
+        Column(
+            "channel",
+            Type.KEY_TEXT,
+            "Name of the channel: service and a digest of its URL that gives nothing away.",
+            source="`notifier.channels`",
+        ),
+        Column(
+            "kind",
+            Type.TEXT,
+            "`open`, `repeat`, `escalate`, `resolve`, `digest`, `signal` or `test`.",
+            enum=MessageKind,
+        ),
+        Column(
+            "alert_id",
+            Type.KEY_TEXT,
+            "Alert that it is about.",
+            null="a signal, digest or test",
+            source="`alerts`",
+            references=Reference("alerts.alert_id"),
+        ),
+        Column(
+            "message",
+            Type.JSON,
+            "Title, body, fields; clean of secrets and mentions.",
+            "JSON",
+            source="`alerts.messages`",
+        ),
+        Column("picture", Type.BYTES, "Chart.", "PNG", null="it has none", source="`notifier.chart`"),
+        Column(
+            "status",
+            Type.TEXT,
+            "`pending`, `delivered`, or `dead`: given up, `last_error` says why.",
+            enum=DeliveryStatus,
+        ),
+        Column("attempts", Type.INTEGER, "Claims so far.", "count", bounds=FROM_ZERO, default="0"),
+        Column("due_at", Type.INSTANT, "Not to be tried before."),
+        Column(
+            "expires_at", Type.INSTANT, "Not to be delivered after: a signal's validity.", null="it never gets stale"
+        ),
+        Column(
+            "lease_id",
+            Type.TEXT,
+            "Who is delivering it, or tried last and got no answer.",
+            "16 hex digits",
+            null="nobody",
+        ),
+        Column("leased_until", Type.INSTANT, "From then on anybody may deliver it.", null="nobody is delivering it"),
+        Column("delivered_at", Type.INSTANT, "When the receiver took it.", null="it has not"),
+        Column(
+            "receipt",
+            Type.TEXT,
+            "The receiver's name for the message.",
+            null="it gave none, or is not delivered",
+            source="receiver",
+        ),
+        Column("last_error", Type.TEXT, "What went wrong last, without secrets.", null="nothing"),
+        Column("created_at", Type.INSTANT, "When it was written.", source="writer's clock", default="now()"),
+        UPDATED_AT,
+    ),
+    checks=(
+        Check("message_id", "message_id ~ '^[0-9a-f]{32}$'"),
+        Check("picture", "octet_length(picture) BETWEEN 1 AND 8000000"),
+        Check("lease", "(lease_id IS NULL) = (leased_until IS NULL)"),
+        Check("dead", "status <> 'dead' OR last_error IS NOT NULL"),
+        Check("lease_is_pending", "lease_id IS NULL OR status = 'pending'"),
+        Check("delivered", "(status = 'delivered') = (delivered_at IS NOT NULL)"),
+        Check("last_error", f"char_length(last_error) <= {MAX_ERROR_LENGTH}"),
+        Check("names", "event_key <> '' AND channel <> ''"),
+        Check("message", "jsonb_typeof(message) = 'object'"),
+    ),
+    unique=(Unique("alert_outbox_event_key_key", ("event_key", "channel")),),
+    indexes=(
+        Index("alert_outbox_alert_idx", ("alert_id", "channel", "position")),
+        Index("alert_outbox_pending_idx", ("channel", "position"), where="status = 'pending'"),
+    ),
+)
+
+ALERT_CHANNELS = Table(
+    name="alert_channels",
+    about="What each channel allows right now, so that a limit met by one process binds all of them.",
+    grain="One row per channel that was ever written to.",
+    written_by="`notifier.delivery`.",
+    key=("channel",),
+    columns=(
+        Column("channel", Type.KEY_TEXT, "Key, as in `alert_outbox`.", source="`notifier.channels`"),
+        Column(
+            "service",
+            Type.TEXT,
+            "Scheme of its URL: `discord`, `slack`, `tgram`, `mailtos`, `json`.",
+            source="HD_ALERT_URLS",
+        ),
+        Column(
+            "tokens",
+            Type.NUMBER,
+            "Messages that could be sent at once at `refilled_at`.",
+            "count",
+            source="`alerts.token_bucket`",
+            bounds=FROM_ZERO,
+        ),
+        Column("refilled_at", Type.INSTANT, "When `tokens` was true."),
+        Column(
+            "held_until",
+            Type.INSTANT,
+            "The receiver asked to be left alone until then (`Retry-After`).",
+            null="it never did",
+            source="receiver",
+        ),
+        Column(
+            "failures",
+            Type.INTEGER,
+            "Attempts in a row that did not go through.",
+            "count",
+            bounds=FROM_ZERO,
+            default="0",
+        ),
+        Column("last_delivered_at", Type.INSTANT, "When a message last went through.", null="none did"),
+        Column("last_error", Type.TEXT, "What went wrong last, without secrets.", null="the last attempt went through"),
+        CREATED_AT,
+        UPDATED_AT,
+    ),
+    checks=(
+        Check("names", "channel <> '' AND service <> ''"),
+        Check("last_error", f"char_length(last_error) <= {MAX_ERROR_LENGTH}"),
+    ),
+)

@@ -1,0 +1,222 @@
+"""Definition of `historical_greeks`."""
+
+from hd_pipelines.tables.model import (
+    FINITE,
+    FROM_ZERO,
+    POSITIVE,
+    SHARE,
+    Check,
+    Column,
+    Index,
+    Partitioning,
+    Span,
+    Table,
+    Type,
+)
+from hd_pipelines.tables.shared import CREATED_AT, UPDATED_AT, alike, same_day
+from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
+
+HISTORICAL_GREEKS = Table(
+    name="historical_greeks",
+    about="Valued option contracts: price, implied volatility and Greeks of every contract of every chain "
+    "snapshot; of a session without a chain, of every contract that traded, by its last bar.",
+    grain="One row per contract and snapshot. Partitioned by month of `timestamp` "
+    "(`historical_greeks_y2026m11`), kept one year.",
+    written_by="`warehouse.publish.greeks.publish_greeks`. Prices are numeric, answers of the model double "
+    "precision: a fixed number of decimals throws small gammas away.",
+    key=("contract_ticker", "timestamp"),
+    columns=(
+        Column(
+            "symbol", Type.KEY_TEXT, "Plain symbol of the underlying: `SPX` for `I:SPX`.", source="`market.symbols`"
+        ),
+        Column("contract_ticker", Type.KEY_TEXT, "OCC ticker with the prefix `O:`.", source="vendor"),
+        Column(
+            "timestamp",
+            Type.INSTANT,
+            "When the chain was read; an archive that only knows the day gives the session's close. Of an option "
+            "bar, its end. The partition key.",
+            "UTC instant, microseconds",
+            source="snapshot, bar",
+        ),
+        Column("session", Type.DATE, "Exchange session; the UTC date of `timestamp`."),
+        Column(
+            "kind",
+            Type.TEXT,
+            "`close` or `intraday`; a minute bar is `intraday`, a day bar `close`.",
+            enum=SnapshotKind,
+        ),
+        Column("root", Type.TEXT, "Option root: `SPXW`, or an adjusted one such as `TSLA1`.", source="ticker"),
+        Column("expiration", Type.DATE, "Expiration date.", "date", source="ticker"),
+        Column(
+            "strike", Type.PRICE, "Strike price.", "USD, index points for an index", source="ticker", bounds=POSITIVE
+        ),
+        Column("option_type", Type.TEXT, "`call` or `put`.", enum=OptionType, source="ticker"),
+        Column(
+            "exercise_style",
+            Type.TEXT,
+            "`american` or `european`.",
+            enum=ExerciseStyle,
+            source="`market.option_products`",
+        ),
+        Column(
+            "shares_per_contract",
+            Type.PRICE,
+            "Deliverable.",
+            "shares",
+            null="the source does not say",
+            source="vendor",
+            bounds=POSITIVE,
+            check="strike",
+        ),
+        Column(
+            "settles_at",
+            Type.INSTANT,
+            "The contract's own settlement: AM or PM, early closes included.",
+            null="unknown product",
+            source="`pricing.settlement`",
+        ),
+        Column("dte", Type.INTEGER, "Calendar days from session to expiration.", "days"),
+        Column(
+            "years",
+            Type.NUMBER,
+            "Time to settlement, counted in minutes of 365 days.",
+            "years",
+            null="unknown settlement",
+            source="`pricing.settlement`",
+            bounds=FINITE,
+            check="finite",
+        ),
+        Column(
+            "underlying_price",
+            Type.PRICE,
+            "Price of the underlying at the snapshot.",
+            "as `strike`",
+            null="the source had none",
+            source="vendor",
+            bounds=POSITIVE,
+            check="strike",
+        ),
+        *alike(
+            Column(
+                "forward",
+                Type.NUMBER,
+                "Forward of the expiration, from put-call parity where it can be had.",
+                "as `strike`",
+            ),
+            Column("discount", Type.NUMBER, "Discount factor to settlement."),
+            null="no forward could be had",
+            source="`pricing.forwards`",
+            bounds=FINITE,
+            check="finite",
+            expected=POSITIVE,
+        ),
+        *alike(
+            Column("bid", Type.PRICE, "Best bid; 0 is a real bid of nothing.", "as `strike`, of one share"),
+            Column("ask", Type.PRICE, "Best ask."),
+            Column("last", Type.PRICE, "Last trade.", null="no trade"),
+            Column(
+                "mid_price",
+                Type.PRICE,
+                "The price that was inverted.",
+                null="no usable price; `iv_reason` says why",
+                source="`pricing.quotes`",
+            ),
+            unit="as `bid`",
+            null="no quote",
+            source="vendor",
+            bounds=FROM_ZERO,
+            check="prices",
+        ),
+        *alike(
+            Column("volume", Type.COUNT, "Contracts traded in the session so far."),
+            Column("open_interest", Type.COUNT, "Contracts open at the close of `open_interest_as_of`."),
+            unit="contracts",
+            null="the source had none",
+            source="vendor",
+            bounds=FROM_ZERO,
+            check="counts",
+        ),
+        Column(
+            "open_interest_as_of",
+            Type.DATE,
+            "Session of the open interest, the one before the snapshot's.",
+            null="no open interest",
+            source="calendar",
+        ),
+        Column(
+            "implied_volatility",
+            Type.NUMBER,
+            "Volatility at which the model gives `mid_price`.",
+            "per year",
+            null="no answer; `iv_reason` says why",
+            source="`pricing.implied`",
+            bounds=POSITIVE,
+        ),
+        Column(
+            "iv_reason",
+            Type.TEXT,
+            "Why there is no implied volatility.",
+            null="there is one",
+            source="`pricing.reasons`",
+        ),
+        *alike(
+            Column("delta", Type.NUMBER, "Change of the price per 1 of the underlying."),
+            Column("gamma", Type.NUMBER, "Change of delta per 1 of the underlying.", expected=FROM_ZERO),
+            Column("theta", Type.NUMBER, "Change of the price per calendar day."),
+            Column("vega", Type.NUMBER, "Change of the price per 0.01 of volatility.", expected=FROM_ZERO),
+            Column("rho", Type.NUMBER, "Change of the price per 0.01 of rate."),
+            unit="of one share",
+            null="no implied volatility",
+            source="`pricing`",
+            bounds=FINITE,
+            check="finite",
+        ),
+        *alike(
+            Column(
+                "iv_rank",
+                Type.NUMBER,
+                "Rank of the underlying's 30-day volatility in that session, as in `iv_percentile_cache`.",
+            ),
+            Column("iv_percentile", Type.NUMBER, "Percentile of the same."),
+            unit="0 to 1",
+            null="not known, not computed yet, or from an option bar",
+            source="`analytics.iv_percentile`",
+            bounds=SHARE,
+            check="rank",
+        ),
+        Column(
+            "price_source",
+            Type.TEXT,
+            "Where the price came from: `chain_snapshot`, `chain_archive`, `option_minute_aggs` or `option_day_aggs`.",
+            enum=PriceSource,
+        ),
+        Column(
+            "price_age_seconds",
+            Type.COUNT,
+            "Age of the price at `timestamp`; of an option bar the most it can be, its length and the age of the "
+            "underlying's price.",
+            "seconds",
+            null="unknown",
+            source="quote time, bar",
+            bounds=FROM_ZERO,
+            check="counts",
+        ),
+        Column(
+            "model", Type.TEXT, "`black_76`, or how early exercise was handled.", null="not valued", source="`pricing`"
+        ),
+        CREATED_AT,
+        UPDATED_AT,
+    ),
+    checks=(
+        same_day("timestamp", "session"),
+        Check("iv_reason", "(implied_volatility IS NULL) = (iv_reason IS NOT NULL)"),
+        Check("dte", "dte = expiration - session"),
+        Check(
+            "greeks_need_a_volatility",
+            "implied_volatility IS NOT NULL OR num_nonnulls(delta, gamma, theta, vega, rho) = 0",
+        ),
+        Check("names", "symbol <> '' AND contract_ticker <> '' AND root <> ''"),
+    ),
+    indexes=(Index("historical_greeks_symbol_idx", ("symbol", "timestamp")),),
+    partitioning=Partitioning(by="timestamp", session="session", span=Span.MONTH),
+)
