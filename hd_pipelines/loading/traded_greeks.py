@@ -67,7 +67,7 @@ TRADED_VALUATION = 1
 READ_FROM = (OPTION_MINUTE, OPTION_DAY, STOCK_MINUTE, STOCK_DAY, INDEX_MINUTE, INDEX_DAY)
 _FOUR = clock_time(16)
 _QUARTER_HOUR_NS = 15 * NANOSECONDS_PER_MINUTE
-_VALUED = pl.Schema(VALUED)  # type: ignore[arg-type]
+_VALUED = pl.Schema(VALUED)
 
 
 @dataclass(frozen=True, slots=True)

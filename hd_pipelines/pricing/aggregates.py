@@ -71,7 +71,7 @@ def value_aggregates(
         price_age_seconds=(pl.col("length") + pl.col("spot_age")).dt.total_seconds(),
         last="close",
     ).with_columns(mid_price=pl.when(pl.col("quote_reason").is_null()).then(close))
-    empty = pl.DataFrame(schema=pl.Schema(CHAIN))  # type: ignore[arg-type]
+    empty = pl.DataFrame(schema=pl.Schema(CHAIN))
     chain = pl.concat([empty, priced.cast({"volume": pl.Int64})], how="diagonal")
     return value_priced(chain.select(*CHAIN, *PRICED), rates)
 

@@ -48,7 +48,7 @@ def value_priced(priced: pl.DataFrame, rates: pl.DataFrame | None = None) -> pl.
     its uncertainty (weighs the pairs of parity), `quote_reason` why there is no price.
     """
     if priced.is_empty():
-        return pl.DataFrame(schema=pl.Schema(VALUED))  # type: ignore[arg-type]
+        return pl.DataFrame(schema=pl.Schema(VALUED))
     terms = read_terms(priced)
     contracts, expirations = terms.contracts, terms.expirations
     found = find_forwards(contracts, expirations, rates).drop("expiry")

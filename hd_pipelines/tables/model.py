@@ -8,7 +8,7 @@ descriptions and the validators' bounds are generated from them. Standard librar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -104,6 +104,10 @@ class Reference:
     is_deferred: bool = False
 
 
+Values = type[StrEnum] | tuple[str, ...]
+"""The only values that a text column may hold."""
+
+
 class DefinitionError(ValueError):
     """A definition contradicts itself; the message names the table or column."""
 
@@ -134,7 +138,7 @@ class Column:
     _: KW_ONLY
     null: str = NEVER
     source: str = ""
-    enum: type[StrEnum] | tuple[str, ...] | None = None
+    enum: Values | None = None
     bounds: Bounds | None = None
     expected: Bounds | None = None
     check: str = ""
@@ -246,8 +250,10 @@ class Table:
     store: Store = Store.WAREHOUSE
 
     def __post_init__(self) -> None:
-        named = [*self.key, *(name for each in (*self.unique, *self.indexes) for name in each.columns)]
-        if unknown := set(named) - set(self.names):
+        named = {*self.key}
+        for columns in (*(each.columns for each in self.unique), *(each.columns for each in self.indexes)):
+            named |= {*columns}
+        if unknown := named - {*self.names}:
             raise DefinitionError(f"table {self.name}: keys and indexes name {sorted(unknown)}, which are no columns")
         if nullable := [name for name in self.key if self[name].is_nullable]:
             raise DefinitionError(f"table {self.name}: {nullable} are part of the key and may be null")
@@ -270,13 +276,13 @@ class Table:
         """Columns that a published frame carries: all but the server's own."""
         return tuple(column for column in self.columns if column.name not in SERVER_COLUMNS)
 
-    def enums(self, *, without: Iterable[str] = ()) -> dict[str, type[StrEnum]]:
+    def enums(self) -> dict[str, type[StrEnum]]:
         """Enum of each column that has one."""
-        return {
-            column.name: column.enum
-            for column in self.columns
-            if isinstance(column.enum, type) and column.name not in without
-        }
+        found = {}
+        for column in self.columns:
+            if column.enum is not None and not isinstance(column.enum, tuple):
+                found[column.name] = column.enum
+        return found
 
     def bounded_by(self, *bounds: Bounds) -> tuple[str, ...]:
         """Names of the columns for which a validator demands one of `bounds`, in the order of the table."""
