@@ -10,10 +10,11 @@ from hd_pipelines.market.findings import Finding
 from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
-from hd_pipelines.sensors import alerts as alert_sensors
+from hd_pipelines.sensors import failure_alerts, late_data_alerts
 from hd_pipelines.sensors.alert_delivery import deliver_alerts
 from hd_pipelines.sensors.alert_signals import alert_new_signals
-from hd_pipelines.sensors.alerts import OVERLAP, RunCursor, alert_failures, alert_late_data, partitions_of
+from hd_pipelines.sensors.failure_alerts import OVERLAP, RunCursor, alert_failures, name_partitions
+from hd_pipelines.sensors.late_data_alerts import alert_late_data
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.records.alerts import open_alerts
 from hd_pipelines.warehouse.records.findings import Judged, record_findings, settle
@@ -212,7 +213,7 @@ def test_a_failure_while_the_database_is_away_is_told_when_it_is_back(world, dis
     world.tick(alert_failures)
     run_fragile(world)
     with monkeypatch.context() as broken:
-        broken.setattr(alert_sensors.AlertBook, "see", lambda *_, **__: 1 / 0)
+        broken.setattr(failure_alerts.AlertBook, "see", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             world.tick(alert_failures)
     world.tick(alert_failures)
@@ -220,7 +221,7 @@ def test_a_failure_while_the_database_is_away_is_told_when_it_is_back(world, dis
 
 
 def test_more_runs_than_a_tick_looks_at_are_looked_at_by_the_next(world, monkeypatch):
-    monkeypatch.setattr(alert_sensors, "RUNS_A_TICK", 2)
+    monkeypatch.setattr(failure_alerts, "RUNS_PER_TICK", 2)
     world.tick(alert_failures)
     for number in range(5):
         run_fragile(world, **{"dagster/partition": f"2026-11-0{number + 1}"})
@@ -256,7 +257,7 @@ def test_without_channels_alerts_are_kept_and_nothing_breaks(world, discord):
 
 def test_late_bars_are_open_until_they_are_there(world, monkeypatch):
     newest = [None]
-    monkeypatch.setattr(alert_sensors.bar_queries, "newest_session", lambda _: newest[0])
+    monkeypatch.setattr(late_data_alerts.bar_queries, "newest_session", lambda _: newest[0])
     world.clock.now = datetime(2026, 5, 22, 15, 1, tzinfo=UTC)  # Friday 11:01 in New York: Thursday is due
     world.tick(alert_late_data)
     assert world.open_alerts() == {("data_late", "historical_bars")}
@@ -270,7 +271,7 @@ def test_late_bars_are_open_until_they_are_there(world, monkeypatch):
 
 
 def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, monkeypatch):
-    monkeypatch.setattr(alert_sensors.bar_queries, "newest_session", lambda _: date(2026, 5, 21))
+    monkeypatch.setattr(late_data_alerts.bar_queries, "newest_session", lambda _: date(2026, 5, 21))
     world.clock.now = datetime(2026, 5, 22, 15, 1, tzinfo=UTC)
     thursday, long_ago = date(2026, 5, 21), date(2024, 1, 3)
 
@@ -286,8 +287,8 @@ def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, m
     with world.database.begin() as connection:
         record_findings(connection, [*findings, *others])
     world.clock.now = datetime.now(UTC)
-    monkeypatch.setattr(alert_sensors, "sessions_back", lambda *_: [thursday])
-    monkeypatch.setattr(alert_sensors, "find_newest_due_session", lambda _: thursday)
+    monkeypatch.setattr(late_data_alerts, "sessions_back", lambda *_: [thursday])
+    monkeypatch.setattr(late_data_alerts, "find_newest_due_session", lambda _: thursday)
     for _ in range(2):
         world.tick(alert_late_data)
     place = "option_chains 2026-05-21"
@@ -316,13 +317,13 @@ RANGE = {RANGE_START_TAG: "2026-11-02", RANGE_END_TAG: "2026-11-20"}
     ],
 )
 def test_the_sessions_of_a_run_in_words(tags, partitions):
-    assert partitions_of(tags) == partitions
+    assert name_partitions(tags) == partitions
 
 
 def test_a_cursor_remembers_the_last_minute_only():
     at = datetime(2026, 11, 20, 15, tzinfo=UTC)
-    cursor = RunCursor(at, {}).past("a", at).past("b", at + OVERLAP / 2).past("c", at + OVERLAP)
+    cursor = RunCursor(at, {}).advance("a", at).advance("b", at + OVERLAP / 2).advance("c", at + OVERLAP)
     assert set(cursor.seen) == {"b", "c"}
-    assert RunCursor.read(cursor.text()) == cursor
-    assert RunCursor.read(None) is None
-    assert cursor.past("late", at + timedelta(seconds=1)).after == cursor.after
+    assert RunCursor.parse(cursor.serialize()) == cursor
+    assert RunCursor.parse(None) is None
+    assert cursor.advance("late", at + timedelta(seconds=1)).after == cursor.after

@@ -1,0 +1,71 @@
+"""The sensor that turns late data into alerts. `alert_delivery` sends the messages."""
+
+from itertools import groupby
+
+import dagster as dg
+
+from hd_pipelines.alerts.sightings import (
+    DATA_LATE,
+    LATE_BARS_SUBJECT,
+    LATE_RULES,
+    late_bars,
+    late_findings,
+    place_of,
+)
+from hd_pipelines.checks.standing import find_newest_due_session
+from hd_pipelines.market.sessions import NEW_YORK, sessions_back
+from hd_pipelines.providers.massive.flat_files.publication import due_at
+from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
+from hd_pipelines.tables.vocabulary import Severity
+from hd_pipelines.warehouse.read import bars as bar_queries
+from hd_pipelines.warehouse.read.queries import open_findings
+from hd_pipelines.warehouse.records.alerts import AlertBook, open_alerts
+
+LOOK_BACK = 10
+"""Sessions whose findings count as late data; findings from a backfill of old years do not."""
+
+
+@dg.sensor(
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Opens alerts for bars, files and chain snapshots that are due and missing; resolves them on arrival.",
+)
+def alert_late_data(
+    _context: dg.SensorEvaluationContext, clock: Clock, warehouse: WarehouseResource, notifier: NotifierResource
+) -> dg.SkipReason:
+    """Open alerts for everything late now and resolve those of data that has arrived."""
+    now = clock.now()
+    redactor, channels = notifier.redactor(warehouse.database), notifier.channel_names()
+    first = sessions_back(now.astimezone(NEW_YORK).date(), LOOK_BACK)[0]
+    with warehouse.database.begin() as connection:
+        book = AlertBook(connection, channels, redactor, now=now)
+        expected, newest = find_newest_due_session(now), bar_queries.newest_session(connection)
+        if newest is None or newest < expected:
+            book.see(late_bars(expected, newest), at=due_at(expected))
+        else:
+            book.resolve(DATA_LATE, LATE_BARS_SUBJECT, at=now)
+        findings = sorted(
+            (finding for finding in open_findings(connection, first=first) if finding.rule in LATE_RULES),
+            key=lambda finding: (finding.rule, finding.dataset, str(finding.session), finding.subject),
+        )
+        still_late = set()
+        for (rule, dataset, session), group in groupby(
+            findings, key=lambda each: (each.rule, each.dataset, each.session)
+        ):
+            same = list(group)
+            is_error = any(finding.severity == Severity.ERROR for finding in same)
+            subjects = [finding.subject for finding in same]
+            sighting = late_findings(
+                rule,
+                place_of(dataset, session),
+                subjects,
+                detail=same[0].detail,
+                cure=same[0].cure,
+                is_error=is_error,
+            )
+            still_late.add(sighting.alert_id)
+            book.see(sighting, at=max(finding.last_seen_at for finding in same))
+        for alert in open_alerts(connection, LATE_RULES):
+            if alert.alert_id not in still_late:
+                book.resolve_id(alert.alert_id, at=now)
+    return dg.SkipReason(f"{len(still_late)} kinds of late data; newest bars {newest}, due {expected}")
