@@ -1,8 +1,4 @@
-"""`hd`, the command line of the desk.
-
-Belongs here: one module per group of commands, thin. A command imports what it needs when it runs, so that `hd query`
-does not wait for dagster.
-"""
+"""The command line `hd`: one thin module per group of commands."""
 
 from hd_pipelines.cli.main import app
 

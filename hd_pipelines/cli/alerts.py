@@ -1,18 +1,16 @@
-"""`hd alerts`: what is open, whether the channels work, and closing what a person has settled.
-
-Belongs here: alerts for people at a terminal. They are raised and delivered by sensors.
-"""
+"""`hd alerts`: list open alerts, test the channels, close an alert by hand. Sensors raise and deliver alerts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 
-from hd_pipelines.cli.terminal import Refusal, console
+from hd_pipelines.cli.output.table import Column, Priority, print_table
+from hd_pipelines.cli.terminal import Refusal, console, print_json
 from hd_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -25,23 +23,26 @@ if TYPE_CHECKING:
 _COLOURS = {"critical": "red", "error": "red", "warning": "yellow", "info": "blue"}
 
 
-def run_alerts(*, test: bool, close: str | None, resend: bool) -> bool:
-    """Do what was asked for, then show what is open; whether everything went through."""
+def run_alerts(*, test: bool, close: str | None, resend: bool, wide: bool = False, as_json: bool = False) -> bool:
+    """Carry out the options, then list open alerts and channels; return whether every test message arrived."""
     settings = load_settings()
-    channels = _channels(settings)
-    with _database(settings) as database:
-        redactor = _redactor(settings, database)
+    channels = _open_channels(settings)
+    with _open_database(settings) as database:
+        redactor = _make_redactor(settings, database)
         if test:
-            return _tested(database, channels, redactor)
+            return _send_test(database, channels, redactor)
         if close is not None:
             _close(database, channels, redactor, close)
         if resend:
             _resend(database, channels, redactor)
-        _show(database, channels)
+        if as_json:
+            print_json(_to_json(database, channels))
+        else:
+            _show(database, channels, wide=wide)
     return True
 
 
-def _database(settings: Settings) -> Database:
+def _open_database(settings: Settings) -> Database:
     from hd_pipelines.warehouse.address import database_url
     from hd_pipelines.warehouse.engine import Database
     from hd_pipelines.warehouse.schema.revision import require_head
@@ -51,7 +52,7 @@ def _database(settings: Settings) -> Database:
     return Database(url)
 
 
-def _channels(settings: Settings) -> list[Channel]:
+def _open_channels(settings: Settings) -> list[Channel]:
     from hd_pipelines.notifier.channels import ChannelRefusedError, open_channels
 
     try:
@@ -60,7 +61,7 @@ def _channels(settings: Settings) -> list[Channel]:
         raise Refusal(str(error)) from None
 
 
-def _redactor(settings: Settings, database: Database) -> Redactor:
+def _make_redactor(settings: Settings, database: Database) -> Redactor:
     from hd_pipelines.notifier.log_redaction import keep_secrets_out_of_logs
     from hd_pipelines.notifier.secrets import redactor_of
 
@@ -69,19 +70,19 @@ def _redactor(settings: Settings, database: Database) -> Redactor:
     return redactor
 
 
-def _needed(channels: Sequence[Channel]) -> list[str]:
+def _require_channels(channels: Sequence[Channel]) -> list[str]:
     if not channels:
         raise Refusal("HD_ALERT_URLS is not set: give apprise URLs such as discord://ID/TOKEN; see docs/alerts.md")
     return [channel.name for channel in channels]
 
 
-def _tested(database: Database, channels: Sequence[Channel], redactor: Redactor) -> bool:
+def _send_test(database: Database, channels: Sequence[Channel], redactor: Redactor) -> bool:
     from hd_pipelines.alerts.messages import trial_message
     from hd_pipelines.notifier.delivery import deliver_due
     from hd_pipelines.tables.vocabulary import DeliveryStatus
     from hd_pipelines.warehouse.records.alert_outbox import enqueue, fate_of
 
-    names, now = _needed(channels), datetime.now(UTC)
+    names, now = _require_channels(channels), datetime.now(UTC)
     key = f"test:{now.isoformat()}"
     with database.begin() as connection:
         enqueue(connection, key, trial_message(now=now), names, redactor, now=now)
@@ -90,14 +91,13 @@ def _tested(database: Database, channels: Sequence[Channel], redactor: Redactor)
         fates = fate_of(connection, key)
     for fate in fates:
         if fate.status is DeliveryStatus.DELIVERED:
-            told = f"[green]delivered[/green]{f', its message {escape(fate.receipt)}' if fate.receipt else ''}"
+            result = f"[green]delivered[/green]{f', its message {escape(fate.receipt)}' if fate.receipt else ''}"
         elif fate.status is DeliveryStatus.DEAD:
-            told = f"[red]refused[/red]: {escape(fate.last_error or '')}"
+            result = f"[red]refused[/red]: {escape(fate.last_error or '')}"
         else:
-            told = (
-                f"[yellow]waits[/yellow]: {escape(fate.last_error or 'the channel rests, or older messages go first')}"
-            )
-        console().print(f"{fate.channel}: {told}")
+            reason = escape(fate.last_error or "the channel is on hold, or older messages go first")
+            result = f"[yellow]waiting[/yellow]: {reason}"
+        console().print(f"{fate.channel}: {result}")
     return all(fate.status is DeliveryStatus.DELIVERED for fate in fates)
 
 
@@ -119,64 +119,93 @@ def _resend(database: Database, channels: Sequence[Channel], redactor: Redactor)
     from hd_pipelines.notifier.delivery import deliver_due
     from hd_pipelines.warehouse.records.alert_outbox import revive
 
-    names, now = _needed(channels), datetime.now(UTC)
+    names, now = _require_channels(channels), datetime.now(UTC)
     with database.begin() as connection:
         revived = revive(connection, names, now=now)
-    console().print(f"{revived} messages get one more try")
+    console().print(f"{revived} messages will be tried once more")
     for report in deliver_due(database, channels, redactor, clock=lambda: datetime.now(UTC)):
         console().print(escape(str(report)))
 
 
-def _show(database: Database, channels: Sequence[Channel]) -> None:
+def _read_state(database: Database, channels: Sequence[Channel]) -> tuple[list[Alert], list[_ChannelRow]]:
     from hd_pipelines.warehouse.records.alert_channels import channel_states
     from hd_pipelines.warehouse.records.alert_outbox import outbox_counts
     from hd_pipelines.warehouse.records.alerts import open_alerts
 
     with database.connect() as connection:
         found, counts, states = open_alerts(connection), outbox_counts(connection), channel_states(connection)
+    return found, _channel_rows(channels, counts, states)
+
+
+def _show(database: Database, channels: Sequence[Channel], *, wide: bool) -> None:
+    found, rows = _read_state(database, channels)
     if found:
-        console().print(_alert_table(found))
+        print_table(_ALERT_COLUMNS, found, wide=wide)
     else:
-        console().print("nothing is open")
+        console().print("no open alerts")
     if not channels:
-        console().print("HD_ALERT_URLS is not set: nobody is told; see docs/alerts.md")
-    table = Table(header_style="bold")
-    for name in ("channel", "waiting", "given up", "last delivered", "state"):
-        table.add_column(name)
-    for channel in sorted({*(channel.name for channel in channels), *(name for name, _ in counts)}):
-        waiting, dead = counts.get((channel, "pending"), 0), counts.get((channel, "dead"), 0)
-        is_configured = any(each.name == channel for each in channels)
-        table.add_row(channel, str(waiting), str(dead), *_state(states.get(channel), is_configured=is_configured))
-    if table.row_count:
-        console().print(table)
+        console().print("HD_ALERT_URLS is not set: no alerts are sent; see docs/alerts.md")
+    if rows:
+        print_table(_CHANNEL_COLUMNS, rows, wide=wide)
 
 
-def _alert_table(found: Sequence[Alert]) -> Table:
-    table = Table(header_style="bold")
-    for name in ("id", "severity", "open since", "seen", "what", "where", "what to do"):
-        table.add_column(name)
-    for alert in found:
-        colour = _COLOURS[alert.severity]
-        table.add_row(
-            alert.alert_id[:8],
-            f"[{colour}]{alert.severity}[/{colour}]",
-            f"{alert.opened_at:%Y-%m-%d %H:%M} UTC",
-            str(alert.occurrences),
-            escape(f"{alert.title}: {alert.detail}"),
-            escape(alert.subject),
-            escape(alert.cure),
+def _to_json(database: Database, channels: Sequence[Channel]) -> dict[str, object]:
+    found, rows = _read_state(database, channels)
+    return {"alerts": [asdict(alert) for alert in found], "channels": [asdict(row) for row in rows]}
+
+
+_ALERT_COLUMNS: tuple[Column[Alert], ...] = (
+    Column("id", lambda alert: alert.alert_id[:8]),
+    Column("severity", lambda alert: f"[{_COLOURS[alert.severity]}]{alert.severity}[/{_COLOURS[alert.severity]}]"),
+    Column("open since", lambda alert: f"{alert.opened_at:%Y-%m-%d %H:%M} UTC", Priority.USUAL),
+    Column("seen", lambda alert: str(alert.occurrences), Priority.DETAIL, is_number=True),
+    Column("what", lambda alert: escape(f"{alert.title}: {alert.detail}"), wraps_at=30),
+    Column("where", lambda alert: escape(alert.subject), Priority.USUAL, wraps_at=20),
+    Column("what to do", lambda alert: escape(alert.cure), wraps_at=26),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChannelRow:
+    channel: str
+    waiting: int
+    given_up: int
+    last_delivered: str
+    state: str
+
+
+_CHANNEL_COLUMNS: tuple[Column[_ChannelRow], ...] = (
+    Column("channel", lambda row: escape(row.channel)),
+    Column("waiting", lambda row: str(row.waiting), is_number=True),
+    Column("given up", lambda row: str(row.given_up), is_number=True),
+    Column("last delivered", lambda row: row.last_delivered, Priority.USUAL),
+    Column("state", lambda row: escape(row.state), wraps_at=30),
+)
+
+
+def _channel_rows(
+    channels: Sequence[Channel], counts: Mapping[tuple[str, str], int], states: Mapping[str, ChannelState]
+) -> list[_ChannelRow]:
+    configured = {channel.name for channel in channels}
+    return [
+        _ChannelRow(
+            name,
+            counts.get((name, "pending"), 0),
+            counts.get((name, "dead"), 0),
+            *_describe_state(states.get(name), is_configured=name in configured),
         )
-    return table
+        for name in sorted({*configured, *(name for name, _ in counts)})
+    ]
 
 
-def _state(state: ChannelState | None, *, is_configured: bool) -> tuple[str, str]:
+def _describe_state(state: ChannelState | None, *, is_configured: bool) -> tuple[str, str]:
     if state is None:
-        return "", "never written to" if is_configured else "no longer in HD_ALERT_URLS"
+        return "", "never used" if is_configured else "no longer in HD_ALERT_URLS"
     last = f"{state.last_delivered_at:%Y-%m-%d %H:%M} UTC" if state.last_delivered_at else "never"
     if not is_configured:
         return last, "no longer in HD_ALERT_URLS"
     if state.held_until is not None and state.held_until > datetime.now(UTC):
-        return last, f"rests until {state.held_until:%H:%M:%S} UTC at its own wish"
+        return last, f"on hold until {state.held_until:%H:%M:%S} UTC, as the service asked"
     if state.failures:
-        return last, f"failed {state.failures} times: {escape(state.last_error or '')}"
-    return last, "well"
+        return last, f"failed {state.failures} times: {state.last_error or ''}"
+    return last, "ok"

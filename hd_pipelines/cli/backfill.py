@@ -1,7 +1,4 @@
-"""`hd backfill`: bring a range of sessions up to date.
-
-Belongs here: choosing the range. The work is the main job.
-"""
+"""`hd backfill`: chooses a range of sessions and runs the main job over it."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 DEFAULT_SESSIONS = 90
 
 
-def chosen_window(days: int | None, first: date | None, last: date | None, *, now: datetime) -> list[date]:
-    """Sessions of `--days` or `--from`/`--to`. Raises `Refusal` for a contradiction or an empty range."""
+def choose_window(days: int | None, first: date | None, last: date | None, *, now: datetime) -> list[date]:
+    """Return the sessions of `--days` or of `--from` and `--to`. Raises `Refusal` for a contradiction or an empty range."""
     if days is not None and first is not None:
-        raise Refusal("--days and --from say the same thing twice; give one of them")
+        raise Refusal("--days and --from contradict each other; give one of them")
     end = last or last_completed_session(now)
     window = sessions_between(first, end) if first else sessions_back(end, days or DEFAULT_SESSIONS)
     if not window:
@@ -34,8 +31,8 @@ def chosen_window(days: int | None, first: date | None, last: date | None, *, no
 
 
 def run_backfill(*, symbols: Sequence[str], days: int | None, first: date | None, last: date | None) -> None:
-    """Run the main job over the chosen sessions; `symbols` join the watchlist first."""
-    window = chosen_window(days, first, last, now=datetime.now(UTC))
+    """Add `symbols` to the watchlist and run the main job over the requested sessions."""
+    window = choose_window(days, first, last, now=datetime.now(UTC))
     settings = load_settings()
     try:
         flat_files_client(settings)

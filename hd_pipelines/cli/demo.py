@@ -1,7 +1,4 @@
-"""`hd demo`: the whole main job over the sandbox, from an empty folder to a summary.
-
-Belongs here: the order of things and what a person sees of them.
-"""
+"""`hd demo`: runs the whole main job over the sandbox, from an empty folder to a summary, the radar and signals."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ from pathlib import Path
 
 from hd_pipelines.analytics.iv_percentile import WINDOW
 from hd_pipelines.cli.desk import Desk, open_desk
-from hd_pipelines.cli.radar import show_radar
+from hd_pipelines.cli.output.radar import show_radar
+from hd_pipelines.cli.output.signals import show_signals
+from hd_pipelines.cli.output.summary import show_summary, summary_of
 from hd_pipelines.cli.runs import JobOutcome, run_job
 from hd_pipelines.cli.sandbox import chained_sessions, fill, minute_sessions, recording_sessions, serving
-from hd_pipelines.cli.scan import show_signals
-from hd_pipelines.cli.summary import show_summary, summary_of
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
 from hd_pipelines.sandbox.recording import has_bars
@@ -28,16 +25,22 @@ from hd_pipelines.warehouse.records.derivations import fingerprints_of
 
 SESSIONS = 90
 SCANNED = 5
-"""Sessions whose signals a demo of the synthetic market shows; each needs the twenty before it."""
+"""Number of sessions that a demo of the synthetic market scans; each needs the twenty sessions before it."""
 
 
 def run_demo(
-    *, sessions: int | None, replay: Path | None, first: date | None, last: date | None, report: Path | None
+    *,
+    sessions: int | None,
+    replay: Path | None,
+    first: date | None,
+    last: date | None,
+    report: Path | None,
+    wide: bool = False,
 ) -> None:
-    """Run the demo. Raises `Refusal` if the main job failed; data findings are part of the summary, not failures."""
+    """Run the demo. Raises `Refusal` if the main job failed; findings about data are reported, they are not failures."""
     settings = load_settings()
     began = time.perf_counter()
-    window = _window(sessions, replay, first, last)
+    window = _choose_window(sessions, replay, first, last)
     if not window:
         raise Refusal(f"there is no exchange session from {first or 'the start'} to {last or 'the end'}")
     source = f"recording {replay.name}" if replay else "synthetic market"
@@ -45,29 +48,29 @@ def run_demo(
     steps = Steps()
     with steps.step("Postgres and schema"):
         desk = open_desk(settings)
-    # Ranks need a year: what the window lacks of it comes as day bars and thin chains.
+    # Ranks need a year of sessions; those before the window come as day bars and sparse chains.
     is_synthetic = replay is None and not settings.has_vendor_credentials
     missing = max(WINDOW + 1 - len(window), 0) if is_synthetic else 0
     history = sessions_back(window[0], missing + 1)[:-1]
-    with _vendor(settings, replay, window, history, steps):
-        if history and not _is_known(desk, history):
-            with steps.step(f"History: {len(history)} sessions of day bars and thin chains before that") as step:
+    with _open_vendor(settings, replay, window, history, steps):
+        if history and not _has_history(desk, history):
+            with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
                 step.note = _run(desk, "history", history, step).run_id[:8]
-        for stretch in _stretches(replay, window):
+        for run_sessions in _split_into_runs(replay, window):
             with steps.step("Main job") as step:
-                outcome = _run(desk, "main", stretch, step)
+                outcome = _run(desk, "main", run_sessions, step)
                 step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
             if not outcome.succeeded:
                 break
-    scanned = _scanned(replay, window)
+    scanned = _sessions_to_scan(replay, window)
     if outcome.succeeded:
         with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
             step.note = f"run {_run(desk, 'signals', scanned, step).run_id[:8]}"
     summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
-    show_summary(summary, settings)
+    show_summary(summary, settings, wide=wide)
     if outcome.succeeded:
-        show_radar(desk, window[-1])
-        show_signals(desk, scanned[0], scanned[-1])
+        show_radar(desk, window[-1], wide=wide)
+        show_signals(desk, scanned[0], scanned[-1], wide=wide)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(summary.as_json(), indent=1, default=str))
@@ -75,7 +78,7 @@ def run_demo(
         raise Refusal(f"the main job failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")
 
 
-def _window(sessions: int | None, replay: Path | None, first: date | None, last: date | None) -> list[date]:
+def _choose_window(sessions: int | None, replay: Path | None, first: date | None, last: date | None) -> list[date]:
     count = sessions or SESSIONS
     if replay is not None:
         played = recording_sessions(replay)
@@ -87,30 +90,30 @@ def _window(sessions: int | None, replay: Path | None, first: date | None, last:
     return sessions_between(first, end) if first else sessions_back(end, count)
 
 
-def _scanned(replay: Path | None, window: list[date]) -> list[date]:
-    """Sessions whose signals are shown: the last five; of a recording all with minutes, else all with chains."""
+def _sessions_to_scan(replay: Path | None, window: list[date]) -> list[date]:
+    """Return the sessions to scan: the last five, or of a recording all with minute bars, or else all with chains."""
     if replay is None:
         return window[-SCANNED:]
     played = set(minute_sessions(replay) or chained_sessions(replay)) or set(window)
     return [day for day in window if day in played] or window[-SCANNED:]
 
 
-def _stretches(replay: Path | None, window: list[date]) -> list[list[date]]:
-    """What one run covers: the window, or each day by itself where a recording holds chains of single days only."""
+def _split_into_runs(replay: Path | None, window: list[date]) -> list[list[date]]:
+    """Return the sessions of each run: the whole window, or single days if a recording holds only chains of single days."""
     if replay is None or has_bars(replay):
         return [window]
     return [[day] for day in chained_sessions(replay) if day in set(window)] or [window]
 
 
 @contextmanager
-def _vendor(
+def _open_vendor(
     settings: Settings, replay: Path | None, window: list[date], history: list[date], steps: Steps
 ) -> Iterator[None]:
-    """The vendor for the time of the block: the real one with credentials, else the sandbox."""
+    """Make a vendor available during the block: the real one if there are credentials, otherwise the sandbox."""
     if settings.has_vendor_credentials and replay is None:
         yield
         return
-    # Other processes write the files; this one loads what the jobs need meanwhile, which takes some seconds.
+    # Other processes write the files; meanwhile this one imports the definitions, which takes some seconds.
     threading.Thread(target=_load_definitions, daemon=True).start()
     with steps.step("Sandbox: vendor files and option chains") as step:
         step.note = fill(settings, replay, window, step.advance, history=history).note
@@ -122,8 +125,8 @@ def _load_definitions() -> None:
     import hd_pipelines.definitions  # noqa: F401
 
 
-def _is_known(desk: Desk, history: Sequence[date]) -> bool:
-    """Whether every session of the history has its observation of volatility."""
+def _has_history(desk: Desk, history: Sequence[date]) -> bool:
+    """Return whether every session of the history already has its volatility."""
     symbols = desk.settings.watchlist
     with desk.database.connect() as connection:
         held = fingerprints_of(connection, "iv_percentile_cache", symbols, history[0], history[-1])

@@ -1,29 +1,36 @@
-"""`hd detectors`: the seventeen by name, or one with every number that can be varied.
-
-Belongs here: printing. What a detector is: `signals.detectors`, and in words docs/reference/detectors.md.
-"""
+"""`hd detectors`: lists the detectors, or every parameter of one. docs/reference/detectors.md describes them in words."""
 
 from __future__ import annotations
 
 import difflib
 
-from rich.table import Table
+from rich.markup import escape
 
-from hd_pipelines.cli.terminal import Refusal, console
+from hd_pipelines.cli.output.table import Column, Priority, print_table
+from hd_pipelines.cli.terminal import Refusal, console, print_json
+from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 
 
-def run_detectors(name: str | None) -> None:
-    """Print all detectors, or the parameters of one. Raises `Refusal` for a name that none has."""
-    if name is None:
-        console().print(_all())
-        return
-    detector = DETECTORS.get(name)
-    if detector is None:
-        near = difflib.get_close_matches(name, DETECTORS, n=1)
-        raise Refusal(
-            f"there is no detector {name!r}" + (f"; did you mean {near[0]}?" if near else "; see `hd detectors`")
-        )
+def run_detectors(name: str | None, *, wide: bool = False, as_json: bool = False) -> None:
+    """Print all detectors, or the parameters of one. Raises `Refusal` for an unknown name."""
+    found = list(DETECTORS.values()) if name is None else [_find_detector(name)]
+    if as_json:
+        print_json([_describe(detector) for detector in found])
+    elif name is None:
+        print_table(_COLUMNS, found, title=f"{len(found)} detectors", wide=wide)
+    else:
+        _show_detector(found[0])
+
+
+def _find_detector(name: str) -> Detector:
+    if name in DETECTORS:
+        return DETECTORS[name]
+    near = difflib.get_close_matches(name, DETECTORS, n=1)
+    raise Refusal(f"there is no detector {name!r}" + (f"; did you mean {near[0]}?" if near else "; see `hd detectors`"))
+
+
+def _show_detector(detector: Detector) -> None:
     out = console()
     out.print(f"[bold]{detector.name}[/bold]: {detector.purpose}")
     out.print(f"version {detector.version}, parameters {detector.parameter_version}")
@@ -31,18 +38,25 @@ def run_detectors(name: str | None) -> None:
         out.print(f"  {parameter} = {value:g}", markup=False)
 
 
-def _all() -> Table:
-    table = Table(title=f"{len(DETECTORS)} detectors", title_justify="left", header_style="bold", pad_edge=False)
-    for column in ("detector", "direction", "for", "chain", "version", "parameters", "purpose"):
-        table.add_column(column, no_wrap=column != "purpose")
-    for detector in DETECTORS.values():
-        table.add_row(
-            detector.name,
-            ", ".join(detector.directions),
-            ", ".join(sorted(detector.asset_classes)),
-            "needed" if detector.needs_chain else "",
-            str(detector.version),
-            f"{len(detector.parameters())}, {detector.parameter_version}",
-            detector.purpose,
-        )
-    return table
+def _describe(detector: Detector) -> dict[str, object]:
+    return {
+        "detector": detector.name,
+        "directions": [str(each) for each in detector.directions],
+        "asset_classes": sorted(detector.asset_classes),
+        "needs_chain": detector.needs_chain,
+        "version": detector.version,
+        "parameter_version": detector.parameter_version,
+        "parameters": dict(detector.parameters()),
+        "purpose": detector.purpose,
+    }
+
+
+_COLUMNS: tuple[Column[Detector], ...] = (
+    Column("detector", lambda each: each.name),
+    Column("direction", lambda each: ", ".join(each.directions)),
+    Column("for", lambda each: ", ".join(sorted(each.asset_classes)), Priority.DETAIL),
+    Column("chain", lambda each: "needed" if each.needs_chain else "", Priority.USUAL),
+    Column("version", lambda each: str(each.version), Priority.DETAIL, is_number=True),
+    Column("parameters", lambda each: f"{len(each.parameters())}, {each.parameter_version}", Priority.DETAIL),
+    Column("purpose", lambda each: escape(each.purpose), wraps_at=36),
+)

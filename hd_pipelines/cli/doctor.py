@@ -1,20 +1,20 @@
-"""`hd doctor`: is this desk healthy, and what to do if it is not.
+"""`hd doctor`: checks an installation and says what to do about each problem.
 
-Belongs here: quick checks that change nothing and print no secret.
+The checks are quick, change nothing and print no secret.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from rich.table import Table
+from rich.markup import escape
 
 import embedded_postgres as embedded
-from hd_pipelines.cli.terminal import console
+from hd_pipelines.cli.output.table import Column, print_table
+from hd_pipelines.cli.terminal import print_json
 from hd_pipelines.market.sessions import last_snapshot_session
 from hd_pipelines.providers.source import announced
 from hd_pipelines.settings import Settings, load_settings
@@ -29,7 +29,7 @@ CALENDAR_WARNING = timedelta(days=180)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One check: how it is, and the cure if it is not well."""
+    """The result of one check: its state, and the remedy if something is wrong."""
 
     check: str
     is_well: bool
@@ -37,24 +37,33 @@ class Diagnosis:
     cure: str = ""
 
 
-def run_doctor(*, as_json: bool) -> bool:
-    """Print all diagnoses; whether everything is well."""
+def run_doctor(*, as_json: bool, wide: bool = False) -> bool:
+    """Print all results; return whether everything is well."""
     settings = load_settings()
-    checks: list[Callable[[Settings], Diagnosis]] = [_database, _schema_and_findings, _disk, _calendar, _flat_files]
+    checks: list[Callable[[Settings], Diagnosis]] = [
+        _check_database,
+        _check_schema_and_findings,
+        _check_disk,
+        _check_calendar,
+        _check_flat_files,
+    ]
     found = [check(settings) for check in checks]
     if as_json:
-        console().print_json(json.dumps([asdict(diagnosis) for diagnosis in found]))
+        print_json([asdict(diagnosis) for diagnosis in found])
     else:
-        table = Table(header_style="bold")
-        for name in ("check", "", "state", "what to do"):
-            table.add_column(name)
-        for one in found:
-            table.add_row(one.check, "[green]ok[/green]" if one.is_well else "[red]no[/red]", one.state, one.cure)
-        console().print(table)
+        print_table(_COLUMNS, found, wide=wide)
     return all(diagnosis.is_well for diagnosis in found)
 
 
-def _database(settings: Settings) -> Diagnosis:
+_COLUMNS: tuple[Column[Diagnosis], ...] = (
+    Column("check", lambda each: each.check),
+    Column("", lambda each: "[green]ok[/green]" if each.is_well else "[red]no[/red]"),
+    Column("state", lambda each: escape(each.state), wraps_at=30),
+    Column("what to do", lambda each: escape(each.cure), wraps_at=24),
+)
+
+
+def _check_database(settings: Settings) -> Diagnosis:
     if settings.database_url is not None:
         return Diagnosis("database", is_well=True, state=masked_url(settings.database_url.get_secret_value()))
     status = embedded.status(settings.home)
@@ -67,18 +76,18 @@ def _database(settings: Settings) -> Diagnosis:
     )
 
 
-def _schema_and_findings(settings: Settings) -> Diagnosis:
+def _check_schema_and_findings(settings: Settings) -> Diagnosis:
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
     elif embedded.status(settings.home).state is embedded.State.RUNNING:
         with embedded.running(settings.home, port=settings.pg_port, os_user=settings.pg_user) as url:
-            return _schema_of(url)
+            return _diagnose_schema(url)
     else:
-        return Diagnosis("schema", is_well=False, state="not asked: the database is not running", cure="hd db up")
-    return _schema_of(url)
+        return Diagnosis("schema", is_well=False, state="not checked: the database is not running", cure="hd db up")
+    return _diagnose_schema(url)
 
 
-def _schema_of(url: str) -> Diagnosis:
+def _diagnose_schema(url: str) -> Diagnosis:
     try:
         require_head(url)
     except WarehouseError as error:
@@ -93,7 +102,7 @@ def _schema_of(url: str) -> Diagnosis:
     )
 
 
-def _disk(settings: Settings) -> Diagnosis:
+def _check_disk(settings: Settings) -> Diagnosis:
     folder = settings.home if settings.home.exists() else settings.home.parent
     usage = shutil.disk_usage(folder)
     share = usage.free / usage.total
@@ -107,7 +116,7 @@ def _disk(settings: Settings) -> Diagnosis:
     )
 
 
-def _calendar(_: Settings) -> Diagnosis:
+def _check_calendar(_: Settings) -> Diagnosis:
     left = last_snapshot_session() - datetime.now(UTC).date()
     return Diagnosis(
         "calendar",
@@ -117,7 +126,7 @@ def _calendar(_: Settings) -> Diagnosis:
     )
 
 
-def _flat_files(settings: Settings) -> Diagnosis:
+def _check_flat_files(settings: Settings) -> Diagnosis:
     if settings.has_vendor_credentials:
         return Diagnosis("flat files", is_well=True, state=f"vendor at {settings.flat_files_url}")
     address = announced(settings.home)

@@ -1,6 +1,6 @@
-"""The `hd` application: its commands and how failures are shown.
+"""The `hd` application: its commands with their arguments, options and help texts.
 
-Belongs here: arguments, options, help texts. What a command does is in the module that it imports.
+A command imports the module that does its work when it runs, so that `hd query` does not wait for dagster.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from hd_pipelines.cli.watchlist import watchlist_app
 
 app = typer.Typer(
     name="hd",
-    help="US options data, signals, backtests and paper trading on one desk.",
+    help="US options data in Postgres: bars, Greeks, gamma exposure, market regime, signals and alerts.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(database_app, name="db", help="The desk's Postgres.")
-app.add_typer(watchlist_app, name="watchlist", help="Symbols whose bars are kept.")
+app.add_typer(database_app, name="db", help="Start, stop and migrate the database.")
+app.add_typer(watchlist_app, name="watchlist", help="Add, remove and list the symbols whose bars are kept.")
 
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+Wide = Annotated[bool, typer.Option("--wide", help="Print all columns of tables, whatever the terminal's width.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _day(moment: datetime | None) -> date | None:
@@ -47,12 +48,13 @@ def demo(
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the summary as JSON to this file.")] = None,
+    wide: Wide = False,
 ) -> None:
-    """Run the whole main job over the last sessions of the sandbox and say what came out."""
+    """Run the whole main job over the last sessions of the sandbox, then print a summary, the radar and signals."""
     from hd_pipelines.cli.demo import run_demo
 
     with showing_refusals():
-        run_demo(sessions=sessions, replay=replay, first=_day(first), last=_day(last), report=report)
+        run_demo(sessions=sessions, replay=replay, first=_day(first), last=_day(last), report=report, wide=wide)
 
 
 @app.command()
@@ -76,46 +78,54 @@ def backfill(
 def scan(
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
     """Scan the running session, or the newest one that has bars, and print the radar and the signals."""
     from hd_pipelines.cli.scan import run_scan
 
     with showing_refusals():
-        run_scan(first=_day(first), last=_day(last))
+        run_scan(first=_day(first), last=_day(last), wide=wide, as_json=as_json)
 
 
 @app.command()
-def explain(signal: Annotated[str, typer.Argument(help="A signal's id, or how it begins.")]) -> None:
-    """Say why a signal was stored: every condition, factor, context, threshold and level."""
+def explain(
+    signal: Annotated[str, typer.Argument(help="A signal's id, or the first characters of it.")], as_json: Json = False
+) -> None:
+    """Print why a signal was stored: every condition, factor, context, threshold and level."""
     from hd_pipelines.cli.scan import run_explain
 
     with showing_refusals():
-        run_explain(signal)
+        run_explain(signal, as_json=as_json)
 
 
 @app.command()
-def detectors(name: Annotated[str | None, typer.Argument(help="One detector; all without.")] = None) -> None:
-    """List the detectors, or every number of one that can be varied."""
+def detectors(
+    name: Annotated[str | None, typer.Argument(help="Name of one detector. Unset: all of them.")] = None,
+    wide: Wide = False,
+    as_json: Json = False,
+) -> None:
+    """List the detectors, or every parameter of one."""
     from hd_pipelines.cli.detectors import run_detectors
 
     with showing_refusals():
-        run_detectors(name)
+        run_detectors(name, wide=wide, as_json=as_json)
 
 
 @app.command()
-def prewarm() -> None:
-    """Make all that the week's data allows, so that a weekend's reads need the database only; then show it."""
+def prewarm(wide: Wide = False) -> None:
+    """Compute everything of the week that its data allows, so that later reads need only the database; print it."""
     from hd_pipelines.cli.scan import run_prewarm
 
     with showing_refusals():
-        run_prewarm()
+        run_prewarm(wide=wide)
 
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="One SQL statement; it runs as the reader role, read only.")],
+    sql: Annotated[str, typer.Argument(help="One SQL statement. It runs read-only, as the reader role.")],
 ) -> None:
-    """Run read-only SQL and print CSV."""
+    """Run one read-only SQL statement and print CSV."""
     from hd_pipelines.cli.database import run_query
 
     with showing_refusals():
@@ -124,7 +134,7 @@ def query(
 
 @app.command()
 def up() -> None:
-    """Run everything as a service until Ctrl-C: Postgres, sandbox if there are no credentials, Dagster UI and daemon."""
+    """Run everything as a service until Ctrl-C: Postgres, Dagster UI and daemon, and the sandbox without credentials."""
     from hd_pipelines.cli.services import run_services
 
     with showing_refusals():
@@ -133,13 +143,15 @@ def up() -> None:
 
 @app.command()
 def sandbox(
-    sessions: Annotated[int, typer.Option(min=1, max=2000, help="Sessions of the synthetic market to offer.")] = 90,
-    replay: Annotated[Path | None, typer.Option(help="A market recording to offer instead.")] = None,
+    sessions: Annotated[
+        int, typer.Option(min=1, max=2000, help="Number of sessions of the synthetic market to serve.")
+    ] = 90,
+    replay: Annotated[Path | None, typer.Option(help="A market recording to serve instead.")] = None,
     full_market: Annotated[
         bool, typer.Option("--full-market", help="Write one session at the size of the real market, and exit.")
     ] = False,
 ) -> None:
-    """Serve the vendor's bucket on this machine until Ctrl-C."""
+    """Serve a sandbox of the vendor's bucket and REST service on this machine until Ctrl-C."""
     from hd_pipelines.cli.sandbox import run_sandbox_command
 
     with showing_refusals():
@@ -148,29 +160,32 @@ def sandbox(
 
 @app.command()
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """Check this desk and say what is wrong and what to do; exit code 1 if something is."""
+    """Check this installation and print problems with their remedies; exit code 1 if there is one."""
     from hd_pipelines.cli.doctor import run_doctor
 
     with showing_refusals():
-        if not run_doctor(as_json=as_json):
+        if not run_doctor(as_json=as_json, wide=wide):
             raise typer.Exit(1)
 
 
 @app.command()
 def alerts(
     test: Annotated[
-        bool, typer.Option("--test", help="Send a test message to every channel and say what came of it.")
+        bool, typer.Option("--test", help="Send a test message to every channel and print whether it arrived.")
     ] = False,
-    close: Annotated[str | None, typer.Option(help="Close the open alert whose id begins like this.")] = None,
-    resend: Annotated[bool, typer.Option("--resend", help="Give messages that were given up one more try.")] = False,
+    close: Annotated[str | None, typer.Option(help="Close the open alert whose id begins with this.")] = None,
+    resend: Annotated[bool, typer.Option("--resend", help="Try undeliverable messages once more.")] = False,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """List open alerts and how the channels fare; exit code 1 if a test message did not arrive."""
+    """List open alerts and the state of the channels; exit code 1 if a test message did not arrive."""
     from hd_pipelines.cli.alerts import run_alerts
 
     with showing_refusals():
-        arrived = run_alerts(test=test, close=close, resend=resend)
+        arrived = run_alerts(test=test, close=close, resend=resend, wide=wide, as_json=as_json)
     if not arrived:
         raise typer.Exit(1)
 

@@ -1,6 +1,6 @@
-"""The sandbox for commands: filling its bucket, serving it for one HD_HOME, announcing the address.
+"""The sandbox for commands: fill its bucket, serve it for one HD_HOME, announce its address to other processes.
 
-Belongs here: which bucket folder a source has and how the others learn the address. Content and protocol are in `sandbox`.
+Content and protocol of the sandbox are in `sandbox`.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ Progress = Callable[[int, int], None]
 
 
 def bucket_folder(settings: Settings, replay: Path | None) -> Path:
-    """The bucket of one source; sources never share one, so that a replay cannot leave objects in another."""
+    """Return the bucket of one source. Sources never share a bucket, so that a replay leaves no objects in another."""
     name = SYNTHETIC if replay is None else f"replay-{replay.resolve().name}"
     return settings.home / "sandbox" / name
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Objects of the bucket and files of the chain archive: written now, and there already."""
+    """Numbers of bucket objects and chain archive files: written now, and already present."""
 
     written: int
     known: int
 
     @property
     def note(self) -> str:
-        """For a person."""
+        """Summary for a progress line."""
         return f"{self.written} objects written, {self.known} known"
 
 
@@ -58,9 +58,9 @@ def fill(
     *,
     history: Sequence[date] = (),
 ) -> Filled:
-    """Write what the vendor would have of `window`, as far as it is not there yet.
+    """Write the files that the vendor would have for `window`, except those already written.
 
-    `history`: earlier sessions of the synthetic market of which day bars and thin chains suffice.
+    `history`: earlier sessions of the synthetic market that need only day bars and sparse chains.
     """
     folder = bucket_folder(settings, replay)
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,13 +83,13 @@ def fill(
 
 
 def archive_folder(settings: Settings, replay: Path | None) -> Path | None:
-    """Where a source's archived chains lie; None for a recording without chains."""
+    """Return the folder of a source's archived chains; None for a recording without chains."""
     folder = bucket_folder(settings, None) if replay is None else replay.resolve()
     return folder if archived_days(folder) else None
 
 
 def rest_market(settings: Settings, replay: Path | None, last: date | None = None) -> RestMarket | None:
-    """What the REST service shows: the synthetic market until the close of `last`, or a recording's chains, if any."""
+    """Return what the REST service serves: the synthetic market until the close of `last`, or a recording's chains."""
     if replay is None:
         return SyntheticRest(last or last_completed_session(datetime.now(UTC)), extent=Extent.LIGHT)
     return RecordedRest(replay) if archive_folder(settings, replay) is not None else None
@@ -97,7 +97,7 @@ def rest_market(settings: Settings, replay: Path | None, last: date | None = Non
 
 @contextmanager
 def serving(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
-    """Answer on a port of this machine and announce it to this HD_HOME until the block ends; gives the URL."""
+    """Serve on a local port and announce it in HD_HOME until the block ends; yields the URL."""
     folder = bucket_folder(settings, replay)
     market = rest_market(settings, replay, last)
     with SandboxServer(folder, port=settings.sandbox_port or 0, market=market) as server:
@@ -109,13 +109,13 @@ def serving(settings: Settings, replay: Path | None, last: date | None = None) -
 
 
 def chained_sessions(recording: Path) -> list[date]:
-    """Sessions of which a recording has an option chain, ascending."""
+    """Return the sessions for which a recording has option chains, ascending."""
     days = {day for have in archived_days(recording).values() for day in have}
     return sorted(day for day in days if is_session(day))
 
 
 def minute_sessions(recording: Path) -> list[date]:
-    """Sessions of which a recording has one-minute bars, ascending."""
+    """Return the sessions for which a recording has one-minute bars, ascending."""
     if not (file := recording / "minute_bars.parquet").is_file():
         return []
     days = pl.scan_parquet(file).select(pl.col("window_start").dt.date().unique()).collect().to_series()
@@ -123,7 +123,7 @@ def minute_sessions(recording: Path) -> list[date]:
 
 
 def recording_sessions(recording: Path) -> list[date]:
-    """First and last day that a recording has bars of. Raises `Refusal` for a folder without any."""
+    """Return the first and last day of a recording. Raises `Refusal` for a folder without bars and chains."""
     days = [day for have in archived_days(recording).values() for day in (have[0], have[-1])]
     if (file := recording / "day_bars.parquet").is_file():
         days += (
@@ -141,13 +141,13 @@ def recording_sessions(recording: Path) -> list[date]:
 
 
 def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool) -> None:
-    """`hd sandbox`."""
+    """Serve the sandbox until Ctrl-C, or write one full-size session and return."""
     settings = load_settings()
     steps = Steps()
     last = last_completed_session(datetime.now(UTC))
     if full_market:
         folder = settings.home / "sandbox" / "full-market"
-        with steps.step(f"One session at real size, {last}") as step:
+        with steps.step(f"One session of full market size, {last}") as step:
             report = generate_full_market(folder, last, on_progress=step.advance)
             step.note = f"{report.rows:,} rows, {report.size_bytes / 1e6:,.0f} MB in {folder}"
         return
@@ -156,7 +156,9 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
         step.note = fill(settings, replay, window, step.advance).note
     port = settings.sandbox_port or _free_port()
     announce(settings.home, _address(settings, replay, f"http://127.0.0.1:{port}"))
-    console().print(f"The vendor's bucket and REST service answer on http://127.0.0.1:{port}; Ctrl-C stops them.")
+    console().print(
+        f"The sandbox serves the vendor's bucket and REST service on http://127.0.0.1:{port}; Ctrl-C stops it."
+    )
     try:
         run_sandbox(bucket_folder(settings, replay), port, market=rest_market(settings, replay, window[-1]))
     finally:

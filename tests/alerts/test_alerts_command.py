@@ -51,12 +51,12 @@ def failure(database):
 def test_a_quiet_desk(hd):
     result = hd()
     assert result.exit_code == 0
-    assert "nothing is open" in result.output
-    assert "never written to" in result.output
+    assert "no open alerts" in result.output
+    assert "never used" in result.output
 
 
 def test_open_alerts_are_listed_with_what_to_do(hd, failure):
-    output = hd().output
+    output = hd("--wide").output
     for words in (failure[:8], "error", "Run of main failed: [boom]", "main 2026-11-20", "Look at it."):
         assert words in output
 
@@ -71,7 +71,7 @@ def test_a_test_reaches_every_channel_and_says_so(hd, monkeypatch, discord):
 
 @pytest.mark.parametrize(
     ("status", "headers", "words"),
-    [(404, {}, "refused: HTTP 404. The channel's address is gone"), (429, {"Retry-After": "9"}, "waits: HTTP 429")],
+    [(404, {}, "refused: HTTP 404. The channel's address is gone"), (429, {"Retry-After": "9"}, "waiting: HTTP 429")],
 )
 def test_a_test_that_does_not_arrive_says_why_and_fails(hd, discord, status, headers, words):
     discord.will_answer(status, headers)
@@ -97,7 +97,7 @@ def test_a_wrong_url_is_refused_without_showing_it(hd, monkeypatch):
 
 def test_an_alert_is_closed_by_the_beginning_of_its_id(hd, failure):
     assert "closed: Run of main failed" in hd("--close", failure[:8]).output
-    assert "nothing is open" in hd().output
+    assert "no open alerts" in hd().output
     assert hd("--close", failure[:8]).exit_code == 2
 
 
@@ -105,7 +105,7 @@ def test_what_was_given_up_gets_one_more_try(hd, failure, discord):
     discord.will_answer(403)
     assert hd("--resend").exit_code == 0
     assert discord.accepted == []
-    assert "1 messages get one more try" in hd("--resend").output
+    assert "1 messages will be tried once more" in hd("--resend").output
     assert [each.embed["title"] for each in discord.accepted] == ["Run of main failed"]
 
 

@@ -1,4 +1,4 @@
-"""The command line: answers on standard output, refusals as one line on standard error and exit code 2."""
+"""The command line: results on standard output, refusals as one line on standard error and exit code 2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hd_pipelines.cli import app
-from hd_pipelines.cli.backfill import chosen_window
+from hd_pipelines.cli.backfill import choose_window
 from hd_pipelines.cli.terminal import Refusal, console
 from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.desk import SESSIONS, rows
@@ -19,14 +19,14 @@ SATURDAY = datetime(2026, 5, 23, 15, tzinfo=UTC)
 
 @pytest.fixture
 def hd(monkeypatch, tmp_path, database_url):
-    """Run `hd` with words on a desk in an empty folder; the database is at head."""
+    """Run `hd` with arguments in an empty folder; the database has the current schema."""
     schema.upgrade(database_url)
     return _runner(monkeypatch, tmp_path, database_url)
 
 
 @pytest.fixture
 def hd_without_database(monkeypatch, tmp_path):
-    """Run `hd` where no server answers."""
+    """Run `hd` with a database URL at which no server answers."""
     return _runner(monkeypatch, tmp_path, "postgresql://nobody:secret-word@127.0.0.1:9/hd")
 
 
@@ -49,7 +49,7 @@ def _runner(monkeypatch, tmp_path, url):
 
 
 def assert_refused(result, *words: str) -> None:
-    """Exit code 2 and one line that says why; nothing that a program could take for an answer."""
+    """Assert exit code 2, one line that gives the reason, and nothing that a program could take for a result."""
     assert result.exit_code == 2, result.output
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
@@ -80,7 +80,7 @@ def test_a_query_of_an_empty_warehouse_is_a_header(hd):
         ("select rolpassword from pg_authid", "permission denied"),
     ],
 )
-def test_a_query_that_is_not_plain_reading_is_refused_in_the_servers_words(hd, sql, reason):
+def test_a_query_that_is_not_plain_reading_is_refused_with_the_servers_message(hd, sql, reason):
     result = hd("query", sql)
     assert (result.exit_code, result.stdout) == (2, "")
     first, *place = result.stderr.strip().splitlines()  # the server points to the place in two more lines
@@ -120,20 +120,20 @@ def test_a_name_that_is_no_symbol_is_refused_and_adds_nothing(hd, database_url):
 
 def test_doctor_answers_in_json_and_shows_no_secret(hd, database_url):
     result = hd("doctor", "--json")
-    told = {diagnosis["check"]: diagnosis for diagnosis in json.loads(result.stdout)}
-    assert set(told) >= {"database", "schema and data", "disk", "calendar", "flat files"}
-    assert all(isinstance(diagnosis["is_well"], bool) for diagnosis in told.values())
-    assert told["schema and data"]["is_well"]
-    assert "0 open findings" in told["schema and data"]["state"]
+    diagnoses = {diagnosis["check"]: diagnosis for diagnosis in json.loads(result.stdout)}
+    assert set(diagnoses) >= {"database", "schema and data", "disk", "calendar", "flat files"}
+    assert all(isinstance(diagnosis["is_well"], bool) for diagnosis in diagnoses.values())
+    assert diagnoses["schema and data"]["is_well"]
+    assert "0 open findings" in diagnoses["schema and data"]["state"]
     assert database_url.split(":")[2].split("@")[0] not in result.output
-    assert result.exit_code == (0 if all(diagnosis["is_well"] for diagnosis in told.values()) else 1)
+    assert result.exit_code == (0 if all(diagnosis["is_well"] for diagnosis in diagnoses.values()) else 1)
 
 
-def test_doctor_names_the_cure_for_an_old_schema(monkeypatch, tmp_path, database_url):
+def test_doctor_names_the_remedy_for_an_old_schema(monkeypatch, tmp_path, database_url):
     result = _runner(monkeypatch, tmp_path, database_url)("doctor", "--json")
     assert result.exit_code == 1
-    told = {diagnosis["check"]: diagnosis for diagnosis in json.loads(result.stdout)}
-    assert told["schema"]["cure"] == "hd db upgrade"
+    diagnoses = {diagnosis["check"]: diagnosis for diagnosis in json.loads(result.stdout)}
+    assert diagnoses["schema"]["cure"] == "hd db upgrade"
 
 
 @pytest.mark.parametrize("words", [("query", "select 1"), ("watchlist", "list"), ("db", "upgrade"), ("backfill",)])
@@ -144,11 +144,11 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(hd_wit
 
 
 @pytest.mark.parametrize("words", [("watchlist", "list"), ("watchlist", "add", "SPY")])
-def test_a_database_without_a_schema_is_one_line_with_the_cure(monkeypatch, tmp_path, database_url, words):
+def test_a_database_without_a_schema_is_one_line_with_the_remedy(monkeypatch, tmp_path, database_url, words):
     assert_refused(_runner(monkeypatch, tmp_path, database_url)(*words), "hd db upgrade")
 
 
-def test_a_foreign_server_is_not_ours_to_start_or_stop(hd):
+def test_a_server_of_the_user_is_neither_started_nor_stopped(hd):
     for verb in ("up", "stop"):
         assert_refused(hd("db", verb), "HD_DATABASE_URL is set")
 
@@ -161,7 +161,7 @@ def test_the_url_hides_its_password_unless_asked(hd, database_url):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--days", "5", "--from", "2026-05-18"), "say the same thing twice"),
+        (("--days", "5", "--from", "2026-05-18"), "contradict each other"),
         (("--from", "2026-05-23", "--to", "2026-05-25"), "no exchange session from 2026-05-23 to 2026-05-25"),
         (("--from", "2026-05-22", "--to", "2026-05-18"), "no exchange session"),
         (("--from", "2016-12-01", "--to", "2016-12-30"), "partitions begin on 2017-01-03"),
@@ -172,7 +172,7 @@ def test_a_backfill_that_contradicts_itself_is_refused_before_anything_starts(hd
 
 
 @pytest.mark.parametrize("words", [("--days", "0"), ("--from", "22.5.2026"), ("--sessions", "5")])
-def test_a_malformed_argument_is_told_by_name(hd_without_database, words):
+def test_a_malformed_argument_is_named(hd_without_database, words):
     result = hd_without_database("backfill", *words)
     assert result.exit_code == 2
     assert words[0] in result.stderr
@@ -194,7 +194,7 @@ def test_help_says_what_demo_takes(hd_without_database):
 
 
 def test_the_commands_of_the_contract_exist(hd_without_database):
-    told = hd_without_database("--help").stdout
+    output = hd_without_database("--help").stdout
     for command in (
         "demo",
         "backfill",
@@ -208,10 +208,10 @@ def test_the_commands_of_the_contract_exist(hd_without_database):
         "up",
         "watchlist",
     ):
-        assert command in told
-    told = hd_without_database("db", "--help").stdout
+        assert command in output
+    output = hd_without_database("db", "--help").stdout
     for command in ("up", "upgrade", "url", "stop"):
-        assert command in told
+        assert command in output
 
 
 @pytest.mark.parametrize(
@@ -224,13 +224,13 @@ def test_the_commands_of_the_contract_exist(hd_without_database):
     ],
 )
 def test_a_window_is_sessions_up_to_the_last_completed_one(days, first, last, window):
-    assert chosen_window(days, first, last, now=SATURDAY) == window
+    assert choose_window(days, first, last, now=SATURDAY) == window
 
 
 def test_ninety_sessions_are_the_default():
-    assert len(chosen_window(None, None, None, now=SATURDAY)) == 90
+    assert len(choose_window(None, None, None, now=SATURDAY)) == 90
 
 
 def test_more_sessions_than_there_are_partitions_is_refused():
     with pytest.raises(Refusal, match="partitions begin on"):
-        chosen_window(5000, None, None, now=SATURDAY)
+        choose_window(5000, None, None, now=SATURDAY)

@@ -1,7 +1,4 @@
-"""The end of `hd demo`: what the desk has now, and what was wrong with the data.
-
-Belongs here: collecting those numbers and showing them.
-"""
+"""The summary that ends `hd demo`: what the installation now holds, and what was wrong with the data."""
 
 from __future__ import annotations
 
@@ -12,9 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from rich.table import Table
+from rich.markup import escape
 
 from hd_pipelines.cli.desk import Desk
+from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.runs import JobOutcome
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
@@ -43,7 +41,7 @@ class Summary:
     findings: Sequence[queries.OpenFinding]
 
     def as_json(self) -> dict[str, Any]:
-        """For `--report`."""
+        """Return the summary as plain values for `--report`."""
         return asdict(self)
 
 
@@ -56,7 +54,7 @@ def summary_of(
     seconds: float,
     steps: Mapping[str, float],
 ) -> Summary:
-    """Read the state of the desk after a run over `window`."""
+    """Read the state of the installation after a run over `window`."""
     names = [dataset.name for dataset in DATASETS]
     with desk.database.connect() as connection:
         loads = queries.current_loads(connection, names, window[0], window[-1])
@@ -78,37 +76,46 @@ def summary_of(
         )
 
 
-def show_summary(summary: Summary, settings: Settings) -> None:
-    """Print it."""
+def show_summary(summary: Summary, settings: Settings, *, wide: bool = False) -> None:
+    """Print bars by timeframe, rows of the lake, open findings, and what to do next."""
     out = console()
-    bars = Table(title="historical_bars", title_justify="left", header_style="bold")
-    for name in ("timeframe", "bars", "symbols", "sessions", "from", "to"):
-        bars.add_column(name, justify="left" if name in {"timeframe", "from", "to"} else "right")
-    for row in summary.timeframes:
-        span = (str(row.first_session), str(row.last_session))
-        bars.add_row(row.timeframe, f"{row.bars:,}", str(row.symbols), str(row.sessions), *span)
-    out.print(bars)
+    print_table(_BAR_COLUMNS, summary.timeframes, title="historical_bars", wide=wide)
     lake = ", ".join(f"{name} {rows:,}" for name, rows in sorted(summary.lake_rows.items()))
     out.print(f"Lake rows in this window: {lake or 'none'}")
-    _show_findings(summary)
+    _show_findings(summary, wide=wide)
     prefix = "" if os.environ.get("HD_HOME") is None else f"HD_HOME={settings.home} "
     verdict = "[green]done[/green]" if summary.succeeded else "[red]failed[/red]"
     out.print(f"{verdict} in {summary.seconds:.1f} s. Look around: {prefix}make up, or")
     out.print(f'  {prefix}.venv/bin/hd query "{EXAMPLE}"')
 
 
-def _show_findings(summary: Summary) -> None:
+_BAR_COLUMNS: tuple[Column[queries.TimeframeSummary], ...] = (
+    Column("timeframe", lambda row: row.timeframe),
+    Column("bars", lambda row: f"{row.bars:,}", is_number=True),
+    Column("symbols", lambda row: str(row.symbols), is_number=True),
+    Column("sessions", lambda row: str(row.sessions), is_number=True),
+    Column("from", lambda row: str(row.first_session)),
+    Column("to", lambda row: str(row.last_session)),
+)
+_FINDING_COLUMNS: tuple[Column[tuple[queries.OpenFinding, int]], ...] = (
+    Column("severity", lambda row: str(row[0].severity)),
+    Column("rule", lambda row: str(row[0].rule)),
+    Column("dataset", lambda row: row[0].dataset, Priority.USUAL),
+    Column("n", lambda row: str(row[1]), is_number=True),
+    Column("for example", lambda row: escape(f"{row[0].session or ''} {row[0].subject}: {row[0].detail}"), wraps_at=30),
+)
+
+
+def _show_findings(summary: Summary, *, wide: bool) -> None:
     out = console()
     if not summary.findings:
         out.print("Findings: none.")
         return
     count = Counter((finding.severity, finding.rule, finding.dataset) for finding in summary.findings)
-    table = Table(title=f"Findings: {len(summary.findings)}", title_justify="left", header_style="bold")
-    for name in ("severity", "rule", "dataset", "n", "for example"):
-        table.add_column(name, justify="right" if name == "n" else "left")
-    for (severity, rule, dataset), n in sorted(count.items())[:FINDINGS_SHOWN]:
-        example = next(f for f in summary.findings if (f.severity, f.rule, f.dataset) == (severity, rule, dataset))
-        table.add_row(severity, rule, dataset, str(n), f"{example.session or ''} {example.subject}: {example.detail}")
-    out.print(table)
+    examples = [
+        (next(f for f in summary.findings if (f.severity, f.rule, f.dataset) == kind), n)
+        for kind, n in sorted(count.items())[:FINDINGS_SHOWN]
+    ]
+    print_table(_FINDING_COLUMNS, examples, title=f"Findings: {len(summary.findings)}", wide=wide)
     if len(count) > FINDINGS_SHOWN:
         out.print(f"… and {len(count) - FINDINGS_SHOWN} more kinds: {ALL_FINDINGS}")

@@ -1,0 +1,1 @@
+"""What several commands print: the radar, signals, the summary of a run, and the table layout they share."""
