@@ -22,24 +22,6 @@ from hd_pipelines.warehouse.read import bars as bar_queries
 
 SOUND, COMPLETE = "bars_are_sound", "sessions_are_complete"
 SOURCES = (STOCK_MINUTE, STOCK_DAY, INDEX_MINUTE, INDEX_DAY)
-COLUMNS = dg.TableSchema(
-    columns=[
-        dg.TableColumn("symbol", "text", description="Watchlist symbol: SPY, SPX, BRK.B."),
-        dg.TableColumn("timeframe", "text", description="1m, 5m, 15m, 1h, 4h, day or week."),
-        dg.TableColumn("timestamp", "timestamptz", description="Start of the bar; day and week: the session's open."),
-        dg.TableColumn("session", "date", description="Exchange session; of a week, its last."),
-        dg.TableColumn("open", "numeric", description="First price, unadjusted."),
-        dg.TableColumn("high", "numeric", description="Highest price."),
-        dg.TableColumn("low", "numeric", description="Lowest price."),
-        dg.TableColumn("close", "numeric", description="Last price."),
-        dg.TableColumn("volume", "numeric", description="Shares; null for an index."),
-        dg.TableColumn(
-            "vwap", "numeric", description="Volume-weighted typical price of the minutes; null without them."
-        ),
-        dg.TableColumn("trades", "bigint", description="Number of trades; null where the source has none."),
-        dg.TableColumn("created_at", "timestamptz", description="When the row was written."),
-    ]
-)
 _SOURCE_COLUMNS = {
     "symbol": ["ticker"],
     "timestamp": ["window_start"],
@@ -65,7 +47,6 @@ COLUMN_LINEAGE = dg.TableColumnLineage(
     kinds={"postgres", "polars"},
     deps=[lake_key(dataset) for dataset in SOURCES],
     table="historical_bars",
-    columns=COLUMNS,
     checks={
         SOUND: "Great Expectations on the derived bars before they are published; symbol-sessions that fail are withheld.",
         COMPLETE: "Every session of the exchange calendar has bars of every watchlist symbol.",

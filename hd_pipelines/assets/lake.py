@@ -15,21 +15,6 @@ from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.resources import FlatFilesResource, LakeResource, WarehouseResource
 
-COLUMNS = dg.TableSchema(
-    columns=[
-        dg.TableColumn("ticker", "string", description="The vendor's ticker: SPY, I:SPX, O:SPXW190501C01800000."),
-        dg.TableColumn(
-            "window_start", "int64", description="Start of the aggregate, nanoseconds since the epoch, UTC."
-        ),
-        dg.TableColumn("open", "float64", description="First price, unadjusted."),
-        dg.TableColumn("high", "float64", description="Highest price."),
-        dg.TableColumn("low", "float64", description="Lowest price."),
-        dg.TableColumn("close", "float64", description="Last price."),
-        dg.TableColumn("volume", "float64", description="Shares or contracts; null for an index."),
-        dg.TableColumn("transactions", "int64", description="Number of trades; null for an index."),
-    ]
-)
-
 
 def lake_key(dataset: FlatFileDataset) -> dg.AssetKey:
     """Name the asset of a dataset in the lake: lake/<dataset>."""
@@ -49,7 +34,7 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         group="lake",
         kinds={"parquet", "polars"},
         deps=[flat_file_key(dataset)],
-        columns=COLUMNS,
+        table="lake_bars",
         description=(
             f"`lake/{dataset.name}/session=YYYY-MM-DD/part.parquet`: all plausible rows of the vendor's file, sorted by "
             "ticker and time. If a file is refused, the last good part stays in place."

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from hd_pipelines.assets.bars import COLUMNS
 from hd_pipelines.assets.results import log_findings
-from hd_pipelines.assets.session_asset import OWNERS, table_metadata
+from hd_pipelines.assets.session_asset import OWNERS
+from hd_pipelines.assets.table_metadata import describe_table
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.live_bars import LiveBarsReport, refresh_live_bars
 from hd_pipelines.market.live_times import has_opened
@@ -23,7 +23,7 @@ from hd_pipelines.resources import Clock, OptionDataResource, WarehouseResource
     group_name="live",
     owners=OWNERS,
     kinds={"postgres", "polars"},
-    metadata=table_metadata("historical_bars", COLUMNS),
+    metadata=describe_table("historical_bars"),
 )
 def live_bars(
     context: dg.AssetExecutionContext, clock: Clock, option_data: OptionDataResource, warehouse: WarehouseResource

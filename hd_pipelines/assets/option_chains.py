@@ -19,7 +19,6 @@ from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.loading.yields import refresh_yields
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.symbols import ticker_of
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import Clock, LakeResource, OptionDataResource, WarehouseResource
@@ -31,10 +30,6 @@ HARMLESS = frozenset({Rule.CONTRACT_ADJUSTED})
 """Findings that a complete chain may have."""
 ROUNDS = 2
 """Attempts at one snapshot: underlyings that failed with a transient error are requested once more."""
-_TYPES = {"String": "string", "Int64": "int64", "Float64": "float64", "Date": "date"}
-COLUMNS = dg.TableSchema(
-    columns=[dg.TableColumn(name, _TYPES.get(str(kind), "timestamp[us, UTC]")) for name, kind in CHAIN.items()]
-)
 
 
 class Snapshot(Enum):
@@ -60,7 +55,7 @@ def build_snapshot_config(kind: SnapshotKind) -> dict[str, object]:
     group="options",
     kinds={"parquet", "polars"},
     pool="vendor_api",
-    columns=COLUMNS,
+    table="option_chains",
     checks={
         COMPLETE: "No chain lost contracts or strikes, was stale, was unavailable or was refused.",
         PLAUSIBLE: "Great Expectations on the newest session's chains: quotes, counts and enum values are plausible.",

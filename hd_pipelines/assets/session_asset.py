@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from hd_pipelines.assets.table_metadata import describe_table
 from hd_pipelines.lake import ChainsUnsettledError, LakeUnsettledError
 from hd_pipelines.partitions import build_session_partitions
 from hd_pipelines.providers.errors import VendorError
@@ -28,7 +29,6 @@ def session_asset(
     key: dg.AssetKey | None = None,
     deps: Sequence[dg.AssetKey | dg.AssetsDefinition] = (),
     table: str | None = None,
-    columns: dg.TableSchema | None = None,
     checks: Mapping[str, str] | None = None,
     blocking: Collection[str] = (),
     automation_condition: dg.AutomationCondition | None = None,
@@ -38,8 +38,7 @@ def session_asset(
     """Make an asset with one partition per exchange session from a function that returns a `MaterializeResult`.
 
     key       the function's name if not given
-    table     the table in schema `public` that the asset writes
-    columns   the columns of what the asset writes
+    table     the table or lake dataset that the asset writes, as defined in `tables`
     checks    descriptions by name of the checks whose results the function returns with its own
     blocking  names of the checks that stop downstream assets when they fail
     """
@@ -61,20 +60,12 @@ def session_asset(
                 dg.AssetCheckSpec(name, asset=asset_key, blocking=name in blocking, description=text)
                 for name, text in (checks or {}).items()
             ],
-            metadata=table_metadata(table, columns),
+            metadata=describe_table(table) if table else None,
             description=description,
         )
         return make(retry_only_transient_errors()(compute))
 
     return decorate
-
-
-def table_metadata(table: str | None, columns: dg.TableSchema | None) -> dict[str, object]:
-    """Build the metadata by which Dagster shows a table's name and columns."""
-    return {
-        **({"dagster/table_name": f"public.{table}"} if table else {}),
-        **({"dagster/column_schema": columns} if columns else {}),
-    }
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The model that table definitions are written in: tables, columns, checks, keys and indexes as plain data.
 
 Definitions carry what people and programs know about a column, once. The polars schema (`market.frames`), the SQLAlchemy
-table (`warehouse.schema.build`), Dagster's column schema (`assets.column_schema`), the data dictionary, dbt's source
+table (`warehouse.schema.build`), Dagster's column schema (`assets.table_metadata`), the data dictionary, dbt's source
 descriptions and the validators' bounds are generated from them. Standard library only.
 """
 

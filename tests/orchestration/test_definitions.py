@@ -13,6 +13,7 @@ import pytest
 from hd_pipelines.assets.all_assets import SESSION_ASSET_KEYS
 from hd_pipelines.checks.standing import NO_PARTITIONS_LEFT_FAILED
 from hd_pipelines.definitions import build_definitions
+from hd_pipelines.tables.catalogue import TABLES
 
 SNAPSHOT = Path(__file__).with_name("definitions_snapshot.json")
 UPDATE = "UPDATE_SNAPSHOTS"
@@ -99,6 +100,21 @@ def test_a_failed_partition_of_any_session_asset_is_found(definitions):
     }
     assert checked == {spec.key for spec in definitions.resolve_all_asset_specs() if spec.partitions_def}
     assert dg.AssetKey("composite_signals") in checked
+
+
+def test_every_asset_that_writes_a_table_shows_its_columns(definitions):
+    written = definitions.resolve_asset_graph().materializable_asset_keys
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs() if spec.key in written}
+    shown = {
+        name: [column.name for column in spec.metadata["dagster/column_schema"].columns]
+        for name, spec in specs.items()
+        if "dagster/column_schema" in spec.metadata
+    }
+    assert shown.keys() == {name for name in specs if not name.startswith("flat_files/")}
+    assert shown["historical_greeks"] == list(TABLES["historical_greeks"].names)
+    assert shown["lake/option_day_aggs"] == list(TABLES["lake_bars"].names)
+    assert specs["composite_signals"].metadata["dagster/table_name"] == "public.composite_signals"
+    assert "dagster/table_name" not in specs["option_chains"].metadata
 
 
 def test_a_backfill_of_session_assets_is_one_run(definitions):

@@ -1,4 +1,4 @@
-"""Dagster column schemas generated from the table definitions in `tables`."""
+"""Dagster metadata of tables, generated from the table definitions in `tables`."""
 
 import dagster as dg
 
@@ -6,13 +6,15 @@ from hd_pipelines.tables.catalogue import TABLES
 from hd_pipelines.tables.model import Column, Store, Table
 
 
-def column_schema(table_name: str) -> dg.TableSchema:
-    """Column schema of the table or lake dataset `table_name`, for the metadata key `dagster/column_schema`.
+def describe_table(table_name: str) -> dict[str, object]:
+    """Build the metadata by which Dagster shows the name and columns of a table or lake dataset.
 
     Raises `KeyError` for a table that is not defined in `tables`.
     """
     table = TABLES[table_name]
-    return dg.TableSchema(columns=[_describe(column, table) for column in table.columns])
+    schema = dg.TableSchema(columns=[_describe(column, table) for column in table.columns])
+    name = {"dagster/table_name": f"public.{table.name}"} if table.store is Store.WAREHOUSE else {}
+    return {"dagster/column_schema": schema, **name}
 
 
 def _describe(column: Column, table: Table) -> dg.TableColumn:
