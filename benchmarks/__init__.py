@@ -1,1 +1,1 @@
-"""Benchmarks: each measures ours beside its peers in the same run. Not tests: a figure is only true of its machine."""
+"""Benchmarks: each measures this platform beside its peers in the same run. Figures are valid for their machine only."""

@@ -1,7 +1,8 @@
-"""`python -m benchmarks [NAME …]`: run all benchmarks, or those named, and show them in one table.
+"""`python -m benchmarks [NAME …]` runs all or the named benchmarks and shows the results in one table.
 
 Each runs in a process of its own: a child's peak memory counts from that of the process that forked it, and what one
-benchmark imports must not weigh on the next. Results go to benchmarks/results.json; what was not run keeps its entry.
+benchmark imports must not affect the next. Results go to benchmarks/results.json; benchmarks that were not run keep their
+entry.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-from benchmarks.report import RESULTS, record, recorded, table
+from benchmarks.report import RESULTS, build_table, read_results, record_result
 
 NAMES = (
     "ingest_full_market",
@@ -29,7 +30,7 @@ NAMES = (
 def run_here(name: str) -> None:
     """Run one benchmark in this process and record it."""
     result = importlib.import_module(f"benchmarks.{name}").run()
-    record(result, datetime.now(UTC).date())
+    record_result(result, datetime.now(UTC).date())
 
 
 def main(arguments: list[str]) -> int:
@@ -45,16 +46,16 @@ def main(arguments: list[str]) -> int:
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
     chosen = [name for name in NAMES if not given.names or name in given.names]
-    failed = [name for name in chosen if not _ran(name)]
-    results = recorded()
-    print(table(results[name] for name in chosen if name in results and name not in failed))
+    failed = [name for name in chosen if not _run_and_report(name)]
+    results = read_results()
+    print(build_table(results[name] for name in chosen if name in results and name not in failed))
     print(f"\nWritten to {RESULTS}." if len(failed) < len(chosen) else "\nNothing was measured.")
     if failed:
         print(f"Failed, see above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _ran(name: str) -> bool:
+def _run_and_report(name: str) -> bool:
     print(f"{name} …", file=sys.stderr, flush=True)
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--here", name], stdout=sys.stderr, check=False)
     return done.returncode == 0

@@ -1,9 +1,9 @@
-"""Ninety sessions of full option chains, from the lake to Greeks, percentiles, gamma exposure and regime.
+"""Measures ninety sessions of full option chains, from the lake to Greeks, percentiles, gamma exposure and regime.
 
 `python -m benchmarks.chains_to_regime` writes chains of the default watchlist (11 underlyings, about 1.9 million contracts)
-and the day bars of a year into a lake in HD_HOME, once; what is measured begins with the chains there and ends with the
-four tables published, on an embedded server of its own. There is no peer that does the same: the figures stand beside
-the limit that the project has set itself. Peak memory is that of the whole process.
+and the day bars of a year into a lake in HD_HOME, once. Measurement begins with the chains there and ends with the four
+tables published, on an embedded server of its own. No peer does the same, so the figures stand beside the project's own
+limit. Peak memory is that of the whole process.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks.measure import machine
+from benchmarks.measure import describe_machine
 
 LAST_SESSION = date(2026, 5, 22)
 SESSIONS, YEAR = 90, 253
@@ -35,7 +35,7 @@ def run(home: Path | None = None) -> dict[str, object]:
     from hd_pipelines.loading.lake import refresh_lake
     from hd_pipelines.loading.regime import refresh_regime
     from hd_pipelines.loading.yields import refresh_yields
-    from hd_pipelines.market.sessions import sessions_back
+    from hd_pipelines.market.sessions import list_last_sessions
     from hd_pipelines.providers.massive.flat_files.client import FlatFiles
     from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
     from hd_pipelines.providers.massive.rest.client import VendorApi
@@ -47,13 +47,13 @@ def run(home: Path | None = None) -> dict[str, object]:
     from hd_pipelines.warehouse.schema import revision as schema
 
     folder = (home or load_settings().home) / "bench" / "chains-to-regime"
-    year = sessions_back(LAST_SESSION, YEAR)
+    year = list_last_sessions(LAST_SESSION, YEAR)
     window = year[-SESSIONS:]
     bucket = folder / "bucket"
     _write_market(bucket, year, window)
     shutil.rmtree(folder / "server", ignore_errors=True)
     shutil.rmtree(folder / "lake", ignore_errors=True)
-    before = machine()
+    before = describe_machine()
     with (
         embedded.running(folder / "server") as url,
         SandboxServer(bucket, market=SyntheticRest(LAST_SESSION)) as server,
@@ -82,7 +82,7 @@ def run(home: Path | None = None) -> dict[str, object]:
             "gamma": lambda: refresh_gamma(database, symbols=names, sessions=window),
             "regime": lambda: refresh_regime(database, lake, sessions=window),
         }
-        figures = {name: _measured(step) for name, step in steps.items()}
+        figures = {name: _measure_step(step) for name, step in steps.items()}
         with database.connect() as connection:
             rows = connection.exec_driver_sql("select count(*) from historical_greeks").scalar_one()
         database.close()
@@ -109,7 +109,7 @@ def _write_market(bucket: Path, year: list[date], window: list[date]) -> None:
         write_chain_archive(bucket, window, extent=Extent.FULL, workers=workers)
 
 
-def _measured(step: Callable[[], object]) -> dict[str, float]:
+def _measure_step(step: Callable[[], object]) -> dict[str, float]:
     began, busy = time.perf_counter(), time.process_time()
     step()
     return {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - busy}

@@ -1,9 +1,9 @@
-"""`hd` as people meet it: the first demo in an empty HD_HOME, the second over the same window, one more symbol.
+"""Measures `hd` as people first use it: the demo in an empty HD_HOME, again over the same window, and one more symbol.
 
-`python -m benchmarks.demo_run` runs the commands as whole processes, one after the other as they depend on each other, on an
-embedded server of their own. Wall time is what a person waits, with the start of Python and, in the first run, the
-making of the database. CPU and peak memory are those of the command; the server is another process and not in them.
-There is no peer: the figures stand beside the limits that the project has set itself.
+`python -m benchmarks.demo_run` runs the commands as whole processes, one after the other as they depend on each other, on
+an embedded server of their own. Wall time is what a person waits, including the start of Python and, in the first run, the
+creation of the database. CPU and peak memory are those of the command; the server is another process and not included. No
+peer does the same, so the figures stand beside the project's own limits.
 """
 
 import json
@@ -17,37 +17,37 @@ from contextlib import chdir
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import Measurement, machine, measure
+from benchmarks.measure import Measurement, describe_machine, measure
 
 SESSIONS = 90
 SYMBOL = "PLTR"
-"""In the synthetic market and not on the default watchlist."""
+"""A symbol of the synthetic market that is not on the default watchlist."""
 LIMIT_S = {"first_demo": 90.0, "second_demo": 15.0, "watchlist_add": 3.0}
-"""For 90 sessions on two cores that do nothing else."""
+"""Limits for 90 sessions on two otherwise idle cores."""
 
 
-def _hd() -> str:
+def _find_hd() -> str:
     return str(Path(sys.executable).with_name("hd"))
 
 
-def _environment(home: Path) -> dict[str, str]:
-    """No setting of the caller but the home: neither another database or lake nor the vendor's bucket."""
+def _build_environment(home: Path) -> dict[str, str]:
+    """Keep only the home of the caller's settings: neither another database or lake nor the vendor's bucket."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("HD_")} | {
         "HD_HOME": str(home)
     }
 
 
-def _once(home: Path, sessions: int) -> dict[str, Measurement]:
+def _measure_once(home: Path, sessions: int) -> dict[str, Measurement]:
     shutil.rmtree(home, ignore_errors=True)
-    environment = _environment(home)
-    demo = [_hd(), "demo", "--sessions", str(sessions)]
+    environment = _build_environment(home)
+    demo = [_find_hd(), "demo", "--sessions", str(sessions)]
     # A folder without .env, so that the caller's settings do not come in through it.
     with tempfile.TemporaryDirectory() as elsewhere, chdir(elsewhere):
         try:
             return {
                 "first_demo": measure(demo, env=environment),
                 "second_demo": measure(demo, env=environment),
-                "watchlist_add": measure([_hd(), "watchlist", "add", SYMBOL], env=environment),
+                "watchlist_add": measure([_find_hd(), "watchlist", "add", SYMBOL], env=environment),
             }
         finally:
             _take_down(home, environment)
@@ -55,15 +55,15 @@ def _once(home: Path, sessions: int) -> dict[str, Measurement]:
 
 def _take_down(home: Path, environment: Mapping[str, str]) -> None:
     if home.exists():
-        subprocess.run([_hd(), "db", "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([_find_hd(), "db", "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
         shutil.rmtree(home)
 
 
 def run(home: Path | None = None, rounds: int = 1, sessions: int = SESSIONS) -> dict[str, object]:
-    """Measure `rounds` times from nothing; medians, and their share of the limit where the window is the usual one."""
-    folder = (home or _home()) / "bench" / "demo-run" / "home"
-    before = machine()
-    taken = [_once(folder, sessions) for _ in range(rounds)]
+    """Measure `rounds` times from nothing. Returns medians, and their share of the limit if the window is the usual one."""
+    folder = (home or _parse_home()) / "bench" / "demo-run" / "home"
+    before = describe_machine()
+    taken = [_measure_once(folder, sessions) for _ in range(rounds)]
     middle = {
         name: Measurement(
             median(one[name].wall_s for one in taken),
@@ -86,7 +86,7 @@ def run(home: Path | None = None, rounds: int = 1, sessions: int = SESSIONS) -> 
     }
 
 
-def _home() -> Path:
+def _parse_home() -> Path:
     from hd_pipelines.settings import load_settings
 
     return load_settings().home

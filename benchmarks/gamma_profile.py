@@ -1,11 +1,10 @@
-"""A full SPX chain from quotes to implied volatility, Greeks, forwards, gamma profile and zero gamma.
+"""Measures a full SPX chain from quotes to implied volatility, Greeks, forwards, gamma profile and zero gamma.
 
 `python -m benchmarks.gamma_profile` makes about 10,000 contracts of SPX and SPXW (34 expirations from the session's own to
-two years, a smile, quotes rounded to the exchange's ticks) and values them as the close job does, everything compiled and
-warm. `ours` is the whole way, unquoted contracts at the volatility of their smile included, and has a limit; its two
-halves stand below it. The peer is the profile alone, as public
-gamma scripts have it: one NumPy expression over all contracts and 301 spots. `snapshot` adds what the warehouse stores of
-it: levels, max pain, documents by strike.
+two years, a smile, quotes rounded to the exchange's ticks) and values them as the close job does, with everything compiled
+and warm. `ours` is the whole computation, including unquoted contracts at the volatility of their smile, and has a limit;
+its two halves are listed below it. The peer is the profile alone, as in public gamma scripts: one NumPy expression over all
+contracts and 301 spots. `snapshot` adds what the warehouse stores: levels, max pain, sums by strike.
 """
 
 import json
@@ -15,12 +14,12 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from benchmarks.measure import machine
+from benchmarks.measure import describe_machine
 
 SESSION = date(2024, 3, 14)
 SPOT = 5150.0
 LIMIT_S = 0.050
-"""For a chain of 10,000 contracts on two cores that do nothing else."""
+"""For a chain of 10,000 contracts on two otherwise idle cores."""
 ROUNDS = 21
 
 
@@ -30,13 +29,13 @@ def make_chain():
     import polars as pl
 
     from hd_pipelines.market.option_chains import CHAIN
-    from hd_pipelines.market.sessions import NEW_YORK, sessions_between
+    from hd_pipelines.market.sessions import NEW_YORK, list_sessions_between
     from hd_pipelines.pricing.black import price
 
     snapshot_at = datetime(SESSION.year, SESSION.month, SESSION.day, 10, tzinfo=NEW_YORK)
-    weeklies = sessions_between(SESSION, SESSION + timedelta(days=36))
+    weeklies = list_sessions_between(SESSION, SESSION + timedelta(days=36))
     fridays = [
-        day for day in sessions_between(SESSION, date(2026, 3, 20)) if day.weekday() == 4 and 15 <= day.day <= 21
+        day for day in list_sessions_between(SESSION, date(2026, 3, 20)) if day.weekday() == 4 and 15 <= day.day <= 21
     ]
     far = [("SPX", day) for day in fridays if (day - SESSION).days in range(1, 200) or day.month in (3, 6, 12)]
     series = [("SPXW", day) for day in weeklies] + far
@@ -88,15 +87,15 @@ def make_chain():
 
 
 class Contest:
-    """One chain, valued once so that the halves can be measured apart."""
+    """One chain, valued once so that the halves can be measured separately."""
 
     def __init__(self) -> None:
-        from hd_pipelines.analytics.gamma.smiles import with_smile
+        from hd_pipelines.analytics.gamma.smiles import fill_from_smile
         from hd_pipelines.pricing.valuation import value_chain
 
         self.chain = make_chain()
         self.valued = value_chain(self.chain)
-        self.arrays = _arrays(with_smile(self.valued))
+        self.arrays = _to_arrays(fill_from_smile(self.valued))
         self.rows = self.chain.height
 
     def ours(self) -> object:
@@ -116,18 +115,18 @@ class Contest:
         return self.gamma_of(self.valued)
 
     def snapshot(self) -> object:
-        """The whole row that the warehouse stores, from the valued chain."""
-        from hd_pipelines.analytics.gamma_exposure import snapshots
+        """The whole row that the warehouse stores, computed from the valued chain."""
+        from hd_pipelines.analytics.gamma_exposure import compute_snapshots
 
-        return snapshots(self.valued)
+        return compute_snapshots(self.valued)
 
     def gamma_of(self, valued):
         import numpy as np
 
-        from hd_pipelines.analytics.gamma.smiles import with_smile
+        from hd_pipelines.analytics.gamma.smiles import fill_from_smile
         from hd_pipelines.analytics.gamma_exposure import gamma_profile, zero_gamma
 
-        contracts = _arrays(with_smile(valued))
+        contracts = _to_arrays(fill_from_smile(valued))
         spots = np.linspace(0.85 * SPOT, 1.15 * SPOT, 301)
         return gamma_profile(spots, SPOT, **contracts), zero_gamma(SPOT, **contracts)
 
@@ -145,7 +144,7 @@ class Contest:
         return np.nansum(exposure, axis=0)
 
 
-def _arrays(valued) -> dict:
+def _to_arrays(valued) -> dict:
     numbers = {"strike": "strike", "years": "years", "forward": "forward", "sigma": "implied_volatility"}
     arrays = {name: valued[column].to_numpy() for name, column in numbers.items()}
     arrays["open_interest"] = valued["open_interest"].cast(float).to_numpy()
@@ -154,7 +153,7 @@ def _arrays(valued) -> dict:
     return arrays
 
 
-def _in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def _time_in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     for contestant in contestants.values():
         contestant()
     taken: dict[str, list[float]] = {name: [] for name in contestants}
@@ -167,8 +166,8 @@ def _in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[
 
 
 def run(rounds: int = ROUNDS) -> dict[str, object]:
-    """Measure all contestants `rounds` times in turn, after one round that is not counted; medians."""
-    before = machine()
+    """Measure all contestants `rounds` times in turn, after one round that is not counted. Returns medians."""
+    before = describe_machine()
     contest = Contest()
     import numpy as np
 
@@ -182,7 +181,7 @@ def run(rounds: int = ROUNDS) -> dict[str, object]:
         "numpy_profile": contest.numpy_profile,
         "snapshot": contest.snapshot,
     }
-    taken = _in_turn(contestants, rounds)
+    taken = _time_in_turn(contestants, rounds)
     figures: dict[str, dict[str, float]] = {
         name: {"wall_s": round(median(seconds), 5), "rows_per_s": round(contest.rows / median(seconds))}
         for name, seconds in taken.items()

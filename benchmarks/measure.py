@@ -1,7 +1,6 @@
-"""Measuring one command: wall, CPU and peak memory of a fresh process, and the machine it ran on.
+"""Measures one command: wall, CPU and peak memory of a fresh process, and describes the machine.
 
-Belongs here: how we measure. What is measured is in the other modules of this folder. Keep the measuring process small:
-on Linux a child's peak memory starts from that of the process which forked it.
+Keep the measuring process small: on Linux a child's peak memory starts from that of the process which forked it.
 """
 
 import os
@@ -27,24 +26,24 @@ class Measurement:
 
 
 class MeasuredCommandError(RuntimeError):
-    """The measured command failed; its figures would mean nothing."""
+    """The measured command failed, so its figures are meaningless."""
 
 
 def measure(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Measurement:
-    """Run `argv` to its end, output discarded. Raises `MeasuredCommandError` with what it said if it fails."""
+    """Run `argv` to its end, output discarded. Raises `MeasuredCommandError` with its error output if it fails."""
     started = time.perf_counter()
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env)
-    said = process.stderr.read() if process.stderr else b""
+    output = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise MeasuredCommandError(f"{' '.join(argv)} ended with {process.returncode}: {said.decode()[-2000:]}")
+        raise MeasuredCommandError(f"{' '.join(argv)} ended with {process.returncode}: {output.decode()[-2000:]}")
     return Measurement(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
 
 
 def measure_in_turn(commands: Mapping[str, Callable[[], Measurement]], rounds: int = 3) -> dict[str, Measurement]:
-    """Medians of `rounds` measurements of each command, taken in turn so that a busy moment hits all alike."""
+    """Medians of `rounds` measurements of each command, taken in turn so that a busy moment affects all equally."""
     taken: dict[str, list[Measurement]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
@@ -57,8 +56,8 @@ def measure_in_turn(commands: Mapping[str, Callable[[], Measurement]], rounds: i
     }
 
 
-def machine() -> dict[str, str | int | float]:
-    """Cores, processor model, memory in GB, load before the run, Python."""
+def describe_machine() -> dict[str, str | int | float]:
+    """Describe the machine: cores, processor model, memory in GB, load before the run, Python."""
     information = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     models = [line.partition(":")[2].strip() for line in information.splitlines() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,12 +1,11 @@
-"""Implied volatility, Greeks and American prices, beside fast-vollib, py_vollib (`vollib`) and QuantLib.
+"""Measures implied volatility, Greeks and American prices, beside fast-vollib, py_vollib (`vollib`) and QuantLib.
 
-`python -m benchmarks.pricing` draws one million options: one hour to two years, 8 to 150 % volatility, out to three
-deviations in and out of the money. Ours and fast-vollib take them all in one call; vollib and QuantLib take an option per
+`python -m benchmarks.pricing` draws one million options: one hour to two years, 8 to 150 % volatility, up to three
+deviations in and out of the money. Ours and fast-vollib take them all in one call; vollib and QuantLib take one option per
 call, so they get the first 20,000, and QuantLib's American engine 2,000. Every figure is seconds per million options, in
-turn, medians. `error` is the largest difference: of volatilities to those that made the prices (where vega > 1e-6 of the
-spot; American ones where it is > 1e-3), of delta to ours, of American prices, as shares of the spot, to QuantLib's high
-precision scheme.
-QuantLib's peers are its quickest for the task: LiRS, BlackCalculator, QdFp's fast scheme.
+turn, medians. `error` is the largest difference: of volatilities from those that made the prices (where vega > 1e-6 of the
+spot; for American ones where it is > 1e-3), of delta from ours, of American prices, as shares of the spot, from QuantLib's
+high precision scheme. Each QuantLib peer is its fastest for the task: LiRS, BlackCalculator, QdFp's fast scheme.
 """
 
 import json
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from benchmarks.measure import machine
+from benchmarks.measure import describe_machine
 
 OPTIONS = 1_000_000
 SINGLY = 20_000
@@ -23,11 +22,11 @@ SINGLY_AMERICAN = 2_000
 ROUNDS = 5
 SPOT = 100.0
 LIMITS = {"implied_volatility": 5e6, "greeks": 10e6, "american_price": 2e5}
-"""Options per second on two cores that do nothing else."""
+"""Options per second on two otherwise idle cores."""
 
 
 class Contest:
-    """The options, and every contestant's way to their answers."""
+    """The options, and every contestant's computation."""
 
     def __init__(self) -> None:
         import numpy as np
@@ -126,7 +125,7 @@ class Contest:
         return american.price(*market, self.sigma, self.is_call)
 
     def ours_american_volatility(self):
-        """All options, one call: volatility of American prices that are made before the clock starts."""
+        """All options, one call: volatility of American prices that are computed before the clock starts."""
         from hd_pipelines.pricing import american
 
         if not hasattr(self, "american"):
@@ -176,7 +175,7 @@ class Contest:
         return list(zip(*(column[:count].tolist() for column in columns), strict=True))
 
     def errors(self, answers: dict[str, object]) -> dict[str, float]:
-        """Largest error of each contestant, as the module says. Raises if ours errs by more than it may."""
+        """Largest error of each contestant, as described above. Raises `ValueError` if ours exceeds its tolerance."""
         import numpy as np
 
         from hd_pipelines.pricing import american, greeks
@@ -198,7 +197,7 @@ class Contest:
         unit = {"american_price": SPOT}
         found = {}
         for name, answer in answers.items():
-            task = _task_of(name)
+            task = _name_task(name)
             values = np.asarray(answer, dtype=float).reshape(len(answer), -1)[:, 0]
             size = min(values.size, exact[task].size)
             errors = np.abs(values[:size] - exact[task][:size]) / unit.get(task, 1)
@@ -214,11 +213,11 @@ _TASKS = ("implied_volatility", "greeks", "american_price", "american_volatility
 _SIDES = ("ours", "fast_vollib", "vollib", "quantlib")
 
 
-def _task_of(name: str) -> str:
+def _name_task(name: str) -> str:
     return next(task for task in _TASKS for side in _SIDES if name == f"{side}_{task}")
 
 
-def _in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def _time_in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
@@ -229,19 +228,19 @@ def _in_turn(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[
 
 
 def run(rounds: int = ROUNDS) -> dict[str, object]:
-    """Measure all contestants `rounds` times in turn, after one round that is not counted; medians."""
-    before = machine()
+    """Measure all contestants `rounds` times in turn, after one round that is not counted. Returns medians."""
+    before = describe_machine()
     contest = Contest()
     names = [f"{side}_{task}" for task in _TASKS for side in _SIDES if hasattr(contest, f"{side}_{task}")]
     contestants = {name: getattr(contest, name) for name in names}
     errors = contest.errors({name: contestant() for name, contestant in contestants.items()})
-    taken = _in_turn(contestants, rounds)
+    taken = _time_in_turn(contestants, rounds)
     figures: dict[str, dict[str, object]] = {}
     for name, seconds in taken.items():
         options = OPTIONS
         if name.startswith(("vollib", "quantlib")):
             options = SINGLY_AMERICAN if "american" in name else SINGLY
-        task = _task_of(name)
+        task = _name_task(name)
         figures[name] = {
             "wall_s": round(median(seconds) * 1e6 / options, 4),
             "rows_per_s": round(options / median(seconds)),

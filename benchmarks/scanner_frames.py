@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.measure import machine
-from hd_pipelines.market.sessions import regular_hours, sessions_between
+from benchmarks.measure import describe_machine
+from hd_pipelines.market.sessions import get_regular_hours, list_sessions_between
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.scan import scan
@@ -27,7 +27,7 @@ LIMITS_S = {"fifty_quiet_symbols": 0.060, "one_stored_signal": 0.002, "year_of_m
 
 def run() -> dict[str, object]:
     """Measure each task and its peer; the best of several rounds, because other load is not the point."""
-    before, known = machine(), contexts()
+    before, known = describe_machine(), contexts()
     kinds = [AssetClass.STOCK, AssetClass.EQUITY_ETF, AssetClass.INDEX]
     quiet = [row(kinds[i % 3]) for i in range(50)]
     ready, quotes = setup(DETECTORS["breakout_bullish"]), chain()
@@ -58,8 +58,8 @@ def run() -> dict[str, object]:
 
 def year_of_minutes() -> FeatureFrame:
     """A liquid stock's 252 sessions; some hundred minutes are candidates."""
-    sessions = sessions_between(SESSION.replace(year=2024), SESSION)[:252]
-    hours = [regular_hours(session) for session in sessions]
+    sessions = list_sessions_between(SESSION.replace(year=2024), SESSION)[:252]
+    hours = [get_regular_hours(session) for session in sessions]
     minute = np.concatenate([np.arange(1, each.minutes + 1) for each in hours])
     opens = np.repeat([each.opens_at_ns for each in hours], [each.minutes for each in hours])
     one, random = row(rvol=1.0), np.random.default_rng(1)

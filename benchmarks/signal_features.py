@@ -1,13 +1,13 @@
-"""Features of a symbol-year of minutes, and the newest row of fifty symbols.
+"""Measures the features of a symbol-year of minutes, and the newest row of fifty symbols.
 
-`python -m benchmarks.signal_features` makes 272 sessions of minutes of one symbol, with a chain every quarter of an
-hour of the last 60, regimes, volatilities and 100,000 option prints, and turns the last 252 sessions, 98,000 rows,
-into the feature frame that a backtest reads: `ours`. `plain_pandas` is the peer: the same indicators, session
-position, VWAP, RVOL and prior levels as a notebook would have them, one pass of pandas over the year; it has no
-swings, divergences, trends, key-level distances or context. `to_detectors` goes on from there: all seventeen over
-every row, with their points where they fire; its limit is a second. `to_signals` goes to the end: engines, scanner,
-signals. Where both answer they are compared first, on a session whose windows are the same. `latest_50` is `evaluate`
-of fifty symbols, as a scan asks for them, and has a limit of its own.
+`python -m benchmarks.signal_features` makes 272 sessions of minutes of one symbol, with a chain every 15 minutes of the
+last 60, regimes, volatilities and 100,000 option prints, and turns the last 252 sessions, 98,000 rows, into the feature
+frame that a backtest reads: `ours`. `plain_pandas` is the peer: the same indicators, session position, VWAP, RVOL and prior
+levels as a notebook computes them, in one pass of pandas over the year; it has no swings, divergences, trends, key-level
+distances or context. `to_detectors` adds all seventeen detectors over every row, with their points where they fire; its
+limit is a second. `to_signals` adds engines, scanner and signals. Where both compute the same quantity, they are compared
+first, on a session whose windows are equal. `latest_50` is `evaluate` of fifty symbols, as a scan calls it, and has a limit
+of its own.
 """
 
 import json
@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import date
 from statistics import median
 
-from benchmarks.measure import machine
+from benchmarks.measure import describe_machine
 
 LAST = date(2024, 3, 14)
 SESSIONS, BEFORE = 252, 20
@@ -56,15 +56,15 @@ COMPARED = (
 
 
 def make_minutes(sessions, seed: int = 7):
-    """Minutes of a random walk as a frame: session (day number), minute from 1, starts_ns, ends_ns, open … volume."""
+    """Make minutes of a random walk: session (day number), minute from 1, starts_ns, ends_ns, open … volume."""
     import numpy as np
     import pandas as pd
 
-    from hd_pipelines.market.sessions import regular_hours
+    from hd_pipelines.market.sessions import get_regular_hours
     from hd_pipelines.signals.tape import day_number
 
     random = np.random.default_rng(seed)
-    hours = [regular_hours(session) for session in sessions]
+    hours = [get_regular_hours(session) for session in sessions]
     minute = np.concatenate([np.arange(1, each.minutes + 1) for each in hours])
     opens = np.repeat([each.opens_at_ns for each in hours], [each.minutes for each in hours])
     moves = random.normal(0, 0.0005, (minute.size, 4))
@@ -85,8 +85,8 @@ def make_minutes(sessions, seed: int = 7):
     )
 
 
-def longer_bars(minutes, length: int):
-    """Bars of `length` minutes anchored at the open, as a frame like `minutes`; a session's last one may be short."""
+def aggregate_bars(minutes, length: int):
+    """Aggregate bars of `length` minutes anchored at the open; a session's last one may be short."""
     slot = (minutes["minute"] - 1) // length
     cut = minutes.groupby([minutes["session"], slot.rename("slot")]).agg(
         starts_ns=("starts_ns", "first"),
@@ -101,7 +101,7 @@ def longer_bars(minutes, length: int):
     return cut.reset_index()
 
 
-def smoothed(values, seed: float, at: int, alpha: float):
+def smooth(values, seed: float, at: int, alpha: float):
     """y[at] = seed, then y[t] = (1 - alpha) y[t - 1] + alpha x[t]; NaN before."""
     import numpy as np
 
@@ -112,51 +112,51 @@ def smoothed(values, seed: float, at: int, alpha: float):
     return started.ewm(alpha=alpha, adjust=False).mean()
 
 
-def plain_ema(close, period: int):
-    return smoothed(close, close.iloc[:period].mean(), period - 1, 2 / (period + 1))
+def compute_plain_ema(close, period: int):
+    return smooth(close, close.iloc[:period].mean(), period - 1, 2 / (period + 1))
 
 
-def plain_rsi(close, period: int = 14):
+def compute_plain_rsi(close, period: int = 14):
     change = close.diff()
     gain, loss = change.clip(lower=0), -change.clip(upper=0)
-    up = smoothed(gain, gain.iloc[1 : period + 1].mean(), period, 1 / period)
-    down = smoothed(loss, loss.iloc[1 : period + 1].mean(), period, 1 / period)
+    up = smooth(gain, gain.iloc[1 : period + 1].mean(), period, 1 / period)
+    down = smooth(loss, loss.iloc[1 : period + 1].mean(), period, 1 / period)
     return 100 * up / (up + down)
 
 
-def plain_true_range(bars):
+def compute_plain_true_range(bars):
     before = bars["close"].shift()
     spans = (bars["high"] - bars["low"], (bars["high"] - before).abs(), (bars["low"] - before).abs())
     return spans[0].combine(spans[1], max).combine(spans[2], max)
 
 
-def plain_atr(bars, period: int = 14):
-    span = plain_true_range(bars)
-    return smoothed(span, span.iloc[1 : period + 1].mean(), period, 1 / period)
+def compute_plain_atr(bars, period: int = 14):
+    span = compute_plain_true_range(bars)
+    return smooth(span, span.iloc[1 : period + 1].mean(), period, 1 / period)
 
 
-def plain_adx(bars, period: int = 14):
+def compute_plain_adx(bars, period: int = 14):
     """Wilder's ADX as TA-Lib starts it: sums of the first 13 moves, then the mean of the first 14 DX."""
     up, down = bars["high"].diff(), -bars["low"].diff()
     plus = up.where((up > down) & (up > 0), 0.0)
     minus = down.where((down > up) & (down > 0), 0.0)
     plus, minus, span = (
-        smoothed(values, values.iloc[1:period].sum() / period, period - 1, 1 / period)
-        for values in (plus, minus, plain_true_range(bars))
+        smooth(values, values.iloc[1:period].sum() / period, period - 1, 1 / period)
+        for values in (plus, minus, compute_plain_true_range(bars))
     )
     index = 100 * ((plus - minus).abs() / span) / ((plus + minus) / span)
-    return smoothed(index, index.iloc[period : 2 * period].mean(), 2 * period - 1, 1 / period)
+    return smooth(index, index.iloc[period : 2 * period].mean(), 2 * period - 1, 1 / period)
 
 
-def plain_bar_features(five, quarter, hour):
-    """Indicators of all bars by pandas, with `ends_ns` from when they are known."""
+def compute_plain_bar_features(five, quarter, hour):
+    """Compute indicators of all bars by pandas, with `ends_ns`, the time from which they are known."""
     close = five["close"]
-    features = {f"ema_{period}": plain_ema(close, period) for period in (9, 21, 50, 200)}
+    features = {f"ema_{period}": compute_plain_ema(close, period) for period in (9, 21, 50, 200)}
     middle, deviation = close.rolling(20).mean(), close.rolling(20).std(ddof=0)
     features |= {
-        "rsi_14": plain_rsi(close),
-        "atr_5m": plain_atr(five),
-        "adx_14": plain_adx(five),
+        "rsi_14": compute_plain_rsi(close),
+        "atr_5m": compute_plain_atr(five),
+        "adx_14": compute_plain_adx(five),
         "middle": middle,
         "band": 2 * deviation,
         "highest": five["high"].rolling(20).max(),
@@ -164,29 +164,29 @@ def plain_bar_features(five, quarter, hour):
     }
     parts = [five[["ends_ns"]].assign(**features)]
     for name, bars in (("15m", quarter), ("1h", hour)):
-        ema = plain_ema(bars["close"], 50)
+        ema = compute_plain_ema(bars["close"], 50)
         parts.append(
             bars[["ends_ns"]].assign(
                 **{
-                    f"rsi_{name}": plain_rsi(bars["close"]),
-                    f"atr_{name}": plain_atr(bars),
-                    f"ema_spread_{name}_pct": (plain_ema(bars["close"], 21) / ema - 1) * 100,
+                    f"rsi_{name}": compute_plain_rsi(bars["close"]),
+                    f"atr_{name}": compute_plain_atr(bars),
+                    f"ema_spread_{name}_pct": (compute_plain_ema(bars["close"], 21) / ema - 1) * 100,
                 }
             )
         )
     return parts
 
 
-def plain_features(minutes, days):
-    """The peer: features of all `minutes` by plain pandas, windows from the first bar on."""
+def compute_plain_features(minutes, days):
+    """The peer: features of all `minutes` by plain pandas, with windows from the first bar on."""
     import numpy as np
     import pandas as pd
 
-    five, quarter, hour = (longer_bars(minutes, length) for length in (5, 15, 60))
+    five, quarter, hour = (aggregate_bars(minutes, length) for length in (5, 15, 60))
     rows = minutes.copy()
-    for part in plain_bar_features(five, quarter, hour):
+    for part in compute_plain_bar_features(five, quarter, hour):
         rows = pd.merge_asof(rows, part, on="ends_ns")
-    of_breakout = plain_bar_features(five, quarter, hour)[0][["ends_ns", "highest", "lowest"]]
+    of_breakout = compute_plain_bar_features(five, quarter, hour)[0][["ends_ns", "highest", "lowest"]]
     before = pd.merge_asof(rows[["starts_ns"]], of_breakout, left_on="starts_ns", right_on="ends_ns")
     by_session = rows.groupby("session")
     typical = (rows["high"] + rows["low"] + rows["close"]) / 3
@@ -219,8 +219,8 @@ def plain_features(minutes, days):
     )
 
 
-def as_bars(frame):
-    """A frame of bars as a tape holds them."""
+def to_bars(frame):
+    """Convert a frame of bars to the form in which a tape holds them."""
     from hd_pipelines.signals.tape import Bars
 
     names = ("starts_ns", "ends_ns", "session", "open", "high", "low", "close", "volume")
@@ -228,7 +228,7 @@ def as_bars(frame):
 
 
 def make_contexts(minutes, sessions: int, prints: int):
-    """Chains of 150 strikes every 15 minutes of the last sessions, a regime and a volatility a day, option prints."""
+    """Make chains of 150 strikes every 15 minutes of the last sessions, a regime and a volatility per day, option prints."""
     import numpy as np
 
     from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext
@@ -269,7 +269,7 @@ def make_tape(sessions, seed: int, *, chain_sessions: int, prints: int):
     from hd_pipelines.tables.vocabulary import AssetClass
 
     minutes = make_minutes(sessions, seed)
-    bars = (as_bars(minutes), as_bars(longer_bars(minutes, 5)), as_bars(longer_bars(minutes, 1000)))
+    bars = (to_bars(minutes), to_bars(aggregate_bars(minutes, 5)), to_bars(aggregate_bars(minutes, 1000)))
     return SymbolTape("TEST", AssetClass.STOCK, *bars, make_contexts(minutes, chain_sessions, prints))
 
 
@@ -277,18 +277,18 @@ class Contest:
     """A symbol-year, and fifty symbols of which a scan wants the newest row."""
 
     def __init__(self) -> None:
-        from hd_pipelines.market.sessions import sessions_back
+        from hd_pipelines.market.sessions import list_last_sessions
 
-        every = sessions_back(LAST, SESSIONS + BEFORE)
+        every = list_last_sessions(LAST, SESSIONS + BEFORE)
         self.sessions = every[BEFORE:]
         self.minutes = make_minutes(every)
-        self.days = longer_bars(self.minutes, 1000)
+        self.days = aggregate_bars(self.minutes, 1000)
         self.tape = make_tape(every, 7, chain_sessions=60, prints=100_000)
         # Thirty sessions of minutes, and day bars two years back, as a scan reads them.
-        days = as_bars(longer_bars(make_minutes(sessions_back(LAST, 504), 8), 1000))
+        days = to_bars(aggregate_bars(make_minutes(list_last_sessions(LAST, 504), 8), 1000))
         self.symbols = []
         for seed in range(SYMBOLS):
-            tape = make_tape(sessions_back(LAST, 22), seed, chain_sessions=5, prints=5_000)
+            tape = make_tape(list_last_sessions(LAST, 22), seed, chain_sessions=5, prints=5_000)
             self.symbols.append(
                 type(tape)(f"S{seed}", tape.asset_class, tape.minutes, tape.five_minutes, days, tape.contexts)
             )
@@ -336,7 +336,7 @@ class Contest:
 
     def plain_pandas(self) -> object:
         """The same year by the peer."""
-        return plain_features(self.minutes, self.days)
+        return compute_plain_features(self.minutes, self.days)
 
     def latest_50(self) -> object:
         """The newest row of fifty symbols."""
@@ -346,19 +346,19 @@ class Contest:
 
 
 def compare() -> None:
-    """Both on one session after 20: where they see the same bars they must say the same. Raises `ValueError`.
+    """Compare both on one session after 20: where they use the same bars they must agree. Raises `ValueError`.
 
     The tolerance is pandas': its rolling standard deviation of prices near 100 has errors of 1e-8 in a band's position.
     """
     import numpy as np
 
-    from hd_pipelines.market.sessions import sessions_back
+    from hd_pipelines.market.sessions import list_last_sessions
     from hd_pipelines.signals.features import session_frame
 
-    every = sessions_back(LAST, BEFORE + 1)
+    every = list_last_sessions(LAST, BEFORE + 1)
     minutes = make_minutes(every)
     ours = session_frame(make_tape(every, 7, chain_sessions=1, prints=10), LAST)
-    plain = plain_features(minutes, longer_bars(minutes, 1000)).tail(len(ours))
+    plain = compute_plain_features(minutes, aggregate_bars(minutes, 1000)).tail(len(ours))
     differing = [
         name for name in COMPARED if not np.allclose(ours[name], plain[name], rtol=1e-9, atol=1e-7, equal_nan=True)
     ]
@@ -367,8 +367,8 @@ def compare() -> None:
 
 
 def run(rounds: int = ROUNDS) -> dict[str, object]:
-    """Measure all contestants `rounds` times in turn, after one round that is not counted; medians."""
-    before = machine()
+    """Measure all contestants `rounds` times in turn, after one round that is not counted. Returns medians."""
+    before = describe_machine()
     compare()
     contest = Contest()
     contestants = {

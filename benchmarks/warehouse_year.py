@@ -1,9 +1,9 @@
-"""A year of a desk of fifty symbols, made up and published: what `warehouse_queries` asks its questions of.
+"""Makes up and publishes a year of fifty symbols, the data of `warehouse_queries` and `signal_scan`.
 
-Belongs here: believable rows in believable numbers, through the same publishers as the assets'. Values mean nothing;
-widths, nulls, order on disk and counts are what a query feels. Per symbol: 252 sessions of 400 valued contracts (ten
-weekly expirations, twenty strikes, both rights) at the close; gamma at every close of the year and at every quarter of
-an hour of the last 90 days; two years of IV percentiles; a day bar per session. Five years of regimes.
+Realistic rows in realistic numbers, through the same publishers as the assets'. The values mean nothing; widths, nulls,
+order on disk and counts are what affects a query. Per symbol: 252 sessions of 400 valued contracts (ten weekly expirations,
+twenty strikes, both rights) at the close; gamma at every close of the year and every 15 minutes of the last 90 days; two
+years of IV percentiles; a day bar per session. Five years of regimes.
 """
 
 import sys
@@ -18,7 +18,7 @@ FIGURES = "fingerprint of the benchmark"
 
 
 def fill(database) -> dict[str, int]:
-    """Publish everything; rows by table."""
+    """Publish everything. Returns the number of rows by table."""
     from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
     with database.begin() as connection:
@@ -37,17 +37,17 @@ def fill(database) -> dict[str, int]:
 
 
 def fill_context(database) -> dict[str, int]:
-    """What a scan reads beside intraday bars: everything of `fill` but the contracts, of which the last two closes."""
+    """Publish what a scan reads besides intraday bars: everything of `fill`, but contracts of the last two closes only."""
     from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
     from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
     with database.begin() as connection:
         add_to_watchlist(connection, SYMBOLS)
-    days = sessions(2)
+    days = list_benchmark_sessions(2)
     scope = Scope.of(SYMBOLS, days)
     marks = dict.fromkeys(scope.pairs, FIGURES)
     return {
-        "historical_greeks": publish_greeks(database, valued(days, seed=0), scope=scope, fingerprints=marks).rows,
+        "historical_greeks": publish_greeks(database, make_valued(days, seed=0), scope=scope, fingerprints=marks).rows,
         "gamma_exposure_snapshots": _fill_gamma(database),
         "iv_percentile_cache": _fill_percentiles(database),
         "market_regime_history": _fill_regimes(database),
@@ -55,11 +55,11 @@ def fill_context(database) -> dict[str, int]:
     }
 
 
-def sessions(count: int = SESSIONS) -> list[date]:
+def list_benchmark_sessions(count: int = SESSIONS) -> list[date]:
     """The last `count` sessions, ascending."""
-    from hd_pipelines.market.sessions import sessions_back
+    from hd_pipelines.market.sessions import list_last_sessions
 
-    return sorted(sessions_back(LAST_SESSION, count))
+    return sorted(list_last_sessions(LAST_SESSION, count))
 
 
 def _fill_greeks(database) -> int:
@@ -67,18 +67,18 @@ def _fill_greeks(database) -> int:
 
     written = 0
     by_month: dict[tuple[int, int], list[date]] = {}
-    for session in sessions():
+    for session in list_benchmark_sessions():
         by_month.setdefault((session.year, session.month), []).append(session)
     for number, days in enumerate(by_month.values()):
-        frame = valued(days, seed=number)
+        frame = make_valued(days, seed=number)
         scope = Scope.of(SYMBOLS, days)
         report = publish_greeks(database, frame, scope=scope, fingerprints=dict.fromkeys(scope.pairs, FIGURES))
         written += report.rows
     return written
 
 
-def valued(days: list[date], seed: int):
-    """`VALUED` with ranks: closes of all symbols on `days`, in the table's order; every twelfth contract unanswered."""
+def make_valued(days: list[date], seed: int):
+    """Make `VALUED` with ranks: closes of all symbols on `days`, in the table's order; every twelfth contract unanswered."""
     import numpy as np
     import polars as pl
 
@@ -134,8 +134,8 @@ def valued(days: list[date], seed: int):
             **{name: pl.lit(value) for name, value in constants.items()},
             iv_reason=pl.when("unanswered").then(pl.lit("no_quote")),
             root=pl.col("symbol"),
-            timestamp=_at_close("session"),
-            settles_at=_at_close("expiration"),
+            timestamp=_get_close_time("session"),
+            settles_at=_get_close_time("expiration"),
             dte=(pl.col("expiration") - pl.col("session")).dt.total_days(),
             open_interest_as_of=pl.col("session") - pl.duration(days=1),
             contract_ticker=pl.concat_str(
@@ -148,20 +148,20 @@ def valued(days: list[date], seed: int):
     return frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
 
 
-def _at_close(day: str):
+def _get_close_time(day: str):
     import polars as pl
 
     return pl.col(day).cast(pl.Datetime("us")).dt.offset_by("21h").dt.replace_time_zone("UTC")
 
 
 def _fill_gamma(database) -> int:
-    """Through the table itself: a hundred thousand snapshots with documents are months of loads, not one."""
+    """Insert directly: a hundred thousand snapshots with documents are the result of months of loads, not of one."""
     from sqlalchemy import text
 
     from hd_pipelines.warehouse.schema.partitioned import GAMMA
     from hd_pipelines.warehouse.schema.partitions import ensure_partition
 
-    days = sessions()
+    days = list_benchmark_sessions()
     for day in days:
         ensure_partition(database, day, GAMMA)
     statement = text(
@@ -204,7 +204,7 @@ def _fill_percentiles(database) -> int:
 
     from hd_pipelines.warehouse.schema.tables import iv_percentile_cache
 
-    days = sessions(2 * SESSIONS)
+    days = list_benchmark_sessions(2 * SESSIONS)
     random = np.random.default_rng(5)
     grid = pl.DataFrame({"symbol": SYMBOLS}).join(pl.DataFrame({"date": days}), how="cross")
     iv = random.uniform(0.1, 0.6, grid.height)
@@ -214,7 +214,7 @@ def _fill_percentiles(database) -> int:
         name: random.normal(0, 0.1, grid.height) for name in ("iv_zscore", "iv_change_5d", "iv_change_20d", "iv_skew")
     }
     frame = grid.with_columns(
-        timestamp=_at_close("date"),
+        timestamp=_get_close_time("date"),
         current_iv=iv,
         iv30=iv,
         model_free_iv30=iv * 1.03,
@@ -235,7 +235,7 @@ def _fill_regimes(database) -> int:
 
     from hd_pipelines.warehouse.schema.tables import market_regime_history
 
-    days = sessions(5 * SESSIONS)
+    days = list_benchmark_sessions(5 * SESSIONS)
     random = np.random.default_rng(6)
     frame = pl.DataFrame({"date": days}).with_columns(
         vix_level=pl.Series(random.uniform(11, 40, len(days)).round(2)),
@@ -259,7 +259,7 @@ def _fill_bars(database) -> int:
     from hd_pipelines.market.bars import SCHEMA
     from hd_pipelines.warehouse.publish.bars import Scope, publish_bars
 
-    days = sessions()
+    days = list_benchmark_sessions()
     random = np.random.default_rng(8)
     grid = pl.DataFrame({"symbol": SYMBOLS}).join(pl.DataFrame({"session": days}), how="cross")
     close = random.uniform(90, 110, grid.height).round(2)
@@ -279,7 +279,7 @@ def _fill_bars(database) -> int:
 
 
 def _publish_rows(database, table, frame, session: str) -> int:
-    """The columns that `frame` has, null in the others."""
+    """Publish the columns that `frame` has, null in the others."""
     import polars as pl
 
     from hd_pipelines.warehouse.publish.derived_rows import publish_rows

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.analytics.gamma_exposure import snapshots
-from hd_pipelines.market.bars import day_bars, hours_frame, intraday_bars
+from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+from hd_pipelines.market.bars import build_hours_frame, derive_day_bars, derive_intraday_bars
 from hd_pipelines.market.option_chains import CHAIN
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours, sessions_back
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.market.chains import synthetic_chains
@@ -25,7 +25,7 @@ from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, day_number
 from hd_pipelines.tables.vocabulary import AssetClass, PriceSource, SnapshotKind
 
 SEED, SESSION = 7, date(2026, 11, 20)
-CLOSE = regular_hours(SESSION).closes_at
+CLOSE = get_regular_hours(SESSION).closes_at
 
 
 def read_chain(underlying: str) -> pl.DataFrame:
@@ -36,14 +36,14 @@ def read_chain(underlying: str) -> pl.DataFrame:
         kind=pl.lit(SnapshotKind.CLOSE.value),
         source=pl.lit(PriceSource.CHAIN_ARCHIVE.value),
         quote_at=pl.from_epoch("quote_at_ns", "ns").dt.replace_time_zone("UTC"),
-        open_interest_as_of=sessions_back(SESSION, 2)[0],
+        open_interest_as_of=list_last_sessions(SESSION, 2)[0],
     )
     return known.select(pl.col(name).cast(dtype) for name, dtype in CHAIN.items())
 
 
 def read_tape(symbol: str, sessions: int) -> SymbolTape:
     """Return minute, 5-minute and day bars of the last `sessions` sessions."""
-    window = sessions_back(SESSION, sessions)
+    window = list_last_sessions(SESSION, sessions)
     files = [synthetic_session(SEED, session, (STOCK_MINUTE, STOCK_DAY)) for session in window]
     minutes, days = (
         pl.concat(
@@ -52,13 +52,13 @@ def read_tape(symbol: str, sessions: int) -> SymbolTape:
         )
         for dataset in (STOCK_MINUTE, STOCK_DAY)
     )
-    hours = hours_frame(window)
-    intraday = intraday_bars(minutes, hours)
+    hours = build_hours_frame(window)
+    intraday = derive_intraday_bars(minutes, hours)
     return SymbolTape(
         symbol,
         AssetClass.EQUITY_ETF,
         *(to_bars(intraday.filter(timeframe=f"{length}m"), length) for length in (1, 5)),
-        to_bars(day_bars(days, intraday, hours), ends_ns=hours["closes_ns"].to_numpy()),
+        to_bars(derive_day_bars(days, intraday, hours), ends_ns=hours["closes_ns"].to_numpy()),
     )
 
 
@@ -85,7 +85,7 @@ def main() -> None:
             f"  {row['contract_ticker']}  IV {row['implied_volatility']:.4f}  delta {row['delta']:+.3f}"
             f"  gamma {row['gamma']:.5f}  {row['model']}"
         )
-    (snapshot,) = snapshots(valued).iter_rows(named=True)
+    (snapshot,) = compute_snapshots(valued).iter_rows(named=True)
     print(
         f"SPX at {snapshot['underlying_price']:,.2f}: dealers' gamma {snapshot['gex_usd_per_1pct'] / 1e9:+.2f} bn dollars"
         f" per 1 %, zero gamma at {snapshot['zero_gamma']:,.0f}"

@@ -14,10 +14,10 @@ import dagster as dg
 
 from hd_pipelines.market.sessions import (
     NEW_YORK,
-    closed_weekdays_between,
     is_session,
     last_snapshot_session,
-    sessions_between,
+    list_closed_weekdays,
+    list_sessions_between,
 )
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 def build_session_partitions() -> dg.TimeWindowPartitionsDefinition:
     """Define one partition per weekday without exchange holidays; today's exists from midnight in New York on."""
     today = datetime.now(UTC).astimezone(NEW_YORK).date()
-    closed = closed_weekdays_between(FIRST_PARTITION, _end_of_exclusions(today))
+    closed = list_closed_weekdays(FIRST_PARTITION, _end_of_exclusions(today))
     return dg.TimeWindowPartitionsDefinition(
         start=str(FIRST_PARTITION),
         fmt="%Y-%m-%d",
@@ -63,7 +63,7 @@ def _end_of_exclusions(today: date) -> date:
 def list_sessions(context: dg.AssetExecutionContext) -> list[date]:
     """List the sessions that this run of an asset covers, ascending: one, or a range in a single-run backfill."""
     first, last = context.partition_key_range
-    return sessions_between(date.fromisoformat(first), date.fromisoformat(last))
+    return list_sessions_between(date.fromisoformat(first), date.fromisoformat(last))
 
 
 def build_range_tags(first: date, last: date) -> dict[str, str]:

@@ -14,10 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from validation.document import Section, document
-from validation.gamma_sections import gamma_section
-from validation.reference_sections import golden_section, regime_section
-from validation.volatility_sections import spy_section, vendor_section, vix_rank_section, vix_section
+from validation.document import Section, render_document
+from validation.gamma_sections import build_gamma_section
+from validation.reference_sections import build_golden_section, build_regime_section
+from validation.volatility_sections import (
+    build_spy_section,
+    build_vendor_section,
+    build_vix_rank_section,
+    build_vix_section,
+)
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -44,13 +49,13 @@ def sections(folder: Path) -> dict[str, Callable[[], Section]]:
     """The comparisons by name, in the order of the document."""
     recordings, history = folder / "recordings", folder / "data" / "daily_history"
     return {
-        "volatility and delta of the vendor": lambda: vendor_section(recordings),
-        "official VIX": lambda: vix_section(recordings, history),
-        "SPY 2021": lambda: spy_section(recordings),
-        "VIX since 1990": lambda: vix_rank_section(history),
-        "gamma": lambda: gamma_section(recordings),
-        "golden values": lambda: golden_section(folder / "data" / "reference_values"),
-        "regime": lambda: regime_section(history),
+        "volatility and delta of the vendor": lambda: build_vendor_section(recordings),
+        "official VIX": lambda: build_vix_section(recordings, history),
+        "SPY 2021": lambda: build_spy_section(recordings),
+        "VIX since 1990": lambda: build_vix_rank_section(history),
+        "gamma": lambda: build_gamma_section(recordings),
+        "golden values": lambda: build_golden_section(folder / "data" / "reference_values"),
+        "regime": lambda: build_regime_section(history),
     }
 
 
@@ -75,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         started = time.perf_counter()
         found.append(compare())
         print(f"{name:36}{time.perf_counter() - started:6.1f} s")
-    given.output.write_text(document("Validation", INTRODUCTION, found))
+    given.output.write_text(render_document("Validation", INTRODUCTION, found))
     missed = [requirement for section in found for requirement in section.requirements if not requirement.is_met]
     for requirement in missed:
         known = " (known, see the document)" if requirement.demanded in OUT_OF_REACH else ""

@@ -1,1 +1,1 @@
-"""Comparison with numbers that others published: functions that read a recording and return tables of differences."""
+"""Compares this platform's numbers with published ones: functions read a recording and return tables of differences."""

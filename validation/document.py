@@ -1,6 +1,6 @@
-"""The parts of docs/reference/validation.md and how they are written in Markdown.
+"""Renders docs/reference/validation.md in Markdown from sections, requirements and tables.
 
-Belongs here: sections, requirements, tables, text. What is compared is in the other modules of this package.
+The comparisons are in the other modules of this package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MISSING = "–"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One sentence that is met or not: what was demanded, the limit, what was measured. All in words."""
+    """One requirement and whether it is met: what is demanded, the limit, and the measured value, all as text."""
 
     demanded: str
     limit: str
@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One comparison. `compared` says what with whom, `source` whose numbers they are, `differs` what differs and why."""
+    """One comparison: `compared` names both sides, `source` the origin of numbers, `differs` causes of differences."""
 
     title: str
     compared: str
@@ -45,10 +45,10 @@ class Section:
     differs: str
 
 
-def document(title: str, introduction: str, sections: Sequence[Section]) -> str:
-    """The whole text: all requirements in one table first, then the sections."""
+def render_document(title: str, introduction: str, sections: Sequence[Section]) -> str:
+    """Render the whole document: all requirements in one table, then the sections."""
     summary = [
-        [f"{number}", section.title, *_cells(requirement)]
+        [f"{number}", section.title, *_render_cells(requirement)]
         for number, section in enumerate(sections, 1)
         for requirement in section.requirements
     ]
@@ -56,44 +56,46 @@ def document(title: str, introduction: str, sections: Sequence[Section]) -> str:
         f"# {title}",
         introduction,
         "## All requirements",
-        _markdown(["", "comparison", "demanded", "limit", "measured", "met"], summary, set()),
-        *(_section(number, section) for number, section in enumerate(sections, 1)),
+        _render_markdown(["", "comparison", "demanded", "limit", "measured", "met"], summary, set()),
+        *(_render_section(number, section) for number, section in enumerate(sections, 1)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(number: int, section: Section) -> str:
-    requirements = [_cells(requirement) for requirement in section.requirements]
+def _render_section(number: int, section: Section) -> str:
+    requirements = [_render_cells(requirement) for requirement in section.requirements]
     parts = [
         f"## {number}. {section.title}",
         section.compared,
         f"Source: {section.source}",
-        _markdown(["demanded", "limit", "measured", "met"], requirements, set()),
+        _render_markdown(["demanded", "limit", "measured", "met"], requirements, set()),
         "**What differs, and why.** " + section.differs,
-        *(f"{table.caption}\n\n{_table(table)}" for table in section.tables),
+        *(f"{table.caption}\n\n{_render_table(table)}" for table in section.tables),
     ]
     return "\n\n".join(parts)
 
 
-def _cells(requirement: Requirement) -> list[str]:
+def _render_cells(requirement: Requirement) -> list[str]:
     is_met = "yes" if requirement.is_met else "**no**"
     return [requirement.demanded, requirement.limit, requirement.measured, is_met]
 
 
-def _table(table: Table) -> str:
+def _render_table(table: Table) -> str:
     numeric = {name for name, dtype in table.rows.schema.items() if dtype.is_numeric()}
     rows = [
-        [_text(value, table.formats.get(name, "")) for name, value in row.items()]
+        [_format_value(value, table.formats.get(name, "")) for name, value in row.items()]
         for row in table.rows.iter_rows(named=True)
     ]
-    return _markdown([name.replace("_", " ") for name in table.rows.columns], rows, set(_places(table.rows, numeric)))
+    return _render_markdown(
+        [name.replace("_", " ") for name in table.rows.columns], rows, set(_find_places(table.rows, numeric))
+    )
 
 
-def _places(rows: pl.DataFrame, names: set[str]) -> list[int]:
+def _find_places(rows: pl.DataFrame, names: set[str]) -> list[int]:
     return [place for place, name in enumerate(rows.columns) if name in names]
 
 
-def _text(value: object, specification: str) -> str:
+def _format_value(value: object, specification: str) -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN is not itself
         return MISSING
     if isinstance(value, bool):
@@ -103,7 +105,7 @@ def _text(value: object, specification: str) -> str:
     return format(value, specification)
 
 
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> str:
+def _render_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> str:
     rule = ["---:" if place in right else "---" for place in range(len(header))]
     lines = [header, rule, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

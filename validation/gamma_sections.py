@@ -1,7 +1,4 @@
-"""Section of docs/reference/validation.md about gamma exposure.
-
-Belongs here: requirements, tables to show and the words around them. The comparison is in `gamma_against_reference`.
-"""
+"""Builds the section of docs/reference/validation.md about gamma exposure. Compared in `gamma_against_reference`."""
 
 from __future__ import annotations
 
@@ -13,21 +10,21 @@ from validation.document import Requirement, Section, Table
 from validation.gamma_against_reference import (
     LEVEL_LIMIT_PCT,
     TOTAL_LIMIT_PCT,
-    against_reference,
-    own_convention,
-    own_convention_steps,
+    compare_own_convention,
+    compare_with_reference,
+    measure_convention_steps,
 )
 
 NDX, NDX_CROSSINGS = "ndx_2022-02-04", 3
 EXPLAINED_BN = 0.005
-"""Steps are given in hundredths of a billion; what they leave is rounding."""
+"""Steps are given in hundredths of a billion; a smaller remainder is rounding."""
 
 
-def gamma_section(recordings: Path) -> Section:
-    """Totals and zero-gamma levels in the reference's convention, then in ours with the way between."""
+def build_gamma_section(recordings: Path) -> Section:
+    """Totals and zero-gamma levels in the reference's convention, then in ours with the steps between."""
     recording = recordings / "gex-days"
-    compared = against_reference(recording)
-    steps, own = own_convention_steps(recording), own_convention(recording)
+    compared = compare_with_reference(recording)
+    steps, own = measure_convention_steps(recording), compare_own_convention(recording)
     totals = compared.filter(pl.col("quantity") == "gex_bn_vendor_gamma")
     levels = compared.filter(pl.col("quantity").str.starts_with("zero_crossings"))
     crossings = levels.filter((pl.col("file") == NDX) & (pl.col("quantity") == "zero_crossings_T0_dropped"))
@@ -53,13 +50,13 @@ def gamma_section(recordings: Path) -> Section:
             Requirement(
                 "totals from recorded gammas, the reference's convention",
                 f"within {TOTAL_LIMIT_PCT:g} %",
-                f"largest {_largest(totals['difference_pct']):.3f} % in {totals.height} chains",
+                f"largest {_find_largest(totals['difference_pct']):.3f} % in {totals.height} chains",
                 bool(totals["is_within"].all()),
             ),
             Requirement(
                 "zero gamma, the reference's convention, both treatments of the same day",
                 f"within {LEVEL_LIMIT_PCT:g} % of spot",
-                f"largest {_largest(levels['difference_pct']):.4f} % of {levels.height} levels",
+                f"largest {_find_largest(levels['difference_pct']):.4f} % of {levels.height} levels",
                 bool(levels["is_within"].all()),
             ),
             Requirement(
@@ -103,17 +100,17 @@ def gamma_section(recordings: Path) -> Section:
                 | dict.fromkeys(("gex_change_bn", "zero_gamma_change_pct"), "+.3f"),
             ),
         ],
-        differs=_why(at_spot, own),
+        differs=_explain(at_spot, own),
     )
 
 
-def _largest(column: pl.Series) -> float:
+def _find_largest(column: pl.Series) -> float:
     return max(abs(float(value)) for value in column.drop_nulls())
 
 
-def _why(at_spot: pl.DataFrame, own: pl.DataFrame) -> str:
+def _explain(at_spot: pl.DataFrame, own: pl.DataFrame) -> str:
     spy = at_spot.filter(pl.col("file") == "spy_2023-09-14").row(0, named=True)
-    largest = _largest(own["zero_gamma_difference_pct"])
+    largest = _find_largest(own["zero_gamma_difference_pct"])
     return (
         "In the reference's convention nothing. Its 60 spots lie 0.7 % apart, and that matters where gamma is sharp: the "
         f"profile of SPY on 2023-09-14 is {spy['ours']:+.2f} bn at the spot on the grid and {spy['exact']:+.2f} bn without "

@@ -1,16 +1,15 @@
-"""Implied volatility and delta from recorded quotes beside those that the recording's vendor published.
+"""Compares implied volatility and delta from recorded quotes with those that the recording's vendor published.
 
-Belongs here: reading a recording, and the tables of differences. Formulas are in `pricing.valuation`; what a vendor's
-figures assume is read back from them in `vendor_inputs`.
+Formulas are in `pricing.valuation`; what a vendor's figures assume is inferred from them in `vendor_inputs`.
 
-What the differences are made of, as far as the recordings show it (`explained` measures it):
-- A volatility of 0 or null means none; only contracts with one on both sides are compared.
-- A chain that was saved during the session carries no clock. It is valued as of the close, so short expirations get too
+Causes of the differences, as far as the recordings show them (`explain_differences` measures them):
+- A volatility of 0 or null means none; only contracts with a volatility on both sides are compared.
+- A chain that was saved during the session carries no time. It is valued as of the close, so short expirations get too
   little time: in spx-2019q2 the vendor had 2.8 hours more until 8 May, 1.1 hours more after.
-- An option in the money shows its volatility through a spread that is a multiple of its partner's, and through the
-  forward. In the chains that spx-2019q2 saved at the close (26 and 29 April, 9 and 20 May) the vendor's forward is not
-  that of its own quotes: its call and put of one strike lie apart by whole points of volatility, ours do not
-  (`sides_of_a_strike`). Surfaces are drawn from the side out of the money, and so is the headline.
+- An in-the-money option shows its volatility through a spread that is a multiple of its partner's, and through the forward.
+  In the chains that spx-2019q2 saved at the close (26 and 29 April, 9 and 20 May) the vendor's forward is not that of its
+  own quotes: its call and put of one strike are whole points of volatility apart, ours are not (`compare_sides_of_strike`).
+  Surfaces are drawn from the out-of-the-money side, and so is the headline.
 - Figures rounded to steps (spy-2021: 0.00976 of volatility) differ by up to half a step from any exact ones.
 """
 
@@ -22,10 +21,10 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import archived_days, chain_files, read_chain
+from hd_pipelines.providers.archive.chains import list_archived_days, list_chain_files, read_chain
 from hd_pipelines.tables.vocabulary import OptionType
-from validation.vendor_inputs import at_vendor_inputs, vendor_clock
-from validation.vix_against_official import treasury_rates
+from validation.vendor_inputs import estimate_vendor_clock, value_at_vendor_inputs
+from validation.vix_against_official import read_treasury_rates
 
 MONEYNESS_LIMIT = 0.10
 IV_STD_LIMIT = 0.004
@@ -34,17 +33,17 @@ LAST_WEEK_YEARS = 7 / 365
 _CHAINS_AT_ONCE = 30
 
 
-def valued_beside_vendor(recording: Path, underlying: str) -> pl.DataFrame:
-    """All contracts of `underlying` in the recording: `VALUED` and the vendor's `vendor_iv`, `vendor_delta`.
+def value_beside_vendor(recording: Path, underlying: str) -> pl.DataFrame:
+    """Value all contracts of `underlying` in the recording: `VALUED` plus the vendor's `vendor_iv` and `vendor_delta`.
 
-    Treasury yields of the recording serve as rates where it has them.
+    The recording's Treasury yields serve as rates where it has them.
     """
     has_rates = (recording / "treasury_yields.parquet").is_file()
-    rates = treasury_rates(recording) if has_rates else None
-    files = chain_files(recording, [underlying], archived_days(recording).get(underlying, []))
+    rates = read_treasury_rates(recording) if has_rates else None
+    files = list_chain_files(recording, [underlying], list_archived_days(recording).get(underlying, []))
     parts = []
     for start in range(0, len(files), _CHAINS_AT_ONCE):
-        chain = pl.concat(read_chain(file).judged.chain for file in files[start : start + _CHAINS_AT_ONCE])
+        chain = pl.concat(read_chain(file).validated.chain for file in files[start : start + _CHAINS_AT_ONCE])
         vendors = chain.select("snapshot_at", "ticker", "vendor_iv", "vendor_delta")
         key = ["timestamp", "contract_ticker"]
         parts.append(
@@ -53,19 +52,19 @@ def valued_beside_vendor(recording: Path, underlying: str) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def compared(beside: pl.DataFrame) -> pl.DataFrame:
-    """Contracts of `valued_beside_vendor` within ±10 % of the forward that both sides have a volatility for.
+def select_compared(beside: pl.DataFrame) -> pl.DataFrame:
+    """Select contracts of `value_beside_vendor` within ±10 % of the forward that have a volatility on both sides.
 
-    Adds `iv_difference`, `delta_difference` (ours less the vendor's), `is_within_spread` (the difference of volatility is
+    Adds `iv_difference`, `delta_difference` (ours minus the vendor's), `is_within_spread` (the difference of volatility is
     worth less than half the quote's spread) and `is_out_of_the_money`.
     """
     near = (pl.col("strike") / pl.col("forward")).log().abs() <= math.log1p(MONEYNESS_LIMIT)
     is_call = pl.col("option_type") == OptionType.CALL.value
     kept = beside.filter(near & (pl.col("vendor_iv") > 0) & pl.col("implied_volatility").is_not_null())
-    return _with_differences(kept).with_columns(is_out_of_the_money=is_call == (pl.col("strike") >= pl.col("forward")))
+    return _add_differences(kept).with_columns(is_out_of_the_money=is_call == (pl.col("strike") >= pl.col("forward")))
 
 
-def _with_differences(rows: pl.DataFrame) -> pl.DataFrame:
+def _add_differences(rows: pl.DataFrame) -> pl.DataFrame:
     iv = pl.col("implied_volatility") - pl.col("vendor_iv")
     return rows.with_columns(
         iv_difference=iv,
@@ -74,20 +73,20 @@ def _with_differences(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def against_vendor(beside: pl.DataFrame) -> pl.DataFrame:
-    """The table of differences, one row for each selection of `compared`; the first is the headline.
+def compare_with_vendor(beside: pl.DataFrame) -> pl.DataFrame:
+    """Build the table of differences, one row for each selection of `select_compared`; the first is the headline.
 
     selection          which contracts; `everything` leaves none out
-    contracts          how many
-    iv_mean, iv_median, iv_std             of ours less the vendor's, per year
+    contracts          number of contracts
+    iv_mean, iv_median, iv_std             of ours minus the vendor's, per year
     iv_q95, iv_q99, iv_max                 of the absolute difference
     within_spread      share whose difference is worth less than half the spread
-    delta_mean, delta_median               of ours less the vendor's
+    delta_mean, delta_median               of ours minus the vendor's
     delta_q95, delta_q99, delta_max        of the absolute difference
     delta_within       share closer than 0.01
     is_within          `iv_std` < 0.004 and `delta_q99` < 0.01; null, as all statistics, without contracts
     """
-    rows = compared(beside)
+    rows = select_compared(beside)
     out, older = pl.col("is_out_of_the_money"), pl.col("years") > LAST_WEEK_YEARS
     days = pl.col("years") * 365
     selections = {
@@ -103,54 +102,56 @@ def against_vendor(beside: pl.DataFrame) -> pl.DataFrame:
         "in the money, 30 to 90 days": ~out & (days > 30) & (days <= 90),
         "in the money, over 90 days": ~out & (days > 90),
     }
-    return pl.concat(rows.filter(chosen).select(_named(name), *_statistics()) for name, chosen in selections.items())
+    return pl.concat(
+        rows.filter(chosen).select(_name_selection(name), *_build_statistics()) for name, chosen in selections.items()
+    )
 
 
-def by_session(beside: pl.DataFrame) -> pl.DataFrame:
-    """The headline of `against_vendor` for each session: out of the money, all maturities.
+def compare_by_session(beside: pl.DataFrame) -> pl.DataFrame:
+    """The headline of `compare_with_vendor` for each session: out of the money, all maturities.
 
-    Beside its columns: `iv_std_everything` (nothing left out), and of `vendor_inputs.vendor_clock` `hours`, `hours_low`,
-    `hours_high`: how much longer the vendor's time to settlement was.
+    Further columns: `iv_std_everything` (nothing left out), and `hours`, `hours_low` and `hours_high` from
+    `vendor_inputs.estimate_vendor_clock`: how much longer the vendor's time to settlement was.
     """
-    rows = compared(beside)
-    headline = rows.filter("is_out_of_the_money").group_by("session").agg(*_statistics())
+    rows = select_compared(beside)
+    headline = rows.filter("is_out_of_the_money").group_by("session").agg(*_build_statistics())
     everything = rows.group_by("session").agg(iv_std_everything=pl.col("iv_difference").std())
-    clock = vendor_clock(rows).drop("contracts")
+    clock = estimate_vendor_clock(rows).drop("contracts")
     return headline.join(everything, on="session").join(clock, on="session").sort("session")
 
 
-def explained(beside: pl.DataFrame) -> pl.DataFrame:
-    """What is left of the difference at the vendor's own clock and forward (`vendor_inputs`): what only inputs make.
+def explain_differences(beside: pl.DataFrame) -> pl.DataFrame:
+    """Measure what is left of the difference at the vendor's own clock and forward (`vendor_inputs`).
 
-    Columns of `against_vendor` after `inputs` (`ours`, `vendor clock`, `vendor clock and forward`) and
-    `without_answer`, contracts that have no volatility at those inputs.
+    Columns of `compare_with_vendor` after `inputs` (`ours`, `vendor clock`, `vendor clock and forward`) and
+    `without_answer`, the number of contracts that have no volatility at those inputs.
     """
-    rows = compared(beside)
+    rows = select_compared(beside)
     given = {
         "ours": rows,
-        "vendor clock": _with_differences(at_vendor_inputs(rows, clock=True, forward=False)),
-        "vendor clock and forward": _with_differences(at_vendor_inputs(rows, clock=True, forward=True)),
+        "vendor clock": _add_differences(value_at_vendor_inputs(rows, clock=True, forward=False)),
+        "vendor clock and forward": _add_differences(value_at_vendor_inputs(rows, clock=True, forward=True)),
     }
     out = pl.col("is_out_of_the_money")
     selections = {"out of the money": out, "in the money": ~out, "everything": pl.lit(value=True)}
     return pl.concat(
         frame.filter(chosen).select(
             pl.lit(inputs).alias("inputs"),
-            _named(name),
+            _name_selection(name),
             pl.col("implied_volatility").null_count().alias("without_answer"),
-            *_statistics(),
+            *_build_statistics(),
         )
         for inputs, frame in given.items()
         for name, chosen in selections.items()
     )
 
 
-def sides_of_a_strike(beside: pl.DataFrame) -> pl.DataFrame:
-    """Spread of call less put volatility at one strike, by parity 0: ours and the vendor's, more than 7 days.
+def compare_sides_of_strike(beside: pl.DataFrame) -> pl.DataFrame:
+    """Spread of call minus put volatility at one strike, which is 0 by parity: ours and the vendor's, more than 7 days.
 
     One row: strikes, std_ours, std_vendor, same_vendor (share of strikes where the vendor's two agree to 0.0005).
     """
-    rows = compared(beside).filter(pl.col("years") > LAST_WEEK_YEARS)
+    rows = select_compared(beside).filter(pl.col("years") > LAST_WEEK_YEARS)
     key = ["timestamp", "root", "expiration", "strike"]
     calls = rows.filter(pl.col("option_type") == OptionType.CALL.value)
     puts = rows.filter(pl.col("option_type") == OptionType.PUT.value)
@@ -161,11 +162,11 @@ def sides_of_a_strike(beside: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _named(selection: str) -> pl.Expr:
+def _name_selection(selection: str) -> pl.Expr:
     return pl.lit(selection).alias("selection")
 
 
-def _statistics() -> list[pl.Expr]:
+def _build_statistics() -> list[pl.Expr]:
     iv, delta = pl.col("iv_difference"), pl.col("delta_difference")
     return [
         pl.len().alias("contracts"),

@@ -1,6 +1,7 @@
-"""Rank and percentile of the VIX since 1990 beside a published series; of recorded chains beside a plain recomputation.
+"""Compares IV rank and percentile with published and recomputed values.
 
-Belongs here: reading the files, and tables of differences. The formulas are in `analytics`.
+The VIX since 1990 is compared with a published series, recorded chains with a plain recomputation. The formulas are in
+`analytics`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,28 @@ from pathlib import Path
 
 import polars as pl
 
-from hd_pipelines.analytics.iv_percentile import WINDOW, percentile_rows, rank_and_percentile, session_observations
+from hd_pipelines.analytics.iv_percentile import (
+    WINDOW,
+    compute_percentile_rows,
+    rank_and_percentile,
+    select_session_observations,
+)
 from hd_pipelines.analytics.volatility.constant_maturity import observe
-from hd_pipelines.analytics.volatility.model_free import model_free_volatility
+from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import archived_days, chain_files, read_chain
-from validation.vix_against_official import treasury_rates
+from hd_pipelines.providers.archive.chains import list_archived_days, list_chain_files, read_chain
+from validation.vix_against_official import read_treasury_rates
 
 DECIMALS = 6
-"""Of the published series."""
+"""Number of decimals of the published series."""
 
 
-def vix_rank_against_published(daily_history: Path) -> pl.DataFrame:
-    """One row for each published day: date, vix_close, rank and percentile, published and ours, and their differences.
+def compare_vix_rank(daily_history: Path) -> pl.DataFrame:
+    """Compare each published day: date, vix_close, rank and percentile, published and ours, and their differences.
 
     `daily_history` holds `vix_daily.csv.gz` (date, close) and `derived_vix_rank_percentile.csv.gz` (date, vix_close,
-    rank_252_incl, pctile_prev252_strictly_below). The published figures count rows of the file, holidays among them, and
-    so does this. `is_equal`: both agree to the last published decimal.
+    rank_252_incl, pctile_prev252_strictly_below). The published figures count rows of the file, holidays among them, and so
+    does this function. `is_equal`: both agree to the last published decimal.
     """
     closes = pl.read_csv(daily_history / "vix_daily.csv.gz", try_parse_dates=True).sort("date")
     published = pl.read_csv(daily_history / "derived_vix_rank_percentile.csv.gz", try_parse_dates=True)
@@ -57,44 +63,44 @@ def vix_rank_against_published(daily_history: Path) -> pl.DataFrame:
     )
 
 
-def recorded_percentiles(recording: Path, symbol: str, until: date | None = None) -> pl.DataFrame:
-    """Rows of `iv_percentile_cache` of every recorded session of `symbol`: chains valued, observed at 30 days, ranked.
+def compute_recorded_percentiles(recording: Path, symbol: str, until: date | None = None) -> pl.DataFrame:
+    """Compute rows of `iv_percentile_cache` of every recorded session of `symbol`: chains valued, observed, ranked.
 
-    Needs `chains/<symbol>` and `treasury_yields.parquet`. With `until` no chain and no yield after it is read.
+    Needs `chains/<symbol>` and `treasury_yields.parquet`. With `until`, no later chain or yield is read.
     """
     last = until or date.max
-    rates = treasury_rates(recording).filter(pl.col("date") <= last)
-    days = [day for day in archived_days(recording)[symbol] if day <= last]
-    chain = pl.concat(read_chain(file).judged.chain for file in chain_files(recording, [symbol], days))
-    return percentile_rows(
-        session_observations(observe(value_chain(chain, rates)), model_free_volatility(chain, rates))
+    rates = read_treasury_rates(recording).filter(pl.col("date") <= last)
+    days = [day for day in list_archived_days(recording)[symbol] if day <= last]
+    chain = pl.concat(read_chain(file).validated.chain for file in list_chain_files(recording, [symbol], days))
+    return compute_percentile_rows(
+        select_session_observations(observe(value_chain(chain, rates)), compute_model_free_volatility(chain, rates))
     )
 
 
-def percentiles_without_the_future(recording: Path, symbol: str, every: int = 42) -> pl.DataFrame:
-    """`recorded_percentiles` from files that end at a session, for every `every`-th session and the one before the last.
+def compute_percentiles_without_future(recording: Path, symbol: str, every: int = 42) -> pl.DataFrame:
+    """Compute percentiles from files that end at a session, for every `every`-th session and the last but one.
 
-    until, rows, is_equal: whether all rows up to there, in all columns, are those that the whole recording gives.
+    until, rows, is_equal: whether all rows up to there, in all columns, equal those of the whole recording.
     """
-    whole = recorded_percentiles(recording, symbol)
+    whole = compute_recorded_percentiles(recording, symbol)
     days = whole["date"].to_list()
     cuts = sorted({*days[every - 1 : -1 : every], days[-2]})
     found = []
     for cut in cuts:
-        known = recorded_percentiles(recording, symbol, cut)
+        known = compute_recorded_percentiles(recording, symbol, cut)
         is_equal = known.equals(whole.filter(pl.col("date") <= cut))
         found.append({"until": cut, "rows": known.height, "is_equal": is_equal})
     return pl.DataFrame(found)
 
 
-def rank_against_recomputation(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rank, percentile and count of `iv_percentile.percentile_rows` beside a recomputation in plain loops.
+def compare_with_recomputation(rows: pl.DataFrame) -> pl.DataFrame:
+    """Compare rank, percentile and count of `iv_percentile.compute_percentile_rows` with a recomputation in plain loops.
 
     `rows`: of one symbol, one for each session of the span without a gap in dates, `iv30` null where a session has no
     value. Returns date, iv30, both ranks, percentiles and counts, and `is_equal` (nulls equal nulls).
     """
     values = rows.sort("date")["iv30"].to_list()
-    plain = [_plain(values[max(0, at - WINDOW) : at], values[at]) for at in range(len(values))]
+    plain = [_recompute(values[max(0, at - WINDOW) : at], values[at]) for at in range(len(values))]
     table = rows.sort("date").select("date", "iv30", "iv_rank", "iv_percentile", "n_observations")
     table = table.with_columns(
         pl.Series("plain_rank", [rank for rank, _, _ in plain], dtype=pl.Float64),
@@ -108,7 +114,7 @@ def rank_against_recomputation(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _plain(previous: list[float | None], today: float | None) -> tuple[float | None, float | None, int]:
+def _recompute(previous: list[float | None], today: float | None) -> tuple[float | None, float | None, int]:
     known = [value for value in previous if value is not None]
     if today is None or len(known) < WINDOW // 2:
         return None, None, len(known)

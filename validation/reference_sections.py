@@ -1,7 +1,6 @@
-"""Sections of docs/reference/validation.md about golden values and about the market regime of 1990 to 2022.
+"""Builds the sections of docs/reference/validation.md about golden values and the market regime of 1990 to 2022.
 
-Belongs here: requirements, tables to show and the words around them. The comparisons are in `golden_values` and
-`regime_history`.
+The comparisons are in `golden_values` and `regime_history`.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ import polars as pl
 
 from hd_pipelines.tables.vocabulary import MarketRegime
 from validation.document import Requirement, Section, Table
-from validation.golden_values import golden_values
-from validation.regime_history import regime_history
+from validation.golden_values import compare_golden_values
+from validation.regime_history import classify_history
 
 
-def golden_section(reference_values: Path) -> Section:
-    """Prices and Greeks beside books, papers and a broker."""
-    table = golden_values(reference_values)
+def build_golden_section(reference_values: Path) -> Section:
+    """Prices and Greeks compared with books, papers and a broker."""
+    table = compare_golden_values(reference_values)
     judged = table.drop_nulls("limit")
     return Section(
         title="Golden values of books, papers and a broker",
@@ -34,7 +33,7 @@ def golden_section(reference_values: Path) -> Section:
             Requirement(
                 f"{source}: {', '.join(rows['quantity'])}",
                 "each its own, see the table",
-                f"{rows['rows'].sum()} numbers; the largest error is {_largest_share(rows):.0%} of its limit",
+                f"{rows['rows'].sum()} numbers; the largest error is {_find_largest_share(rows):.0%} of its limit",
                 bool(rows["is_within"].all()),
             )
             for (source,), rows in judged.group_by("source", maintain_order=True)
@@ -53,13 +52,13 @@ def golden_section(reference_values: Path) -> Section:
     )
 
 
-def _largest_share(rows: pl.DataFrame) -> float:
+def _find_largest_share(rows: pl.DataFrame) -> float:
     return max(float(error / limit) for error, limit in rows.select("largest_error", "limit").iter_rows())
 
 
-def regime_section(daily_history: Path) -> Section:
+def build_regime_section(daily_history: Path) -> Section:
     """The regime of every session from 1990 to 2022."""
-    history = regime_history(daily_history)
+    history = classify_history(daily_history)
     names = [regime.value for regime in MarketRegime]
     empty = history.classes.filter(pl.col("sessions") == 0)["regime"].to_list()
     shares = history.episodes.unpivot(names, index="episode", variable_name="regime", value_name="share")

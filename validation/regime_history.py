@@ -1,13 +1,11 @@
-"""The market regime over 1990–2022, from public daily histories: what the rules would have said, and when.
+"""Classifies the market regime over 1990–2022 from public daily histories, and describes the result in tables.
 
-Belongs here: reading that folder and describing the answer in tables. The rules are those of
-`analytics.regime.classification`, as they
-run every day; nothing is tuned here.
+The rules are those of `analytics.regime.classification` as they run every day; nothing is tuned here.
 
-What the history has: SPX and VIX closes from 1990, advances and declines from 1992 (with gaps until 1995), sector funds
-from December 1998 (correlation, leadership; without SPY no strength relative to it, so sectors stay null), stocks above
-their 200-day average from 2002 (all US stocks, S&P 500 from 2007), new highs and lows from 2005. It has no share above
-the 50-day average, no second VIX maturity and no put/call volume: those stay null and lower the confidence.
+The history contains SPX and VIX closes from 1990, advances and declines from 1992 (with gaps until 1995), sector funds from
+December 1998 (correlation, leadership; without SPY there is no strength relative to it, so sectors stay null), stocks above
+their 200-day average from 2002 (all US stocks, S&P 500 from 2007), new highs and lows from 2005. It has no share above the
+50-day average, no second VIX maturity and no put/call volume: those stay null and lower the confidence.
 """
 
 from __future__ import annotations
@@ -18,12 +16,12 @@ from pathlib import Path
 
 import polars as pl
 
-from hd_pipelines.analytics.regime.breadth import breadth_regime, net_advances, ratio
-from hd_pipelines.analytics.regime.classification import regime_rows
-from hd_pipelines.analytics.regime.correlation import average_pairwise_correlation, correlation_regime
-from hd_pipelines.analytics.regime.inputs import complete, trend_axes
+from hd_pipelines.analytics.regime.breadth import average_net_advances, classify_breadth, divide_or_null
+from hd_pipelines.analytics.regime.classification import classify_regimes
+from hd_pipelines.analytics.regime.correlation import average_pairwise_correlation, classify_correlation
+from hd_pipelines.analytics.regime.inputs import add_missing_columns, compute_trend_axes
 from hd_pipelines.analytics.regime.sectors import SECTOR_FUNDS
-from hd_pipelines.analytics.regime.volatility_index import VIX, volatility_index
+from hd_pipelines.analytics.regime.volatility_index import VIX, measure_volatility_index
 from hd_pipelines.tables.vocabulary import MarketRegime
 
 EPISODES: tuple[tuple[str, date, date], ...] = (
@@ -37,9 +35,9 @@ EPISODES: tuple[tuple[str, date, date], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class RegimeHistory:
-    """The answer and its description.
+    """The result and its description.
 
-    rows      what would have been published (`regime.REGIME_ROWS`)
+    rows      what would have been published (`classification.REGIME_ROWS`)
     episodes  per episode: sessions, return, VIX range, dominant class, share of sessions per class
     classes   per class: sessions, share, spells, mean and longest dwell in sessions, mean confidence, and the mean SPX
               return and VIX of its sessions
@@ -57,39 +55,44 @@ class RegimeHistory:
         return self.rows.height / self.spells.height
 
 
-def regime_history(folder: Path) -> RegimeHistory:
-    """Decide the regime of every session in `folder` and describe it. Raises `FileNotFoundError` naming what is absent."""
-    closes = index_closes(folder)
-    rows = regime_rows(history_inputs(folder, closes))
+def classify_history(folder: Path) -> RegimeHistory:
+    """Classify the regime of every session in `folder` and describe it. Raises `FileNotFoundError` naming what is absent."""
+    closes = read_index_closes(folder)
+    rows = classify_regimes(build_history_inputs(folder, closes))
     priced = rows.join(closes.select("date", spx="I:SPX"), on="date").with_columns(
         change=pl.col("spx") / pl.col("spx").shift(1) - 1
     )
-    spells = _spells(rows)
-    return RegimeHistory(rows, _episodes(priced), _classes(priced, spells), spells)
+    spells = _find_spells(rows)
+    return RegimeHistory(rows, _describe_episodes(priced), _describe_classes(priced, spells), spells)
 
 
-def index_closes(folder: Path) -> pl.DataFrame:
-    """date, `I:SPX`, `I:VIX`: one row per SPX session, VIX null where it has none."""
-    spx = _csv(folder, "spx_daily.csv.gz").select("date", pl.col("close").alias("I:SPX"))
-    vix = _csv(folder, "vix_daily.csv.gz").select("date", pl.col("close").alias(VIX))
+def read_index_closes(folder: Path) -> pl.DataFrame:
+    """Read date, `I:SPX`, `I:VIX`: one row per SPX session, VIX null where it has none."""
+    spx = _read_csv(folder, "spx_daily.csv.gz").select("date", pl.col("close").alias("I:SPX"))
+    vix = _read_csv(folder, "vix_daily.csv.gz").select("date", pl.col("close").alias(VIX))
     return spx.join(vix, on="date", how="left").sort("date")
 
 
-def history_inputs(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
-    """`regime_inputs.INPUTS` of every row of `closes`, null where the history has no such measure."""
+def build_history_inputs(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
+    """Build `inputs.INPUTS` of every row of `closes`, null where the history has no such measure."""
     measured = pl.concat(
-        [volatility_index(closes), trend_axes(closes), _breadth(folder, closes), _correlation(folder, closes)],
+        [
+            measure_volatility_index(closes),
+            compute_trend_axes(closes),
+            _read_breadth(folder, closes),
+            _read_correlation(folder, closes),
+        ],
         how="horizontal",
     )
-    return complete(measured)
+    return add_missing_columns(measured)
 
 
-def _csv(folder: Path, name: str) -> pl.DataFrame:
+def _read_csv(folder: Path, name: str) -> pl.DataFrame:
     return pl.read_csv(folder / name, try_parse_dates=True, infer_schema_length=None)
 
 
-def _breadth(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
-    series = _csv(folder, "breadth_indicators_daily.csv.gz").pivot(on="series", index="date", values="close")
+def _read_breadth(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
+    series = _read_csv(folder, "breadth_indicators_daily.csv.gz").pivot(on="series", index="date", values="close")
     on_axis = closes.select("date").join(series, on="date", how="left", maintain_order="left")
     advancers, decliners = pl.col("ADV").cast(pl.Int64), pl.col("DECL").cast(pl.Int64)
     highs, lows = pl.col("MAHN").cast(pl.Int64), pl.col("MALN").cast(pl.Int64)
@@ -98,20 +101,20 @@ def _breadth(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
     return on_axis.select(
         advancers=advancers,
         decliners=decliners,
-        advance_decline_ratio=ratio(advancers, decliners),
+        advance_decline_ratio=divide_or_null(advancers, decliners),
         advance_decline_diff=advancers - decliners,
-        net_advances_10d=net_advances(advancers, decliners),
+        net_advances_10d=average_net_advances(advancers, decliners),
         new_highs=highs,
         new_lows=lows,
-        high_low_ratio=ratio(highs, lows),
+        high_low_ratio=divide_or_null(highs, lows),
         share_above_200d=above_200d,
-        breadth_regime=breadth_regime(advancers, decliners, highs, lows),
+        breadth_regime=classify_breadth(advancers, decliners, highs, lows),
         breadth_reason=pl.lit("published series; no share above the 20- and 50-day averages"),
     )
 
 
-def _correlation(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
-    wide = _csv(folder, "sector_etfs_daily.csv.gz").pivot(
+def _read_correlation(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
+    wide = _read_csv(folder, "sector_etfs_daily.csv.gz").pivot(
         on="symbol", on_columns=list(SECTOR_FUNDS), index="date", values="close"
     )
     funds = closes.select("date").join(wide, on="date", how="left", maintain_order="left").drop("date")
@@ -119,11 +122,11 @@ def _correlation(folder: Path, closes: pl.DataFrame) -> pl.DataFrame:
     found = pl.Series("average_pairwise_correlation", average_pairwise_correlation(returns)).fill_nan(None).to_frame()
     nothing = pl.lit(None, pl.Float64)
     return found.with_columns(
-        correlation_regime=correlation_regime(pl.col("average_pairwise_correlation"), nothing, nothing)
+        correlation_regime=classify_correlation(pl.col("average_pairwise_correlation"), nothing, nothing)
     )
 
 
-def _spells(rows: pl.DataFrame) -> pl.DataFrame:
+def _find_spells(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.select("date", "market_regime", spell=pl.col("market_regime").rle_id())
         .group_by("spell", maintain_order=True)
@@ -137,7 +140,7 @@ def _spells(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _episodes(priced: pl.DataFrame) -> pl.DataFrame:
+def _describe_episodes(priced: pl.DataFrame) -> pl.DataFrame:
     described = []
     for name, first, last in EPISODES:
         inside = priced.filter(pl.col("date").is_between(first, last))
@@ -156,7 +159,7 @@ def _episodes(priced: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(described)
 
 
-def _classes(priced: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
+def _describe_classes(priced: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
     order = pl.DataFrame({"regime": [regime.value for regime in MarketRegime]})
     sessions = priced.group_by(regime="market_regime").agg(
         sessions=pl.len().cast(pl.Int64),

@@ -1,14 +1,15 @@
-"""Forward and clock that a vendor's volatilities hold, read back from them, and what is left of a difference at those.
+"""Infers the forward and clock that a vendor's volatilities assume, and measures the difference that remains at those.
 
-Belongs here: explaining a difference of volatilities, never removing it: the tables of `iv_against_vendor` are at our own
-inputs. Needed because a recorded chain tells neither, and a volatility of an option in the money hangs on the forward as
+This explains a difference of volatilities and never removes it: the tables of `iv_against_vendor` use our own inputs. It is
+needed because a recorded chain contains neither, and the volatility of an in-the-money option depends on the forward as
 much as on its price.
 
-- Clock: one number for each session, the hours by which the vendor's time to settlement is longer than ours; the median,
-  over contracts out of the money within 1.5 % of the forward and ten days of settlement, of what makes both total
-  variances equal. Ours is to the session's close, so it is the time before the close at which the chain was saved.
-- Forward: one number for each expiration; the median move of our forward at which the vendor's volatility gives the mid,
-  over contracts with a delta of 0.2 to 0.8. Call and put of one strike share it, so at most one of them can be fitted.
+- Clock: one number per session, the hours by which the vendor's time to settlement is longer than ours. It is the median,
+  over out-of-the-money contracts within 1.5 % of the forward and ten days of settlement, of the change that makes both
+  total variances equal. Our time runs to the session's close, so it is the time before the close at which the chain was
+  saved.
+- Forward: one number per expiration, the median move of our forward at which the vendor's volatility gives the mid, over
+  contracts with a delta of 0.2 to 0.8. Call and put of one strike share it, so at most one of them can be fitted.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ _ROUNDS = 6
 _EXPIRATION = ["timestamp", "root", "expiration"]
 
 
-def vendor_clock(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row for each session of `rows` (`iv_against_vendor.compared`).
+def estimate_vendor_clock(rows: pl.DataFrame) -> pl.DataFrame:
+    """Estimate the vendor's clock, one row for each session of `rows` (`iv_against_vendor.select_compared`).
 
     session, hours (by which the vendor's time to settlement is longer), hours_low, hours_high (quartiles over contracts),
-    contracts. Hours are null where the quartiles lie more than four hours apart: something else than a clock differs.
+    contracts. Hours are null where the quartiles are more than four hours apart, since something other than a clock differs
+    then.
     """
     near = (pl.col("strike") / pl.col("forward")).log().abs() < _CLOCK_MONEYNESS
     tells = pl.col("is_out_of_the_money") & near & (pl.col("years") < _CLOCK_YEARS)
@@ -53,8 +55,8 @@ def vendor_clock(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def at_vendor_inputs(rows: pl.DataFrame, *, clock: bool, forward: bool) -> pl.DataFrame:
-    """`rows` (`iv_against_vendor.compared`) with our volatility and delta at the vendor's clock, forward, or both.
+def value_at_vendor_inputs(rows: pl.DataFrame, *, clock: bool, forward: bool) -> pl.DataFrame:
+    """Recompute `rows` (`iv_against_vendor.select_compared`) at the vendor's clock, forward, or both.
 
     Replaces `years`, `discount`, `forward`, `implied_volatility`, `delta`, `vega`; a volatility is null where the mid has
     none at that forward. Sessions without a clock keep ours.
@@ -62,7 +64,9 @@ def at_vendor_inputs(rows: pl.DataFrame, *, clock: bool, forward: bool) -> pl.Da
     years = rows["years"].to_numpy()
     discount = rows["discount"].to_numpy()
     if clock:
-        lag = rows.select("session").join(vendor_clock(rows), on="session", how="left", maintain_order="left")["hours"]
+        lag = rows.select("session").join(estimate_vendor_clock(rows), on="session", how="left", maintain_order="left")[
+            "hours"
+        ]
         longer = years + lag.fill_null(0.0).to_numpy() / HOURS_PER_YEAR
         discount, years = discount ** (longer / years), longer
     strike, mid, spot = (rows[name].to_numpy() for name in ("strike", "mid_price", "underlying_price"))

@@ -1,11 +1,11 @@
-"""The model-free volatility of recorded SPX chains beside the official close of the VIX.
+"""Compares the model-free volatility of recorded SPX chains with the official close of the VIX.
 
-Belongs here: reading a recording, and the table of differences. The formula is in `analytics.volatility.model_free`.
+The formula is in `analytics.volatility.model_free`.
 
 A chain saved during the session shows the volatility of that hour, and the official figure is the close's. How much of a
-difference that is, is estimated from the way the VIX moves with the S&P 500: `carried` adds to the chain's figure the
+difference this causes is estimated from the way the VIX moves with the S&P 500: `carried` adds to the chain's figure the
 move of the underlying between snapshot and close times the slope of the VIX's daily changes on the index's daily returns
-over the 252 sessions before (never the session itself). Nothing else is fitted. What needs no estimate at all: the
+over the 252 sessions before (never the session itself). Nothing else is fitted. One comparison needs no estimate: the
 official index has a lowest and a highest value of each day, and a figure of any hour lies between them.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hd_pipelines.analytics.volatility.model_free import model_free_volatility, rates_of_valuation
+from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility, derive_rates
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import archived_days, chain_files, read_chain
+from hd_pipelines.providers.archive.chains import list_archived_days, list_chain_files, read_chain
 
 SLOPE_SESSIONS = 252
 MATURITIES = {
@@ -37,10 +37,10 @@ MATURITIES = {
 """Column of the Federal Reserve's H.15 constant-maturity yields, and its years."""
 
 
-def treasury_rates(recording: Path) -> pl.DataFrame:
-    """The recording's Treasury yields as `discounting.RATES`.
+def read_treasury_rates(recording: Path) -> pl.DataFrame:
+    """Read the recording's Treasury yields as `discounting.RATES`.
 
-    H.15 quotes percent, compounded twice a year; the rate is continuous: 2 ln(1 + y / 200).
+    H.15 quotes percent, compounded twice a year; the continuous rate is 2 ln(1 + y / 200).
     """
     yields = pl.read_parquet(recording / "treasury_yields.parquet")
     return (
@@ -55,19 +55,19 @@ def treasury_rates(recording: Path) -> pl.DataFrame:
     )
 
 
-def vix_against_official(recording: Path) -> pl.DataFrame:
-    """One row for each session of the recording's SPX chains; volatilities in VIX points.
+def compare_with_official_vix(recording: Path) -> pl.DataFrame:
+    """Compare each session of the recording's SPX chains; volatilities in VIX points.
 
     session, is_close (the snapshot is the session's close, as the recording says), underlying_move_pct (from snapshot to
     close), recomputed, official, difference (recomputed - official), official_low and official_high of the day,
     is_inside_day (recomputed lies between them), slope (points per percent), carried (recomputed, moved to the close),
     carried_difference, recording_difference (of the recording's own recomputation), near_expiration, next_expiration,
-    reason (why recomputed is null).
-    Needs `chains/SPX`, `day_bars.parquet` with `I:SPX` and `I:VIX`, `treasury_yields.parquet`, `day_quality.csv.gz`.
+    reason (why recomputed is null). Needs `chains/SPX`, `day_bars.parquet` with `I:SPX` and `I:VIX`,
+    `treasury_yields.parquet`, `day_quality.csv.gz`.
     """
-    files = chain_files(recording, ["SPX"], archived_days(recording)["SPX"])
-    rates = treasury_rates(recording)
-    recomputed = pl.concat(model_free_volatility(read_chain(file).judged.chain, rates) for file in files)
+    files = list_chain_files(recording, ["SPX"], list_archived_days(recording)["SPX"])
+    rates = read_treasury_rates(recording)
+    recomputed = pl.concat(compute_model_free_volatility(read_chain(file).validated.chain, rates) for file in files)
     quality = pl.read_csv(recording / "day_quality.csv.gz", try_parse_dates=True).select(
         session="quote_date",
         is_close="snapshot_is_close",
@@ -75,11 +75,11 @@ def vix_against_official(recording: Path) -> pl.DataFrame:
         official="vix_official_close",
         of_recording="vix_recomputed_from_chain",
     )
-    closes = _closes(recording)
+    closes = _read_closes(recording)
     table = (
         recomputed.join(quality, on="session", how="left")
         .join(closes.select("session", "spx", "official_low", "official_high"), on="session", how="left")
-        .join(_slopes(closes), on="session", how="left")
+        .join(_estimate_slopes(closes), on="session", how="left")
         .with_columns(
             recomputed=pl.col("model_free_iv30") * 100,
             underlying_move_pct=100 * (pl.col("spx") / pl.col("snapshot")).log(),
@@ -106,16 +106,16 @@ def vix_against_official(recording: Path) -> pl.DataFrame:
     ).sort("session")
 
 
-def saved_closes_against_official(recording: Path, daily_history: Path) -> pl.DataFrame:
-    """SPX chains saved after the close, of a recording without yields, beside the VIX of `vix_daily.csv.gz`.
+def compare_saved_closes(recording: Path, daily_history: Path) -> pl.DataFrame:
+    """Compare SPX chains saved after the close, of a recording without yields, with the VIX of `vix_daily.csv.gz`.
 
     session, recomputed, official (null after the series ends), difference, reason. Rates are those that put-call parity of
     the same chain shows.
     """
     rows = []
-    for file in chain_files(recording, ["SPX"], archived_days(recording)["SPX"]):
-        chain = read_chain(file).judged.chain
-        rows.append(model_free_volatility(chain, rates_of_valuation(value_chain(chain))))
+    for file in list_chain_files(recording, ["SPX"], list_archived_days(recording)["SPX"]):
+        chain = read_chain(file).validated.chain
+        rows.append(compute_model_free_volatility(chain, derive_rates(value_chain(chain))))
     official = pl.read_csv(daily_history / "vix_daily.csv.gz", try_parse_dates=True)
     return (
         pl.concat(rows)
@@ -132,8 +132,8 @@ def saved_closes_against_official(recording: Path, daily_history: Path) -> pl.Da
     )
 
 
-def summary(differences: pl.DataFrame) -> pl.DataFrame:
-    """Sessions of `vix_against_official`, mean absolute errors, and how many figures lie within the range of their day.
+def summarize(differences: pl.DataFrame) -> pl.DataFrame:
+    """Sessions of `compare_with_official_vix`, mean absolute errors, and number of figures within the range of their day.
 
     `closes_within_5_hundredths`: of the sessions whose chain is that of the close.
     """
@@ -153,7 +153,7 @@ def summary(differences: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _closes(recording: Path) -> pl.DataFrame:
+def _read_closes(recording: Path) -> pl.DataFrame:
     """Both indexes on sessions that both have: closes `spx` and `vix`, the VIX's `official_low` and `official_high`."""
     bars = pl.read_parquet(recording / "day_bars.parquet", columns=["ticker", "session", "low", "high", "close"])
     spx = bars.filter(pl.col("ticker") == "I:SPX").select("session", spx="close")
@@ -163,7 +163,7 @@ def _closes(recording: Path) -> pl.DataFrame:
     return spx.join(vix, on="session").sort("session")
 
 
-def _slopes(closes: pl.DataFrame) -> pl.DataFrame:
+def _estimate_slopes(closes: pl.DataFrame) -> pl.DataFrame:
     """Slope of the VIX's changes (points) on the index's log returns (percent), from the sessions before each one."""
     returns = 100 * np.diff(np.log(closes["spx"].to_numpy()))
     changes = np.diff(closes["vix"].to_numpy())

@@ -1,7 +1,6 @@
-"""Sections of docs/reference/validation.md about volatility: the vendor's, the official VIX's, ranks and percentiles.
+"""Builds the sections of docs/reference/validation.md about volatility: the vendor's, the VIX, ranks and percentiles.
 
-Belongs here: requirements, tables to show and the words around them. The comparisons are in `iv_against_vendor`,
-`vix_against_official` and `iv_rank_against_published`.
+The comparisons are in `iv_against_vendor`, `vix_against_official` and `iv_rank_against_published`.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ import polars as pl
 from validation import iv_against_vendor as vendor
 from validation.document import Requirement, Section, Table
 from validation.iv_rank_against_published import (
-    percentiles_without_the_future,
-    rank_against_recomputation,
-    recorded_percentiles,
-    vix_rank_against_published,
+    compare_vix_rank,
+    compare_with_recomputation,
+    compute_percentiles_without_future,
+    compute_recorded_percentiles,
 )
-from validation.vix_against_official import saved_closes_against_official, summary, vix_against_official
+from validation.vix_against_official import compare_saved_closes, compare_with_official_vix, summarize
 
 VIX_MAE_LIMIT, VIX_CLOSE_LIMIT, VIX_CLOSES_NEEDED = 0.30, 0.05, 5
 SESSIONS_OF_2021 = 252
@@ -33,14 +32,18 @@ _VENDOR = {
 OPTIONS_BACKTESTER = "lambdaclass/options_backtester (MIT; quotes and Greeks of Cboe)"
 
 
-def vendor_section(recordings: Path) -> Section:
-    """Implied volatility and delta beside the vendor's."""
-    beside = vendor.valued_beside_vendor(recordings / "spx-2019q2", "SPX")
-    table, sessions, inputs = vendor.against_vendor(beside), vendor.by_session(beside), vendor.explained(beside)
-    sides = vendor.sides_of_a_strike(beside).row(0, named=True)
+def build_vendor_section(recordings: Path) -> Section:
+    """Implied volatility and delta compared with the vendor's."""
+    beside = vendor.value_beside_vendor(recordings / "spx-2019q2", "SPX")
+    table, sessions, inputs = (
+        vendor.compare_with_vendor(beside),
+        vendor.compare_by_session(beside),
+        vendor.explain_differences(beside),
+    )
+    sides = vendor.compare_sides_of_strike(beside).row(0, named=True)
     by_name = {row["selection"]: row for row in table.iter_rows(named=True)}
     foreign = sessions.filter(pl.col("hours").is_null())["session"]
-    both_sides = vendor.compared(beside).filter(pl.col("years") > vendor.LAST_WEEK_YEARS)
+    both_sides = vendor.select_compared(beside).filter(pl.col("years") > vendor.LAST_WEEK_YEARS)
     sound = both_sides.filter(~pl.col("session").is_in(foreign.implode())).select(
         iv_std=pl.col("iv_difference").std(),
         contracts=pl.len(),
@@ -56,9 +59,9 @@ def vendor_section(recordings: Path) -> Section:
         ),
         source=f"recording `spx-2019q2`, {OPTIONS_BACKTESTER}.",
         requirements=[
-            *_vendor_requirements("out of the money", by_name["out of the money"]),
-            *_vendor_requirements(BOTH_SIDES, by_name["everything"]),
-            *_vendor_requirements(f"both sides, without {days} and the last 7 days", sound.row(0, named=True)),
+            *_build_vendor_requirements("out of the money", by_name["out of the money"]),
+            *_build_vendor_requirements(BOTH_SIDES, by_name["everything"]),
+            *_build_vendor_requirements(f"both sides, without {days} and the last 7 days", sound.row(0, named=True)),
         ],
         tables=[
             Table(
@@ -90,7 +93,7 @@ def vendor_section(recordings: Path) -> Section:
     )
 
 
-def _vendor_requirements(which: str, row: dict[str, Any]) -> list[Requirement]:
+def _build_vendor_requirements(which: str, row: dict[str, Any]) -> list[Requirement]:
     return [
         Requirement(
             f"standard deviation of the difference in volatility, {which}",
@@ -107,11 +110,11 @@ def _vendor_requirements(which: str, row: dict[str, Any]) -> list[Requirement]:
     ]
 
 
-def vix_section(recordings: Path, daily_history: Path) -> Section:
-    """The model-free volatility beside the official VIX."""
-    table = vix_against_official(recordings / "spx-2019q2")
-    figures = summary(table).row(0, named=True)
-    later = saved_closes_against_official(recordings / "gex-days", daily_history)
+def build_vix_section(recordings: Path, daily_history: Path) -> Section:
+    """The model-free volatility compared with the official VIX."""
+    table = compare_with_official_vix(recordings / "spx-2019q2")
+    figures = summarize(table).row(0, named=True)
+    later = compare_saved_closes(recordings / "gex-days", daily_history)
     known = later.drop_nulls("official")
     sessions, own = figures["sessions"], figures["recording_mean_absolute_error"]
     return Section(
@@ -197,12 +200,12 @@ def vix_section(recordings: Path, daily_history: Path) -> Section:
     )
 
 
-def spy_section(recordings: Path) -> Section:
-    """A year of SPY: rank and percentile beside a recomputation, and with the future cut off."""
+def build_spy_section(recordings: Path) -> Section:
+    """A year of SPY: rank and percentile compared with a recomputation, and with the future cut off."""
     recording = recordings / "spy-2021"
-    rows = recorded_percentiles(recording, "SPY")
-    compared = rank_against_recomputation(rows)
-    cuts = percentiles_without_the_future(recording, "SPY")
+    rows = compute_recorded_percentiles(recording, "SPY")
+    compared = compare_with_recomputation(rows)
+    cuts = compute_percentiles_without_future(recording, "SPY")
     reasons = rows.drop_nulls("iv_reason")["iv_reason"].value_counts(sort=True)
     said = "; ".join(f"{count} {reason}" for reason, count in reasons.iter_rows()) or "none"
     ranked = compared.drop_nulls("iv_rank")
@@ -256,9 +259,9 @@ def spy_section(recordings: Path) -> Section:
     )
 
 
-def vix_rank_section(daily_history: Path) -> Section:
+def build_vix_rank_section(daily_history: Path) -> Section:
     """Rank and percentile of the VIX since 1990."""
-    table = vix_rank_against_published(daily_history)
+    table = compare_vix_rank(daily_history)
     by_decade = table.group_by((pl.col("date").dt.year() // 10 * 10).alias("decade"), maintain_order=True).agg(
         days=pl.len(),
         equal=pl.col("is_equal").sum(),

@@ -1,4 +1,4 @@
-"""What valued chains and bars say about the market: implied-volatility percentile, gamma exposure, breadth, regime.
+"""Analytics on valued chains and bars: implied-volatility percentile, gamma exposure, breadth, market regime.
 
-Arrays and frames in, arrays and frames out; no clock, no network, no database.
+Functions take and return arrays or frames, without clock, network or database.
 """

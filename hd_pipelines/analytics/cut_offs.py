@@ -1,6 +1,6 @@
-"""Classes by cut-off: the one way in which a measure becomes a word.
+"""Classifies a measure by cut-offs.
 
-Belongs here: the mapping itself. The cut-offs live beside the measure that they cut, the words in `tables.vocabulary`.
+The cut-offs are defined beside the measure, the names of the classes in `tables.vocabulary`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from enum import StrEnum
 import polars as pl
 
 
-def by_cut_offs(value: pl.Expr, cut_offs: Sequence[float], classes: Sequence[StrEnum]) -> pl.Expr:
-    """`classes[i]` where `value` < `cut_offs[i]` for the first such i, else the last class; null where value is null.
+def classify_by_cut_offs(value: pl.Expr, cut_offs: Sequence[float], classes: Sequence[StrEnum]) -> pl.Expr:
+    """Give `classes[i]` for the first i where `value` < `cut_offs[i]`, else the last class; null where value is null.
 
-    NaN counts as null. `classes` is one longer than `cut_offs`, which ascend. Raises `ValueError` otherwise.
+    NaN counts as null. `cut_offs` ascend, and `classes` is longer by one. Raises `ValueError` otherwise.
     """
     if len(classes) != len(cut_offs) + 1 or list(cut_offs) != sorted(set(cut_offs)):
         raise ValueError(f"{len(cut_offs)} ascending cut-offs divide {len(cut_offs) + 1} classes, not {len(classes)}")
-    word = pl.lit(classes[-1].value)
+    chosen_class = pl.lit(classes[-1].value)
     for cut_off, name in zip(reversed(cut_offs), reversed(classes[:-1]), strict=True):
-        word = pl.when(value < cut_off).then(pl.lit(name.value)).otherwise(word)
-    return pl.when(value.is_not_null() & value.is_not_nan()).then(word)
+        chosen_class = pl.when(value < cut_off).then(pl.lit(name.value)).otherwise(chosen_class)
+    return pl.when(value.is_not_null() & value.is_not_nan()).then(chosen_class)

@@ -1,17 +1,18 @@
-"""How expensive options are against their own last 252 sessions: rank, percentile and the statistics beside them.
+"""Computes how expensive options are relative to their own last 252 sessions: IV rank, percentile and statistics.
 
-Belongs here: arrays and rows of one number per session and symbol. Where that number comes from: `constant_maturity`;
-the words that a percentile becomes: `iv_classes`.
+Takes one number per session and symbol, which `volatility.constant_maturity` computes. The classes of a percentile are in
+`volatility.iv_classes`.
 
 - Percentile: share of the values of the previous 252 sessions that are strictly below today's. Today is not among them.
 - Rank: (today - lowest) / (highest - lowest) over the last 252 sessions, today included, so it lies in 0-1. High, low,
-  mean, median and standard deviation are of these same values; the deviation is the population's (the window is all
-  there is to describe, and so the predecessor stored it), z = (today - mean) / deviation.
-- A session without a value stays a gap: it takes a place in the window and counts for nothing. `n_observations` counts
-  the values among the previous 252; below 126 of them rank, percentile and statistics are null.
-- Changes are differences to 5 and 20 sessions earlier, null if that session has no value.
-No row uses anything after its own date.
-Source: the usual distinction of IV rank and IV percentile (tastytrade, 2016); the limits are this project's.
+  mean, median and standard deviation are of these same values. The deviation is the population's, since the window is all
+  there is to describe; z = (today - mean) / deviation.
+- A session without a value stays a gap: it takes a place in the window and is not counted. `n_observations` counts the
+  values among the previous 252. Below 126 of them rank, percentile and statistics are null.
+- Changes are differences from 5 and 20 sessions earlier, null if that session has no value.
+
+No row uses anything after its own date. Source: the usual distinction of IV rank and IV percentile (tastytrade, 2016); the
+limits are this project's.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from hd_pipelines.analytics.volatility.iv_classes import PercentileReason, iv_recommendation, iv_regime, iv_trend
+from hd_pipelines.analytics.volatility.iv_classes import (
+    PercentileReason,
+    classify_iv_recommendation,
+    classify_iv_regime,
+    classify_iv_trend,
+)
 from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
 from hd_pipelines.market.frames import frame_schema
-from hd_pipelines.market.sessions import is_session, sessions_between
-from hd_pipelines.market.symbols import canonical_symbol
+from hd_pipelines.market.sessions import is_session, list_sessions_between
+from hd_pipelines.market.symbols import canonicalize_symbol
 from hd_pipelines.tables.vocabulary import SnapshotKind
 from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE
 
@@ -47,15 +53,16 @@ OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
         *("model_free_iv30", "iv_reason", "price_source"),
     )
 }
-"""What one session showed of one symbol. Key: symbol, date. `current_iv` is the 30-day constant-maturity volatility at the
-forward, null with a reason in `iv_reason`. Only symbol, date and current_iv must be there."""
+"""One session's observation of one symbol. Key: symbol, date. `current_iv` is the 30-day constant-maturity volatility at the
+forward, null with a reason in `iv_reason`. Only symbol, date and current_iv are required.
+"""
 
 _STATISTICS = ("iv_52w_high", "iv_52w_low", "iv_52w_mean", "iv_52w_median", "iv_52w_stddev", "iv_zscore")
 _COLUMNS = tuple(_SCHEMA)
 
 
 class RankAndPercentile(NamedTuple):
-    """Arrays as long as the series: rank and percentile in 0-1, NaN where there is none; count of earlier values."""
+    """Arrays of the length of the series: rank and percentile in 0-1, NaN where there is none; number of earlier values."""
 
     rank: Floats
     percentile: Floats
@@ -65,15 +72,15 @@ class RankAndPercentile(NamedTuple):
 def rank_and_percentile(series: ArrayLike, window: int = WINDOW) -> RankAndPercentile:
     """Rank and percentile of each value in its own past. `series`: one value per session, oldest first; NaN is a gap.
 
-    NaN comes out where today is a gap, where fewer than 126 of the previous `window` values exist (half of a window
-    shorter than 252), and as rank where all values are equal. Raises `ValueError` for a window below 2 or a series of
-    more than one dimension.
+    NaN results where today is a gap, where fewer than 126 of the previous `window` values exist (half of a window shorter
+    than 252), and for the rank where all values are equal. Raises `ValueError` for a window below 2 or a series of more
+    than one dimension.
     """
     rank, percentile, count = [], [], []
-    for spans in _spans(_finite(series), window):
+    for spans in _iterate_spans(_to_finite(series), window):
         today, previous = spans[:, -1], spans[:, :-1]
         known = np.isfinite(previous).sum(axis=1)
-        enough = np.isfinite(today) & (known >= _fewest(window))
+        enough = np.isfinite(today) & (known >= _count_required(window))
         low, high = np.fmin.reduce(spans[:, 1:], axis=1), np.fmax.reduce(spans[:, 1:], axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             rank.append(np.where(enough, (today - low) / (high - low), np.nan))
@@ -84,16 +91,16 @@ def rank_and_percentile(series: ArrayLike, window: int = WINDOW) -> RankAndPerce
     return RankAndPercentile(np.concatenate(rank), np.concatenate(percentile), np.concatenate(count))
 
 
-def against_history(iv: ArrayLike, history: ArrayLike, window: int = WINDOW) -> tuple[Floats, Floats]:
-    """Rank and percentile of each of `iv` against one history: contracts' volatilities in their underlying's past.
+def rank_against_history(iv: ArrayLike, history: ArrayLike, window: int = WINDOW) -> tuple[Floats, Floats]:
+    """Rank each of `iv` against one history, such as contracts' volatilities in their underlying's past.
 
-    `history`: earlier values, one per session, oldest first, NaN for gaps; only its last `window` count. As above the
-    rank's window is the value itself and the last `window` - 1. NaN where `iv` is NaN, everywhere if fewer than 126
-    values are known, and as rank where everything is equal.
+    `history`: earlier values, one per session, oldest first, NaN for gaps; only its last `window` count. As above, the
+    rank's window is the value itself and the last `window` - 1. NaN where `iv` is NaN, everywhere if fewer than 126 values
+    are known, and for the rank where all values are equal.
     """
-    values, past = _finite(iv), _finite(history)[-window:]
+    values, past = _to_finite(iv), _to_finite(history)[-window:]
     known = np.sort(past[np.isfinite(past)])
-    if known.size < _fewest(window):
+    if known.size < _count_required(window):
         return np.full(values.shape, np.nan), np.full(values.shape, np.nan)
     recent = past[-(window - 1) :]
     low, high = np.fmin(values, np.nanmin(recent)), np.fmax(values, np.nanmax(recent))
@@ -103,11 +110,11 @@ def against_history(iv: ArrayLike, history: ArrayLike, window: int = WINDOW) -> 
     return rank, percentile
 
 
-def session_observations(observed: pl.DataFrame, model_free: pl.DataFrame | None = None) -> pl.DataFrame:
-    """One row of `OBSERVATIONS` for each symbol and session: its snapshot at the close, else its last one.
+def select_session_observations(observed: pl.DataFrame, model_free: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Select one row of `OBSERVATIONS` per symbol and session: its snapshot at the close, else its last one.
 
     `observed`: `constant_maturity.OBSERVED`. `model_free`: `model_free.MODEL_FREE`, matched by symbol and instant; null
-    where it has none.
+    where there is none.
     """
     is_close = pl.col("kind") == SnapshotKind.CLOSE.value
     last = (
@@ -116,7 +123,7 @@ def session_observations(observed: pl.DataFrame, model_free: pl.DataFrame | None
         .last()
     )
     index = pl.DataFrame(schema=MODEL_FREE) if model_free is None else model_free
-    symbols = [canonical_symbol(name) for name in index["underlying"]]
+    symbols = [canonicalize_symbol(name) for name in index["underlying"]]
     index = index.select(
         pl.Series("symbol", symbols, dtype=pl.String), timestamp="snapshot_at", model_free_iv30="model_free_iv30"
     )
@@ -139,12 +146,12 @@ def session_observations(observed: pl.DataFrame, model_free: pl.DataFrame | None
     )
 
 
-def percentile_rows(observations: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `iv_percentile_cache`, one for each of `observations`, sorted by symbol and date.
+def compute_percentile_rows(observations: pl.DataFrame) -> pl.DataFrame:
+    """Compute rows of `iv_percentile_cache`, one for each of `observations`, sorted by symbol and date.
 
-    To have the rows of some sessions complete, give the 252 sessions before them too; a session that is not given is a
-    gap. `iv_reason` says why `iv30` is null, `percentile_reason` why rank or percentile is. A row dated on a day without
-    a session gets `no_session` and takes part in nothing. Raises `ValueError` for a missing column or a repeated key.
+    To obtain complete rows, include the 252 sessions before the wanted ones; a session that is not included is a gap.
+    `iv_reason` says why `iv30` is null, `percentile_reason` why rank or percentile is. A row dated on a day without a
+    session gets `no_session` and affects no other row. Raises `ValueError` for a missing column or a repeated key.
     """
     required = [name for name in ("symbol", "date", "current_iv") if name not in observations.columns]
     if required:
@@ -160,21 +167,23 @@ def percentile_rows(observations: pl.DataFrame) -> pl.DataFrame:
     days = given["date"].unique()
     open_days = days.filter(pl.Series([is_session(day) for day in days], dtype=pl.Boolean))
     on_sessions = given.filter(pl.col("date").is_in(open_days.implode()))
-    computed = [_symbol_rows(rows) for _, rows in on_sessions.group_by("symbol", maintain_order=True)]
+    computed = [_compute_symbol_rows(rows) for _, rows in on_sessions.group_by("symbol", maintain_order=True)]
     closed = given.filter(~pl.col("date").is_in(open_days.implode())).with_columns(
         percentile_reason=pl.lit(PercentileReason.NO_SESSION.value), n_observations=pl.lit(0, pl.Int64)
     )
     joined = pl.concat([*computed, closed], how="diagonal") if computed else closed
-    return _worded(joined).sort("symbol", "date")
+    return _add_classes(joined).sort("symbol", "date")
 
 
-def _symbol_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Numbers of one symbol: `rows` on sessions, ascending, with what the sessions before say about each."""
-    calendar = pl.DataFrame({"date": sessions_between(rows["date"][0], rows["date"][-1])}, schema={"date": pl.Date})
+def _compute_symbol_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Compute the numbers of one symbol from its `rows` on sessions, ascending."""
+    calendar = pl.DataFrame(
+        {"date": list_sessions_between(rows["date"][0], rows["date"][-1])}, schema={"date": pl.Date}
+    )
     whole = calendar.join(rows, on="date", how="left", maintain_order="left")
-    iv, skew = (_finite(whole[name].to_numpy()) for name in ("current_iv", "iv_skew"))
+    iv, skew = (_to_finite(whole[name].to_numpy()) for name in ("current_iv", "iv_skew"))
     rank, percentile, count = rank_and_percentile(iv)
-    statistics = _statistics(iv, np.isfinite(percentile))
+    statistics = _compute_statistics(iv, np.isfinite(percentile))
     reason = np.full(iv.size, None, dtype=object)
     reason[np.isnan(rank)] = PercentileReason.ALL_EQUAL.value
     reason[np.isnan(percentile)] = PercentileReason.TOO_FEW.value
@@ -183,8 +192,8 @@ def _symbol_rows(rows: pl.DataFrame) -> pl.DataFrame:
         "iv_rank": rank,
         "iv_percentile": percentile,
         "skew_percentile": rank_and_percentile(skew).percentile,
-        "iv_change_5d": _change(iv, 5),
-        "iv_change_20d": _change(iv, 20),
+        "iv_change_5d": _compute_change(iv, 5),
+        "iv_change_20d": _compute_change(iv, 20),
         **statistics,
     }
     computed = whole.with_columns(
@@ -195,11 +204,11 @@ def _symbol_rows(rows: pl.DataFrame) -> pl.DataFrame:
     return computed.filter(pl.col("symbol").is_not_null())
 
 
-def _statistics(iv: Floats, wanted: NDArray[np.bool_]) -> dict[str, Floats]:
-    """Of the last 252 sessions, today included; NaN where not `wanted`."""
+def _compute_statistics(iv: Floats, wanted: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Statistics of the last 252 sessions, today included; NaN where not `wanted`."""
     found = {name: np.full(iv.size, np.nan) for name in _STATISTICS}
     position = 0
-    for spans in _spans(iv, WINDOW):
+    for spans in _iterate_spans(iv, WINDOW):
         here = np.flatnonzero(wanted[position : position + len(spans)])
         year, today = spans[here, 1:], spans[here, -1]
         here += position
@@ -207,7 +216,7 @@ def _statistics(iv: Floats, wanted: NDArray[np.bool_]) -> dict[str, Floats]:
         if not here.size:
             continue
         mean, deviation = np.nanmean(year, axis=1), np.nanstd(year, axis=1)
-        # Equal values have a deviation of rounding errors only, which is none.
+        # The deviation of equal values is only rounding error, so it counts as none.
         deviation[np.nanmax(year, axis=1) == np.nanmin(year, axis=1)] = 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             zscore = np.where(deviation > 0, (today - mean) / deviation, np.nan)
@@ -217,7 +226,7 @@ def _statistics(iv: Floats, wanted: NDArray[np.bool_]) -> dict[str, Floats]:
     return found
 
 
-def _worded(rows: pl.DataFrame) -> pl.DataFrame:
+def _add_classes(rows: pl.DataFrame) -> pl.DataFrame:
     percentile = pl.col("iv_percentile")
     missing = [name for name in _COLUMNS if name not in rows.columns]
     return (
@@ -225,33 +234,33 @@ def _worded(rows: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             iv30="current_iv",
             data_points_52w="n_observations",
-            iv_regime=iv_regime(percentile),
-            iv_recommendation=iv_recommendation(percentile),
-            iv_trend=iv_trend(pl.col("iv_change_20d"), pl.col("current_iv")),
+            iv_regime=classify_iv_regime(percentile),
+            iv_recommendation=classify_iv_recommendation(percentile),
+            iv_trend=classify_iv_trend(pl.col("iv_change_20d"), pl.col("current_iv")),
             iv_reason=pl.when(pl.col("current_iv").is_null()).then(pl.col("iv_reason").fill_null("not_observed")),
         )
         .select(_COLUMNS)
     )
 
 
-def _fewest(window: int) -> int:
+def _count_required(window: int) -> int:
     return min(FEWEST_OBSERVATIONS, -(-window // 2))
 
 
-def _finite(values: ArrayLike) -> Floats:
-    """As floats; what is not finite is a gap."""
+def _to_finite(values: ArrayLike) -> Floats:
+    """Convert to floats; values that are not finite become gaps (NaN)."""
     array = np.asarray(values, dtype=np.float64)
     return np.where(np.isfinite(array), array, np.nan)
 
 
-def _change(values: Floats, sessions: int) -> Floats:
+def _compute_change(values: Floats, sessions: int) -> Floats:
     earlier = np.concatenate([np.full(sessions, np.nan), values])[: values.size]
     change: Floats = values - earlier
     return change
 
 
-def _spans(values: Floats, window: int) -> Iterator[Floats]:
-    """Rows of the previous `window` values and, last, the value itself; in blocks that fit into memory."""
+def _iterate_spans(values: Floats, window: int) -> Iterator[Floats]:
+    """Yield rows of the previous `window` values followed by the value itself, in blocks that fit into memory."""
     if values.ndim != 1 or window < 2:
         raise ValueError(f"needs one dimension and a window of 2 or more, not {values.ndim} and {window}")
     padded = np.concatenate([np.full(window, np.nan), values])

@@ -11,7 +11,7 @@ from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
-from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES, publication_findings
+from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES, find_publication_gaps
 from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
 from hd_pipelines.warehouse.records.findings import Judged, settle
 
@@ -45,7 +45,7 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             [remote for remote in remotes if remote.session in set(sessions)], flat_file_bucket.download_workers
         )
         findings = [
-            *publication_findings(dataset, sessions, remotes, now=clock.now()),
+            *find_publication_gaps(dataset, sessions, remotes, now=clock.now()),
             *(finding for error in outcome.errors for finding in error.findings),
         ]
         observed = frozenset(sessions) | {finding.session for finding in findings if finding.session}

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.analytics.gamma.smiles import with_smile
+from hd_pipelines.analytics.gamma.smiles import fill_from_smile
 from hd_pipelines.analytics.gamma_exposure import gamma_profile
 from hd_pipelines.assets.picture_canvas import (
     LEFT,
@@ -52,7 +52,7 @@ def profile_of(valued: pl.DataFrame, points: int = 201) -> tuple[Floats, Floats]
 
     Both empty where nothing with open interest could be valued.
     """
-    held = with_smile(valued).filter(
+    held = fill_from_smile(valued).filter(
         pl.col("gamma").is_finite()
         & (pl.col("open_interest") > 0)
         & (pl.col("shares_per_contract") > 0)

@@ -19,7 +19,7 @@ from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.loading.yields import refresh_yields
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import Clock, LakeResource, OptionDataResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
@@ -116,7 +116,7 @@ def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
         }
     log_findings(context, findings)
     with warehouse.database.connect() as connection:
-        held = recorded_chains(connection, sessions[0], sessions[-1], {ticker_of(symbol) for symbol in symbols})
+        held = recorded_chains(connection, sessions[0], sessions[-1], {to_ticker(symbol) for symbol in symbols})
     contracts: dict[date, int] = {}
     for chain in held:
         contracts[chain.session] = contracts.get(chain.session, 0) + chain.contracts

@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from hd_pipelines.market.sessions import NEW_YORK, sessions_between
+from hd_pipelines.market.sessions import NEW_YORK, list_sessions_between
 
 WIDTH = 900
 LEFT, RIGHT = 64, WIDTH - 24
@@ -261,7 +261,7 @@ def thinned(points: Sequence[tuple[float, float] | None], most: int) -> list[tup
 def on_every_session(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows ascending by `date` with an empty one for each session that has none, so that a line shows its gaps."""
     held = {row["date"]: row for row in rows}
-    days = {*held, *sessions_between(rows[0]["date"], rows[-1]["date"])}
+    days = {*held, *list_sessions_between(rows[0]["date"], rows[-1]["date"])}
     return [held.get(day) or {**dict.fromkeys(rows[0]), "date": day} for day in sorted(days)]
 
 

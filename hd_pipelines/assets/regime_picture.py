@@ -25,7 +25,7 @@ from hd_pipelines.assets.picture_canvas import (
     thinned,
     without_data,
 )
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.tables.vocabulary import MarketRegime
 
 PRICE_BOTTOM, VIX_TOP, VIX_BOTTOM, RIBBON_TOP, RIBBON_BOTTOM = 270, 300, 386, 402, 428
@@ -86,7 +86,7 @@ def _reading(history: Sequence[Row]) -> str:
         return f"No regime on this session: {last['regime_reason']}."
     said = _plainly(regime)
     if last["regime_since"] is not None:
-        sessions = len(sessions_between(last["regime_since"], last["date"]))
+        sessions = len(list_sessions_between(last["regime_since"], last["date"]))
         said += f" for {sessions} session{'s' if sessions > 1 else ''}, since {last['regime_since']}"
     confidence = "" if last["confidence_score"] is None else f"; confidence {last['confidence_score']:.0f} of 100"
     vix = "" if last["vix_level"] is None else f"; VIX {last['vix_level']:.1f}"

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from hd_pipelines.analytics.volatility.smile import at_delta, at_the_forward
+from hd_pipelines.analytics.volatility.smile import interpolate_at_delta, interpolate_at_forward
 from hd_pipelines.assets.picture_canvas import LEFT, Canvas, Scale, moment, plain, scale_of, without_data
 from hd_pipelines.tables.vocabulary import OptionType
 
@@ -58,7 +58,7 @@ def smile_picture(valued: pl.DataFrame) -> dg.MarkdownMetadataValue:
 
 def _chosen(snapshot: pl.DataFrame) -> list[dict[str, Any]]:
     """Term, out-of-the-money points and days of the expirations nearest to `TARGET_DAYS`, ascending."""
-    terms = at_the_forward(snapshot).filter(pl.col("atm_iv").is_not_null() & (pl.col("years") > 0))
+    terms = interpolate_at_forward(snapshot).filter(pl.col("atm_iv").is_not_null() & (pl.col("years") > 0))
     is_call = pl.col("option_type") == OptionType.CALL.value
     points = snapshot.filter(
         pl.col("implied_volatility").is_not_null()
@@ -102,7 +102,7 @@ def _reading(snapshot: pl.DataFrame, smiles: list[dict[str, Any]]) -> str:
     month = min(smiles, key=lambda each: abs(each["days"] - 30))
     level = f"{month['days']:.0f}-day volatility at the forward is {month['atm_iv'] * 100:.1f} %"
     own = snapshot.filter(pl.col("settles_at") == month["settles_at"])
-    sides = [at_delta(own, side, 0.25)["iv"] for side in (OptionType.PUT, OptionType.CALL)]
+    sides = [interpolate_at_delta(own, side, 0.25)["iv"] for side in (OptionType.PUT, OptionType.CALL)]
     put, call = (side[0] if side.len() else None for side in sides)
     if put is None or call is None:
         return f"{level}; no pair of 25-delta contracts to measure the skew by."

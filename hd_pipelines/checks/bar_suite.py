@@ -32,7 +32,7 @@ class BarSuite:
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     def judge(self, bars: pl.DataFrame, coverage: pl.DataFrame) -> Sequence[Finding]:
-        """Validate `bars` (`bars.SCHEMA`) and `coverage` (`bar_audit.coverage`); failed pairs come back as errors."""
+        """Validate `bars` (`bars.SCHEMA`) and `coverage` (`bar_audit.measure_coverage`); failing pairs are errors."""
         findings: list[Finding] = []
         for name, frame, expectations in (
             ("bars", bars, _bar_expectations()),

@@ -37,7 +37,7 @@ _ROUNDING = 1e-9
 
 
 def iv_percentile_suite() -> TableSuite:
-    """Judges frames with the columns that `iv_percentile.percentile_rows` returns."""
+    """Judges frames with the columns that `iv_percentile.compute_percentile_rows` returns."""
     return TableSuite(TableRules("iv_percentile_cache", ("symbol", "date"), _facts, _expectations))
 
 

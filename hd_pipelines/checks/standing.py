@@ -11,10 +11,10 @@ import dagster as dg
 
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.snapshots import settle_missed_snapshots
-from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_back
+from hd_pipelines.market.sessions import NEW_YORK, find_last_completed_session, list_last_sessions
 from hd_pipelines.partitions import build_session_partitions
-from hd_pipelines.providers.massive.flat_files.publication import due_at
-from hd_pipelines.providers.source import chain_archive
+from hd_pipelines.providers.massive.flat_files.publication import compute_due_time
+from hd_pipelines.providers.source import find_chain_archive
 from hd_pipelines.resources import Clock, WarehouseResource
 from hd_pipelines.settings import load_settings
 from hd_pipelines.tables.vocabulary import SnapshotKind
@@ -31,8 +31,8 @@ NO_SNAPSHOT_MISSED = "no_snapshot_was_missed"
 
 def find_newest_due_session(now: datetime) -> date:
     """Find the newest session whose files should be in the bucket at `now`."""
-    candidates = sessions_back(last_completed_session(now), LOOK_BACK)
-    return next(session for session in reversed(candidates) if due_at(session) <= now)
+    candidates = list_last_sessions(find_last_completed_session(now), LOOK_BACK)
+    return next(session for session in reversed(candidates) if compute_due_time(session) <= now)
 
 
 def build_failed_partitions_check(asset_keys: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
@@ -94,10 +94,10 @@ def no_snapshot_was_missed(clock: Clock, warehouse: WarehouseResource) -> dg.Ass
     """Expect snapshots in session only with an API key for the vendor's REST service, closes also from an archive."""
     now = clock.now()
     # Today is included: a snapshot that is still missing today can be taken.
-    sessions = sessions_back(now.astimezone(NEW_YORK).date(), LOOK_BACK)
+    sessions = list_last_sessions(now.astimezone(NEW_YORK).date(), LOOK_BACK)
     settings = load_settings()
     kinds: tuple[SnapshotKind, ...] = tuple(SnapshotKind) if settings.has_vendor_api_key else (SnapshotKind.CLOSE,)
-    if not settings.has_vendor_api_key and chain_archive(settings) is None:
+    if not settings.has_vendor_api_key and find_chain_archive(settings) is None:
         return dg.AssetCheckResult(
             passed=True, metadata={"not_expected": "This installation has no source of option chains."}
         )

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 from hd_pipelines.cli.desk import open_desk
 from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.terminal import Refusal, Steps, console
-from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
+from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
 from hd_pipelines.partitions import FIRST_PARTITION
-from hd_pipelines.providers.source import SandboxNotRunningError, flat_files_client
+from hd_pipelines.providers.source import SandboxNotRunningError, open_flat_files
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
@@ -21,8 +21,8 @@ def choose_window(days: int | None, first: date | None, last: date | None, *, no
     """Return the sessions of `--days` or of `--from` and `--to`. Raises `Refusal` for a contradiction or an empty range."""
     if days is not None and first is not None:
         raise Refusal("--days and --from contradict each other; give one of them")
-    end = last or last_completed_session(now)
-    window = sessions_between(first, end) if first else sessions_back(end, days or DEFAULT_SESSIONS)
+    end = last or find_last_completed_session(now)
+    window = list_sessions_between(first, end) if first else list_last_sessions(end, days or DEFAULT_SESSIONS)
     if not window:
         raise Refusal(f"there is no exchange session from {first} to {end}")
     if window[0] < FIRST_PARTITION:
@@ -35,7 +35,7 @@ def run_backfill(*, symbols: Sequence[str], days: int | None, first: date | None
     window = choose_window(days, first, last, now=datetime.now(UTC))
     settings = load_settings()
     try:
-        flat_files_client(settings)
+        open_flat_files(settings)
     except SandboxNotRunningError as error:
         raise Refusal(str(error)) from None
     steps = Steps()

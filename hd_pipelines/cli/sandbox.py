@@ -14,8 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console
-from hd_pipelines.market.sessions import is_session, last_completed_session, sessions_back
-from hd_pipelines.providers.archive.chains import archived_days
+from hd_pipelines.market.sessions import find_last_completed_session, is_session, list_last_sessions
+from hd_pipelines.providers.archive.chains import list_archived_days
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.providers.source import SandboxAddress, announce, withdraw
 from hd_pipelines.sandbox.generation import GenerationReport, Workers, generate
@@ -85,13 +85,13 @@ def fill(
 def archive_folder(settings: Settings, replay: Path | None) -> Path | None:
     """Return the folder of a source's archived chains; None for a recording without chains."""
     folder = bucket_folder(settings, None) if replay is None else replay.resolve()
-    return folder if archived_days(folder) else None
+    return folder if list_archived_days(folder) else None
 
 
 def rest_market(settings: Settings, replay: Path | None, last: date | None = None) -> RestMarket | None:
     """Return what the REST service serves: the synthetic market until the close of `last`, or a recording's chains."""
     if replay is None:
-        return SyntheticRest(last or last_completed_session(datetime.now(UTC)), extent=Extent.LIGHT)
+        return SyntheticRest(last or find_last_completed_session(datetime.now(UTC)), extent=Extent.LIGHT)
     return RecordedRest(replay) if archive_folder(settings, replay) is not None else None
 
 
@@ -110,7 +110,7 @@ def serving(settings: Settings, replay: Path | None, last: date | None = None) -
 
 def chained_sessions(recording: Path) -> list[date]:
     """Return the sessions for which a recording has option chains, ascending."""
-    days = {day for have in archived_days(recording).values() for day in have}
+    days = {day for have in list_archived_days(recording).values() for day in have}
     return sorted(day for day in days if is_session(day))
 
 
@@ -124,7 +124,7 @@ def minute_sessions(recording: Path) -> list[date]:
 
 def recording_sessions(recording: Path) -> list[date]:
     """Return the first and last day of a recording. Raises `Refusal` for a folder without bars and chains."""
-    days = [day for have in archived_days(recording).values() for day in (have[0], have[-1])]
+    days = [day for have in list_archived_days(recording).values() for day in (have[0], have[-1])]
     if (file := recording / "day_bars.parquet").is_file():
         days += (
             pl.scan_parquet(file)
@@ -144,14 +144,14 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
     """Serve the sandbox until Ctrl-C, or write one full-size session and return."""
     settings = load_settings()
     steps = Steps()
-    last = last_completed_session(datetime.now(UTC))
+    last = find_last_completed_session(datetime.now(UTC))
     if full_market:
         folder = settings.home / "sandbox" / "full-market"
         with steps.step(f"One session of full market size, {last}") as step:
             report = generate_full_market(folder, last, on_progress=step.advance)
             step.note = f"{report.rows:,} rows, {report.size_bytes / 1e6:,.0f} MB in {folder}"
         return
-    window = recording_sessions(replay) if replay else sessions_back(last, sessions)
+    window = recording_sessions(replay) if replay else list_last_sessions(last, sessions)
     with steps.step("Vendor files") as step:
         step.note = fill(settings, replay, window, step.advance).note
     port = settings.sandbox_port or _free_port()

@@ -16,8 +16,13 @@ from hd_pipelines.cli.terminal import Refusal, Steps, console, print_json
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.scan_reports import ScanReport
 from hd_pipelines.loading.signals import scan_now, scan_sessions
-from hd_pipelines.market.live_times import bars_may_come
-from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_between, week_of
+from hd_pipelines.market.live_times import can_bars_arrive
+from hd_pipelines.market.sessions import (
+    NEW_YORK,
+    find_last_completed_session,
+    list_sessions_between,
+    list_week_sessions,
+)
 from hd_pipelines.settings import load_settings
 from hd_pipelines.signals.scanner.explanation.text import explanation_lines
 from hd_pipelines.warehouse.errors import MartMissingError
@@ -35,7 +40,7 @@ def run_scan(*, first: date | None, last: date | None, wide: bool = False, as_js
         newest = newest_session(connection)
     if newest is None:
         raise Refusal("the warehouse has no bars to scan; run `hd demo` or `hd backfill` first")
-    if first is None and last is None and bars_may_come(now):
+    if first is None and last is None and can_bars_arrive(now):
         report = scan_now(desk.database, symbols, now)
         window = [now.date()]
     else:
@@ -44,7 +49,7 @@ def run_scan(*, first: date | None, last: date | None, wide: bool = False, as_js
         with steps.step("Scan") as step:
             report = scan_sessions(desk.database, symbols, window, on_session=step.advance)
     settle_outcomes(desk.database, until=now)
-    radar_session = last or last_completed_session(now)
+    radar_session = last or find_last_completed_session(now)
     if as_json:
         print_json(_to_json(desk, window, report, radar_session))
         return
@@ -56,7 +61,7 @@ def run_scan(*, first: date | None, last: date | None, wide: bool = False, as_js
 
 
 def _choose_window(first: date | None, last: date | None, newest: date) -> list[date]:
-    window = sessions_between(first or last or newest, last or newest)
+    window = list_sessions_between(first or last or newest, last or newest)
     if not window:
         raise Refusal(f"there is no exchange session from {first} to {last or newest}")
     return window
@@ -113,8 +118,8 @@ def _show_explanation(row: Row) -> None:
 def run_prewarm(*, wide: bool = False) -> None:
     """Compute everything of the week that its data allows, then print the radar and the week's signals."""
     desk = open_desk(load_settings())
-    last = last_completed_session(datetime.now(UTC))
-    week = [session for session in week_of(last) if session <= last]
+    last = find_last_completed_session(datetime.now(UTC))
+    week = [session for session in list_week_sessions(last) if session <= last]
     steps = Steps()
     with steps.step(f"Prewarm: {week[0]} to {week[-1]}") as step:
         outcome = run_job(desk, "prewarm", week, on_progress=step.advance)

@@ -21,7 +21,7 @@ from hd_pipelines.cli.desk import open_desk
 from hd_pipelines.cli.runs import WORKSPACE
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.cli.terminal import Refusal, Steps, console
-from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions
 from hd_pipelines.resources.dbt import ensure_manifest
 from hd_pipelines.resources.instance import prepare_dagster_home
 from hd_pipelines.settings import Settings, load_settings
@@ -67,7 +67,7 @@ def _webserver(settings: Settings) -> list[str]:
 
 @contextmanager
 def _sandbox(settings: Settings, steps: Steps) -> Iterator[None]:
-    window = sessions_back(last_completed_session(datetime.now(UTC)), SANDBOX_SESSIONS)
+    window = list_last_sessions(find_last_completed_session(datetime.now(UTC)), SANDBOX_SESSIONS)
     with steps.step("Sandbox: vendor files") as step:
         step.note = fill(settings, None, window, step.advance).note
     with serving(settings, None):

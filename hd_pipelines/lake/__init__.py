@@ -1,7 +1,6 @@
 """The lake: Parquet by dataset and session, on disk or in S3, replaced atomically.
 
-Belongs here: where parts, option chains and yields lie, writing and reading them, and the way from a landed vendor file
-to a part. No formulas.
+Writes and reads parts, option chains and yields, and ingests landed vendor files. Contains no formulas.
 """
 
 from hd_pipelines.lake.chains import ChainLake, ChainSnapshot, ChainSource, ChainsUnsettledError

@@ -1,7 +1,7 @@
-"""Option chains in the lake: one Parquet file per snapshot of one underlying.
+"""Stores option chains in the lake: one Parquet file per snapshot of one underlying.
 
-Belongs here: the layout `option_chains/session=YYYY-MM-DD/<UNDERLYING>-<YYYYMMDDTHHMMSS>Z-<kind>.parquet`, publishing a
-snapshot in one step, finding and reading snapshots. What may become one is decided in `loading.chains`.
+The layout is `option_chains/session=YYYY-MM-DD/<UNDERLYING>-<YYYYMMDDTHHMMSS>Z-<kind>.parquet`. A snapshot is published in
+one step. `loading.chains` decides which chains become snapshots.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import polars as pl
 from hd_pipelines.lake.stores import Store
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import NEW_YORK
-from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.tables.vocabulary import SnapshotKind
 
 DATASET = "option_chains"
 _PHYSICAL: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
-"""Half the time of zstd with dictionaries: a thin chain takes the same room, one of 14,000 contracts half as much again."""
+"""Takes half the time of zstd with dictionaries. A thin chain needs the same space, one of 14,000 contracts half as much
+again.
+"""
 READ_ATTEMPTS = 5
 _STAMP = "%Y%m%dT%H%M%S"
 _SNAPSHOT = re.compile(
@@ -37,10 +39,10 @@ _SCHEMA: dict[str, Any] = dict(CHAIN)
 
 @dataclass(frozen=True, slots=True)
 class ChainSource:
-    """What a snapshot was made from, as its own footer tells it.
+    """Origin of a snapshot, as recorded in its footer.
 
-    `url`: the archive's file or the request, without a key. `sha256`: of the archive's file, or of the pages in order.
-    `chain_version` is raised when the same bytes would give another snapshot.
+    `url`: the archive's file, or the request without its key. `sha256`: of the archive's file, or of the pages in order.
+    `chain_version` is raised when the same bytes would give a different snapshot.
     """
 
     url: str
@@ -50,7 +52,7 @@ class ChainSource:
 
 @dataclass(frozen=True, slots=True)
 class ChainSnapshot:
-    """One published snapshot. `underlying` is the vendor's ticker; `url` a path or s3:// URL any Parquet reader opens."""
+    """One published snapshot. `underlying` is the vendor's ticker; `url` a path or s3:// URL for any Parquet reader."""
 
     underlying: str
     session: date
@@ -60,7 +62,7 @@ class ChainSnapshot:
 
 
 class ChainsUnsettledError(RuntimeError):
-    """Snapshots that were read are being replaced faster than they can be read."""
+    """The snapshots being read are replaced faster than they can be read."""
 
 
 class ChainLake:
@@ -76,10 +78,11 @@ class ChainLake:
         underlyings: Iterable[str] | None = None,
         kind: SnapshotKind | None = None,
     ) -> list[ChainSnapshot]:
-        """Snapshots of sessions `first` to `last` (both included), by underlying and time. One listing, no file opened.
+        """List the snapshots of sessions `first` to `last` (both included) by underlying and time. Opens no file.
 
         `underlyings`: symbols or tickers, None for all. `kind` None: all. With `SnapshotKind.CLOSE` at most one per
-        underlying and session: the latest, so that an own snapshot after the close precedes a bought one stamped with it.
+        underlying and session: the latest, so that this installation's own snapshot after the close takes precedence over a
+        bought one stamped with the close.
         """
         return [snapshot for snapshot, _ in self._find(first, last, underlyings, kind)]
 
@@ -90,10 +93,10 @@ class ChainLake:
         last: date,
         kind: SnapshotKind | None = None,
     ) -> pl.DataFrame:
-        """Rows of `snapshots(...)` as `CHAIN`, ordered by underlying, snapshot_at, ticker; empty where there are none.
+        """Read the rows of the listed snapshots as `CHAIN`, ordered by underlying, snapshot_at, ticker.
 
-        No snapshot was replaced while it was read. Raises `ChainsUnsettledError` if that never succeeds, polars' errors
-        if a file is damaged.
+        Empty if there are none. No snapshot was replaced while it was read. Raises `ChainsUnsettledError` if that never
+        succeeds, and polars' errors if a file is damaged.
         """
         wanted = None if underlyings is None else list(underlyings)
         for _ in range(READ_ATTEMPTS):
@@ -114,26 +117,26 @@ class ChainLake:
         )
 
     def source(self, snapshot: ChainSnapshot) -> ChainSource:
-        """What the snapshot was made from; reads the footer only. Raises `ValueError` for a file of another maker."""
+        """Read the origin of a snapshot from its footer. Raises `ValueError` for a file that another program wrote."""
         footer = pl.read_parquet_metadata(snapshot.url, storage_options=self._storage_options)
         try:
-            told = {field.name: footer[_FOOTER_PREFIX + field.name] for field in fields(ChainSource)}
+            recorded = {field.name: footer[_FOOTER_PREFIX + field.name] for field in fields(ChainSource)}
         except KeyError as missing:
             raise ValueError(
-                f"{snapshot.url} does not tell its source ({missing} is not in the footer): it was not written by this "
+                f"{snapshot.url} does not record its source ({missing} is not in the footer): it was not written by this "
                 "lake. Remove it and load the session again."
             ) from None
-        return ChainSource(told["url"], told["sha256"], int(told["chain_version"]))
+        return ChainSource(recorded["url"], recorded["sha256"], int(recorded["chain_version"]))
 
     def publish(self, chain: pl.DataFrame, source: ChainSource) -> ChainSnapshot:
-        """Write one snapshot (`CHAIN`, one underlying, one `snapshot_at`, whole seconds) in one step, replacing its own.
+        """Write one snapshot (`CHAIN`, one underlying, one `snapshot_at`, whole seconds), replacing its old version.
 
         Raises `ValueError` for other columns, an empty chain, or rows of more than one snapshot.
         """
         return self.publish_all([(chain, source)])[0]
 
     def publish_all(self, chains: Sequence[tuple[pl.DataFrame, ChainSource]]) -> list[ChainSnapshot]:
-        """`publish` many, which is cheaper than one by one; all of them outlive a crash once this has returned."""
+        """Publish many snapshots, which is cheaper than one by one. Once this returns, all of them survive a crash."""
         import pyarrow.parquet
 
         placed = [self._place(chain) for chain, _ in chains]
@@ -145,8 +148,8 @@ class ChainLake:
                 compat_level=pl.CompatLevel.oldest()
             )
             for (chain, source), (_, path) in zip(chains, placed, strict=True):
-                told = {_FOOTER_PREFIX + name: str(getattr(source, name)) for name in ChainSource.__slots__}
-                one = rows.slice(start, chain.height).replace_schema_metadata(told)
+                recorded = {_FOOTER_PREFIX + name: str(getattr(source, name)) for name in ChainSource.__slots__}
+                one = rows.slice(start, chain.height).replace_schema_metadata(recorded)
                 start += chain.height
                 sink = pyarrow.BufferOutputStream()
                 pyarrow.parquet.write_table(one, sink, **_PHYSICAL)
@@ -168,14 +171,14 @@ class ChainLake:
         if snapshot_at.microsecond:
             raise ValueError(f"snapshot_at is stamped in whole seconds, not {snapshot_at}")
         session = snapshot_at.astimezone(NEW_YORK).date()
-        path = f"{DATASET}/session={session}/{file_name(underlying)}-{snapshot_at:{_STAMP}}Z-{kind}.parquet"
+        path = f"{DATASET}/session={session}/{to_file_name(underlying)}-{snapshot_at:{_STAMP}}Z-{kind}.parquet"
         return ChainSnapshot(underlying, session, snapshot_at, SnapshotKind(kind), self._store.url(path)), path
 
     def _find(
         self, first: date, last: date, underlyings: Iterable[str] | None, kind: SnapshotKind | None
     ) -> list[tuple[ChainSnapshot, str]]:
-        """Snapshots with the token of their version."""
-        wanted = None if underlyings is None else {file_name(ticker_of(name)) for name in underlyings}
+        """Find snapshots with the token of their version."""
+        wanted = None if underlyings is None else {to_file_name(to_ticker(name)) for name in underlyings}
         if first == last:
             versions = self._store.versions(f"{DATASET}/session={first}")
         else:
@@ -187,7 +190,7 @@ class ChainLake:
                 continue
             if kind is None or match["kind"] == kind:
                 snapshot = ChainSnapshot(
-                    underlying_of(match["name"]),
+                    to_underlying(match["name"]),
                     date.fromisoformat(match["session"]),
                     datetime.fromisoformat(f"{match['stamp']}Z"),
                     SnapshotKind(match["kind"]),
@@ -205,12 +208,12 @@ class ChainLake:
         return pl.scan_parquet(urls, storage_options=self._storage_options, hive_partitioning=False)
 
 
-def file_name(underlying: str) -> str:
-    """A ticker as part of a file name: `I:SPX` → `I_SPX`. No ticker of a stock holds `_`, so it can be told back."""
+def to_file_name(underlying: str) -> str:
+    """Convert a ticker to a part of a file name: `I:SPX` → `I_SPX`. Reversible, as no stock ticker contains `_`."""
     return underlying.replace(":", "_", 1).replace("/", "~")
 
 
-def underlying_of(name: str) -> str:
-    """The ticker of a `file_name`."""
+def to_underlying(name: str) -> str:
+    """Convert a `to_file_name` back to the ticker."""
     prefixed = f"I:{name[2:]}" if name.startswith("I_") else name
     return prefixed.replace("~", "/")

@@ -1,7 +1,7 @@
-"""From a landed vendor file to a part of the lake: read, audit, publish.
+"""Turns a landed vendor file into a part of the lake: read, audit, publish.
 
-Belongs here: the order of those steps and the checks of a file as a whole. Nothing reaches the lake unless all of them
-passed; a refused file leaves the last good part where it is. Reading text is in `providers.massive.flat_files.reading`.
+Defines the order of those steps and the checks of a file as a whole. Nothing reaches the lake unless all of them pass; a
+refused file leaves the last good part in place. Text is read in `providers.massive.flat_files.reading`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from statistics import median
 
 from hd_pipelines.lake.parts import Lake, PartSource
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import is_session, regular_hours
+from hd_pipelines.market.sessions import get_regular_hours, is_session
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset, Interval
@@ -22,7 +22,7 @@ from hd_pipelines.providers.massive.flat_files.reading import read_flat_file
 from hd_pipelines.tables.vocabulary import Rule
 
 INGEST_VERSION = 1
-"""Raised when the same file would give another part; parts of an older version are made again."""
+"""Raised when the same file would give a different part; parts of an older version are rebuilt."""
 HISTORY_SESSIONS = 20
 FEWEST_SESSIONS_TO_JUDGE = 5
 USUAL_SHARE_OF_MEDIAN = (0.5, 2.0)
@@ -30,9 +30,9 @@ USUAL_SHARE_OF_MEDIAN = (0.5, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of one landed file. `rows` are in the lake, `rows_set_aside` were bad; times in seconds.
+    """Result of ingesting one landed file. `rows` are in the lake, `rows_set_aside` were bad; times in seconds.
 
-    `is_unchanged` says that the lake already had exactly this version, and nothing was read or written.
+    `is_unchanged`: the lake already had exactly this version, so nothing was read or written.
     """
 
     dataset: FlatFileDataset
@@ -58,17 +58,17 @@ def ingest(
 ) -> IngestReport:
     """Publish `landed` as the part of its session.
 
-    `history_rows`: rows per session of the same dataset already in the lake; the last 20 before this one are the
-    measure of a usual file. `session_of_sha256`: which session was loaded from the same bytes, if any. `read_again`: read
-    and publish also a version that the lake has, for its findings. Raises `FileRefusedError` with all findings; the
-    lake then is as before.
+    `history_rows`: rows per session of the same dataset already in the lake; the last 20 before this one define a usual
+    file. `session_of_sha256`: the session that was loaded from the same bytes, if any. `read_again`: read and publish a
+    version again that the lake already has, for its findings. Raises `FileRefusedError` with all findings; the lake is then
+    unchanged.
     """
     started = time.perf_counter()
     place = ObjectPlace(landed.dataset.name, landed.session, landed.key)
-    if not read_again and already_published(landed, lake):
+    if not read_again and is_published(landed, lake):
         part = lake.part(landed.dataset, landed.session)
         rows, aside = (part.source.rows, part.source.rows_set_aside) if part else (0, 0)
-        return _report(landed, rows, aside, (), started, is_unchanged=True)
+        return _build_report(landed, rows, aside, (), started, is_unchanged=True)
     _refuse_closed_day(landed, place)
     _refuse_bytes_of_another_date(landed, place, session_of_sha256)
     read = read_flat_file(landed.path, landed.dataset, landed.session)
@@ -80,17 +80,17 @@ def ingest(
                 "Delete it and download it again; check the disk.",
             )
         )
-    unusual = row_count_finding(landed.dataset, landed.session, read.bars.height, history_rows or {})
+    unusual = check_row_count(landed.dataset, landed.session, read.bars.height, history_rows or {})
     if unusual:
         raise FileRefusedError(unusual, *read.findings)
     source = PartSource(
         landed.key, landed.etag, landed.sha256, landed.size, read.bars.height, read.rows_set_aside, INGEST_VERSION
     )
     lake.publish(landed.dataset, landed.session, read.bars, source)
-    return _report(landed, read.bars.height, read.rows_set_aside, read.findings, started)
+    return _build_report(landed, read.bars.height, read.rows_set_aside, read.findings, started)
 
 
-def already_published(landed: LandedFile, lake: Lake) -> bool:
+def is_published(landed: LandedFile, lake: Lake) -> bool:
     """Whether the lake's part of this session was made from exactly this version by this code. Reads a footer."""
     part = lake.part(landed.dataset, landed.session)
     return part is not None and (part.source.etag, part.source.sha256, part.source.ingest_version) == (
@@ -100,20 +100,20 @@ def already_published(landed: LandedFile, lake: Lake) -> bool:
     )
 
 
-def row_count_finding(
+def check_row_count(
     dataset: FlatFileDataset, session: date, rows: int, history_rows: Mapping[date, int]
 ) -> Finding | None:
-    """A finding if `rows` is outside 0.5 to 2 times the median of the last 20 sessions before `session`, else None.
+    """Give a finding if `rows` is outside 0.5 to 2 times the median of the last 20 sessions before `session`, else None.
 
-    Minute datasets are compared per regular minute, so a half day is not unusual. With fewer than five earlier
-    sessions nothing is judged.
+    Minute datasets are compared per regular minute, so a half day is not unusual. With fewer than five earlier sessions
+    there is no finding.
     """
     earlier = sorted(day for day in history_rows if day < session and is_session(day))[-HISTORY_SESSIONS:]
     if len(earlier) < FEWEST_SESSIONS_TO_JUDGE:
         return None
 
     def weight(day: date) -> int:
-        return regular_hours(day).minutes if dataset.interval is Interval.MINUTE else 1
+        return get_regular_hours(day).minutes if dataset.interval is Interval.MINUTE else 1
 
     usual = median(history_rows[day] / weight(day) for day in earlier) * weight(session)
     least, most = USUAL_SHARE_OF_MEDIAN
@@ -153,7 +153,7 @@ def _refuse_bytes_of_another_date(
         )
 
 
-def _report(
+def _build_report(
     landed: LandedFile,
     rows: int,
     rows_set_aside: int,

@@ -1,7 +1,7 @@
-"""Parts of the lake: one Parquet file per dataset and session, found, written, read and removed.
+"""Stores parts of the lake: one Parquet file per dataset and session.
 
-Belongs here: the layout `<dataset>/session=YYYY-MM-DD/part.parquet`, its physical form and its footer. What may become
-a part is decided in `ingest`.
+Defines the layout `<dataset>/session=YYYY-MM-DD/part.parquet`, its physical form and its footer. `ingest` decides what
+becomes a part.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 
 ROW_GROUP_ROWS = 131_072
-"""Small enough that one ticker touches one or two groups of a full-market minute file, large enough to compress."""
+"""Small enough that one ticker is in one or two groups of a full-market minute file, large enough to compress."""
 COMPRESSION_LEVEL = 1
 """zstd 1: level 3 takes 30 % longer for 2 % less."""
 READ_ATTEMPTS = 5
@@ -34,7 +34,7 @@ _FOOTER_PREFIX = "hd."
 
 @dataclass(frozen=True, slots=True)
 class PartSource:
-    """Which vendor object a part was made from, as the part's own footer tells it. `rows` counts the part's rows."""
+    """The vendor object from which a part was made, as recorded in the part's footer. `rows` counts the part's rows."""
 
     key: str
     etag: str
@@ -56,14 +56,14 @@ class LakePart:
 
 
 class LakeUnsettledError(RuntimeError):
-    """The sessions that were read are being replaced faster than they can be read."""
+    """The sessions being read are replaced faster than they can be read."""
 
 
 class Lake:
     """Parquet below `root`, a path or `s3://bucket/prefix` (credentials and endpoint from the standard AWS variables).
 
-    A part appears, or changes, in one step: who opens it sees one version. Option chains and Treasury yields lie beside
-    the bars and have their own doors: `lake.chains`, `lake.treasury_yields`.
+    A part appears or changes in one step, so a reader sees one version. Option chains and Treasury yields are stored beside
+    the bars and accessed by `lake.chains` and `lake.treasury_yields`.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -76,17 +76,17 @@ class Lake:
         return f"Lake({self.root!r})"
 
     def sessions(self, dataset: FlatFileDataset) -> list[date]:
-        """Sessions that have a part, ascending. One listing."""
+        """List the sessions that have a part, ascending. One listing."""
         return sorted(self._versions(dataset))
 
     def scan(
         self, dataset: FlatFileDataset, first: date, last: date, tickers: Iterable[str] | None = None
     ) -> pl.LazyFrame:
-        """Rows from `first` to `last` (both included) of `tickers` (None: all), with a `session` date column.
+        """Scan rows from `first` to `last` (both included) of `tickers` (None: all), with a `session` date column.
 
-        Ordered by session, ticker and window_start. Empty where the lake has nothing. Row groups that cannot hold a
-        wanted ticker are not read. Polars opens a file twice, footer first: a part that is replaced in between gives
-        an error. `read` asks again, so prefer it unless the query goes on lazily.
+        Ordered by session, ticker and window_start. Empty where the lake has nothing. Row groups that cannot contain a
+        wanted ticker are not read. Polars opens a file twice, footer first, so a part that is replaced in between gives an
+        error. `read` retries; prefer it unless the query continues lazily.
         """
         return self._scan(dataset, [s for s in self.sessions(dataset) if first <= s <= last], tickers)
 
@@ -98,10 +98,10 @@ class Lake:
         tickers: Iterable[str] | None = None,
         where: pl.Expr | None = None,
     ) -> pl.DataFrame:
-        """What `scan` finds, collected, of one state of the lake: no part of it was replaced meanwhile.
+        """Collect what `scan` finds, from one state of the lake: no part of it was replaced meanwhile.
 
-        `where`: only rows that meet it; a range of tickers is cheap, since row groups outside of it are not read. Raises
-        `LakeUnsettledError` if parts are replaced again and again, polars' errors if a part is damaged.
+        `where`: a filter; a range of tickers is cheap, since row groups outside of it are not read. Raises
+        `LakeUnsettledError` if parts are replaced again and again, and polars' errors if a part is damaged.
         """
         wanted = list(tickers) if tickers is not None else None
         for _ in range(READ_ATTEMPTS):
@@ -129,7 +129,7 @@ class Lake:
         if not sessions:
             return pl.LazyFrame(schema={**BAR_SCHEMA, "session": pl.Date()})
         rows = pl.scan_parquet(
-            [self._store.url(_path(dataset, session)) for session in sessions],
+            [self._store.url(_build_path(dataset, session)) for session in sessions],
             hive_partitioning=True,
             hive_schema={"session": pl.Date()},
             storage_options=self._storage_options,
@@ -137,18 +137,18 @@ class Lake:
         return rows if tickers is None else rows.filter(pl.col("ticker").is_in(sorted(set(tickers))))
 
     def part(self, dataset: FlatFileDataset, session: date) -> LakePart | None:
-        """The part of `session`, or None. Reads the footer only. Raises `ValueError` for a file of another maker."""
-        path = _path(dataset, session)
+        """Get the part of `session`, or None. Reads the footer only. Raises `ValueError` for a file of another program."""
+        path = _build_path(dataset, session)
         if path not in self._store.versions(f"{dataset.name}/session={session}"):
             return None
         url = self._store.url(path)
         footer = pl.read_parquet_metadata(url, storage_options=self._storage_options)
-        return LakePart(dataset, session, url, _source_of(footer, url))
+        return LakePart(dataset, session, url, _read_source(footer, url))
 
     def publish(self, dataset: FlatFileDataset, session: date, bars: pl.DataFrame, source: PartSource) -> LakePart:
         """Write `bars` (`BAR_SCHEMA`, sorted by ticker and window_start) as the part of `session`, in one step.
 
-        Raises `ValueError` for other columns or types; the order is the caller's promise.
+        Raises `ValueError` for other columns or types; the caller guarantees the order.
         """
         if bars.schema != BAR_SCHEMA:
             raise ValueError(f"a part of {dataset} needs columns {list(BAR_SCHEMA)}, not {bars.schema}")
@@ -161,7 +161,7 @@ class Lake:
                 row_group_size=ROW_GROUP_ROWS,
                 metadata={_FOOTER_PREFIX + name: str(value) for name, value in asdict(source).items()},
             )
-            path = _path(dataset, session)
+            path = _build_path(dataset, session)
             self._store.publish(written, path)
         finally:
             written.unlink(missing_ok=True)
@@ -169,20 +169,20 @@ class Lake:
 
     def remove(self, dataset: FlatFileDataset, session: date) -> None:
         """Delete the part of `session`, if there is one."""
-        self._store.remove(_path(dataset, session))
+        self._store.remove(_build_path(dataset, session))
 
 
-def _path(dataset: FlatFileDataset, session: date) -> str:
+def _build_path(dataset: FlatFileDataset, session: date) -> str:
     return f"{dataset.name}/session={session}/part.parquet"
 
 
-def _source_of(footer: dict[str, Any], url: str) -> PartSource:
+def _read_source(footer: dict[str, Any], url: str) -> PartSource:
     try:
-        told = {field.name: footer[_FOOTER_PREFIX + field.name] for field in fields(PartSource)}
+        recorded = {field.name: footer[_FOOTER_PREFIX + field.name] for field in fields(PartSource)}
     except KeyError as missing:
         raise ValueError(
-            f"{url} does not tell its source ({missing} is not in the footer): it was not written by this lake. "
+            f"{url} does not record its source ({missing} is not in the footer): it was not written by this lake. "
             "Remove it and ingest the session again."
         ) from None
-    numbers = {name: int(told[name]) for name in ("size", "rows", "rows_set_aside", "ingest_version")}
-    return PartSource(**(told | numbers))
+    numbers = {name: int(recorded[name]) for name in ("size", "rows", "rows_set_aside", "ingest_version")}
+    return PartSource(**(recorded | numbers))

@@ -1,7 +1,7 @@
-"""Where the lake's files lie: a folder of this machine, or a prefix in an S3 bucket.
+"""Stores the lake's files in a folder of this machine, or under a prefix in an S3 bucket.
 
-Belongs here: the few things the lake needs from storage. A part appears whole or not at all in either: a rename on
-disk, the completion of an upload in S3.
+Implements the few operations that the lake needs. In both, a file appears whole or not at all: by a rename on disk, or by
+the completion of an upload in S3.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     import pyarrow.fs
 
 LAST_NAME = "\U0010ffff"
-"""Comes after every name of a file."""
+"""Sorts after every file name."""
 
 
 class Store(Protocol):
     """Files below one root, addressed by relative paths with `/`."""
 
     def url(self, path: str) -> str:
-        """What polars opens: an absolute path or an s3:// URL."""
+        """The location as polars opens it: an absolute path or an s3:// URL."""
 
     def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
-        """All Parquet files below `folder` with a token that changes when they do; none if it is absent.
+        """List all Parquet files below `folder` with a token that changes when they do; empty if `folder` is absent.
 
-        Of what lies directly in `folder`, only names from `first` to `last` are looked at.
+        Of the names directly in `folder`, only those from `first` to `last` are examined.
         """
 
     def publish(self, written: Path, path: str) -> None:
-        """Make the complete local file `written` appear at `path`, replacing what was there; `written` is used up."""
+        """Make the complete local file `written` appear at `path`, replacing what was there. `written` is consumed."""
 
     def publish_all(self, written: Mapping[str, Path]) -> None:
-        """`publish` many, by path. Each appears whole; when this returns, all of them outlive a crash."""
+        """Publish many files, given by path. Each appears whole; when this returns, all of them survive a crash."""
 
     def remove(self, path: str) -> None:
-        """Delete a file and the folder that holds nothing else; nothing happens if it is absent."""
+        """Delete a file, and its folder if that contains nothing else. Does nothing if the file is absent."""
 
     def scratch(self) -> Path:
-        """Folder for files on their way to `publish`."""
+        """Get the folder for files that are about to be published."""
 
 
 class FolderStore:
@@ -72,13 +72,13 @@ class FolderStore:
                             waiting.append(f"{inside}/{entry.name}")
                         elif entry.name.endswith(".parquet"):
                             with suppress(FileNotFoundError):  # removed since it was listed
-                                found[f"{inside}/{entry.name}"] = _token(entry.stat())
+                                found[f"{inside}/{entry.name}"] = _build_token(entry.stat())
             except FileNotFoundError:
                 continue  # never there, or removed since it was listed
         return found
 
     def publish(self, written: Path, path: str) -> None:
-        """Sync, then rename: after a crash either version is whole."""
+        """Sync, then rename: after a crash either the old or the new version is whole."""
         self.publish_all({path: written})
 
     def publish_all(self, written: Mapping[str, Path]) -> None:
@@ -107,7 +107,7 @@ class FolderStore:
 
 
 class ObjectStore:
-    """A prefix of a bucket, through pyarrow's file systems; tests give another `filesystem`."""
+    """A prefix of a bucket, through pyarrow's file systems; tests pass another `filesystem`."""
 
     def __init__(self, url: str, filesystem: pyarrow.fs.FileSystem, scratch: Path) -> None:
         self._url, self._filesystem, self._scratch = url.rstrip("/"), filesystem, scratch
@@ -119,7 +119,10 @@ class ObjectStore:
         return f"{self._url}/{path}"
 
     def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
-        """Time and size of every object below `folder`; one LIST per thousand, of those outside `first` to `last` too."""
+        """Time and size of every object below `folder`. One LIST per thousand objects.
+
+        Objects outside `first` to `last` are listed too.
+        """
         import pyarrow.fs
 
         below = f"{self._base}/{folder}"
@@ -133,18 +136,18 @@ class ObjectStore:
         }
 
     def publish(self, written: Path, path: str) -> None:
-        """Upload; the object appears, or changes, when the upload is complete."""
+        """Upload the file. The object appears or changes when the upload is complete."""
         with written.open("rb") as source, self._filesystem.open_output_stream(f"{self._base}/{path}") as target:
             shutil.copyfileobj(source, target, 8 << 20)
         written.unlink()
 
     def publish_all(self, written: Mapping[str, Path]) -> None:
-        """Upload one after the other."""
+        """Upload the files one after the other."""
         for path, file in written.items():
             self.publish(file, path)
 
     def remove(self, path: str) -> None:
-        """Delete the object; S3 has no folders to delete, and pyarrow would leave a marker of one."""
+        """Delete the object. S3 has no folders to delete, and pyarrow would leave a marker of one."""
         if path in self.versions(path.rpartition("/")[0]):
             self._filesystem.delete_dir(f"{self._base}/{path}".rpartition("/")[0])
 
@@ -155,7 +158,7 @@ class ObjectStore:
 
 
 def open_store(root: str) -> tuple[Store, dict[str, str] | None]:
-    """The store of `root`, a path or `s3://bucket/prefix`, and polars' storage options for its URLs.
+    """Open the store of `root`, a path or `s3://bucket/prefix`, with polars' storage options for its URLs.
 
     Credentials, region and endpoint of S3 come from the standard AWS variables.
     """
@@ -173,7 +176,7 @@ def open_store(root: str) -> tuple[Store, dict[str, str] | None]:
     return ObjectStore(root, filesystem, scratch), {name: value for name, value in options.items() if value}
 
 
-def _token(status: os.stat_result) -> str:
+def _build_token(status: os.stat_result) -> str:
     return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
 

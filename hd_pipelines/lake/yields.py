@@ -1,7 +1,6 @@
-"""Treasury yields in the lake: the whole history of the curve in one file, replaced as a whole.
+"""Stores Treasury yields in the lake: the whole history of the curve in one file, replaced as a whole.
 
-Belongs here: where the file lies, writing and reading it. Where yields come from and what they mean:
-`providers.massive.rest.treasury_yields`.
+`providers.massive.rest.treasury_yields` fetches yields and defines their meaning.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ _PATH = f"{DATASET}/curve.parquet"
 
 
 class TreasuryYields:
-    """The curve's history below one root. Get it from a `Lake`: `lake.treasury_yields`."""
+    """The curve's history below one root. Available as `lake.treasury_yields`."""
 
     def __init__(self, store: Store, storage_options: dict[str, str] | None) -> None:
         self._store, self._storage_options = store, storage_options
 
     def read(self) -> pl.DataFrame:
-        """All points as `YIELDS`, ordered by date and years; empty if none were ever published."""
+        """Read all points as `YIELDS`, ordered by date and years; empty if none were ever published."""
         if _PATH not in self._store.versions(DATASET):
             return pl.DataFrame(schema=YIELDS)
         return pl.read_parquet(self._store.url(_PATH), storage_options=self._storage_options)
 
     def merge(self, yields: pl.DataFrame) -> tuple[date, date] | None:
-        """Publish what is there with the dates of `yields` replaced, in one step; first and last date, None if empty.
+        """Replace the dates of `yields` in the published history, in one step. Returns first and last date, None if empty.
 
-        Raises `ValueError` for other columns, a repeated point or a rate that is no number.
+        Raises `ValueError` for other columns, a repeated point or a rate that is not a number.
         """
         if dict(yields.schema) != dict(YIELDS):
             raise ValueError(f"yields need columns {list(YIELDS)}, not {dict(yields.schema)}")

@@ -19,10 +19,18 @@ import polars as pl
 
 from hd_pipelines.lake import Lake
 from hd_pipelines.market import bar_audit
-from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, day_bars, hours_frame, intraday_bars, week_bars
+from hd_pipelines.market.bars import (
+    DERIVATION,
+    MINUTES,
+    SCHEMA,
+    build_hours_frame,
+    derive_day_bars,
+    derive_intraday_bars,
+    derive_week_bars,
+)
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import sessions_back, sessions_between, week_of
-from hd_pipelines.market.symbols import is_index, ticker_of
+from hd_pipelines.market.sessions import list_last_sessions, list_sessions_between, list_week_sessions
+from hd_pipelines.market.symbols import is_index, to_ticker
 from hd_pipelines.providers.massive.flat_files.layout import (
     INDEX_DAY,
     INDEX_MINUTE,
@@ -75,7 +83,7 @@ def refresh_bars(
     A week bar belongs to the last session of its week, so that session is refreshed too when an earlier day changed.
     """
     began = time.perf_counter()
-    wanted = sorted({*sessions, *(week_of(session)[-1] for session in sessions)})
+    wanted = sorted({*sessions, *(list_week_sessions(session)[-1] for session in sessions)})
     current, without_minutes = _fingerprints(database, symbols, wanted)
     with database.connect() as connection:
         stored = queries.bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
@@ -95,7 +103,7 @@ def _settle_missing(
         # Judged for the whole watchlist, also when one symbol is refreshed: only then "all symbols" is true.
         expected = {*active_symbols(connection), *symbols}
         have = bar_queries.published_pairs(connection, expected, sessions[0], sessions[-1])
-        missing = bar_audit.missing_findings(have, expected, sessions)
+        missing = bar_audit.find_missing_sessions(have, expected, sessions)
         judged = Judged(bar_audit.DATASET, frozenset(sessions), bar_audit.MISSING_RULES)
         settle(connection, missing, [judged], run_id=run_id)
     return missing
@@ -136,15 +144,15 @@ def _refresh_portion(
     symbols = sorted({symbol for symbol, _ in pending})
     bars = derive(lake, symbols, sessions).join(_frame(pending), on=["symbol", "session"], how="semi")
     bars = _with_live_bars(database, bars, waiting & pending.keys())
-    hours = hours_frame(sessions)
+    hours = build_hours_frame(sessions)
     # Also what lies published between pending sessions: a session that was withheld stays pending by itself.
-    first = sessions_back(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
+    first = list_last_sessions(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
     with database.connect() as connection:
-        earlier = bar_queries.minute_shares(connection, symbols, sessions_between(first, sessions[-1]))
+        earlier = bar_queries.minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
     verdict = bar_audit.audit(bars, hours, earlier)
     if judge is not None and not bars.is_empty():
-        opinions = judge(bars, bar_audit.coverage(bars, hours, earlier))
-        verdict = bar_audit.keep_back(bars, (*verdict.findings, *opinions))
+        opinions = judge(bars, bar_audit.measure_coverage(bars, hours, earlier))
+        verdict = bar_audit.withhold_broken_sessions(bars, (*verdict.findings, *opinions))
     withheld = set(verdict.withheld.iter_rows())
     scope = {pair: mark for pair, mark in pending.items() if pair not in withheld}
     publish_bars(
@@ -196,24 +204,28 @@ def derive(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.D
     Where a session ends its week, that week's other days are read too: a week's VWAP is made of all its minutes,
     whichever of its sessions are asked for.
     """
-    read = sorted({*sessions, *(day for session in sessions if _ends_week(session) for day in week_of(session))})
-    hours = hours_frame(read)
+    read = sorted(
+        {*sessions, *(day for session in sessions if _ends_week(session) for day in list_week_sessions(session))}
+    )
+    hours = build_hours_frame(read)
     parts = []
     for minute, day, symbol_of in _sources(symbols):
         if not symbol_of:
             continue
-        intraday = intraday_bars(_read(lake, minute, read, symbol_of), hours)
-        days = day_bars(_read(lake, day, read, symbol_of), intraday, hours)
-        parts += [bars.filter(pl.col("session").is_in(list(sessions))) for bars in (intraday, days, week_bars(days))]
+        intraday = derive_intraday_bars(_read(lake, minute, read, symbol_of), hours)
+        days = derive_day_bars(_read(lake, day, read, symbol_of), intraday, hours)
+        parts += [
+            bars.filter(pl.col("session").is_in(list(sessions))) for bars in (intraday, days, derive_week_bars(days))
+        ]
     return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
 
 
 def _ends_week(session: date) -> bool:
-    return session == week_of(session)[-1]
+    return session == list_week_sessions(session)[-1]
 
 
 def _sources(symbols: Sequence[str]) -> list[tuple[FlatFileDataset, FlatFileDataset, dict[str, str]]]:
-    symbol_of = {ticker_of(symbol): symbol for symbol in symbols}
+    symbol_of = {to_ticker(symbol): symbol for symbol in symbols}
     return [
         (STOCK_MINUTE, STOCK_DAY, {ticker: name for ticker, name in symbol_of.items() if not is_index(ticker)}),
         (INDEX_MINUTE, INDEX_DAY, {ticker: name for ticker, name in symbol_of.items() if is_index(ticker)}),
@@ -236,7 +248,7 @@ def _fingerprints(
 
     A pair without any input is left out.
     """
-    first, last = week_of(sessions[0])[0], sessions[-1]
+    first, last = list_week_sessions(sessions[0])[0], sessions[-1]
     names = [dataset.name for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE)]
     with database.connect() as connection:
         loads = queries.current_loads(connection, names, first, last)
@@ -244,7 +256,7 @@ def _fingerprints(
     marks: dict[Pair, str] = {}
     without_minutes: set[Pair] = set()
     for symbol in symbols:
-        index = is_index(ticker_of(symbol))
+        index = is_index(to_ticker(symbol))
         minute, day = (INDEX_MINUTE, INDEX_DAY) if index else (STOCK_MINUTE, STOCK_DAY)
         for session in sessions:
             inputs = [sources.get((minute.name, session)), sources.get((day.name, session))]
@@ -253,7 +265,7 @@ def _fingerprints(
             if inputs[0] is None:
                 without_minutes.add((symbol, session))
             if _ends_week(session):
-                week = week_of(session)[:-1]
+                week = list_week_sessions(session)[:-1]
                 inputs += [sources.get((dataset.name, earlier)) for earlier in week for dataset in (minute, day)]
             text = "|".join([str(DERIVATION), *(mark or "" for mark in inputs)])
             marks[symbol, session] = hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -282,4 +294,4 @@ def _frame(pairs: Iterable[Pair]) -> pl.DataFrame:
 def lake_sessions(lake: Lake) -> list[date]:
     """Sessions for which the lake has anything bars are made of, ascending."""
     found = {s for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE) for s in lake.sessions(dataset)}
-    return [session for session in sessions_between(min(found), max(found)) if session in found] if found else []
+    return [session for session in list_sessions_between(min(found), max(found)) if session in found] if found else []

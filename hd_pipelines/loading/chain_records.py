@@ -10,12 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from hd_pipelines.lake import ChainSnapshot, ChainSource, Lake
-from hd_pipelines.market.chain_coverage import DATASET, ChainCoverage, completeness, coverage_findings, measure_all
+from hd_pipelines.market.chain_coverage import (
+    DATASET,
+    ChainCoverage,
+    compute_completeness,
+    find_coverage_problems,
+    measure_chains,
+)
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.market.symbols import symbol_of
+from hd_pipelines.market.sessions import list_last_sessions
+from hd_pipelines.market.symbols import to_symbol
 from hd_pipelines.providers.archive.chains import ARCHIVE_RULES
-from hd_pipelines.providers.chain_rules import JudgedChain
+from hd_pipelines.providers.chain_rules import ValidatedChain
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.chains import ChainRecord, record_chains, recorded_chains
@@ -40,17 +46,17 @@ class LoadedChain:
     findings: tuple[Finding, ...]
 
 
-def publish(lake: Lake, judged: JudgedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
+def publish(lake: Lake, judged: ValidatedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
     """Put one chain into the lake and measure it."""
     return publish_all(lake, [(judged, source, fingerprint)])[0]
 
 
-def publish_all(lake: Lake, chains: Sequence[tuple[JudgedChain, ChainSource, str]]) -> list[LoadedChain]:
+def publish_all(lake: Lake, chains: Sequence[tuple[ValidatedChain, ChainSource, str]]) -> list[LoadedChain]:
     """`publish` many. Once this returns, a crash does not take them away: they may be recorded."""
     if not chains:
         return []
     snapshots = lake.chains.publish_all([(judged.chain, source) for judged, source, _ in chains])
-    coverages = measure_all([judged.chain for judged, _, _ in chains])
+    coverages = measure_chains([judged.chain for judged, _, _ in chains])
     return [
         LoadedChain(
             _record_of(snapshot, coverage, judged, source, fingerprint),
@@ -63,7 +69,7 @@ def publish_all(lake: Lake, chains: Sequence[tuple[JudgedChain, ChainSource, str
 
 
 def _record_of(
-    snapshot: ChainSnapshot, coverage: ChainCoverage, judged: JudgedChain, source: ChainSource, fingerprint: str
+    snapshot: ChainSnapshot, coverage: ChainCoverage, judged: ValidatedChain, source: ChainSource, fingerprint: str
 ) -> ChainRecord:
     return ChainRecord(
         underlying=snapshot.underlying,
@@ -85,7 +91,7 @@ def usual_contracts(database: Database, tickers: Collection[str], first: date, l
     """What is recorded from 60 sessions before `first` to `last`."""
     usual: Usual = {}
     with database.connect() as connection:
-        for held in recorded_chains(connection, sessions_back(first, HISTORY_SESSIONS)[0], last, tickers):
+        for held in recorded_chains(connection, list_last_sessions(first, HISTORY_SESSIONS)[0], last, tickers):
             usual.setdefault((held.underlying, held.kind), {})[held.session] = held.contracts
     return usual
 
@@ -118,16 +124,16 @@ def record(
     for chain in sorted(chains, key=_taken_at):
         held = chain.record
         history = usual.setdefault((held.underlying, held.kind), {})
-        share = completeness(held.contracts, [history[day] for day in sorted(history) if day < held.session])
+        share = compute_completeness(held.contracts, [history[day] for day in sorted(history) if day < held.session])
         history[held.session] = held.contracts
         records.append(replace(held, completeness=share))
-        told += coverage_findings(symbol_of(held.underlying), held.session, chain.coverage, share)
+        told += find_coverage_problems(to_symbol(held.underlying), held.session, chain.coverage, share)
     superseded = [
         Judged(
             DATASET,
-            frozenset(sessions_back(session, HISTORY_SESSIONS)),
+            frozenset(list_last_sessions(session, HISTORY_SESSIONS)),
             frozenset({Rule.CONTRACT_ADJUSTED}),
-            frozenset({symbol_of(underlying)}),
+            frozenset({to_symbol(underlying)}),
         )
         for underlying, session in newest.items()
     ]

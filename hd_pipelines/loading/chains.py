@@ -18,17 +18,17 @@ from pathlib import Path
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish_all, record, usual_contracts
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.symbols import symbol_of
+from hd_pipelines.market.symbols import to_symbol
 from hd_pipelines.providers.archive.chains import (
     ARCHIVE_RULES,
     DATASET,
     READ_VERSION,
     ChainFile,
-    archive_findings,
-    archived_days,
-    chain_files,
-    folder_of,
+    find_archive_gaps,
+    list_archived_days,
+    list_chain_files,
     read_chains,
+    to_folder_name,
 )
 from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.tables.vocabulary import PriceSource
@@ -70,7 +70,7 @@ def refresh_chain_archive(
     an underlying's first and last file are findings. Records and findings of one underlying are one transaction, written
     after its chains are in place; a crash in between makes the next run read these files again.
     """
-    files = chain_files(archive, underlyings, sessions)
+    files = list_chain_files(archive, underlyings, sessions)
     known = _known(database, lake, files, sessions)
     fresh = [file for file in files if not _is_known(file, known.get((file.underlying, file.session)))]
     usual = usual_contracts(database, {file.underlying for file in fresh}, sessions[0], sessions[-1]) if fresh else {}
@@ -86,7 +86,7 @@ def refresh_chain_archive(
                 if isinstance(outcome, FlatFileError)
                 for finding in outcome.findings
             ]
-            subjects = frozenset({symbol_of(underlying), *(file.key for file in outcomes)})
+            subjects = frozenset({to_symbol(underlying), *(file.key for file in outcomes)})
             judged = Judged(DATASET, frozenset(file.session for file in outcomes), CHAIN_RULES, subjects)
             findings += record(database, chains, usual, refusals, [judged], run_id=run_id)
             loaded += chains
@@ -144,7 +144,7 @@ def _load(lake: Lake, files: Sequence[ChainFile]) -> Outcomes:
             outcomes[file] = read
         else:
             source = ChainSource(file.key, read.sha256, READ_VERSION)
-            chains.append((file, (read.judged, source, f"{read.sha256}-{READ_VERSION}")))
+            chains.append((file, (read.validated, source, f"{read.sha256}-{READ_VERSION}")))
     published = publish_all(lake, [chain for _, chain in chains])
     return outcomes | {file: chain for (file, _), chain in zip(chains, published, strict=True)}
 
@@ -174,11 +174,11 @@ def _settle_archive(
     database: Database, archive: Path, underlyings: Sequence[str], sessions: Sequence[date], run_id: str | None
 ) -> list[Finding]:
     """Holiday files and gaps of the window, for the wanted underlyings."""
-    folders = {folder_of(name) for name in underlyings}
-    days = {folder: have for folder, have in archived_days(archive).items() if folder in folders}
+    folders = {to_folder_name(name) for name in underlyings}
+    days = {folder: have for folder, have in list_archived_days(archive).items() if folder in folders}
     findings = [
         finding
-        for finding in archive_findings(days)
+        for finding in find_archive_gaps(days)
         if finding.session is not None and sessions[0] <= finding.session <= sessions[-1]
     ]
     told = frozenset(finding.session for finding in findings if finding.session is not None) | frozenset(sessions)

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from hd_pipelines.analytics.gamma_exposure import snapshots
+from hd_pipelines.analytics.gamma_exposure import compute_snapshots
 from hd_pipelines.loading.derivation import (
     DerivedReport,
     Judge,
@@ -93,4 +93,4 @@ def _rows(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
     valued = read_valued_in_parallel(database, names, first, last, columns=SUMMED_FROM)
     with database.connect() as connection:
         history = gamma_history(connection, names, last + timedelta(days=1))
-    return snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)
+    return compute_snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)

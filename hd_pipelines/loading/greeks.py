@@ -33,8 +33,8 @@ from hd_pipelines.loading.derivation import (
 )
 from hd_pipelines.loading.iv_past import IvPast
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
-from hd_pipelines.pricing.discounting import rates_of_sessions
+from hd_pipelines.market.symbols import is_index, to_symbol, to_ticker
+from hd_pipelines.pricing.discounting import select_curves
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
@@ -60,11 +60,11 @@ def refresh_greeks(
     """Bring the valued contracts of `symbols` in `sessions` (ascending) up to date with the chains of the lake."""
     began = time.perf_counter()
     first, last = sessions[0], sessions[-1]
-    tickers = {ticker_of(symbol) for symbol in symbols}
+    tickers = {to_ticker(symbol) for symbol in symbols}
     curve = lake.treasury_yields.read()
     with database.connect() as connection:
         recorded = recorded_chains(connection, first, last)
-        stored = fingerprints_of(connection, TABLE, [symbol_of(ticker) for ticker in tickers], first, last)
+        stored = fingerprints_of(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
     in_lake = {(held.underlying, held.snapshot_at) for held in lake.chains.snapshots(first, last)}
     recorded = [chain for chain in recorded if (chain.underlying, chain.snapshot_at) in in_lake]
     rates = _rates(recorded, curve)
@@ -126,7 +126,7 @@ class _Rates(NamedTuple):
 
 
 def _rates(recorded: Sequence[ChainRecord], curve: pl.DataFrame) -> _Rates:
-    curves = rates_of_sessions(curve, sorted({chain.session for chain in recorded}))
+    curves = select_curves(curve, sorted({chain.session for chain in recorded}))
     told = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
     lenders: dict[datetime, list[ChainRecord]] = {}
     for chain in recorded:
@@ -141,14 +141,14 @@ def _marks(chains: Sequence[ChainRecord], rates: Mapping[datetime, str]) -> dict
     marks: dict[Pair, Marks] = {}
     for chain in chains:
         mark = digest(VALUATION, chain.fingerprint, rates[chain.snapshot_at])
-        marks.setdefault((symbol_of(chain.underlying), chain.session), {})[chain.snapshot_at] = mark
+        marks.setdefault((to_symbol(chain.underlying), chain.session), {})[chain.snapshot_at] = mark
     return marks
 
 
 def _contracts(chains: Sequence[ChainRecord]) -> Mapping[Pair, int]:
     contracts: dict[Pair, int] = {}
     for chain in chains:
-        pair = symbol_of(chain.underlying), chain.session
+        pair = to_symbol(chain.underlying), chain.session
         contracts[pair] = contracts.get(pair, 0) + chain.contracts
     return contracts
 
@@ -156,7 +156,7 @@ def _contracts(chains: Sequence[ChainRecord]) -> Mapping[Pair, int]:
 def _valued(lake: Lake, scope: pl.DataFrame, curve: pl.DataFrame, rates: _Rates) -> pl.DataFrame:
     """`VALUED` of exactly the snapshots of `scope`; the index chains that lend them their rates are valued beside them."""
     wanted = scope.select(
-        pl.col("symbol").map_elements(ticker_of, pl.String).alias("underlying"), snapshot_at="timestamp"
+        pl.col("symbol").map_elements(to_ticker, pl.String).alias("underlying"), snapshot_at="timestamp"
     )
     lent = [(name, at) for at in wanted["snapshot_at"].unique() for name in rates.lenders.get(at, ())]
     needed = pl.concat([wanted, pl.DataFrame(lent, schema=wanted.schema, orient="row")]).unique()

@@ -12,10 +12,10 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from hd_pipelines.analytics.iv_percentile import WINDOW, Floats, against_history, session_observations
+from hd_pipelines.analytics.iv_percentile import WINDOW, Floats, rank_against_history, select_session_observations
 from hd_pipelines.analytics.volatility.constant_maturity import observe
 from hd_pipelines.loading.derivation import from_chains, span
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.options import iv_history, read_valued
 from hd_pipelines.warehouse.records.derivations import fingerprints_of
@@ -59,7 +59,7 @@ class IvPast:
         for rows in valued.partition_by("symbol", "session", maintain_order=True):
             symbol, session = rows.select("symbol", "session").row(0)
             iv = rows["implied_volatility"].fill_null(np.nan).to_numpy()
-            rank, percentile = against_history(iv, self._before(symbol, session))
+            rank, percentile = rank_against_history(iv, self._before(symbol, session))
             ranked.append(
                 rows.with_columns(
                     pl.Series("iv_rank", rank, nan_to_null=True),
@@ -70,14 +70,14 @@ class IvPast:
 
     def _before(self, symbol: str, session: date) -> Floats:
         known = self._known[symbol]
-        days = sessions_back(session, WINDOW + 1)[:-1]
+        days = list_last_sessions(session, WINDOW + 1)[:-1]
         return np.array([known.get(day, np.nan) for day in days])
 
     def _recall(self, symbols: list[str], first: date) -> None:
         new = [symbol for symbol in symbols if symbol not in self._known]
         if not new:
             return
-        begin = sessions_back(first, WINDOW + 1)[0]
+        begin = list_last_sessions(first, WINDOW + 1)[0]
         with self._database.connect() as connection:
             stored = iv_history(connection, new, date.max)
             valued = set(from_chains(fingerprints_of(connection, "historical_greeks", new, begin, date.max)))
@@ -91,7 +91,7 @@ class IvPast:
 
 
 def _closes(valued: pl.DataFrame) -> list[tuple[str, date, float]]:
-    observed = session_observations(observe(valued)).drop_nulls("current_iv")
+    observed = select_session_observations(observe(valued)).drop_nulls("current_iv")
     return list(observed.select("symbol", "date", "current_iv").iter_rows())
 
 

@@ -18,9 +18,14 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.analytics.iv_percentile import OBSERVATIONS, WINDOW, percentile_rows, session_observations
+from hd_pipelines.analytics.iv_percentile import (
+    OBSERVATIONS,
+    WINDOW,
+    compute_percentile_rows,
+    select_session_observations,
+)
 from hd_pipelines.analytics.volatility.constant_maturity import observe
-from hd_pipelines.analytics.volatility.model_free import model_free_volatility
+from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import (
     DerivedReport,
@@ -35,8 +40,8 @@ from hd_pipelines.loading.derivation import (
     split_withheld,
 )
 from hd_pipelines.loading.iv_past import OBSERVED_FROM
-from hd_pipelines.market.sessions import sessions_back
-from hd_pipelines.market.symbols import ticker_of
+from hd_pipelines.market.sessions import list_last_sessions
+from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read.options import iv_percentiles, read_valued_in_parallel
@@ -97,8 +102,8 @@ def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts:
         names = sorted(portion["symbol"].unique())
         first, last = span(portion["session"])
         valued = read_valued_in_parallel(database, names, first, last, columns=OBSERVED_FROM)
-        chains = lake.chains.read([ticker_of(name) for name in names], first, last)
-        found = session_observations(observe(valued), model_free_volatility(chains, curve))
+        chains = lake.chains.read([to_ticker(name) for name in names], first, last)
+        found = select_session_observations(observe(valued), compute_model_free_volatility(chains, curve))
         observed.append(found.join(portion, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
     return pl.concat(observed)
 
@@ -109,10 +114,12 @@ def _ranked(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str])
     for symbol, session in due:
         first[symbol] = min(first.get(symbol, session), session)
     with database.connect() as connection:
-        held = iv_percentiles(connection, sorted(first), sessions_back(min(first.values()), WINDOW + 1)[0], date.max)
+        held = iv_percentiles(
+            connection, sorted(first), list_last_sessions(min(first.values()), WINDOW + 1)[0], date.max
+        )
     again = pl.DataFrame(list(due), schema={"symbol": pl.String, "date": pl.Date}, orient="row")
     kept = held.select(list(OBSERVATIONS)).join(again, on=["symbol", "date"], how="anti")
-    rows = percentile_rows(pl.concat([kept, observed]))
+    rows = compute_percentile_rows(pl.concat([kept, observed]))
     since = pl.DataFrame(list(first.items()), schema={"symbol": pl.String, "since": pl.Date}, orient="row")
     rows = rows.join(since, on="symbol").filter(pl.col("date") >= pl.col("since")).drop("since")
     scope = pl.concat([rows.select("symbol", session="date"), again.select("symbol", session="date")]).unique()

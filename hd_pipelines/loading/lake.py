@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from hd_pipelines.lake import IngestReport, Lake, ingest
 from hd_pipelines.lake.ingest import HISTORY_SESSIONS, INGEST_VERSION
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
@@ -137,7 +137,7 @@ def _known(
 
 
 def _history(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> dict[date, int]:
-    first = sessions_back(sessions[0], HISTORY_SESSIONS + 1)[0]
+    first = list_last_sessions(sessions[0], HISTORY_SESSIONS + 1)[0]
     with database.connect() as connection:
         loads = queries.current_loads(connection, [dataset.name], first, sessions[-1])
     return {load.session: load.rows for load in loads}

@@ -16,11 +16,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, hours_frame, intraday_bars
+from hd_pipelines.market.bars import DERIVATION, MINUTES, SCHEMA, build_hours_frame, derive_intraday_bars
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.live_times import PATIENCE, PLAN_DELAY, has_opened, live_hours
+from hd_pipelines.market.live_times import PATIENCE, PLAN_DELAY, find_live_hours, has_opened
 from hd_pipelines.market.sessions import Hours
-from hd_pipelines.market.symbols import VOLUME_PROXIES, canonical_symbol, is_index
+from hd_pipelines.market.symbols import VOLUME_PROXIES, canonicalize_symbol, is_index
 from hd_pipelines.providers.errors import ApiKeyRefusedError, VendorError
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.massive.rest.minute_bars import DATASET, DELAY_TOLERANCE, MinuteFetch, fetch_minutes
@@ -64,7 +64,7 @@ class LiveBarsReport:
 
 def with_volume_proxies(symbols: Iterable[str]) -> list[str]:
     """`symbols` and the funds whose volume stands for the indices among them, sorted, each once."""
-    names = {canonical_symbol(symbol) for symbol in symbols}
+    names = {canonicalize_symbol(symbol) for symbol in symbols}
     return sorted(names | {VOLUME_PROXIES[name] for name in names & VOLUME_PROXIES.keys()})
 
 
@@ -78,7 +78,7 @@ def refresh_live_bars(
     `ApiKeyRefusedError`. Raises `ValueError` outside sessions, and what the warehouse raises.
     """
     began = time.perf_counter()
-    hours = live_hours(now)
+    hours = find_live_hours(now)
     if hours is None or not has_opened(now):
         raise ValueError(f"{now:%Y-%m-%d %H:%M} UTC is in no session: there are no live bars before the open")
     wanted = with_volume_proxies(symbols)
@@ -121,9 +121,9 @@ def refresh_live_bars(
 def finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.DataFrame:
     """Bars of all intraday timeframes that no later minute can change. Returns `bars.SCHEMA`, sorted.
 
-    `minutes`: finished regular minutes as `bars.intraday_bars` takes them. A bar is finished when a minute at or after its
-    last one is there, of any symbol that comes from the same feed (stocks, indices): a symbol that did not trade then
-    has no such minute itself. After the close plus a delayed plan's delay every bar is.
+    `minutes`: finished regular minutes as `bars.derive_intraday_bars` takes them. A bar is finished when a minute at or
+    after its last one is there, of any symbol that comes from the same feed (stocks, indices): a symbol that did not
+    trade then has no such minute itself. After the close plus a delayed plan's delay every bar is.
     """
     if minutes.is_empty():
         return pl.DataFrame(schema=SCHEMA)
@@ -136,7 +136,7 @@ def finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.Data
         {timeframe.value: length * 60_000_000_000 for timeframe, length in _LENGTH.items()}, return_dtype=pl.Int64
     )
     ends_ns = pl.min_horizontal(pl.col("timestamp").dt.epoch("ns") + length_ns, pl.lit(hours.closes_at_ns, pl.Int64))
-    bars = intraday_bars(minutes, hours_frame([hours.session]))
+    bars = derive_intraday_bars(minutes, build_hours_frame([hours.session]))
     finished = bars.join(feed, on="symbol").filter(ends_ns <= pl.col("horizon"))
     return finished.select(SCHEMA.names()).sort("symbol", "timeframe", "timestamp")
 

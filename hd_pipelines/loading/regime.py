@@ -15,14 +15,14 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.analytics.regime.classification import regime_rows, sessions_without_vix
-from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS, measure
-from hd_pipelines.analytics.regime.put_call import VOLUMES, option_volumes
+from hd_pipelines.analytics.regime.classification import classify_regimes, list_sessions_without_vix
+from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS, measure_inputs
+from hd_pipelines.analytics.regime.put_call import VOLUMES, sum_option_volumes
 from hd_pipelines.analytics.regime.volatility_index import VIX
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derivation import DerivedReport, digest
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import sessions_back, sessions_between
+from hd_pipelines.market.sessions import list_last_sessions, list_sessions_between
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
@@ -49,14 +49,14 @@ def refresh_regime(
     Sessions whose VIX is not in the lake get a finding and no row. Raises what lake and warehouse raise.
     """
     began = time.perf_counter()
-    warm_up = sessions_back(sessions[0], WARM_UP_SESSIONS + 1)[0]
+    warm_up = list_last_sessions(sessions[0], WARM_UP_SESSIONS + 1)[0]
     with database.connect() as connection:
         stored = fingerprints_of(connection, TABLE, [MARKET], sessions[0], date.max)
         last = max([sessions[-1], *(session for _, session in stored)])
         loads = queries.current_loads(connection, [dataset.name for dataset in SOURCES], warm_up, last)
-        before = regime_history(connection, sessions_back(sessions[0], MEMORY_SESSIONS + 1)[0], sessions[0])
+        before = regime_history(connection, list_last_sessions(sessions[0], MEMORY_SESSIONS + 1)[0], sessions[0])
     files = {(load.dataset, load.session): load.sha256 for load in loads}
-    axis = sessions_between(warm_up, last)
+    axis = list_sessions_between(warm_up, last)
     own = {day: digest(*(files.get((dataset.name, day), "") for dataset in SOURCES)) for day in axis}
     known = {day for dataset, day in files if dataset in {STOCK_DAY.name, INDEX_DAY.name}}
     wanted = {
@@ -66,13 +66,13 @@ def refresh_regime(
     }
     if all(stored.get(pair) == mark for pair, mark in wanted.items()):
         return DerivedReport(up_to_date=len(wanted), seconds=time.perf_counter() - began)
-    inputs = measure(
+    inputs = measure_inputs(
         lake.read(STOCK_DAY, warm_up, last),
         lake.read(INDEX_DAY, warm_up, last),
         _volumes(lake, sessions[0], last),
     ).filter(pl.col("date").is_in([day for _, day in wanted]))
-    rows = regime_rows(inputs, before.filter(pl.col("date") < sessions[0]))
-    findings = [*_without_vix(sessions_without_vix(inputs)), *(judge(rows) if judge is not None else ())]
+    rows = classify_regimes(inputs, before.filter(pl.col("date") < sessions[0]))
+    findings = [*_without_vix(list_sessions_without_vix(inputs)), *(judge(rows) if judge is not None else ())]
     bad = {finding.session for finding in findings if finding.severity is Severity.ERROR}
     accepted = rows.filter(~pl.col("date").is_in(list(bad)))
     scope = {pair: mark for pair, mark in wanted.items() if pair[1] not in bad}
@@ -100,7 +100,7 @@ def refresh_regime(
 def _volumes(lake: Lake, first: date, last: date) -> pl.DataFrame:
     """Session by session: a full market's options are too many to hold a year of them."""
     held = [day for day in lake.sessions(OPTION_DAY) if first <= day <= last]
-    volumes = [option_volumes(lake.scan(OPTION_DAY, day, day)) for day in held]
+    volumes = [sum_option_volumes(lake.scan(OPTION_DAY, day, day)) for day in held]
     return pl.concat(volumes) if volumes else pl.DataFrame(schema=VOLUMES)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
-from hd_pipelines.pricing.settlement import settlement_session
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
+from hd_pipelines.pricing.settlement import find_settlement_session
 from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, day_number
 from hd_pipelines.tables.vocabulary import (
@@ -49,11 +49,13 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
     """What was known of `symbols` at instants from `since` to `until` (timezone-aware, in sessions), read as reader."""
     first, last = since.date(), until.date()
     with database.connect() as connection:
-        volatility = signal_queries.volatility(connection, symbols, sessions_back(first, READING_SESSIONS)[0], last)
-        usual = gamma_columns(connection, symbols, sessions_back(first, USUAL_SESSIONS + 2)[0], until)
+        volatility = signal_queries.volatility(
+            connection, symbols, list_last_sessions(first, READING_SESSIONS)[0], last
+        )
+        usual = gamma_columns(connection, symbols, list_last_sessions(first, USUAL_SESSIONS + 2)[0], until)
         gamma = signal_queries.gamma_rows(connection, symbols, since - LOOK_BACK, until)
-        regime = signal_queries.regimes(connection, sessions_back(first, 6)[0], last)
-        prints = signal_queries.prints(connection, symbols, sessions_back(first, 2)[0], last)
+        regime = signal_queries.regimes(connection, list_last_sessions(first, 6)[0], last)
+        prints = signal_queries.prints(connection, symbols, list_last_sessions(first, 2)[0], last)
     market = tuple(_regime(row) for row in regime.iter_rows(named=True))
     iv = volatility.partition_by("symbol", as_dict=True)
     rows = gamma.partition_by("symbol", as_dict=True)
@@ -70,7 +72,7 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
 
 
 def _iv(row: Mapping[str, Any]) -> IvContext:
-    known_at = row["timestamp"] or regular_hours(row["date"]).closes_at
+    known_at = row["timestamp"] or get_regular_hours(row["date"]).closes_at
     return IvContext(
         _ns(known_at),
         row["iv30"],
@@ -84,7 +86,7 @@ def _iv(row: Mapping[str, Any]) -> IvContext:
 
 def _regime(row: Mapping[str, Any]) -> RegimeContext:
     return RegimeContext(
-        regular_hours(row["date"]).closes_at_ns,
+        get_regular_hours(row["date"]).closes_at_ns,
         row["date"],
         MarketRegime(row["market_regime"]) if row["market_regime"] else None,
         VixRegime(row["vix_regime"]) if row["vix_regime"] else None,
@@ -132,7 +134,7 @@ class _Usual:
 
 @cache
 def _opens_us(day: int) -> int:
-    return regular_hours(_EPOCH + timedelta(days=day)).opens_at_ns // 1_000
+    return get_regular_hours(_EPOCH + timedelta(days=day)).opens_at_ns // 1_000
 
 
 def _gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:
@@ -174,7 +176,7 @@ def _by_strike(gammas: str | None, interests: str | None) -> Floats:
 
 def _settles_ns(expiration: date | None) -> int | None:
     """The last moment of trading; contracts settled at the open end earlier, with another session's last trade."""
-    return None if expiration is None else regular_hours(settlement_session(expiration)).closes_at_ns
+    return None if expiration is None else get_regular_hours(find_settlement_session(expiration)).closes_at_ns
 
 
 def _prints(rows: pl.DataFrame) -> Prints:
@@ -192,7 +194,7 @@ def _prints(rows: pl.DataFrame) -> Prints:
 
 
 def _minutes_from_open(at: datetime) -> float:
-    return (at - regular_hours(at.date()).opens_at).total_seconds() / 60
+    return (at - get_regular_hours(at.date()).opens_at).total_seconds() / 60
 
 
 def _ns(at: datetime) -> int:

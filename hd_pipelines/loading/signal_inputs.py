@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.loading.signal_contexts import read_contexts
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours, sessions_back
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.asset_classes import asset_class_of
 from hd_pipelines.signals.frame import Floats
@@ -57,10 +57,10 @@ def read_inputs(
     since, until: instants (timezone-aware) of the first and last row to be looked at; None for all of the sessions.
     """
     first, last = sessions[0], sessions[-1]
-    since, until = since or regular_hours(first).opens_at, until or regular_hours(last).closes_at
+    since, until = since or get_regular_hours(first).opens_at, until or get_regular_hours(last).closes_at
     wanted = sorted({*symbols, *(VOLUME_PROXIES[symbol] for symbol in symbols if symbol in VOLUME_PROXIES)})
-    back = sessions_back(first, HISTORY_SESSIONS + 1)[0]
-    year = sessions_back(first, DAY_SESSIONS + 1)[0]
+    back = list_last_sessions(first, HISTORY_SESSIONS + 1)[0]
+    year = list_last_sessions(first, DAY_SESSIONS + 1)[0]
 
     def bars(timeframe: Timeframe, begin: date, of_symbols: Sequence[str]) -> dict[str, BarColumns]:
         with database.connect() as connection:
@@ -145,7 +145,7 @@ def day_bars_of(columns: BarColumns | None) -> Bars:
 def _close_ns(day_number: int) -> int | None:
     day = date.fromordinal(day_number + date(1970, 1, 1).toordinal())
     try:
-        return regular_hours(day).closes_at_ns
+        return get_regular_hours(day).closes_at_ns
     except ValueError:
         return None
 

@@ -18,8 +18,8 @@ from hd_pipelines.loading.derivation import Pair, digest
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.scan_reports import ScanReport, by_symbol, edges_of, row_of, scan_row
 from hd_pipelines.loading.signal_inputs import Inputs, read_inputs
-from hd_pipelines.market.live_times import bars_may_come
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.live_times import can_bars_arrive
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
@@ -73,7 +73,7 @@ def scan_now(
     began = time.perf_counter()
     report = ScanReport()
     session = now.astimezone(UTC).date()
-    if not bars_may_come(now):
+    if not can_bars_arrive(now):
         report.labels["closed"] = set(symbols)
         return report
     with database.connect() as connection:
@@ -129,7 +129,7 @@ def scan_sessions(
             of_session = {symbol: marks[symbol, session] for symbol in symbols}
             _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id, marks=of_session)
             # The next session may count how these ended.
-            report.settled = settle_outcomes(database, until=regular_hours(session).closes_at)
+            report.settled = settle_outcomes(database, until=get_regular_hours(session).closes_at)
             total.merge(report)
             on_session(first + offset + 1, len(due))
     total.seconds = time.perf_counter() - began
@@ -163,7 +163,7 @@ def _scan_frames(
         take_scan_lock(connection)
         before = by_symbol(earlier_signals(connection, list(looked_at), [session]))
         edges = edges_of(
-            settled_since(connection, session - timedelta(days=EDGE_DAYS), regular_hours(session).opens_at)
+            settled_since(connection, session - timedelta(days=EDGE_DAYS), get_regular_hours(session).opens_at)
         )
         for symbol, frame in as_of.items():
             outcome = scan(
@@ -197,7 +197,7 @@ def _marks(
     database: Database, symbols: Collection[str], sessions: Sequence[date], policy: ScanPolicy
 ) -> dict[Pair, str]:
     """What the scan of each (symbol, session) is made from: its bars, contexts of its day and the one before, all rules."""
-    first, last = sessions_back(sessions[0], 2)[0], sessions[-1]
+    first, last = list_last_sessions(sessions[0], 2)[0], sessions[-1]
     wanted = sorted({*symbols, *VOLUME_PROXIES.values()})
     with database.connect() as connection:
         bars = queries.bar_fingerprints(connection, wanted, sessions[0], last)
@@ -207,7 +207,7 @@ def _marks(
     rules = rules_version(policy)
 
     def mark(symbol: str, session: date) -> str:
-        days = sessions_back(session, 2)
+        days = list_last_sessions(session, 2)
         fund = VOLUME_PROXIES.get(symbol)
         return digest(
             rules,

@@ -14,15 +14,15 @@ from datetime import date, datetime
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish, record, usual_contracts
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
-from hd_pipelines.market.snapshot_times import missed_snapshot_findings
-from hd_pipelines.market.symbols import symbol_of, ticker_of
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
+from hd_pipelines.market.snapshot_times import find_missed_snapshots
+from hd_pipelines.market.symbols import to_symbol, to_ticker
 from hd_pipelines.providers.errors import ApiKeyRefusedError, VendorError
 from hd_pipelines.providers.massive.rest.chain_snapshot import (
     DATASET,
     SNAPSHOT_VERSION,
     ChainFetch,
-    chain_path,
+    build_chain_path,
     fetch_chain,
 )
 from hd_pipelines.providers.massive.rest.client import VendorApi
@@ -71,13 +71,13 @@ def take_snapshot(
     `ApiKeyRefusedError`. Raises `ValueError` for a close before the close, or a moment without a session.
     """
     session = _session_of(now, kind)
-    tickers = sorted({ticker_of(name) for name in underlyings})
+    tickers = sorted({to_ticker(name) for name in underlyings})
     with ThreadPoolExecutor(WORKERS) as pool:
         outcomes = list(pool.map(lambda ticker: _fetch(client, ticker, now, kind), tickers))
     errors = [outcome for outcome in outcomes if isinstance(outcome, VendorError)]
     fetched = [outcome for outcome in outcomes if isinstance(outcome, ChainFetch)]
     chains = [_publish(lake, fetch) for fetch in fetched]
-    subjects = frozenset({name for ticker in tickers for name in (symbol_of(ticker), chain_path(ticker))})
+    subjects = frozenset({name for ticker in tickers for name in (to_symbol(ticker), build_chain_path(ticker))})
     usual = usual_contracts(database, tickers, session, session)
     findings = record(
         database,
@@ -117,12 +117,12 @@ def settle_missed_snapshots(
 
     `kinds`: what this desk takes at all. An archive's chain counts as the close of its session.
     """
-    tickers = {ticker_of(name) for name in underlyings}
+    tickers = {to_ticker(name) for name in underlyings}
     with database.connect() as connection:
         held = recorded_chains(connection, sessions[0], sessions[-1], tickers)
     have = [(chain.underlying, chain.kind, chain.snapshot_at) for chain in held]
-    findings = missed_snapshot_findings(have, sessions, now, underlyings=tickers, kinds=kinds)
-    judged = Judged(DATASET, frozenset(sessions), frozenset({Rule.SNAPSHOT_MISSED}), frozenset(map(symbol_of, tickers)))
+    findings = find_missed_snapshots(have, sessions, now, underlyings=tickers, kinds=kinds)
+    judged = Judged(DATASET, frozenset(sessions), frozenset({Rule.SNAPSHOT_MISSED}), frozenset(map(to_symbol, tickers)))
     with database.begin() as connection:
         settle(connection, findings, [judged], run_id=run_id)
     return findings
@@ -132,7 +132,7 @@ def _session_of(now: datetime, kind: SnapshotKind) -> date:
     session = now.astimezone(NEW_YORK).date()
     if not is_session(session):
         raise ValueError(f"{session} is no exchange session: there is no chain to take")
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     if now < hours.opens_at or (kind is SnapshotKind.CLOSE) != (now >= hours.closes_at):
         raise ValueError(
             f"{now:%Y-%m-%d %H:%M} UTC is no moment for a snapshot of kind {kind}: regular hours of {session} are "
@@ -150,4 +150,4 @@ def _fetch(client: VendorApi, ticker: str, now: datetime, kind: SnapshotKind) ->
 
 def _publish(lake: Lake, fetch: ChainFetch) -> LoadedChain:
     source = ChainSource(fetch.url, fetch.sha256, SNAPSHOT_VERSION)
-    return publish(lake, fetch.judged, source, f"{fetch.sha256}-{SNAPSHOT_VERSION}")
+    return publish(lake, fetch.validated, source, f"{fetch.sha256}-{SNAPSHOT_VERSION}")

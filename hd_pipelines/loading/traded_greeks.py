@@ -38,11 +38,11 @@ from hd_pipelines.loading.derivation import (
     split_withheld,
 )
 from hd_pipelines.market.option_chains import VALUED
-from hd_pipelines.market.option_products import product_of_root, roots_of
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
-from hd_pipelines.market.symbols import is_index, symbol_of, ticker_of
+from hd_pipelines.market.option_products import find_product, list_roots
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
+from hd_pipelines.market.symbols import is_index, to_symbol, to_ticker
 from hd_pipelines.pricing.aggregates import value_aggregates
-from hd_pipelines.pricing.discounting import rates_of_sessions
+from hd_pipelines.pricing.discounting import select_curves
 from hd_pipelines.providers.massive.flat_files.layout import (
     INDEX_DAY,
     INDEX_MINUTE,
@@ -94,18 +94,18 @@ def refresh_traded_greeks(
     """
     began = time.perf_counter()
     first, last = sessions[0], sessions[-1]
-    tickers = sorted(ticker for ticker in map(ticker_of, set(symbols)) if roots_of(ticker))
+    tickers = sorted(ticker for ticker in map(to_ticker, set(symbols)) if list_roots(ticker))
     with database.connect() as connection:
         chained = {(chain.underlying, chain.session) for chain in recorded_chains(connection, first, last, tickers)}
         loads = current_loads(connection, [dataset.name for dataset in READ_FROM], first, last)
-        stored = fingerprints_of(connection, TABLE, [symbol_of(ticker) for ticker in tickers], first, last)
+        stored = fingerprints_of(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
     files = {(load.dataset, load.session): load.sha256 for load in loads if load.rows}
     valued_from_chains = from_chains(stored)
     inputs = {
-        (symbol_of(ticker), session): found
+        (to_symbol(ticker), session): found
         for session in sessions
         for ticker in tickers
-        if (ticker, session) not in chained and (symbol_of(ticker), session) not in valued_from_chains
+        if (ticker, session) not in chained and (to_symbol(ticker), session) not in valued_from_chains
         if (found := _input(files, ticker, session)) is not None
     }
     if not inputs:
@@ -152,14 +152,14 @@ def _marks(
     inputs: Mapping[Pair, _Input], files: Mapping[tuple[str, date], str], curve: pl.DataFrame
 ) -> dict[Pair, Marks]:
     """One mark per pair, at the session's close: its rows lie at hundreds of instants, and are replaced together."""
-    curves = rates_of_sessions(curve, sorted({session for _, session in inputs}))
+    curves = select_curves(curve, sorted({session for _, session in inputs}))
     told = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
     marks: dict[Pair, Marks] = {}
     for (symbol, session), read in inputs.items():
         names = [dataset.name for dataset in (read.options, read.underlyings) if dataset is not None]
         made_from = [part for name in names for part in (name, files[name, session])]
         mark = TRADED + digest(TRADED_VALUATION, *made_from, told.get(session, "no curve"))
-        marks[symbol, session] = {regular_hours(session).closes_at: mark}
+        marks[symbol, session] = {get_regular_hours(session).closes_at: mark}
     return marks
 
 
@@ -167,7 +167,7 @@ def _valued(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.D
     """`VALUED` and empty ranks: the last bar of every contract on the symbols of `inputs` that traded in `session`."""
     valued = [pl.DataFrame(schema=_VALUED)]
     for read in sorted(set(inputs.values()), key=str):
-        tickers = [ticker_of(symbol) for symbol, each in inputs.items() if each == read]
+        tickers = [to_ticker(symbol) for symbol, each in inputs.items() if each == read]
         spots = pl.DataFrame(schema=BAR_SCHEMA)
         if read.underlyings is not None:
             spots = lake.read(read.underlyings, session, session, tickers=tickers)
@@ -188,12 +188,12 @@ def _option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: S
     `volume` is what the contract has traded since the open. A market's file has two million rows: only the stretches of
     it that begin with a root of `tickers` are read.
     """
-    stretches = [(pl.lit(f"O:{root}0"), pl.lit(f"O:{root}:")) for ticker in tickers for root in roots_of(ticker)]
+    stretches = [(pl.lit(f"O:{root}0"), pl.lit(f"O:{root}:")) for ticker in tickers for root in list_roots(ticker)]
     name = pl.col("ticker")
     is_wanted = pl.any_horizontal(name.is_between(*stretch, closed="left") for stretch in stretches)
     bars = lake.read(dataset, session, session, where=is_wanted).with_columns(root=name.str.slice(2).str.head(-15))
     roots = bars["root"].unique().to_list()
-    products = [product_of_root(root) for root in roots]
+    products = [find_product(root) for root in roots]
     late = [product.closes > _FOUR for product in products]
     known = pl.DataFrame(
         {"root": roots, "underlying": [product.underlying for product in products], "is_late": late},
@@ -201,7 +201,7 @@ def _option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: S
     )
     bars = bars.join(known, on="root").filter(pl.col("underlying").is_in(tickers))
     if dataset.interval is Interval.MINUTE:
-        hours = regular_hours(session)
+        hours = get_regular_hours(session)
         closes = hours.closes_at_ns + pl.when("is_late").then(_QUARTER_HOUR_NS).otherwise(0)
         bars = bars.filter(pl.col("window_start") >= hours.opens_at_ns, pl.col("window_start") < closes)
     return bars.sort("ticker", "window_start").with_columns(pl.col("volume").cum_sum().over("ticker"))

@@ -19,7 +19,12 @@ from hd_pipelines.market.findings import Finding
 from hd_pipelines.pricing.discounting import OLDEST_CURVE_DAYS
 from hd_pipelines.providers.errors import VendorError
 from hd_pipelines.providers.massive.rest.client import VendorApi
-from hd_pipelines.providers.massive.rest.treasury_yields import DATASET, FetchedYields, archived_yields, fetch_yields
+from hd_pipelines.providers.massive.rest.treasury_yields import (
+    DATASET,
+    FetchedYields,
+    fetch_yields,
+    read_archived_yields,
+)
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
@@ -57,7 +62,7 @@ def refresh_yields(
     findings: list[Finding] = []
     sources: list[Callable[[], FetchedYields | None]] = []
     if archive is not None:
-        sources.append(partial(archived_yields, archive))
+        sources.append(partial(read_archived_yields, archive))
     if api is not None:
         sources.append(partial(fetch_yields, api, first, last))
     for fetch in sources:

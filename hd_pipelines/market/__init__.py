@@ -1,4 +1,4 @@
-"""The market itself: sessions and hours, symbols, bars and what makes a bar believable.
+"""The market itself: sessions and hours, symbols, bars, option products, and the rules that make data believable.
 
-Plain functions and frozen values. Must not be found here: dagster, SQL, network, clocks.
+Plain functions and frozen values: no dagster, SQL, network or clock.
 """

@@ -1,8 +1,8 @@
-"""Which freshly derived bars may be published: the gate before the warehouse.
+"""Decides which derived bars may be published, and explains why the others are withheld.
 
-Belongs here: measuring coverage and applying the rules, as pure functions of frames. The Great Expectations suite in
-`checks.bar_suite` judges the same frames for people; the table's own CHECKs are the last line. The unit that is kept
-back is one symbol's session: a bad tick costs that day of that symbol, not the day of everybody.
+Pure functions of frames, run before anything reaches the warehouse. The unit that is withheld is one symbol's session, so a
+bad tick costs that day of that symbol and not the day of every symbol. The Great Expectations suite in `checks.bar_suite`
+validates the same frames, and the table's own CHECK constraints are the last line of defence.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from hd_pipelines.market.symbols import INDEX_SYMBOLS
 from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 
 USUAL_SESSIONS = 20
-"""Sessions whose median says how many minutes are usual."""
+"""Number of earlier sessions whose median share of minutes counts as usual."""
 FEWEST_SESSIONS_FOR_A_MEDIAN = 5
 USUAL_RATIO = (0.5, 2.0)
 THIN_SHARE = 0.9
-"""Below this share of its minutes a session is told as thin."""
+"""A session with less than this share of its minutes gets a warning."""
 CONTRADICTION = 0.01
-"""Minutes may leave the range of their day bar by this share: day aggregates leave some odd prints out."""
+"""Minutes may leave the range of their day bar by this share, because day aggregates exclude some odd prints."""
 EDGE_MINUTES = 30
-"""A session whose first or last minute bar is further than this from the open or close is cut off."""
+"""A session whose first or last minute bar is further than this from the open or close counts as cut off."""
 DATASET = "historical_bars"
 MISSING_RULES = frozenset({Rule.SESSION_MISSING, Rule.SYMBOL_MISSING})
 AUDIT_RULES = frozenset(Rule) - MISSING_RULES
@@ -34,9 +34,9 @@ AUDIT_RULES = frozenset(Rule) - MISSING_RULES
 
 @dataclass(frozen=True, slots=True)
 class BarAudit:
-    """The verdict: bars that may be published, and why others may not.
+    """Result of an audit: the bars that may be published, and the findings about all bars.
 
-    An `ERROR` finding names one symbol (`subject`) and session: exactly those pairs are kept back.
+    An `ERROR` finding names one symbol (`subject`) and one session; exactly those pairs are withheld.
     """
 
     accepted: pl.DataFrame
@@ -44,14 +44,14 @@ class BarAudit:
 
     @property
     def withheld(self) -> pl.DataFrame:
-        """Pairs (symbol, session) that are kept back; what was published of them before stays."""
-        return _pairs_in_error(self.findings)
+        """Withheld pairs (symbol, session). What was published for them before stays in place."""
+        return _list_pairs_in_error(self.findings)
 
 
-def coverage(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
-    """How complete the minutes of each symbol's session are. One row per symbol and session that has minutes.
+def measure_coverage(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """Measure how complete the minutes of each symbol's session are. One row per symbol and session that has minutes.
 
-    `bars`: `bars.SCHEMA`. `hours`: `bars.hours_frame`. `earlier`: symbol, session, share of sessions published
+    `bars`: `bars.SCHEMA`. `hours`: `bars.build_hours_frame`. `earlier`: symbol, session, share of sessions published
     before these (for the median). Returns symbol, session, minutes_found, minutes_expected, share (of the session's
     minutes), late_minutes and early_minutes (how much is missing at the open and at the close), usual_share (median
     share of the 20 sessions before; null with fewer than five) and ratio (share / usual_share).
@@ -94,22 +94,24 @@ def coverage(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> 
 
 
 def audit(bars: pl.DataFrame, hours: pl.DataFrame, earlier: pl.DataFrame) -> BarAudit:
-    """Judge derived bars (`bars.SCHEMA`). Arguments as in `coverage`."""
-    covered = coverage(bars, hours, earlier)
-    return keep_back(bars, (*row_findings(bars), *coverage_findings(covered), *contradiction_findings(bars)))
+    """Audit derived bars (`bars.SCHEMA`) with all rules. Arguments as in `measure_coverage`."""
+    covered = measure_coverage(bars, hours, earlier)
+    return withhold_broken_sessions(
+        bars, (*find_broken_rows(bars), *find_incomplete_sessions(covered), *find_contradicting_days(bars))
+    )
 
 
-def keep_back(bars: pl.DataFrame, findings: tuple[Finding, ...]) -> BarAudit:
-    """Separate the bars of all pairs (symbol, session) that a finding of severity `ERROR` names.
+def withhold_broken_sessions(bars: pl.DataFrame, findings: tuple[Finding, ...]) -> BarAudit:
+    """Withhold the bars of every pair (symbol, session) that a finding of severity `ERROR` names.
 
-    Two judges who find the same thing count once; the first says it.
+    If two validators report the same `finding_id`, the first finding is kept.
     """
     findings = tuple({f.finding_id: f for f in reversed(findings)}.values())[::-1]
-    return BarAudit(bars.join(_pairs_in_error(findings), on=["symbol", "session"], how="anti"), findings)
+    return BarAudit(bars.join(_list_pairs_in_error(findings), on=["symbol", "session"], how="anti"), findings)
 
 
-def row_findings(bars: pl.DataFrame) -> list[Finding]:
-    """Bars that contradict themselves or each other: one finding per rule, symbol and session."""
+def find_broken_rows(bars: pl.DataFrame) -> list[Finding]:
+    """Find bars that contradict themselves or each other: one finding per rule, symbol and session."""
     findings = []
     for rule, (is_broken, detail) in _ROW_RULES.items():
         broken = (
@@ -135,15 +137,16 @@ def row_findings(bars: pl.DataFrame) -> list[Finding]:
     return findings
 
 
-def coverage_findings(covered: pl.DataFrame) -> list[Finding]:
-    """Sessions with unusually many or few minutes, and sessions that are cut off. `covered` as from `coverage`.
+def find_incomplete_sessions(covered: pl.DataFrame) -> list[Finding]:
+    """Find sessions with unusually many or few minutes, and sessions that are cut off.
 
-    One halted symbol is the market's business (`WARNING`); a session that is cut off for most symbols of a file, and
-    for more than one, is a file that was not finished (`ERROR`). Stocks and indices come in files of their own.
+    `covered`: result of `measure_coverage`. One symbol that is cut off was probably halted (`WARNING`). If more than one
+    symbol and more than half of a file's symbols are cut off, the file itself is incomplete (`ERROR`). Stocks and indices
+    come in separate files.
     """
     is_cut = (pl.col("late_minutes") > EDGE_MINUTES) | (pl.col("early_minutes") > EDGE_MINUTES)
     is_from_index_file = pl.col("symbol").str.starts_with("I:") | pl.col("symbol").is_in(sorted(INDEX_SYMBOLS))
-    judged = covered.with_columns(
+    measured = covered.with_columns(
         is_cut=is_cut,
         file_is_cut=((pl.len() > 1) & (is_cut.mean() > 0.5)).over("session", is_from_index_file),
         is_unusual=~pl.col("ratio").is_between(*USUAL_RATIO).fill_null(value=True),
@@ -159,9 +162,9 @@ def coverage_findings(covered: pl.DataFrame) -> list[Finding]:
             f"share of the {USUAL_SESSIONS} sessions before.",
             cure="Look at the vendor's file of that session; if the market was like that, widen the bounds and reload.",
         )
-        for row in judged.filter("is_unusual").iter_rows(named=True)
+        for row in measured.filter("is_unusual").iter_rows(named=True)
     ]
-    for row in judged.filter((pl.col("is_cut") | (pl.col("share") < THIN_SHARE)) & ~pl.col("is_unusual")).iter_rows(
+    for row in measured.filter((pl.col("is_cut") | (pl.col("share") < THIN_SHARE)) & ~pl.col("is_unusual")).iter_rows(
         named=True
     ):
         cut_off = row["is_cut"] and row["file_is_cut"]
@@ -183,10 +186,11 @@ def coverage_findings(covered: pl.DataFrame) -> list[Finding]:
     return findings
 
 
-def contradiction_findings(bars: pl.DataFrame) -> list[Finding]:
-    """Sessions whose regular minutes trade outside the range of their own day bar by more than 1 %.
+def find_contradicting_days(bars: pl.DataFrame) -> list[Finding]:
+    """Find sessions whose regular minutes trade outside the range of their own day bar by more than 1 %.
 
-    Both are published, since nobody here can tell which is right: usually one of them is adjusted for a split.
+    Both are published with a warning, because the data does not show which is right. Usually one of them is adjusted for a
+    split and the other is not.
     """
     minutes = (
         bars.filter(pl.col("timeframe") == Timeframe.M1.value)
@@ -217,15 +221,15 @@ def contradiction_findings(bars: pl.DataFrame) -> list[Finding]:
     ]
 
 
-def missing_findings(published: pl.DataFrame, symbols: Iterable[str], sessions: Iterable[date]) -> list[Finding]:
-    """What ought to be there and is not. `published`: pairs (symbol, session) that have bars.
+def find_missing_sessions(published: pl.DataFrame, symbols: Iterable[str], sessions: Iterable[date]) -> list[Finding]:
+    """Find symbols and sessions without bars. `published`: pairs (symbol, session) that have bars.
 
-    A session without any symbol is one finding, not one per symbol; so is a symbol without any session.
+    A session without any symbol gives one finding, not one per symbol. So does a symbol without any session.
     """
     wanted_symbols, wanted_sessions = sorted(symbols), sorted(sessions)
     have = set(published.select("symbol", "session").iter_rows())
     never = {s for s in wanted_symbols if have and not any((s, day) in have for day in wanted_sessions)}
-    findings = [_never_there(symbol, wanted_sessions) for symbol in sorted(never)]
+    findings = [_describe_absent_symbol(symbol, wanted_sessions) for symbol in sorted(never)]
     for session in wanted_sessions:
         absent = [symbol for symbol in wanted_symbols if (symbol, session) not in have]
         if wanted_symbols and len(absent) == len(wanted_symbols):
@@ -257,7 +261,7 @@ def missing_findings(published: pl.DataFrame, symbols: Iterable[str], sessions: 
     return findings
 
 
-def _never_there(symbol: str, sessions: list[date]) -> Finding:
+def _describe_absent_symbol(symbol: str, sessions: list[date]) -> Finding:
     return Finding(
         rule=Rule.SYMBOL_MISSING,
         severity=Severity.WARNING,
@@ -290,6 +294,6 @@ _ROW_RULES: dict[Rule, tuple[pl.Expr, str]] = {
 }
 
 
-def _pairs_in_error(findings: Iterable[Finding]) -> pl.DataFrame:
+def _list_pairs_in_error(findings: Iterable[Finding]) -> pl.DataFrame:
     pairs = {(f.subject, f.session) for f in findings if f.severity is Severity.ERROR and f.session is not None}
     return pl.DataFrame(sorted(pairs), schema={"symbol": pl.String, "session": pl.Date}, orient="row")

@@ -1,7 +1,7 @@
-"""How much of a market an option chain shows: contracts, quotes, open interest, strikes, and how fresh it is.
+"""Measures how complete and how fresh an option chain is: contracts, quotes, open interest, strikes, age of quotes.
 
-Belongs here: measuring one snapshot as a whole, and comparing it with the snapshots of the same underlying before it.
-What is wrong with a single row is decided where chains are read (`providers.chain_rules`). Pure.
+Looks at one snapshot as a whole and compares it with earlier snapshots of the same underlying. Single rows are validated
+where chains are read (`providers.chain_rules`).
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ DATASET = "option_chains"
 HISTORY_SNAPSHOTS = 20
 FEWEST_SNAPSHOTS_TO_JUDGE = 5
 LEAST_SHARE_OF_MEDIAN = 0.75
-"""Of the contracts that the underlying's chains usually have. An expiration of a quarter takes some 10 %."""
+"""Least share of the underlying's usual number of contracts. A quarterly expiration removes about 10 %."""
 LEAST_PAIRED_SHARE = 0.70
-"""Of the strikes, those with a call and a put. Exchanges list both, so a hole is a loss, whatever came before."""
+"""Least share of strikes that have both a call and a put. Exchanges list both, so a missing one is always lost data."""
 FEWEST_STRIKES_TO_PAIR = 40
 LEAST_QUOTED_SHARE = 1 / 3
 STALE_AFTER = timedelta(minutes=20)
-"""A delayed plan is 15 minutes behind."""
+"""Median age of quotes above which a chain counts as stale. The vendor's delayed plan is 15 minutes behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainCoverage:
-    """One snapshot in numbers.
+    """Counts that describe one snapshot.
 
-    `with_quote` counts two-sided quotes, bid and ask above zero; `strikes` distinct root, expiration and strike;
-    `paired_strikes` those with both a call and a put. `quote_age` is the median age of quotes, None if no quote tells its
-    time; `foreign_quotes` counts quotes of another day.
+    `with_quote` counts two-sided quotes (bid and ask above zero), `strikes` distinct combinations of root, expiration and
+    strike, `paired_strikes` those with both a call and a put. `quote_age` is the median age of quotes, None if no quote
+    has a time. `foreign_quotes` counts quotes of another day.
     """
 
     contracts: int
@@ -50,7 +50,7 @@ class ChainCoverage:
     foreign_quotes: int
 
 
-def _measures() -> tuple[pl.Expr, ...]:
+def _build_measures() -> tuple[pl.Expr, ...]:
     quoted = (pl.col("bid") > 0) & (pl.col("ask") > 0)
     age = (pl.col("snapshot_at") - pl.col("quote_at")).filter(quoted)
     new_york = pl.col("quote_at").dt.convert_time_zone(NEW_YORK.key).dt.date()
@@ -66,31 +66,31 @@ def _measures() -> tuple[pl.Expr, ...]:
     )
 
 
-_MEASURES = _measures()
+_MEASURES = _build_measures()
 _MEASURED = ("snapshot_at", "quote_at", "bid", "ask", "open_interest", "vendor_iv", "root", "expiration", "strike")
 
 
-def measure(chain: pl.DataFrame) -> ChainCoverage:
+def measure_chain(chain: pl.DataFrame) -> ChainCoverage:
     """Measure one snapshot: `CHAIN`, at least one row, one underlying and one `snapshot_at`."""
-    return measure_all([chain])[0]
+    return measure_chains([chain])[0]
 
 
-def measure_all(chains: Sequence[pl.DataFrame]) -> list[ChainCoverage]:
-    """`measure` many, in one pass over all of them: a history has thousands of small chains."""
+def measure_chains(chains: Sequence[pl.DataFrame]) -> list[ChainCoverage]:
+    """Measure many snapshots in one pass, since a history has thousands of small chains."""
     position = np.repeat(np.arange(len(chains)), [chain.height for chain in chains])
     rows = pl.concat(chains).select(*_MEASURED, pl.Series("chain", position))
     measured = rows.group_by("chain", maintain_order=True).agg(_MEASURES).drop("chain")
-    # Each contract comes once, so what is beyond one per strike is the other right.
+    # Each contract occurs once, so contracts beyond one per strike are the other right (put or call) of that strike.
     return [
         ChainCoverage(**counts, paired_strikes=counts["contracts"] - counts["strikes"])
         for counts in measured.iter_rows(named=True)
     ]
 
 
-def completeness(contracts: int, earlier: Sequence[int]) -> float | None:
-    """Contracts over the median of the last 20 snapshots before (`earlier`, oldest first), at most 1.
+def compute_completeness(contracts: int, earlier: Sequence[int]) -> float | None:
+    """Divide `contracts` by the median of the last 20 earlier snapshots (`earlier`, oldest first), at most 1.
 
-    None with fewer than five of them. Counting contracts shows lost strikes and lost pages alike.
+    None with fewer than five earlier snapshots. The number of contracts reveals lost strikes and lost pages alike.
     """
     recent = earlier[-HISTORY_SNAPSHOTS:]
     if len(recent) < FEWEST_SNAPSHOTS_TO_JUDGE:
@@ -98,10 +98,10 @@ def completeness(contracts: int, earlier: Sequence[int]) -> float | None:
     return min(1.0, contracts / median(recent))
 
 
-def coverage_findings(
+def find_coverage_problems(
     underlying: str, session: date, coverage: ChainCoverage, share_of_usual: float | None
 ) -> list[Finding]:
-    """What a reader of this snapshot should know. `share_of_usual`: its `completeness`."""
+    """Find what a reader of this snapshot should know. `share_of_usual`: its `compute_completeness`."""
     missing = []
     if share_of_usual is not None and share_of_usual < LEAST_SHARE_OF_MEDIAN:
         missing.append(f"{coverage.contracts:,} contracts are {share_of_usual:.0%} of the usual number")
@@ -113,7 +113,7 @@ def coverage_findings(
     findings = []
     if missing:
         findings.append(
-            _warning(
+            _build_warning(
                 Rule.CHAIN_INCOMPLETE,
                 underlying,
                 session,
@@ -125,7 +125,7 @@ def coverage_findings(
     if is_old or 2 * coverage.foreign_quotes > coverage.contracts:
         age = f"half of the quotes are older than {coverage.quote_age}" if is_old else "quotes are of another day"
         findings.append(
-            _warning(
+            _build_warning(
                 Rule.CHAIN_STALE,
                 underlying,
                 session,
@@ -136,5 +136,5 @@ def coverage_findings(
     return findings
 
 
-def _warning(rule: Rule, underlying: str, session: date, detail: str, cure: str) -> Finding:
+def _build_warning(rule: Rule, underlying: str, session: date, detail: str, cure: str) -> Finding:
     return Finding(rule, Severity.WARNING, DATASET, session, underlying, detail, cure)

@@ -1,7 +1,7 @@
-"""What was wrong with data, in one vocabulary for every stage from vendor file to warehouse.
+"""Names the rules that data can break, and the record of one broken rule: what, where, how much and the remedy.
 
-Belongs here: the named rules and the record that says what broke, where and what to do. Not here: who stores it
-(`warehouse`) and who shows it (`checks`, `cli`).
+One vocabulary for every stage from vendor file to warehouse. Storing findings is done in `warehouse`, showing them in
+`checks` and `cli`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from hd_pipelines.tables.vocabulary import Rule, Severity
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was wrong: rule, place, extent and cure. Equal places give equal `finding_id`s.
+    """One thing that was wrong: rule, place, extent and remedy (`cure`). Findings at the same place share a `finding_id`.
 
-    `subject` is what the reader would look up: an object key, a ticker or a symbol. `first_row` is the 1-based data
-    row of the file (the header is row 0); None where the finding is not about a row.
+    `subject` is what the reader would look up: an object key, a ticker or a symbol. `first_row` is the 1-based data row of
+    the file (the header is row 0), or None if the finding is not about a row.
     """
 
     rule: Rule
@@ -33,7 +33,7 @@ class Finding:
 
     @property
     def finding_id(self) -> str:
-        """32 hex digits, a pure function of rule, dataset, session and subject: seeing it again updates, never adds."""
+        """32 hex digits from rule, dataset, session and subject. A repeated finding updates its row and adds none."""
         place = "\x1f".join((self.rule, self.dataset, str(self.session or ""), self.subject))
         return hashlib.sha256(place.encode()).hexdigest()[:32]
 

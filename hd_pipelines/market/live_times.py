@@ -1,47 +1,48 @@
-"""When the running session's bars are asked for, and how far behind they may be.
+"""Decides by the exchange calendar when the running session's bars are requested, and how far behind they may be.
 
-Belongs here: the plan of ticks by exchange calendar. Pure: the clock is an argument.
+The clock is an argument of every function.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hd_pipelines.market.sessions import NEW_YORK, Hours, is_session, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, Hours, get_regular_hours, is_session
 
 PLAN_DELAY = timedelta(minutes=15)
-"""How far behind the vendor's delayed plans are."""
+"""How far the vendor's delayed plans are behind."""
 PATIENCE = timedelta(minutes=20)
-"""Older than this the newest minute of a symbol is told as stale: a delayed plan's 15, and five."""
+"""If a symbol's newest minute is older than this, it is reported as stale: 15 minutes of a delayed plan plus five."""
 _MINUTE = timedelta(minutes=1)
 LAST_TICKS = (_MINUTE, PLAN_DELAY + _MINUTE)
-"""After the close: once for the last minute, and once for a delayed plan's last quarter of an hour."""
+"""Requests after the close: one for the last minute, and one for the last 15 minutes of a delayed plan."""
 
 
-def live_hours(now: datetime) -> Hours | None:
-    """Regular hours of the day that `now` (timezone-aware) is in; None on a closed day."""
+def find_live_hours(now: datetime) -> Hours | None:
+    """Find the regular hours of the New York day of `now` (timezone-aware); None on a closed day."""
     day = now.astimezone(NEW_YORK).date()
-    return regular_hours(day) if is_session(day) else None
+    return get_regular_hours(day) if is_session(day) else None
 
 
 def has_opened(now: datetime) -> bool:
-    """Whether there is, or was, a session on the day that `now` (timezone-aware) is in, in New York."""
-    hours = live_hours(now)
+    """Whether a session has opened by `now` (timezone-aware) on its New York day; true after the close as well."""
+    hours = find_live_hours(now)
     return hours is not None and now >= hours.opens_at
 
 
-def bars_may_come(now: datetime) -> bool:
-    """Whether a session is running at `now` (timezone-aware), or so lately over that a delayed plan may still bring bars."""
-    hours = live_hours(now)
+def can_bars_arrive(now: datetime) -> bool:
+    """Whether bars may still arrive at `now` (timezone-aware): in a session, or within `PATIENCE` of its close."""
+    hours = find_live_hours(now)
     return hours is not None and hours.opens_at <= now <= hours.closes_at + PATIENCE
 
 
 def is_live_tick(now: datetime) -> bool:
-    """Whether bars are asked for at `now`, a whole minute: every minute from a minute after the open to the close.
+    """Whether bars are requested at `now`, a whole minute.
 
-    And at `LAST_TICKS` after it. 392 times on a full day, 212 times on one that closes at 13:00.
+    That is every minute from one minute after the open to the close, and at `LAST_TICKS` after the close: 392 times on a
+    full day, 212 times on a day that closes at 13:00.
     """
-    hours = live_hours(now)
+    hours = find_live_hours(now)
     if hours is None:
         return False
     in_session = hours.opens_at + _MINUTE <= now <= hours.closes_at

@@ -1,4 +1,7 @@
-"""Frames of option chains and valued contracts. The columns are defined in `tables.chains` and `tables.greeks`."""
+"""Columns of an option chain and of a valued chain, as modules hand them to each other.
+
+`providers` and `lake` produce chains and `pricing` values them; `warehouse` stores `VALUED` as `historical_greeks`.
+"""
 
 from hd_pipelines.market.frames import STAMP, frame_schema
 from hd_pipelines.tables.chains import OPTION_CHAINS

@@ -1,11 +1,10 @@
-"""What an option root is: its underlying, exercise, settlement and hours.
+"""Looks up the contract specification of an option root: underlying, exercise, settlement and trading hours.
 
-Belongs here: contract specifications that follow from the root of an OCC symbol. Not here: the instant at which one
-expiration settles, which needs the calendar (`pricing.settlement`), nor what a contract delivers: the deliverable of an
-adjusted root stands in OCC's memo only, so it is read from the vendor's contract reference and never guessed.
+The instant at which one expiration settles needs the calendar and is found in `pricing.settlement`. What an adjusted root
+delivers is stated only in OCC's memo, so it is read from the vendor's contract reference and never guessed.
 
-Sources: contract specifications on cboe.com (SPX, SPXW "SPX Weeklys and End-of-Month", XSP, VIX, RUT, OEX/XEO, DJX),
-nasdaq.com (NDX, NDXP), OCC by-laws on adjustments; OSI symbology for roots.
+Sources: contract specifications on cboe.com (SPX, SPXW "SPX Weeklys and End-of-Month", XSP, VIX, RUT, OEX/XEO, DJX) and
+nasdaq.com (NDX, NDXP); OCC by-laws on adjustments; OSI symbology for roots.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hd_pipelines.tables.vocabulary import ExerciseStyle
 
 
 class SettlementTime(StrEnum):
-    """Which price of the expiration day an option settles on."""
+    """The price of the expiration day on which an option settles."""
 
     MORNING = "am"
     """A special opening quotation (SET of SPX, VRO of VIX); the last trade was the session before."""
@@ -30,14 +29,14 @@ class SettlementTime(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionProduct:
-    """What all contracts of one root have in common.
+    """The specification that all contracts of one root share.
 
     underlying     vendor ticker, `I:SPX` or `SPY`
     settlement     `MORNING` or `AFTERNOON`
     is_cash        settled in cash; otherwise shares are delivered
-    closes         end of regular trading, New York; an expiring contract of a 16:15 product stops at 16:00 all the same
-    is_adjusted    the root carries OCC's adjustment digit: the deliverable is another one
-    is_flex        FLEX series (root begins with a digit): terms of its own, hardly ever quoted
+    closes         end of regular trading, New York; expiring contracts of a 16:15 product stop trading at 16:00
+    is_adjusted    the root ends with OCC's adjustment digit: its deliverable is not the standard one
+    is_flex        FLEX series (the root begins with a digit): individual terms, hardly ever quoted
     """
 
     root: str
@@ -51,13 +50,13 @@ class OptionProduct:
 
     @property
     def is_standard(self) -> bool:
-        """Whether prices of this root may be compared with the underlying as they stand."""
+        """Whether prices of this root can be compared with the underlying directly (neither adjusted nor FLEX)."""
         return not (self.is_adjusted or self.is_flex)
 
 
 _FOUR, _QUARTER_PAST = time(16), time(16, 15)
 
-# root: (index, morning-settled?). All cash-settled, all European but OEX.
+# root: (index, whether it settles in the morning). All settle in cash; all are European except OEX.
 _INDEX_ROOTS = {
     "SPX": ("SPX", True),
     "SPXW": ("SPX", False),
@@ -78,19 +77,19 @@ _INDEX_ROOTS = {
 }
 _AMERICAN_INDEX_ROOTS = frozenset({"OEX"})
 
-# Funds whose options trade until 16:15 (Cboe "Options Trading Hours"); the ones a watchlist is likely to hold.
+# Funds whose options trade until 16:15 (Cboe "Options Trading Hours"), limited to those a watchlist is likely to hold.
 _QUARTER_PAST_FUNDS = """
 DBA DBC DIA EEM EFA GLD IWM IWN IWO IYR KBE KRE MDY QQQ RSP SLV SMH SPY SVXY UNG USO UUP UVXY VIXY VXX XHB XLB XLE XLF
 XLI XLK XLP XLU XLV XLY XME XRT
 """
 
-# OCC roots have no dot, tickers do.
+# OCC roots drop the dot that tickers have.
 _DOTTED_STOCKS = {"BRKA": "BRK.A", "BRKB": "BRK.B", "BFA": "BF.A", "BFB": "BF.B", "LENB": "LEN.B", "HEIA": "HEI.A"}
 
 
 @cache
-def product_of_root(root: str) -> OptionProduct:
-    """The product of `root` (`SPXW`, `AAPL`, `TSLA1`). A root that is no known index option is one on a stock or fund.
+def find_product(root: str) -> OptionProduct:
+    """Find the product of `root` (`SPXW`, `AAPL`, `TSLA1`). Any root that is no known index root is a stock or fund.
 
     Raises `ValueError` for an empty root, or one of digits only.
     """
@@ -124,15 +123,15 @@ def product_of_root(root: str) -> OptionProduct:
     )
 
 
-def underlying_of_root(root: str) -> str:
-    """Vendor ticker of what `root` is an option on: `SPXW` → `I:SPX`, `BRKB` → `BRK.B`, `TSLA1` → `TSLA`."""
-    return product_of_root(root).underlying
+def find_underlying(root: str) -> str:
+    """Find the vendor ticker of the underlying of `root`: `SPXW` → `I:SPX`, `BRKB` → `BRK.B`, `TSLA1` → `TSLA`."""
+    return find_product(root).underlying
 
 
-def roots_of(ticker: str) -> tuple[str, ...]:
-    """Roots of the standard options on a vendor ticker: `I:SPX` → `SPX`, `SPXW`, `SPXPM`; `BRK.B` → `BRKB`.
+def list_roots(ticker: str) -> tuple[str, ...]:
+    """List the roots of the standard options on a vendor ticker: `I:SPX` → `SPX`, `SPXW`, `SPXPM`; `BRK.B` → `BRKB`.
 
-    None for an index without listed options. Adjusted roots (`TSLA1`) begin with these.
+    Empty for an index without listed options. Adjusted roots (`TSLA1`) begin with one of these.
     """
     if ticker.startswith("I:"):
         return tuple(root for root, (name, _) in _INDEX_ROOTS.items() if name == ticker.removeprefix("I:"))

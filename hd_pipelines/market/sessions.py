@@ -1,8 +1,7 @@
-"""Exchange sessions and their regular hours: which days trade, when they open and close, trading time between instants.
+"""Answers which days are exchange sessions, their regular hours and weeks, and the trading time between two instants.
 
-The authority is the XNYS calendar of `exchange_calendars` (holidays, early closes, ad-hoc closures). `xnys_closures` is a
-tested snapshot of it; days after the snapshot's end are computed by the library itself (`later_sessions`). Times are UTC;
-a naive datetime is refused.
+The authority is the XNYS calendar of `exchange_calendars` (holidays, early closes, ad-hoc closures), of which
+`xnys_closures` is a tested snapshot. Times are UTC; datetimes without a timezone are not accepted.
 """
 
 from __future__ import annotations
@@ -113,8 +112,8 @@ def is_session(day: date) -> bool:
 
 
 @cache
-def regular_hours(session: date) -> Hours:
-    """Open and close of `session`. Raises `ValueError` for a day without one."""
+def get_regular_hours(session: date) -> Hours:
+    """Get the open and close of `session`. Raises `ValueError` for a day without a session."""
     if not is_session(session):
         raise ValueError(f"{session} is not an exchange session between {FIRST_SESSION} and {_LATEST_DAY}")
     is_full = session > _SNAPSHOT_END and _is_third_friday_without_holiday(session)
@@ -130,14 +129,14 @@ def known_sessions(through: date | None = None) -> tuple[date, ...]:
     return _calendar(through or _SNAPSHOT_END).sessions
 
 
-def sessions_between(first: date, last: date) -> list[date]:
-    """All sessions from `first` to `last`, both included, ascending."""
+def list_sessions_between(first: date, last: date) -> list[date]:
+    """List all sessions from `first` to `last`, both included, ascending."""
     known = known_sessions(last)
     return list(known[bisect_left(known, first) : bisect_right(known, last)])
 
 
-def closed_weekdays_between(first: date, last: date) -> list[date]:
-    """Mondays to Fridays without a session: holidays and ad-hoc closures."""
+def list_closed_weekdays(first: date, last: date) -> list[date]:
+    """List the weekdays without a session (holidays and ad-hoc closures) from `first` to `last`, both included."""
     days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
     return [day for day in days if day.weekday() < 5 and not is_session(day)]
 
@@ -147,55 +146,55 @@ def last_snapshot_session() -> date:
     return _SNAPSHOT_END
 
 
-def last_completed_session(now: datetime) -> date:
-    """The newest session whose regular hours are over at `now` (timezone-aware)."""
+def find_last_completed_session(now: datetime) -> date:
+    """Find the newest session whose regular hours are over at `now` (timezone-aware)."""
     if now.tzinfo is None:
         raise ValueError("now must carry a timezone")
     today = now.astimezone(NEW_YORK).date()
     known = known_sessions(today)
     position = bisect_right(known, today) - 1
-    if regular_hours(known[position]).closes_at > now:
+    if get_regular_hours(known[position]).closes_at > now:
         position -= 1
     return known[position]
 
 
-def sessions_back(last: date, count: int) -> list[date]:
-    """The `count` sessions that end with `last` (or the one before it if `last` is closed), ascending."""
+def list_last_sessions(last: date, count: int) -> list[date]:
+    """List the `count` sessions that end with `last` (or the session before it if `last` is closed), ascending."""
     known = known_sessions(last)
     end = bisect_right(known, last)
     return list(known[max(0, end - count) : end])
 
 
 @cache
-def week_of(session: date) -> tuple[date, ...]:
-    """All sessions of the Monday-to-Sunday week that holds `session`, ascending."""
+def list_week_sessions(session: date) -> tuple[date, ...]:
+    """List all sessions of the Monday-to-Sunday week that contains `session`, ascending."""
     monday = session - timedelta(days=session.weekday())
-    return tuple(sessions_between(monday, monday + timedelta(days=6)))
+    return tuple(list_sessions_between(monday, monday + timedelta(days=6)))
 
 
-def midnight_ns(session: date, zone: ZoneInfo = NEW_YORK) -> int:
-    """Midnight of `session` in `zone` as integer nanoseconds since the epoch: the vendor's day-bar stamp."""
+def compute_midnight_ns(session: date, zone: ZoneInfo = NEW_YORK) -> int:
+    """Compute midnight of `session` in `zone` in integer nanoseconds since the epoch: the vendor's day-bar timestamp."""
     midnight = datetime(session.year, session.month, session.day, tzinfo=zone).astimezone(UTC)
     return int(midnight.timestamp()) * 1_000_000_000
 
 
-def trading_minutes_between(earlier_ns: int, later_ns: int) -> float:
-    """Minutes of regular hours from one instant (ns UTC) to another: a night or a weekend is 0; negative if turned round.
+def count_trading_minutes(earlier_ns: int, later_ns: int) -> float:
+    """Count the minutes of regular hours from one instant (ns UTC) to another; negative if `later_ns` is the earlier one.
 
-    Raises `ValueError` outside the calendar, where age could only be guessed.
+    Nights and weekends count 0. Raises `ValueError` outside the calendar, where the age could only be guessed.
     """
-    return (_trading_time_at(later_ns) - _trading_time_at(earlier_ns)) / NANOSECONDS_PER_MINUTE
+    return (_measure_trading_time(later_ns) - _measure_trading_time(earlier_ns)) / NANOSECONDS_PER_MINUTE
 
 
-def trading_time_ns(instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Regular hours since the calendar's first open, ns, for each instant (ns UTC); shape kept. It stands still at night.
+def measure_trading_time_ns(instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Measure the regular hours, ns, from the calendar's first open to each instant (ns UTC). Keeps the shape.
 
-    Raises `ValueError` outside the calendar.
+    The result does not grow outside regular hours. Raises `ValueError` outside the calendar.
     """
     if instants_ns.size == 0:
         return np.zeros(instants_ns.shape, np.int64)
-    _trading_clock(int(instants_ns.min()))
-    clock = _trading_clock(int(instants_ns.max()))
+    _build_trading_clock(int(instants_ns.min()))
+    clock = _build_trading_clock(int(instants_ns.max()))
     session = np.searchsorted(clock.opens_array, instants_ns, side="right") - 1
     elapsed: NDArray[np.int64] = (
         clock.before_array[session] + np.minimum(instants_ns, clock.closes_array[session]) - clock.opens_array[session]
@@ -203,10 +202,13 @@ def trading_time_ns(instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     return elapsed
 
 
-def instant_trading_minutes_ago(instant_ns: int, minutes: float) -> int:
-    """The last instant (ns UTC) from which `minutes` of regular hours lead to `instant_ns`. Never before the first open."""
-    clock = _trading_clock(instant_ns)
-    elapsed = max(_trading_time_at(instant_ns) - round(minutes * NANOSECONDS_PER_MINUTE), 0)
+def subtract_trading_minutes(instant_ns: int, minutes: float) -> int:
+    """Find the last instant (ns UTC) that lies `minutes` of regular hours before `instant_ns`.
+
+    Never before the calendar's first open.
+    """
+    clock = _build_trading_clock(instant_ns)
+    elapsed = max(_measure_trading_time(instant_ns) - round(minutes * NANOSECONDS_PER_MINUTE), 0)
     session = bisect_right(clock.before, elapsed) - 1
     return clock.opens[session] + elapsed - clock.before[session]
 
@@ -223,7 +225,7 @@ class _TradingClock(NamedTuple):
     before_array: NDArray[np.int64]
 
 
-def _trading_clock(instant_ns: int) -> _TradingClock:
+def _build_trading_clock(instant_ns: int) -> _TradingClock:
     """The clock of a calendar that covers `instant_ns`. Raises `ValueError` if none does."""
     clock = _clock_of(_calendar(_SNAPSHOT_END))
     if instant_ns > clock.until:
@@ -237,15 +239,15 @@ def _trading_clock(instant_ns: int) -> _TradingClock:
 
 @cache
 def _clock_of(calendar: _Calendar) -> _TradingClock:
-    hours = [regular_hours(session) for session in calendar.sessions]
+    hours = [get_regular_hours(session) for session in calendar.sessions]
     opens = np.array([each.opens_at_ns for each in hours], np.int64)
     closes = np.array([each.closes_at_ns for each in hours], np.int64)
     before = np.concatenate(([0], np.cumsum(closes - opens)[:-1]))
-    until = midnight_ns(calendar.end + timedelta(days=1))
+    until = compute_midnight_ns(calendar.end + timedelta(days=1))
     return _TradingClock(opens.tolist(), closes.tolist(), before.tolist(), until, opens, closes, before)
 
 
-def _trading_time_at(instant_ns: int) -> int:
-    clock = _trading_clock(instant_ns)
+def _measure_trading_time(instant_ns: int) -> int:
+    clock = _build_trading_clock(instant_ns)
     session = bisect_right(clock.opens, instant_ns) - 1
     return clock.before[session] + min(instant_ns, clock.closes[session]) - clock.opens[session]

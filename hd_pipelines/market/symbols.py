@@ -1,7 +1,7 @@
-"""Names of things that trade: plain symbols, vendor tickers, OCC option symbols.
+"""Parses and converts names of instruments: plain symbols, vendor tickers and OCC option symbols.
 
-Belongs here: translating and checking names. A symbol is what people say (`SPX`, `BRK.B`); a ticker is what the
-vendor's files say (`I:SPX`, `O:SPXW190501C01800000`). Grammar: OSI 21-character symbol, vendor notes §7 in docs/vendor.md.
+A symbol is what people write (`SPX`, `BRK.B`). A ticker is what the vendor's files contain (`I:SPX`,
+`O:SPXW190501C01800000`). The grammar of option tickers is OCC's 21-character OSI symbol without its padding.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from decimal import Decimal
 from typing import Literal
 
 INDEX_SYMBOLS = frozenset({"SPX", "NDX", "VIX", "RUT", "DJI", "XSP", "OEX", "VIX3M", "VIX9D", "VVIX"})
-"""Indices whose plain symbol would otherwise read as a stock. A symbol may also be given as a ticker, `I:COMP`."""
+"""Indices whose plain symbol would otherwise be taken for a stock. Other indices are given as a ticker, `I:COMP`."""
 
 VOLUME_PROXIES: dict[str, str] = {"SPX": "SPY", "NDX": "QQQ", "RUT": "IWM"}
-"""The fund whose traded volume stands for an index: an index prints values, never shares. VIX has no such fund."""
+"""The fund whose traded volume stands in for an index, which has none of its own. VIX has no such fund."""
 
 _OCC = re.compile(r"^O:(?P<root>[A-Z0-9.]{1,6})(?P<ymd>\d{6})(?P<right>[CP])(?P<strike>\d{8})$")
 STOCK_TICKER_PATTERN = r"^[A-Z][A-Za-z0-9.\-/]{0,15}$"
-"""What the vendor's stock files contain: `A`, `BRK.B`, `BACpA` (preferred), `AACT.WS`; `NA` is a ticker."""
+"""Tickers in the vendor's stock files: `A`, `BRK.B`, `BACpA` (preferred), `AACT.WS`. `NA` is a ticker, not a null."""
 INDEX_TICKER_PATTERN = r"^I:[A-Z0-9][A-Za-z0-9.\-_/&]{0,24}$"
 OPTION_TICKER_PATTERN = r"^O:[A-Z0-9.]{1,6}\d{6}[CP]\d{8}$"
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSymbol:
-    """An OCC option symbol taken apart. `root` keeps an adjustment digit (`TSLA1`): it is another deliverable."""
+    """A parsed OCC option symbol. `root` keeps an adjustment digit (`TSLA1`), which marks another deliverable."""
 
     root: str
     expiration: date
@@ -36,7 +36,7 @@ class OptionSymbol:
 
     @property
     def is_adjusted(self) -> bool:
-        """Whether the root carries an OCC adjustment digit: deliverable or multiplier is not the standard one."""
+        """Whether the root ends with an OCC adjustment digit: deliverable or multiplier is not the standard one."""
         return self.root[-1].isdigit()
 
     @property
@@ -46,7 +46,7 @@ class OptionSymbol:
 
 
 def parse_option_ticker(ticker: str) -> OptionSymbol:
-    """Take `O:SPXW190501C01800000` apart, from the right. Raises `ValueError` naming the ticker."""
+    """Parse a ticker such as `O:SPXW190501C01800000`. Raises `ValueError` naming the ticker."""
     match = _OCC.match(ticker)
     if match is None:
         raise ValueError(f"{ticker!r} is not an OCC option ticker (O:ROOT + yymmdd + C|P + 8 strike digits)")
@@ -59,8 +59,8 @@ def parse_option_ticker(ticker: str) -> OptionSymbol:
     return OptionSymbol(match["root"], expiration, right, Decimal(int(match["strike"])) / 1000)
 
 
-def ticker_of(symbol: str) -> str:
-    """The vendor's ticker of a watchlist symbol: indices get `I:`, everything else stays. Raises `ValueError`."""
+def to_ticker(symbol: str) -> str:
+    """Convert a watchlist symbol to the vendor's ticker: indices get `I:`, all others stay. Raises `ValueError`."""
     name = symbol.strip()
     ticker = f"I:{name}" if name in INDEX_SYMBOLS else name
     if re.match(INDEX_TICKER_PATTERN, ticker) or re.match(STOCK_TICKER_PATTERN, ticker):
@@ -68,18 +68,21 @@ def ticker_of(symbol: str) -> str:
     raise ValueError(f"{symbol!r} is not a symbol; give one like SPY, BRK.B, SPX or I:COMP")
 
 
-def symbol_of(ticker: str) -> str:
-    """What people call a stock or index ticker: `I:SPX` → `SPX`."""
+def to_symbol(ticker: str) -> str:
+    """Convert a stock or index ticker to its plain symbol: `I:SPX` → `SPX`."""
     return ticker.removeprefix("I:")
 
 
-def canonical_symbol(symbol: str) -> str:
-    """One name per instrument: `I:SPX` → `SPX`, while `I:COMP` stays, since `COMP` is a stock. Raises `ValueError`."""
-    ticker = ticker_of(symbol)
-    plain = symbol_of(ticker)
-    return plain if ticker_of(plain) == ticker else symbol.strip()
+def canonicalize_symbol(symbol: str) -> str:
+    """Convert to the one name of an instrument: `I:SPX` → `SPX`; `I:COMP` stays, as `COMP` is a stock.
+
+    Raises `ValueError` for a name that is no symbol.
+    """
+    ticker = to_ticker(symbol)
+    plain = to_symbol(ticker)
+    return plain if to_ticker(plain) == ticker else symbol.strip()
 
 
 def is_index(ticker_or_symbol: str) -> bool:
-    """Whether the name is an index: no volume, its own files, day bars stamped in Chicago."""
+    """Whether the name is an index. Indices have no volume, separate files, and day bars stamped at midnight in Chicago."""
     return ticker_or_symbol.startswith("I:") or ticker_or_symbol in INDEX_SYMBOLS

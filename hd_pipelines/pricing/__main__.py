@@ -1,6 +1,6 @@
-"""`python -m hd_pipelines.pricing`: compile all kernels into numba's cache on disk, so that no first run waits for it.
+"""`python -m hd_pipelines.pricing` compiles all kernels into numba's cache on disk, so that no later run waits for it.
 
-The cache lies beside the sources, or where NUMBA_CACHE_DIR says. Once it is filled this takes the time of loading it.
+The cache lies beside the sources, or where NUMBA_CACHE_DIR points. Once it is filled, this command only loads it.
 """
 
 import sys
@@ -8,7 +8,7 @@ import time
 
 
 def compile_kernels() -> str:
-    """Compile or load every kernel; returns the line to print."""
+    """Compile or load every kernel. Returns the line to print."""
     started = time.perf_counter()
     from hd_pipelines.pricing.kernels import american_loops as kernels_american_loops
     from hd_pipelines.pricing.kernels import american_search as kernels_american_search

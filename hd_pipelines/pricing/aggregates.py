@@ -1,20 +1,20 @@
-"""Historical Greeks from option bars: what traded, against the underlying's price of the same minute.
+"""Computes historical Greeks from option bars: prices that traded, against the underlying's price of the same minute.
 
-Belongs here: turning bars into priced contracts. Valuing them is `valuation.value_priced`. Bars are the only past that a
-vendor sells; a chain snapshot of quotes beats them wherever there is one.
+This module turns bars into priced contracts; `valuation.value_priced` values them. Bars are the only history that a vendor
+sells. Where a chain snapshot of quotes exists, it is better.
 
-- A row is stamped with the end of its bar, so that nothing in it is younger than its stamp; a contract in the last minute
-  of its life therefore has no time left.
-- A price is the close of a bar, the last trade in it. When in the bar that was is not told, so `price_age_seconds` is the
-  most it can be: the length of the bar, plus how much older the underlying's price is.
-- A minute is matched with the underlying's bar of the same minute, or of at most five before if it did not trade. Older
-  is no price of that moment: `no_spot`. Options on an index do without where parity gives their forward, since bars of
-  indices are a subscription of their own.
-- The forward is that of `forwards`: parity where call and put of enough strikes traded in that minute, else the
-  underlying's price and a carry. How far each price may be off its neighbours (half of the bar's range, and of the
-  underlying's) is the half spread that weighs the pairs.
-- A day bar is matched with the underlying's day; the last trade may be hours older than the close, which is why a
-  volatility from day bars is a rough one. Bars tell neither deliverable nor open interest: null.
+- A row is stamped with the end of its bar, so that it contains nothing younger than its timestamp. A contract in the last
+  minute of its life therefore has no time left.
+- The price is the bar's close, which is its last trade. When in the bar that trade happened is unknown, so
+  `price_age_seconds` is an upper bound: the length of the bar plus how much older the underlying's price is.
+- A minute is matched with the underlying's bar of the same minute, or of at most five minutes before if the underlying did
+  not trade. An older price is not used: the reason is `no_spot`. Options on an index need no underlying price where parity
+  gives their forward, because bars of indices require a separate subscription.
+- The forward comes from `forwards`: parity where calls and puts of enough strikes traded in that minute, else the
+  underlying's price and a carry. Half of the bar's range plus half of the underlying's range serves as the half spread that
+  weighs the pairs.
+- A day bar is matched with the underlying's day. Its last trade may be hours older than the close, so a volatility from day
+  bars is only rough. Bars contain neither deliverable nor open interest; both are null.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from datetime import timedelta
 import polars as pl
 
 from hd_pipelines.market.option_chains import CHAIN, STAMP
-from hd_pipelines.market.option_products import product_of_root
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.option_products import find_product
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.market.symbols import OPTION_TICKER_PATTERN, is_index
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.valuation import PRICED, value_priced
@@ -40,20 +40,20 @@ _BARS = ("ticker", "window_start", "high", "low", "close", "volume")
 def value_aggregates(
     option_bars: pl.DataFrame, underlying_bars: pl.DataFrame, rates: pl.DataFrame | None, source: PriceSource
 ) -> pl.DataFrame:
-    """`VALUED`, one row for each option bar, stamped with the end of its minute or the close of its session.
+    """Compute `VALUED` rows, one for each option bar, stamped with the end of its minute or the close of its session.
 
     `option_bars`, `underlying_bars`: columns of the lake's bars (`ticker`, `window_start` in ns UTC, `high`, `low`,
-    `close`, `volume`), both minutes or both days as `source` says, unadjusted: raw strikes belong to raw prices. `rates`
-    as `discounting.RATES`. Raises `ValueError` for missing columns, for tickers that are no OCC symbols, and for a
-    `source` that is no bar. Day bars of days without a session are left out.
+    `close`, `volume`), both minutes or both days as `source` says. Prices must be unadjusted, as strikes are. `rates`:
+    `discounting.RATES`. Day bars of days without a session are dropped. Raises `ValueError` for missing columns, for
+    tickers that are no OCC symbols, and for a `source` that is not a bar.
     """
     if source not in {PriceSource.OPTION_MINUTE, PriceSource.OPTION_DAY}:
         raise ValueError(f"source is {source}; give {PriceSource.OPTION_MINUTE} or {PriceSource.OPTION_DAY}")
     for name, bars in (("option_bars", option_bars), ("underlying_bars", underlying_bars)):
         if missing := [column for column in _BARS if column not in bars.columns]:
             raise ValueError(f"{name} lacks the column(s) {', '.join(missing)}")
-    contracts, underlyings = _contracts(option_bars.select(_BARS)), underlying_bars.select(_BARS)
-    stamped = _with_spot(_stamp(contracts, source), _stamp(underlyings, source), source)
+    contracts, underlyings = _parse_contracts(option_bars.select(_BARS)), underlying_bars.select(_BARS)
+    stamped = _join_spot(_stamp(contracts, source), _stamp(underlyings, source), source)
     close = pl.col("close")
     is_price = close.is_finite() & (close > 0)
     reason = (
@@ -76,8 +76,8 @@ def value_aggregates(
     return value_priced(chain.select(*CHAIN, *PRICED), rates)
 
 
-def _contracts(bars: pl.DataFrame) -> pl.DataFrame:
-    """`bars` with what their OCC symbols say; `underlying` is the vendor's ticker."""
+def _parse_contracts(bars: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns that follow from each OCC symbol to `bars`; `underlying` is the vendor's ticker."""
     ticker = pl.col("ticker")
     if not bars.select(ticker.str.contains(OPTION_TICKER_PATTERN).all()).item():
         wrong = bars.filter(~ticker.str.contains(OPTION_TICKER_PATTERN))["ticker"][0]
@@ -91,7 +91,7 @@ def _contracts(bars: pl.DataFrame) -> pl.DataFrame:
         strike=tail.str.tail(8).cast(pl.Int64).cast(pl.Float64) / 1000,
     )
     roots = taken["root"].unique()
-    products = [product_of_root(root) for root in roots]
+    products = [find_product(root) for root in roots]
     known = pl.DataFrame(
         {
             "root": roots,
@@ -105,12 +105,12 @@ def _contracts(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _stamp(bars: pl.DataFrame, source: PriceSource) -> pl.DataFrame:
-    """`bars` with `snapshot_at`, the instant at which the bar is over, and its `length`."""
+    """Add `snapshot_at`, the instant at which the bar is over, and the bar's `length`."""
     begins = pl.from_epoch("window_start", time_unit="ns").dt.replace_time_zone("UTC")
     if source is PriceSource.OPTION_MINUTE:
         return bars.with_columns(snapshot_at=(begins + _MINUTE).cast(STAMP), length=_MINUTE)
     days = bars.select(session=begins.dt.convert_time_zone(str(NEW_YORK)).dt.date())["session"]
-    known = {day: regular_hours(day) for day in days.unique() if is_session(day)}
+    known = {day: get_regular_hours(day) for day in days.unique() if is_session(day)}
     hours = pl.DataFrame(
         {
             "session": list(known),
@@ -123,8 +123,8 @@ def _stamp(bars: pl.DataFrame, source: PriceSource) -> pl.DataFrame:
     return stamped.filter(pl.col("snapshot_at").is_not_null()).drop("session")
 
 
-def _with_spot(options: pl.DataFrame, underlyings: pl.DataFrame, source: PriceSource) -> pl.DataFrame:
-    """`options` with `underlying_price`, its `spot_age` against the option's bar, and the `spot_range` of its bar."""
+def _join_spot(options: pl.DataFrame, underlyings: pl.DataFrame, source: PriceSource) -> pl.DataFrame:
+    """Add `underlying_price`, its `spot_age` relative to the option's bar, and the `spot_range` of its bar to `options`."""
     oldest = OLDEST_SPOT if source is PriceSource.OPTION_MINUTE else timedelta(0)
     spots = (
         underlyings.filter(pl.col("close") > 0)

@@ -1,13 +1,12 @@
-"""American options on a spot with a continuous dividend yield: price, implied volatility, Greeks.
+"""Prices American options on a spot with a continuous dividend yield: price, implied volatility, Greeks.
 
-Belongs here: the public functions and what they mean. The boundary of exercise is found in `kernels_american`, compiled at
-first use.
+The exercise boundary is computed in `kernels.american`, compiled at first use.
 
-price = European price (`black`) + premium of early exercise. All arguments broadcast; `years` is time to settlement in
-years of 365 days, rates and yields are continuously compounded per year and may be zero or negative. A call is never
-exercised early at dividend_yield <= 0 <= rate, a put never at rate <= 0 <= dividend_yield; then the price is European. At
-r < q < 0 for calls' or q < r < 0 for puts' sake exercise pays between two prices of the underlying: no model here, NaN.
-A missing or impossible argument gives NaN.
+The price is the European price (`black`) plus the premium of early exercise. All arguments broadcast. `years` is time to
+settlement in years of 365 days; rates and yields are continuously compounded per year and may be zero or negative. A call
+is never exercised early at dividend_yield <= 0 <= rate, a put never at rate <= 0 <= dividend_yield; the price is then
+European. For calls at r < q < 0 and puts at q < r < 0, exercise pays between two prices of the underlying. That case is not
+modelled and gives NaN, as does a missing or impossible argument.
 """
 
 import math
@@ -15,11 +14,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hd_pipelines.pricing.arrays import Floats, broadcast, over_cores
+from hd_pipelines.pricing.arrays import Floats, broadcast, run_over_cores
 from hd_pipelines.pricing.black import Greeks
 
 _SHARE = 512
-"""Options that are worth another thread: about a millisecond of work."""
+"""Number of options that justify another thread: about a millisecond of work."""
 
 
 def price(  # noqa: PLR0917
@@ -31,8 +30,8 @@ def price(  # noqa: PLR0917
     sigma: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Present value, in the unit of the spot; the best certain payoff where sigma sqrt(T) is 0."""
-    return _value(spot, strike, years, rate, dividend_yield, sigma, is_call, only_premium=False)
+    """Present value, in the unit of the spot. Where sigma sqrt(T) is 0, the best payoff that is certain."""
+    return _compute_value(spot, strike, years, rate, dividend_yield, sigma, is_call, only_premium=False)
 
 
 def early_exercise_premium(  # noqa: PLR0917
@@ -44,11 +43,11 @@ def early_exercise_premium(  # noqa: PLR0917
     sigma: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """American less European price, never negative. Arguments as in `price`."""
-    return _value(spot, strike, years, rate, dividend_yield, sigma, is_call, only_premium=True)
+    """American minus European price, never negative. Arguments as in `price`."""
+    return _compute_value(spot, strike, years, rate, dividend_yield, sigma, is_call, only_premium=True)
 
 
-def _value(  # noqa: PLR0917
+def _compute_value(  # noqa: PLR0917
     spot: ArrayLike,
     strike: ArrayLike,
     years: ArrayLike,
@@ -64,7 +63,9 @@ def _value(  # noqa: PLR0917
     market = {"spot": spot, "strike": strike, "years": years, "rate": rate, "dividend_yield": dividend_yield}
     shape, arrays, flags = broadcast(market | {"sigma": sigma}, is_call)
     worth = np.empty(math.prod(shape))
-    over_cores(lambda first, last: american_value(arrays, flags, first, last, only_premium, worth), worth.size, _SHARE)
+    run_over_cores(
+        lambda first, last: american_value(arrays, flags, first, last, only_premium, worth), worth.size, _SHARE
+    )
     return worth.reshape(shape)[()]
 
 
@@ -77,10 +78,10 @@ def solve(  # noqa: PLR0917
     dividend_yield: ArrayLike,
     is_call: ArrayLike,
 ) -> tuple[Floats, NDArray[np.int8]]:
-    """(sigma per year, reason): where reason is 0 sigma is the answer, elsewhere sigma is NaN.
+    """Invert `price`: returns (sigma per year, reason). Where reason is 0, sigma is the answer; elsewhere sigma is NaN.
 
-    The inverse of `price`. Reasons are codes of `reasons.Reason` (`reasons.reason_text` turns them into stored text). A
-    price outside its bounds is never moved to them: below the exercise value it is `BELOW_INTRINSIC`, at it `EXERCISE_NOW`.
+    Reasons are codes of `reasons.Reason`; `reasons.to_reason_text` converts them to stored text. A price outside its bounds
+    is never moved to them: below the exercise value the reason is `BELOW_INTRINSIC`, at it `EXERCISE_NOW`.
     """
     from hd_pipelines.pricing.kernels.american_search import american_imply
 
@@ -88,7 +89,7 @@ def solve(  # noqa: PLR0917
     shape, arrays, flags = broadcast(market | {"price": price}, is_call)
     sigma = np.empty(math.prod(shape))
     reason = np.empty(sigma.size, np.int8)
-    over_cores(lambda first, last: american_imply(arrays, flags, first, last, sigma, reason), sigma.size, _SHARE)
+    run_over_cores(lambda first, last: american_imply(arrays, flags, first, last, sigma, reason), sigma.size, _SHARE)
     return sigma.reshape(shape)[()], reason.reshape(shape)[()]
 
 
@@ -101,7 +102,7 @@ def implied_volatility(  # noqa: PLR0917
     dividend_yield: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Volatility per year that gives `price`; NaN where there is none. `solve` also says why."""
+    """Volatility per year that gives `price`; NaN where there is none (`solve` also returns the reason)."""
     return solve(price, spot, strike, years, rate, dividend_yield, is_call)[0]
 
 
@@ -114,20 +115,20 @@ def greeks(  # noqa: PLR0917
     sigma: ArrayLike,
     is_call: ArrayLike,
 ) -> Greeks:
-    """Greeks to the spot, per share.
+    """Greeks with respect to the spot, per share.
 
     delta   dV/dS
     gamma   d2V/dS2
-    theta   change of V over one calendar day with the spot held, rate and yield running on
+    theta   change of V over one calendar day with the spot unchanged, while rate and yield accrue
     vega    change of V for +0.01 of volatility
-    rho     change of V for +0.01 of the continuously compounded rate, dividend yield held
+    rho     change of V for +0.01 of the continuously compounded rate, dividend yield unchanged
 
-    Where exercise now is best, delta is 1 or -1 and the others are 0.
+    Where immediate exercise is best, delta is 1 or -1 and the others are 0.
     """
     from hd_pipelines.pricing.kernels.american_loops import american_derive
 
     market = {"spot": spot, "strike": strike, "years": years, "rate": rate, "dividend_yield": dividend_yield}
     shape, arrays, flags = broadcast(market | {"sigma": sigma}, is_call)
     found = tuple(np.empty(math.prod(shape)) for _ in Greeks._fields)
-    over_cores(lambda first, last: american_derive(arrays, flags, first, last, found), found[0].size, _SHARE)
+    run_over_cores(lambda first, last: american_derive(arrays, flags, first, last, found), found[0].size, _SHARE)
     return Greeks(*(array.reshape(shape)[()] for array in found))

@@ -1,10 +1,8 @@
-"""Array-likes in, arrays out: how the public functions of pricing meet the compiled loops.
+"""Converts and broadcasts arguments of the public pricing functions, and spreads a loop over cores. Contains no formula.
 
-Belongs here: reading and broadcasting arguments, and spreading a loop over cores. No formula.
-
-Arguments are numbers, NumPy arrays, Polars series or sequences of numbers; None and NaN mean missing. They broadcast as
-in NumPy. Text is refused even where it could be read as a number, and a flag must be a boolean (or 0 and 1), since "C"
-or -1 taken for a put is a wrong price that looks right.
+Arguments are numbers, NumPy arrays, Polars series or sequences of numbers; None and NaN mean missing. They broadcast as in
+NumPy. Text is refused even if it could be read as a number, and a flag must be a boolean (or 0 and 1): "C" or -1 mistaken
+for a put gives a wrong price that looks right.
 """
 
 import math
@@ -19,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 SHARE = 16_384
-"""Options of a European loop that are worth another thread: about a millisecond of work."""
+"""Number of options of a European loop that justify another thread: about a millisecond of work."""
 
 _CHUNKS_PER_THREAD = 4
 
@@ -27,22 +25,23 @@ _CHUNKS_PER_THREAD = 4
 def broadcast(
     numbers: dict[str, ArrayLike], is_call: ArrayLike
 ) -> tuple[tuple[int, ...], tuple[Floats, ...], NDArray[np.bool_]]:
-    """(common shape, flat arrays in order, flat flags). An argument of one value stays one value: kernels repeat it.
+    """Broadcast all arguments: returns (common shape, flat arrays in order, flat flags).
 
-    Raises TypeError for text, dates or flags that are no booleans, ValueError for shapes that do not fit together.
+    An argument of one value stays one value, which the kernels repeat. Raises TypeError for text, dates or flags that are
+    not booleans, and ValueError for shapes that do not fit together.
     """
-    arrays = {name: _as_floats(name, given) for name, given in numbers.items()}
-    flags = as_flags(is_call)
+    arrays = {name: _to_floats(name, given) for name, given in numbers.items()}
+    flags = to_flags(is_call)
     shapes = {name: array.shape for name, array in arrays.items()} | {"is_call": flags.shape}
     try:
         shape = np.broadcast_shapes(*shapes.values())
     except ValueError as error:
-        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"arguments do not broadcast together: {told}") from error
-    return shape, tuple(_flat(array, shape) for array in arrays.values()), _flat(flags, shape)
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"arguments do not broadcast together: {listed}") from error
+    return shape, tuple(_flatten(array, shape) for array in arrays.values()), _flatten(flags, shape)
 
 
-def _as_floats(name: str, given: ArrayLike) -> Floats:
+def _to_floats(name: str, given: ArrayLike) -> Floats:
     array = np.asarray(given)
     if array.dtype.kind == "O":
         if any(isinstance(item, str | bytes) for item in array.ravel()):
@@ -55,8 +54,8 @@ def _as_floats(name: str, given: ArrayLike) -> Floats:
         raise TypeError(f"{name} must hold numbers: {error}") from error
 
 
-def as_flags(is_call: ArrayLike) -> NDArray[np.bool_]:
-    """True for calls. Booleans, or the numbers 0 and 1; raises TypeError on anything else."""
+def to_flags(is_call: ArrayLike) -> NDArray[np.bool_]:
+    """Convert to booleans, True for calls. Accepts booleans, or the numbers 0 and 1; raises TypeError for anything else."""
     flags = np.asarray(is_call)
     if flags.dtype.kind == "b":
         return flags
@@ -65,28 +64,28 @@ def as_flags(is_call: ArrayLike) -> NDArray[np.bool_]:
     if flags.dtype.kind == "O" and all(isinstance(item, bool | np.bool_) for item in flags.ravel()):
         return flags.astype(np.bool_)
     raise TypeError(
-        f"is_call must be True for calls and False for puts, nothing else; got {flags.dtype} {_some(flags)}"
+        f"is_call must be True for calls and False for puts, nothing else; got {flags.dtype} {_describe_values(flags)}"
     )
 
 
-def _some(flags: NDArray[Any]) -> str:
+def _describe_values(flags: NDArray[Any]) -> str:
     return ", ".join(repr(item) for item in flags.ravel()[:3].tolist())
 
 
-def _flat(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """One-dimensional, contiguous and read-only, as the kernels are compiled for."""
+def _flatten(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Make `array` one-dimensional, contiguous and read-only, as the kernels are compiled for."""
     one = array.size == 1 and math.prod(shape) != 0
     flat = np.ascontiguousarray(array if one else np.broadcast_to(array, shape)).reshape(-1).view()
     flat.flags.writeable = False
     return flat
 
 
-def over_cores(loop: Callable[[int, int], None], options: int, share: int = SHARE) -> None:
-    """Call `loop(first, last)` for all of `options`, on as many threads as there are cores and shares of work.
+def run_over_cores(loop: Callable[[int, int], None], options: int, share: int = SHARE) -> None:
+    """Call `loop(first, last)` for all of `options`, on at most one thread per core and per `share` of work.
 
-    The threads live as long as the call, so nothing has to survive a fork. The first error of a thread is raised.
+    The threads end with the call, so nothing has to survive a fork. The first error of a thread is raised.
     """
-    threads = min(_cores(), options // share)
+    threads = min(_count_cores(), options // share)
     if threads < 2:
         if options:
             loop(0, options)
@@ -97,7 +96,7 @@ def over_cores(loop: Callable[[int, int], None], options: int, share: int = SHAR
 
     def work() -> None:
         try:
-            for first in _taken(starts):
+            for first in _take_starts(starts):
                 loop(first, min(first + step, options))
         except BaseException as error:  # noqa: BLE001 - raised again below
             errors.append(error)
@@ -112,10 +111,10 @@ def over_cores(loop: Callable[[int, int], None], options: int, share: int = SHAR
         raise errors[0]
 
 
-def _taken(starts: Iterator[int]) -> Iterator[int]:
+def _take_starts(starts: Iterator[int]) -> Iterator[int]:
     while (first := next(starts, None)) is not None:
         yield first
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

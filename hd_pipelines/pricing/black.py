@@ -1,11 +1,9 @@
-"""Price and Greeks of European options on a forward: Black (1976).
+"""Price and Greeks of European options on a forward: Black (1976). The formula is in `kernels.black`, compiled at first use.
 
-Belongs here: the public functions and what they mean. The formula itself is in `kernels_black`, compiled at first use.
-
-price = discount * (F N(d1) - K N(d2)) for a call, with d1,2 = ln(F / K) / (sigma sqrt T) +- sigma sqrt(T) / 2, and
-put = call - discount * (F - K). `discount` is the price today of 1 at settlement; rates and dividends are inside it and
-inside the forward. All arguments broadcast; `years` is time to settlement in years of 365 days. A missing or impossible
-argument gives NaN: forward, strike or discount not positive, sigma or years negative.
+price = discount * (F N(d1) - K N(d2)) for a call, with d1,2 = ln(F / K) / (sigma sqrt T) +- sigma sqrt(T) / 2, and put =
+call - discount * (F - K). `discount` is the price today of 1 at settlement; rates and dividends enter only through it and
+the forward. All arguments broadcast; `years` is time to settlement in years of 365 days. A missing or impossible argument
+gives NaN: forward, strike or discount not positive, sigma or years negative.
 """
 
 import math
@@ -14,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hd_pipelines.pricing.arrays import Floats, broadcast, over_cores
+from hd_pipelines.pricing.arrays import Floats, broadcast, run_over_cores
 
 
 class Greeks(NamedTuple):
-    """Derivatives of the price of one share's option. NaN = no answer, also where sigma or years is 0."""
+    """Derivatives of the price of an option on one share. NaN means no answer, also where sigma or years is 0."""
 
     delta: Floats
     gamma: Floats
@@ -41,7 +39,7 @@ def price(  # noqa: PLR0917
     numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma}
     shape, arrays, flags = broadcast(numbers, is_call)
     worth = np.empty(math.prod(shape))
-    over_cores(lambda first, last: value(arrays, flags, first, last, worth), worth.size)
+    run_over_cores(lambda first, last: value(arrays, flags, first, last, worth), worth.size)
     return worth.reshape(shape)[()]
 
 
@@ -53,16 +51,16 @@ def greeks(  # noqa: PLR0917
     sigma: ArrayLike,
     is_call: ArrayLike,
 ) -> Greeks:
-    """Black's Greeks, to the forward.
+    """Black's Greeks, with respect to the forward.
 
     delta   dV/dF = discount N(d1) for a call, -discount N(-d1) for a put
     gamma   d2V/dF2
-    theta   change of V over one calendar day, forward, rate and volatility held: -(dV/dT) / 365
+    theta   change of V over one calendar day, with forward, rate and volatility unchanged: -(dV/dT) / 365
     vega    change of V for +0.01 of volatility
-    rho     change of V for +0.01 of the continuously compounded rate, forward held: -T V / 100
+    rho     change of V for +0.01 of the continuously compounded rate, forward unchanged: -T V / 100
 
-    Greeks to the spot, as brokers and vendors quote them, come from `spot_greeks`. Where the forward is the spot (no
-    carry) delta, gamma, theta and vega are the same.
+    Greeks with respect to the spot, as brokers and vendors quote them, come from `spot_greeks`. If the forward equals the
+    spot (no carry), delta, gamma, theta and vega are the same.
     """
     return _derive(forward, forward, strike, years, discount, sigma, is_call, at_spot=False)
 
@@ -76,16 +74,16 @@ def spot_greeks(  # noqa: PLR0917
     sigma: ArrayLike,
     is_call: ArrayLike,
 ) -> Greeks:
-    """Greeks to the spot: the forward moves with it in proportion, and the carry ln(forward / spot) / T is constant.
+    """Greeks with respect to the spot. The forward moves in proportion to it; the carry ln(forward / spot) / T is constant.
 
     delta   dV/dS = dV/dF * F/S
     gamma   d2V/dS2 = d2V/dF2 * (F/S)^2
-    theta   change of V over one calendar day with the spot held: the forward slides towards it by its carry
+    theta   change of V over one calendar day with the spot unchanged: the forward moves towards it by its carry
     vega    as in `greeks`
-    rho     change of V for +0.01 of the rate with spot and dividend yield held, so the forward rises with the rate
+    rho     change of V for +0.01 of the rate with spot and dividend yield unchanged, so the forward rises with the rate
 
     With forward = S exp((r - q) T) and discount = exp(-r T) these are the Black-Scholes-Merton Greeks of Haug, "The
-    Complete Guide to Option Pricing Formulas". Spot missing or not positive gives NaN.
+    Complete Guide to Option Pricing Formulas". A spot that is missing or not positive gives NaN.
     """
     return _derive(spot, forward, strike, years, discount, sigma, is_call, at_spot=True)
 
@@ -106,5 +104,5 @@ def _derive(  # noqa: PLR0917
     numbers = {"forward": forward, "strike": strike, "years": years, "discount": discount, "sigma": sigma, "spot": spot}
     shape, arrays, flags = broadcast(numbers, is_call)
     found = tuple(np.empty(math.prod(shape)) for _ in Greeks._fields)
-    over_cores(lambda first, last: derive(arrays, flags, first, last, at_spot, found), found[0].size)
+    run_over_cores(lambda first, last: derive(arrays, flags, first, last, at_spot, found), found[0].size)
     return Greeks(*(array.reshape(shape)[()] for array in found))

@@ -1,6 +1,6 @@
-"""Risk-free rates of a session at any maturity, from a table of curve points.
+"""Looks up a session's risk-free rates at any maturity in a table of curve points.
 
-Belongs here: looking a curve up. Not here: where its points come from, nor rates that option prices imply (`forwards`).
+Rates that option prices imply are found in `forwards`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from hd_pipelines.pricing.arrays import Floats
 Curve = tuple[Floats, Floats]
 
 RATES = {"date": pl.Date, "years": pl.Float64, "rate": pl.Float64}
-"""`rates` as callers give them: continuously compounded, per year; the points of the curve known on `date`."""
+"""Columns of `rates`: continuously compounded rates per year, the points of the curve known on `date`."""
 
 OLDEST_CURVE_DAYS = 14
-"""A curve older than this is not the market's any more (holidays leave gaps of four days)."""
+"""An older curve no longer describes the market (holidays leave gaps of four days)."""
 
 
-def rates_of_sessions(rates: pl.DataFrame | None, sessions: list[date]) -> dict[date, Curve]:
-    """The newest curve on or before each session, as (years ascending, rates); sessions without one are left out.
+def select_curves(rates: pl.DataFrame | None, sessions: list[date]) -> dict[date, Curve]:
+    """Select the newest curve on or before each session, as (years ascending, rates). Sessions without one are omitted.
 
     Raises `ValueError` if `rates` lacks a column of `RATES`.
     """
@@ -32,7 +32,7 @@ def rates_of_sessions(rates: pl.DataFrame | None, sessions: list[date]) -> dict[
         raise ValueError(f"rates lacks the column(s) {', '.join(missing)}; it has {', '.join(rates.columns)}")
     if not sessions:
         return {}
-    # Only the curves that may count: a table holds years of them, and each becomes arrays.
+    # Only the curves that may be selected: a table holds years of them, and each is converted to arrays.
     oldest = min(sessions) - timedelta(days=OLDEST_CURVE_DAYS)
     may_count = pl.col("date").is_between(oldest, max(sessions))
     known = rates.drop_nulls(["date", "years", "rate"]).filter(may_count).sort("date", "years")
@@ -50,5 +50,5 @@ def rates_of_sessions(rates: pl.DataFrame | None, sessions: list[date]) -> dict[
 
 
 def interpolate_rates(curve: Curve, years: Floats) -> Floats:
-    """Rates at `years`: straight between points, flat beyond the first and the last."""
+    """Interpolate rates at `years`: linear between points, constant beyond the first and the last."""
     return np.interp(years, curve[0], curve[1])

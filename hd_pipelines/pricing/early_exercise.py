@@ -1,11 +1,9 @@
-"""American pairs of call and put as parity would have them: without their premium of early exercise.
+"""Removes the early exercise premium from American call and put pairs, so that put-call parity holds for them.
 
-Belongs here: taking the premium off the pairs before the line is fitted a second time. The premium itself: `american`.
-
-Near the money both premia are small and partly cancel; what is left moves the forward by a few hundredths of a percent of
-the underlying at some months, and by two percent at two years. The volatility for the premium comes from the side out of
-the money at the forward found last, so the forward is found in rounds (`forwards.find_forwards`); each takes off about six
-sevenths of the error.
+Near the money both premia are small and partly cancel. What is left moves the forward by a few hundredths of a percent of
+the underlying at some months, and by two percent at two years. The volatility for the premium comes from the
+out-of-the-money side at the latest forward, so `forwards.find_forwards` iterates; each round removes about six sevenths of
+the error. The premium itself is computed in `american`.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ import polars as pl
 from hd_pipelines.pricing.arrays import Floats
 
 
-def free_of_early_exercise(pairs: pl.DataFrame, expirations: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """`pairs` (`parity.parity_pairs`) with `difference` less the premium of the call plus that of the put.
+def remove_early_exercise_premium(pairs: pl.DataFrame, expirations: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Reduce `difference` of `pairs` (`parity.pair_calls_with_puts`) by the call's premium minus the put's.
 
-    European pairs, and pairs of an expiration without a forward in `found` (`forwards.forwards_of`), stay as they are, and
-    so do those whose underlying has no price. Left out are pairs whose side out of the money has no volatility.
+    Unchanged: European pairs, pairs of an expiration without a forward in `found` (`forwards.fit_forwards`), and pairs
+    whose underlying has no price. Dropped: pairs whose out-of-the-money side has no volatility.
     """
     at = pairs["expiry"]
 

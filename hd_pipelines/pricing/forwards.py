@@ -1,24 +1,27 @@
-"""Forward and discount factor of every expiration, or why there is none.
+"""Finds the forward and discount factor of every expiration, or the reason why there is none.
 
-Belongs here: what is believed of the parity lines (`parity`), and what takes their place. SPX and SPXW of one date settle
-at different instants, so they are two expirations here.
+Decides which parity lines (`parity`) are trusted, and what replaces the others. SPX and SPXW of one date settle at
+different instants, so they count as two expirations here.
 
-The discount, first that applies:
+The discount comes from the first of these that applies:
 1. European chain: its own slope, given 10 pairs, 30 days and a standard error of the rate of at most 0.1 % a year.
 2. European chain: the rate at which other expirations of the same snapshot qualified for 1, interpolated in years.
 3. `rates`, as known on the session.
 4. The rates that European chains of the same instant show.
-American chains begin at 3: early exercise bends their slope (SPY's at 30 days reads as -25 % a year where SPX's reads
-5.6 %). An expiration left over has no forward: `no_discount`.
 
-The forward, first that applies (`ForwardSource`):
-- parity      three pairs or more near the money, certain to 0.2 % of the forward. American mids are first freed of their
-              early exercise premium (`early_exercise`).
-- spot_carry  ln(F/S) interpolated between expirations of the snapshot that have any pair; outside of them the underlying
-              grows at their mean carry, if that is certain to 1 % a year.
-- spot_rate   else S * exp(rate * years), as if there were no dividends.
-Options on VIX are in truth on its futures, which the index does not carry: parity or nothing.
-Source: Cboe, "Volatility Index Methodology" (forward from parity); the limits are this project's, measured on SPX chains.
+American chains begin at 3, because early exercise distorts their slope (SPY's slope at 30 days implies -25 % a year where
+SPX's implies 5.6 %). An expiration for which none applies has no forward: `no_discount`.
+
+The forward comes from the first of these that applies (`ForwardSource`):
+- parity: at least three pairs near the money, with a standard error of at most 0.2 % of the forward. The early exercise
+  premium is removed from American mids first (`early_exercise`).
+- spot_carry: ln(F/S) interpolated between expirations of the snapshot that have any pair. Outside of them the underlying
+  grows at their mean carry, if that is certain to 1 % a year.
+- spot_rate: else S * exp(rate * years), as if there were no dividends.
+
+Options on VIX are in effect options on its futures, which the index does not determine: they have a parity forward or none.
+
+Source: Cboe, "Volatility Index Methodology" (forward from parity). The limits are this project's, measured on SPX chains.
 """
 
 from __future__ import annotations
@@ -32,10 +35,10 @@ import polars as pl
 
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.pricing.arrays import Floats
-from hd_pipelines.pricing.discounting import interpolate_rates, rates_of_sessions
-from hd_pipelines.pricing.early_exercise import free_of_early_exercise
-from hd_pipelines.pricing.parity import Integers, Lines, fit_lines, parity_pairs
-from hd_pipelines.pricing.quotes import newest_of_duplicates, with_mid
+from hd_pipelines.pricing.discounting import interpolate_rates, select_curves
+from hd_pipelines.pricing.early_exercise import remove_early_exercise_premium
+from hd_pipelines.pricing.parity import Integers, Lines, fit_lines, pair_calls_with_puts
+from hd_pipelines.pricing.quotes import add_mid_price, keep_newest_duplicates
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.pricing.terms import read_terms
 
@@ -45,20 +48,20 @@ SHORTEST_YEARS_OF_A_SLOPE = 30 / 365
 LARGEST_RATE_ERROR = 0.001
 LARGEST_RATE = 0.25
 LARGEST_FORWARD_ERROR = 0.002
-"""A parity forward less certain than this share of itself is left to the carry: trades minutes apart, or wide quotes."""
+"""A parity forward less certain than this share of itself gives way to the carry: trades minutes apart, or wide quotes."""
 
 LARGEST_CARRY_ERROR = 0.01
-"""Yearly. Carry known less well than this is not stretched beyond the expirations that show it."""
+"""Per year. A carry known less well than this is not extrapolated beyond the expirations that show it."""
 
 ROUNDS = 5
-"""Rounds of taking early exercise out of American pairs; each makes what is left of it six times smaller."""
+"""Rounds of removing early exercise from American pairs. Each leaves about a sixth of the remaining error."""
 
 FARTHEST_FROM_SPOT, FARTHEST_FROM_SPOT_A_YEAR = 0.10, 0.15
-"""|ln(F/S)| beyond the first plus years times the second is no carry: spot and strikes are on two scales."""
+"""If |ln(F/S)| exceeds the first plus years times the second, spot and strikes are on different scales."""
 
 
 class ForwardSource(StrEnum):
-    """How a forward was had."""
+    """How a forward was obtained."""
 
     PARITY = "parity"
     SPOT_CARRY = "spot_carry"
@@ -75,25 +78,28 @@ EXPIRIES = {
     "is_european": pl.Boolean,
     "is_tied_to_spot": pl.Boolean,
 }
-"""One expiration of one snapshot. `expiry` counts 0, 1, … in order; `snapshot` keys underlying and instant; `spot` null if
-unknown; `is_tied_to_spot` false where the option is in truth on a future (VIX)."""
+"""One expiration of one snapshot. `expiry` counts 0, 1, … in order; `snapshot` identifies underlying and instant; `spot` is
+null if unknown; `is_tied_to_spot` is false where the option is in effect on a future (VIX).
+"""
 
 
-def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Forward and discount of every expiry (`EXPIRIES`), in its order, from `parity.parity_pairs`.
+def fit_forwards(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Find forward and discount of every expiry (`EXPIRIES`), in its order, from `parity.pair_calls_with_puts`.
 
-    Returns `expiry`, `forward`, `discount`, `pairs` (near the money), `residual` (RMS, in price), `forward_source`,
-    `forward_reason`; forward, discount and source are null where there is a reason.
+    Returns `expiry`, `forward`, `discount`, `pairs` (number near the money), `residual` (RMS, in price), `forward_source`
+    and `forward_reason`. Forward, discount and source are null where there is a reason.
     """
     years, spot = (expiries[name].to_numpy() for name in ("years", "spot"))
-    discount = _discounts(expiries, fit_lines(pairs, expiries.height), rates)
+    discount = _find_discounts(expiries, fit_lines(pairs, expiries.height), rates)
     lines = fit_lines(pairs, expiries.height, discount)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.fmax(lines.residual, lines.half_spread / 2) / np.sqrt(lines.pairs)
         is_usable = (years > 0) & (lines.forward > 0) & (error <= LARGEST_FORWARD_ERROR * lines.forward)
         anchor = np.where(is_usable, lines.forward, np.nan)
         is_tied = expiries["is_tied_to_spot"].to_numpy()
-        carried = _by_carry(expiries["snapshot"].to_numpy(), years, np.where(is_tied, spot, np.nan), anchor, error)
+        carried = _extrapolate_by_carry(
+            expiries["snapshot"].to_numpy(), years, np.where(is_tied, spot, np.nan), anchor, error
+        )
         candidates = {
             ForwardSource.PARITY: np.where(lines.pairs >= FEWEST_PAIRS, anchor, np.nan),
             ForwardSource.SPOT_CARRY: carried,
@@ -120,14 +126,14 @@ def forwards_of(expiries: pl.DataFrame, pairs: pl.DataFrame, rates: pl.DataFrame
     return found.with_columns(pl.when(is_found).then(pl.col("forward", "discount", "forward_source")))
 
 
-def _groups(keys: Integers) -> Iterator[Integers]:
-    """Positions of each distinct key."""
+def _group_positions(keys: Integers) -> Iterator[Integers]:
+    """Yield the positions of each distinct key."""
     order = np.argsort(keys, kind="stable")
     yield from np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
 
 
-def _discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) -> Floats:
-    """Discount factor of every expiry; NaN where nothing tells."""
+def _find_discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) -> Floats:
+    """Find the discount factor of every expiry; NaN where no source gives one."""
     years, european = expiries["years"].to_numpy(), expiries["is_european"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         own = -np.log(free.discount) / years
@@ -145,11 +151,11 @@ def _discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) 
         known = known[np.argsort(years[known])]
         rate[wanted] = interpolate_rates((years[known], own[known]), years[wanted])
 
-    for here in _groups(expiries["snapshot"].to_numpy()):
+    for here in _group_positions(expiries["snapshot"].to_numpy()):
         if european[here].all() and qualifies[here].any():
             fill(here[~qualifies[here]], here[qualifies[here]])
-    curves = rates_of_sessions(rates, expiries["session"].unique().to_list())
-    for here in _groups(expiries["snapshot_at"].to_physical().to_numpy()):
+    curves = select_curves(rates, expiries["session"].unique().to_list())
+    for here in _group_positions(expiries["snapshot_at"].to_physical().to_numpy()):
         wanted = here[np.isnan(rate[here])]
         curve = curves.get(expiries["session"][int(here[0])])
         if curve is not None:
@@ -160,15 +166,15 @@ def _discounts(expiries: pl.DataFrame, free: Lines, rates: pl.DataFrame | None) 
     return discount
 
 
-def _by_carry(snapshot: Integers, years: Floats, spot: Floats, anchor: Floats, error: Floats) -> Floats:
-    """Forwards that grow from the spot as the anchors of the same snapshot do; NaN where those do not tell.
+def _extrapolate_by_carry(snapshot: Integers, years: Floats, spot: Floats, anchor: Floats, error: Floats) -> Floats:
+    """Extend the growth from spot to the anchors of a snapshot to its other expirations; NaN where anchors do not suffice.
 
     `error` is the standard error of each anchor, in price.
     """
     growth = np.log(anchor / spot)
     weight = (spot * years / error) ** 2
     carried = np.full(len(years), np.nan)
-    for here in _groups(snapshot):
+    for here in _group_positions(snapshot):
         known = here[np.isfinite(growth[here])]
         if known.size == 0:
             continue
@@ -183,7 +189,7 @@ def _by_carry(snapshot: Integers, years: Floats, spot: Floats, anchor: Floats, e
 
 @dataclass(frozen=True, slots=True)
 class ImpliedForward:
-    """Parity of one expiration. `residual` is the weighted RMS distance of the pairs from their line, in price.
+    """Parity forward of one expiration. `residual` is the weighted RMS distance of the pairs from their line, in price.
 
     `forward` and `discount` are None, with a `reason`, where parity does not give them.
     """
@@ -198,31 +204,31 @@ class ImpliedForward:
 def find_forwards(
     contracts: pl.DataFrame, expirations: pl.DataFrame, rates: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """`forwards_of` for priced contracts: pairs them, and fits American ones in rounds without early exercise premia.
+    """Find the forwards of priced contracts: pairs them, then removes early exercise from American pairs in `ROUNDS` rounds.
 
-    `contracts`: `expiry`, `strike`, `option_type`, `mid_price`, `half_spread`; `expirations`: `terms.Terms`.
+    `contracts`: `expiry`, `strike`, `option_type`, `mid_price`, `half_spread`. `expirations`: as in `terms.Terms`.
     """
     terms = expirations.select("years", "is_european", "terms_reason")[contracts["expiry"]]
     columns = ["expiry", "strike", "option_type", "mid_price", "half_spread"]
     usable = contracts.select(columns).hstack(terms).filter(pl.col("terms_reason").is_null())
-    pairs = parity_pairs(usable)
-    found = forwards_of(expirations, pairs, rates)
+    pairs = pair_calls_with_puts(usable)
+    found = fit_forwards(expirations, pairs, rates)
     if expirations["is_european"].all():
         return found
-    # The same number of rounds for all: a chain's forwards must not depend on which others are valued with it.
+    # The same number of rounds for all, so that a chain's forwards do not depend on which others are valued with it.
     for _ in range(ROUNDS):
-        found = forwards_of(expirations, free_of_early_exercise(pairs, expirations, found), rates)
+        found = fit_forwards(expirations, remove_early_exercise_premium(pairs, expirations, found), rates)
     return found
 
 
-def implied_forward(chain: pl.DataFrame, rates: pl.DataFrame | None = None) -> ImpliedForward:
-    """Parity forward of `chain`, one expiration of one snapshot (`CHAIN`), from nothing but its own pairs and `rates`.
+def find_implied_forward(chain: pl.DataFrame, rates: pl.DataFrame | None = None) -> ImpliedForward:
+    """Find the parity forward of `chain` from its own pairs and `rates` only.
 
-    Raises `ValueError` if the chain holds anything but one root and expiration in one snapshot.
+    `chain`: one expiration of one snapshot (`CHAIN`). Raises `ValueError` if it holds more than one root and expiration.
     """
-    terms = read_terms(with_mid(newest_of_duplicates(chain)))
+    terms = read_terms(add_mid_price(keep_newest_duplicates(chain)))
     if terms.expirations.height != 1:
-        raise ValueError(f"implied_forward takes one expiration of one snapshot, got {terms.expirations.height}")
+        raise ValueError(f"find_implied_forward takes one expiration of one snapshot, got {terms.expirations.height}")
     found = find_forwards(terms.contracts, terms.expirations, rates).row(0, named=True)
     reason = terms.expirations["terms_reason"].item() or found["forward_reason"]
     if reason is None and found["forward_source"] != ForwardSource.PARITY.value:

@@ -1,11 +1,10 @@
-"""Implied volatility of European options on a forward.
+"""Solves for the implied volatility of European options on a forward.
 
-Belongs here: the public functions. The solver is `kernels_black.normalised_volatility`, compiled at first use.
-
-Solved on the out-of-the-money side in Jaeckel's normalisation ("Let's Be Rational", 2015), from the explicit first guess
-of Stefanica and Radoicic (2017), with two Householder steps of fourth order: the result carries no error of the solver,
-only that of the price's own digits, |error of sigma| about 1e-16 * price / vega. A deep in-the-money price therefore
-holds fewer digits of sigma than the out-of-the-money option of the same strike.
+The solver, `kernels.black.normalised_volatility`, is compiled at first use. It works on the out-of-the-money side in
+Jaeckel's normalisation ("Let's Be Rational", 2015), from the explicit first guess of Stefanica and Radoicic (2017), with
+two Householder steps of fourth order. The result has no error of the solver, only that of the price's own digits: |error of
+sigma| is about 1e-16 * price / vega. A deep in-the-money price therefore determines fewer digits of sigma than the
+out-of-the-money option of the same strike.
 """
 
 import math
@@ -13,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hd_pipelines.pricing.arrays import Floats, broadcast, over_cores
+from hd_pipelines.pricing.arrays import Floats, broadcast, run_over_cores
 
 
 def solve(  # noqa: PLR0917
@@ -24,10 +23,10 @@ def solve(  # noqa: PLR0917
     discount: ArrayLike,
     is_call: ArrayLike,
 ) -> tuple[Floats, NDArray[np.int8]]:
-    """(sigma per year, reason): where reason is 0 sigma is the answer, elsewhere sigma is NaN.
+    """Invert `black.price`: returns (sigma per year, reason). Where reason is 0, sigma is the answer; elsewhere it is NaN.
 
-    Arguments as in `black.price`, of which this is the inverse. Reasons are codes of `reasons.Reason`
-    (`reasons.reason_text` turns them into stored text). A price outside its bounds is never moved to them.
+    Reasons are codes of `reasons.Reason`; `reasons.to_reason_text` converts them to stored text. A price outside its bounds
+    is never moved to them.
     """
     from hd_pipelines.pricing.kernels.european_loops import imply
 
@@ -35,7 +34,7 @@ def solve(  # noqa: PLR0917
     shape, arrays, flags = broadcast(numbers, is_call)
     sigma = np.empty(math.prod(shape))
     reason = np.empty(sigma.size, np.int8)
-    over_cores(lambda first, last: imply(arrays, flags, first, last, sigma, reason), sigma.size)
+    run_over_cores(lambda first, last: imply(arrays, flags, first, last, sigma, reason), sigma.size)
     return sigma.reshape(shape)[()], reason.reshape(shape)[()]
 
 
@@ -47,5 +46,5 @@ def implied_volatility(  # noqa: PLR0917
     discount: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Volatility per year that gives `price`; NaN where there is none. `solve` also says why."""
+    """Volatility per year that gives `price`; NaN where there is none (`solve` also returns the reason)."""
     return solve(price, forward, strike, years, discount, is_call)[0]

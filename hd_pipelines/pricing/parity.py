@@ -1,12 +1,12 @@
-"""Put-call parity as arithmetic: pairs of call and put, and the robust line through the pairs of an expiration.
+"""Pairs calls with puts and fits the put-call parity line of each expiration, robustly and for many expirations at once.
 
-Belongs here: pairing and fitting, for many expirations at once. Not here: what is believed of a line (`forwards`).
+Which lines are trusted is decided in `forwards`.
 
-Parity: C - P = D * (F - K), over K a straight line whose zero is the forward F and whose slope is the discount factor D;
-dividends, borrow fees and a stale price of the underlying drop out. Each pair counts with the inverse square of its two
-half spreads, then again with the Cauchy weight of its residual in half spreads (iteratively reweighted least squares), so
-that a wrong quote loses its vote. Source of weights and constant: Holland and Welsch (1977), "Robust regression using
-iteratively reweighted least-squares".
+Parity: C - P = D * (F - K). Over K this is a straight line whose zero is the forward F and whose slope is minus the
+discount factor D. Dividends, borrow fees and a stale price of the underlying drop out. Each pair is weighted by the inverse
+square of its two half spreads, then again by the Cauchy weight of its residual in half spreads (iteratively reweighted
+least squares), so that a wrong quote has no influence. Source of weights and constant: Holland and Welsch (1977), "Robust
+regression using iteratively reweighted least-squares".
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _SMALLEST_HALF_SPREAD = 0.005
 _CENTER_PAIRS = 5
 
 
-def parity_pairs(priced: pl.DataFrame) -> pl.DataFrame:
-    """Calls joined to the puts of their strike, near the money.
+def pair_calls_with_puts(priced: pl.DataFrame) -> pl.DataFrame:
+    """Join calls to the puts of their strike, near the money.
 
-    Takes `expiry` (integer key), `strike`, `option_type`, `years`, `mid_price`, `half_spread`, `is_european`.
-    Returns `expiry`, `strike`, `years`, `is_european`, `call`, `put` (mids), `difference` (C - P), `half_spread`
-    (of both together), `center` (first guess of the forward: median K + C - P of the five smallest |C - P|).
+    Takes `expiry` (integer key), `strike`, `option_type`, `years`, `mid_price`, `half_spread`, `is_european`. Returns
+    `expiry`, `strike`, `years`, `is_european`, `call`, `put` (mids), `difference` (C - P), `half_spread` (sum of both) and
+    `center` (first guess of the forward: median K + C - P of the five smallest |C - P|).
 
-    Near the money: within 2 % + 30 % * sqrt(years) of the center, at most 25 %, where exercise is European; American
-    pairs only within 1 % + 10 % * sqrt(years), at most 6 %, since parity bends as early exercise gains worth.
+    Near the money means within 2 % + 30 % * sqrt(years) of the center, at most 25 %, for European exercise. For American
+    pairs it means within 1 % + 10 % * sqrt(years), at most 6 %, since the line bends as early exercise gains value.
     """
     usable = priced.filter(pl.col("mid_price").is_not_null() & (pl.col("years") > 0))
     key = ["expiry", "strike"]
@@ -68,7 +68,7 @@ def parity_pairs(priced: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """One line for each expiry; NaN where it has no pairs, `slope_error` also below three.
+    """One parity line per expiry. NaN where there is no pair; `slope_error` is NaN also with fewer than three pairs.
 
     residual      weighted RMS distance of the pairs from their line, in price
     slope_error   standard error of the fitted discount factor
@@ -84,7 +84,7 @@ class Lines:
 
 
 def fit_lines(pairs: pl.DataFrame, count: int, discount: Floats | None = None) -> Lines:
-    """Lines of `count` expiries (keys 0 … count - 1); the slope is fitted unless `discount` gives one per expiry."""
+    """Fit the lines of `count` expiries (keys 0 … count - 1). The slope is fitted unless `discount` gives one per expiry."""
     expiry = pairs["expiry"].to_numpy().astype(np.int64)
     strike, y, half = (pairs[name].to_numpy() for name in ("strike", "difference", "half_spread"))
 
@@ -104,7 +104,7 @@ def fit_lines(pairs: pl.DataFrame, count: int, discount: Floats | None = None) -
             spread = total(weight * k * k)
             slope = total(weight * k * v) / spread if discount is None else -discount
             residual = v - slope[expiry] * k
-            # The scale starts wide: one wild quote must not decide who the outliers are.
+            # The scale starts wide, so that one wild quote does not decide which pairs are outliers.
             weight = base / (1.0 + (residual / (_CAUCHY * half * (0.25 + 4.0 * 0.4**turn))) ** 2)
         squares = total(weight * residual**2)
         error = np.where(number > 2, np.sqrt(squares / np.maximum(number - 2, 1) / spread), np.nan)

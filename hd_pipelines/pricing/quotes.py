@@ -1,7 +1,7 @@
-"""Which price of a contract is inverted, and why there is none.
+"""Chooses the price of a contract to invert, or the reason why there is none.
 
-Belongs here: judging one contract's quote, and picking one of several copies of it. Not here: what the price says of
-volatility. A bid of 0 is a real bid of nothing, not a missing one; neither makes a price.
+Validates one contract's quote and picks one of several copies of it. A bid of 0 is a real bid of nothing, not a missing
+bid; neither gives a price.
 """
 
 from __future__ import annotations
@@ -11,31 +11,32 @@ import polars as pl
 from hd_pipelines.pricing.reasons import Reason
 
 STALE_AFTER_MINUTES = 30
-"""A quote this much older than the newest one of its underlying's snapshot no longer belongs to the same market."""
+"""A quote this much older than the newest quote of its underlying's snapshot no longer belongs to the same market."""
 
 OLDEST_HOURS = 12
-"""A quote this much older than the snapshot is one of an earlier session, however many share its fate."""
+"""A quote this much older than the snapshot belongs to an earlier session, even if all quotes are equally old."""
 
 WIDEST_SPREAD = 1.0
 WIDE_FROM = 0.50
-"""A quote is too wide when ask - bid exceeds its own mid (ask above three bids) and also 0.50 per share: such a mid is
-the middle of nothing. Below 0.50 tick size makes every cheap option look wide."""
+"""A quote is too wide if ask - bid exceeds its own mid (ask above three bids) and also 0.50 per share: the mid of such a
+quote is not a price. Below 0.50 the tick size makes every cheap option look wide.
+"""
 
 
-def newest_of_duplicates(chain: pl.DataFrame) -> pl.DataFrame:
-    """One row for each (`snapshot_at`, `ticker`): the one quoted last; without times, the one that came last."""
+def keep_newest_duplicates(chain: pl.DataFrame) -> pl.DataFrame:
+    """Keep one row per (`snapshot_at`, `ticker`): the one quoted last, or the last row if quotes have no time."""
     keys = ["snapshot_at", "ticker"]
     if not chain.select(pl.struct(keys).is_duplicated().any()).item():
         return chain
     return chain.sort("quote_at", nulls_last=False, maintain_order=True).unique(keys, keep="last", maintain_order=True)
 
 
-def with_mid(chain: pl.DataFrame) -> pl.DataFrame:
-    """`chain` with its prices to invert: `quote_reason`, `mid_price`, `half_spread`, `price_source`, `price_age_seconds`.
+def add_mid_price(chain: pl.DataFrame) -> pl.DataFrame:
+    """Add the price to invert: `quote_reason`, `mid_price`, `half_spread`, `price_source`, `price_age_seconds`.
 
     `mid_price` is null where there is a `quote_reason`, `price_age_seconds` where the time of the quote is unknown.
     """
-    return chain.with_columns(quote_reason=quote_reason()).with_columns(
+    return chain.with_columns(quote_reason=classify_quotes()).with_columns(
         mid_price=pl.when(pl.col("quote_reason").is_null()).then((pl.col("bid") + pl.col("ask")) / 2),
         half_spread=(pl.col("ask") - pl.col("bid")) / 2,
         price_source="source",
@@ -43,11 +44,11 @@ def with_mid(chain: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def quote_reason() -> pl.Expr:
-    """`Reason` of each row, null for a sound quote. A locked quote (bid = ask > 0) is sound.
+def classify_quotes() -> pl.Expr:
+    """Give the `Reason` why each row's quote is unusable, null for a sound quote. A locked quote (bid = ask > 0) is sound.
 
-    Takes `underlying`, `snapshot_at`, `bid`, `ask`, `quote_at`. Staleness is judged where the time is known, and against
-    the newest quote of the same underlying and snapshot first, since a chain read after the close is old as a whole.
+    Takes `underlying`, `snapshot_at`, `bid`, `ask`, `quote_at`. Staleness is checked where the time is known, and first
+    against the newest quote of the same underlying and snapshot, since a chain read after the close is old as a whole.
     """
     bid, ask = pl.col("bid"), pl.col("ask")
     has_bid, has_ask = bid.is_not_null() & bid.is_finite() & (bid >= 0), ask.is_finite() & (ask > 0)

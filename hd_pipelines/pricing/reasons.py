@@ -1,7 +1,7 @@
-"""Why a price, an implied volatility or a Greek has no answer: the one list of pricing.
+"""Lists the reasons why a price, an implied volatility or a Greek has no answer.
 
-Belongs here: names and meanings. A reason is stored as its text (`below_intrinsic`); the compiled kernels speak of it as
-a small number, the place in the list, where 0 means that there is an answer. New reasons go to the end.
+A reason is stored as its text (`below_intrinsic`). The compiled kernels use its number, the place in the list; 0 means that
+there is an answer. Add new reasons at the end only.
 """
 
 from enum import StrEnum
@@ -24,7 +24,7 @@ class Reason(StrEnum):
     """The strike is missing, not positive, or infinite."""
 
     NO_TIME = "no_time"
-    """It is not known how long the option has to live."""
+    """The time to settlement is unknown."""
 
     NO_TIME_LEFT = "no_time_left"
     """Zero or negative time to settlement: the price is the payoff, whatever the volatility."""
@@ -33,28 +33,28 @@ class Reason(StrEnum):
     """No discount factor or rate, or one that is not positive and finite."""
 
     NO_VOLATILITY = "no_volatility"
-    """The volatility that something is to be computed from is missing or negative."""
+    """The volatility needed for the computation is missing or negative."""
 
     BELOW_INTRINSIC = "below_intrinsic"
-    """The price is less than the discounted intrinsic value, so it contains an arbitrage or is stale."""
+    """The price is below the discounted intrinsic value, so it contains an arbitrage or is stale."""
 
     NO_TIME_VALUE = "no_time_value"
-    """The price equals intrinsic value to the last digits: every low volatility explains it as well."""
+    """The price equals the intrinsic value to the last digits: every low volatility explains it equally well."""
 
     ABOVE_BOUND = "above_bound"
-    """The price is that of the underlying (call) or the discounted strike (put), or more."""
+    """The price is at least that of the underlying (call) or the discounted strike (put)."""
 
     NO_CONVERGENCE = "no_convergence"
-    """The solver did not settle; expected only at strikes that are many thousand times the forward."""
+    """The solver did not converge; expected only at strikes that are many thousand times the forward."""
 
     EXERCISE_NOW = "exercise_now"
-    """An American price at (or within rounding of) its exercise value: every low volatility explains it as well."""
+    """An American price at (or within rounding of) its exercise value: every low volatility explains it equally well."""
 
     NO_QUOTE = "no_quote"
     """Neither bid nor ask."""
 
     NO_BID = "no_bid"
-    """The bid is zero: the middle is half an offer and no price."""
+    """The bid is zero: the mid would be half of the ask, which is not a price."""
 
     ONE_SIDED = "one_sided"
     """Bid or ask is missing."""
@@ -63,7 +63,7 @@ class Reason(StrEnum):
     """The bid is above the ask."""
 
     WIDE = "wide"
-    """The spread is so wide that its middle says nothing."""
+    """The spread is too wide for its mid to be a price."""
 
     STALE = "stale"
     """The quote or trade is older than its use allows."""
@@ -75,27 +75,27 @@ class Reason(StrEnum):
     """No price of the underlying at that instant."""
 
     SPOT_MISMATCH = "spot_mismatch"
-    """Parity and the price of the underlying are on two scales, as around a split."""
+    """Parity and the price of the underlying are on different scales, as around a split."""
 
     NO_SESSION = "no_session"
-    """The snapshot is dated on a day without a session: its quotes are those of the session before, or of nobody."""
+    """The snapshot is dated on a day without a session, so its quotes are those of an earlier session or invalid."""
 
     ADJUSTED_DELIVERABLE = "adjusted_deliverable"
-    """OCC changed what the root delivers; a share count does not say what cash or other shares go with it."""
+    """OCC changed what the root delivers, and the share count does not tell which cash or other shares come with it."""
 
     FLEX_TERMS = "flex_terms"
-    """A FLEX series chooses its own exercise and settlement; the root does not tell."""
+    """A FLEX series has individual exercise and settlement terms, which do not follow from the root."""
 
     TWO_BOUNDARIES = "two_boundaries"
-    """American, with rate and dividend yield both negative: exercised between two prices, which is not modelled."""
+    """American with rate and dividend yield both negative: exercise pays between two prices, which is not modelled."""
 
 
 CODES: dict[Reason, int] = {reason: code for code, reason in enumerate(Reason, start=1)}
-"""Number of each reason in the arrays that `solve` returns; 0 is an answer."""
+"""Number of each reason in the arrays that `solve` returns; 0 means that there is an answer."""
 
 
-def reason_text(codes: ArrayLike) -> pl.Series:
-    """Codes of `solve` as stored text, null where there is an answer. Raises on a code that names no reason."""
+def to_reason_text(codes: ArrayLike) -> pl.Series:
+    """Convert codes of `solve` to stored text, null where there is an answer. Raises `ValueError` for an unknown code."""
     given = np.asarray(codes)
     if given.size and not 0 <= int(given.min()) <= int(given.max()) <= len(CODES):
         raise ValueError(f"reason codes run from 0 to {len(CODES)}, got {given.min()} to {given.max()}")

@@ -1,14 +1,13 @@
-"""When a contract settles, and how much time is left until then.
-
-Belongs here: the settlement instant of an expiration by calendar and product, and years to it in minutes. Not here: what
-a root is (`market.option_products`), opening hours (`market.sessions`).
+"""Finds the instant at which a contract settles, by calendar and product, and the time left until then.
 
 - A morning-settled index option (SPX, NDX, RUT, VIX) settles on the opening prices of its expiration day: 09:30 New York.
-- Everything else settles at the close: 16:00, or 13:00 on an early close. The quarter of an hour that some products
-  trade on is not theirs on the day they expire.
-- An expiration without a session (a holiday Friday; the Saturdays of symbols before 2015) means the session before it.
-Sources: Cboe, "SPX Options Product Specifications" and "Cash Settlement"; OCC, expiration moved from Saturday to Friday
-in February 2015.
+- Everything else settles at the close: 16:00, or 13:00 on an early close. Products that trade until 16:15 stop at 16:00 on
+  the day they expire.
+- An expiration on a day without a session (a holiday Friday; the Saturdays of symbols before 2015) means the session before
+  it.
+
+Sources: Cboe, "SPX Options Product Specifications" and "Cash Settlement"; OCC, expiration moved from Saturday to Friday in
+February 2015. Products are in `market.option_products`, trading hours in `market.sessions`.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from functools import cache
 import polars as pl
 
 from hd_pipelines.market.option_chains import STAMP
-from hd_pipelines.market.option_products import SettlementTime, product_of_root
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.option_products import SettlementTime, find_product
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 
 MINUTES_PER_YEAR = 365 * 24 * 60
 _MICROSECONDS_PER_MINUTE = 60_000_000
@@ -28,10 +27,10 @@ _OPEN, _CLOSE = time(9, 30), time(16)
 _LONGEST_CLOSURE_DAYS = 7
 
 
-def settlement_session(expiration: date) -> date:
-    """The session on which `expiration` settles: itself, or the one before if the exchange is closed that day.
+def find_settlement_session(expiration: date) -> date:
+    """Find the session on which `expiration` settles: that day, or the session before if the exchange is closed then.
 
-    Before the calendar's beginning and from 2100 on only weekends are known; a holiday there stays unmoved.
+    Outside the calendar only weekends are known; a holiday there is treated as a session.
     """
     for days in range(_LONGEST_CLOSURE_DAYS + 1):
         if is_session(session := expiration - timedelta(days=days)):
@@ -40,23 +39,23 @@ def settlement_session(expiration: date) -> date:
 
 
 @cache
-def settlement_instant(settlement: SettlementTime, expiration: date) -> datetime:
-    """UTC instant at which a contract that expires on `expiration` settles.
+def find_settlement_instant(settlement: SettlementTime, expiration: date) -> datetime:
+    """Find the UTC instant at which a contract that expires on `expiration` settles.
 
-    Outside the calendar (before 2003, from 2100 on) early closes are not known and the normal close is taken.
+    Beyond the end of the calendar early closes are unknown and the normal close is used.
     """
-    session = settlement_session(expiration)
+    session = find_settlement_session(expiration)
     if is_session(session):
-        hours = regular_hours(session)
+        hours = get_regular_hours(session)
         return hours.opens_at if settlement is SettlementTime.MORNING else hours.closes_at
     clock = _OPEN if settlement is SettlementTime.MORNING else _CLOSE
     return datetime.combine(session, clock, tzinfo=NEW_YORK).astimezone(UTC)
 
 
-def settlements(roots_and_expirations: pl.DataFrame) -> pl.DataFrame:
-    """Settlement instants. Takes columns `root`, `expiration` with each pair once; returns them and `settles_at`."""
+def list_settlements(roots_and_expirations: pl.DataFrame) -> pl.DataFrame:
+    """Add `settles_at` to `root` and `expiration`, which must contain each pair once. Returns these three columns."""
     instants = [
-        settlement_instant(product_of_root(root).settlement, expiration)
+        find_settlement_instant(find_product(root).settlement, expiration)
         for root, expiration in roots_and_expirations.select("root", "expiration").iter_rows()
     ]
     return roots_and_expirations.select("root", "expiration").with_columns(
@@ -64,8 +63,8 @@ def settlements(roots_and_expirations: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def years_between(start: pl.Series, end: pl.Series) -> pl.Series:
-    """Years of 365 days from instants `start` to `end`, counted in minutes and parts of them; negative if over."""
+def count_years(start: pl.Series, end: pl.Series) -> pl.Series:
+    """Count years of 365 days from the instants `start` to `end`, by minutes and fractions of them; negative if over."""
     microseconds = (end - start).dt.total_microseconds().to_numpy()
-    # NumPy's division is the exact one; polars multiplies whole lanes with the reciprocal, a bit off in some rows.
+    # NumPy divides exactly; polars multiplies by the reciprocal, which is off in the last bit of some rows.
     return pl.Series("years", microseconds / (_MICROSECONDS_PER_MINUTE * MINUTES_PER_YEAR))

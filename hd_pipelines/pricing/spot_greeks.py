@@ -1,12 +1,10 @@
-"""From Greeks in the forward to Greeks in the underlying's price.
+"""Converts Greeks with respect to the forward into Greeks with respect to the underlying's price.
 
-Belongs here: the change of variable. Black-76 knows the forward only; traders, gamma exposure and the published Greeks of
-vendors and brokers move the spot.
-
-Where vendors differ, this follows the data. Delta and gamma move the forward in proportion to the spot, F/S as observed:
-Cboe's deltas of 2019 agree to 0.002 at all maturities (dividends as cash would be 0.02 off). Theta lets a day pass at the
-same spot in which no dividend falls due: Interactive Brokers' thetas agree to 2 % (a day's share of the dividend yield
-would take 10 % off). Tests: test_vendor_volatility.py, test_published_greeks.py.
+Black-76 knows only the forward, while traders, gamma exposure and the published Greeks of vendors and brokers refer to the
+spot. Where vendors differ, this follows the data. Delta and gamma move the forward in proportion to the spot, F/S as
+observed: Cboe's deltas of 2019 agree to 0.002 at all maturities (dividends as cash would be 0.02 off). Theta is the change
+over a day at the same spot on which no dividend falls due: Interactive Brokers' thetas agree to 2 % (a day's share of the
+dividend yield would change them by 10 %). Tests: test_vendor_volatility.py, test_published_greeks.py.
 """
 
 from __future__ import annotations
@@ -19,14 +17,14 @@ from hd_pipelines.pricing.black import Greeks
 _DAYS_PER_YEAR = 365.0
 
 
-def in_spot(of_forward: Greeks, spot: Floats, forward: Floats, years: Floats, discount: Floats) -> Greeks:
-    """Greeks in the spot from those in the forward (`black.greeks`). Arrays of one shape; NaN stays NaN.
+def to_spot_greeks(of_forward: Greeks, spot: Floats, forward: Floats, years: Floats, discount: Floats) -> Greeks:
+    """Convert Greeks with respect to the forward (`black.greeks`). Arrays of one shape; NaN stays NaN.
 
-    Where `spot` is NaN, the discounted forward stands in for it: the spot that would pay no dividends until settlement.
+    Where `spot` is NaN, the discounted forward stands in for it: the spot that pays no dividends until settlement.
 
     delta   dV/dS = dV/dF * F/S
     gamma   d2V/dS2 = d2V/dF2 * (F/S)^2
-    theta   per calendar day at the same spot, no dividend in between: the forward slides by rate * F a year
+    theta   per calendar day at the same spot, no dividend in between: the forward moves by rate * F a year
     vega    as of the forward
     rho     for +0.01 of the rate at the same spot: the forward rises by T * F
     """

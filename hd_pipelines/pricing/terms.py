@@ -1,6 +1,7 @@
-"""Terms of the expirations in a chain: when each settles, how it is exercised, and which ones cannot be valued.
+"""Determines the terms of the expirations in a chain: settlement, exercise style, and whether they can be valued.
 
-Belongs here: everything that is the same for all strikes of one root and expiration in one snapshot. Not here: prices.
+Covers everything that is the same for all strikes of one root and expiration in one snapshot. Prices are handled in
+`quotes`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.market.option_products import OptionProduct, product_of_root
+from hd_pipelines.market.option_products import OptionProduct, find_product
 from hd_pipelines.market.sessions import NEW_YORK, is_session
-from hd_pipelines.market.symbols import canonical_symbol, is_index
+from hd_pipelines.market.symbols import canonicalize_symbol, is_index
 from hd_pipelines.pricing.reasons import Reason
-from hd_pipelines.pricing.settlement import settlements, years_between
+from hd_pipelines.pricing.settlement import count_years, list_settlements
 from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType
 
 _OPTIONS_ON_FUTURES = frozenset({"I:VIX"})
@@ -23,7 +24,7 @@ EXPIRATION_KEY = ["underlying", "snapshot_at", "root", "expiration"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`contracts` with an integer column `expiry`; `expirations` one row each, in the order of `expiry`.
+    """`contracts` with an integer column `expiry`, and `expirations` with one row each, in the order of `expiry`.
 
     Columns of `expirations`: those of `forwards.EXPIRIES` and `EXPIRATION_KEY`, `symbol`, `settles_at`, `terms_reason`.
     """
@@ -33,13 +34,14 @@ class Terms:
 
 
 def read_terms(contracts: pl.DataFrame) -> Terms:
-    """Terms of all expirations in `contracts`: `EXPIRATION_KEY`, `exercise_style` (may be null), `underlying_price`.
+    """Read the terms of all expirations in `contracts`.
 
-    Exercise is what the source says, else what the root is known for. `spot` is the first positive price of the
-    underlying that the snapshot gives, null if it gives none. Raises `ValueError` for an `option_type` that is neither
-    call nor put: a "C" that passes for a put is a wrong price that looks right.
+    `contracts`: `EXPIRATION_KEY`, `exercise_style` (may be null), `underlying_price`. The exercise style is the source's,
+    else that of the root's product. `spot` is the first positive price of the underlying in the snapshot, null if there is
+    none. Raises `ValueError` for an `option_type` that is neither call nor put: a "C" mistaken for a put gives a wrong
+    price that looks right.
     """
-    _expect_rights(contracts)
+    _require_rights(contracts)
     run = pl.struct(EXPIRATION_KEY).rle_id()
     has_price = pl.col("underlying_price").is_finite() & (pl.col("underlying_price") > 0)
     runs = (
@@ -65,10 +67,10 @@ def read_terms(contracts: pl.DataFrame) -> Terms:
         "expiry"
     ]
     run_of_contract = contracts.select(run).to_series()
-    return Terms(contracts.with_columns(expiry_of_run.gather(run_of_contract)), _with_calendar(found))
+    return Terms(contracts.with_columns(expiry_of_run.gather(run_of_contract)), _add_calendar(found))
 
 
-def _expect_rights(contracts: pl.DataFrame) -> None:
+def _require_rights(contracts: pl.DataFrame) -> None:
     known = [right.value for right in OptionType]
     strange = contracts.filter(~pl.col("option_type").is_in(known).fill_null(False))
     if strange.height:
@@ -79,30 +81,30 @@ def _expect_rights(contracts: pl.DataFrame) -> None:
         )
 
 
-def _with_calendar(found: pl.DataFrame) -> pl.DataFrame:
+def _add_calendar(found: pl.DataFrame) -> pl.DataFrame:
     days = found.select(pl.col("snapshot_at").unique()).with_columns(
         session=pl.col("snapshot_at").dt.convert_time_zone(str(NEW_YORK)).dt.date()
     )
     names = found["underlying"].unique()
-    symbols = pl.DataFrame({"underlying": names, "symbol": [canonical_symbol(name) for name in names]})
-    instants = settlements(found.select("root", "expiration").unique(maintain_order=True))
+    symbols = pl.DataFrame({"underlying": names, "symbol": [canonicalize_symbol(name) for name in names]})
+    instants = list_settlements(found.select("root", "expiration").unique(maintain_order=True))
     expirations = (
         found.join(days, on="snapshot_at", maintain_order="left")
         .join(symbols, on="underlying", maintain_order="left")
         .join(instants, on=["root", "expiration"], maintain_order="left")
     )
-    expirations = expirations.with_columns(years_between(expirations["snapshot_at"], expirations["settles_at"]))
-    return expirations.with_columns(_by_root(expirations))
+    expirations = expirations.with_columns(count_years(expirations["snapshot_at"], expirations["settles_at"]))
+    return expirations.with_columns(_describe_roots(expirations))
 
 
-def _by_root(expirations: pl.DataFrame) -> list[pl.Series]:
+def _describe_roots(expirations: pl.DataFrame) -> list[pl.Series]:
     styles, tied, reasons = [], [], []
     rows = expirations.select("root", "underlying", "exercise_style", "session", "years")
     for root, underlying, style, session, years in rows.iter_rows():
-        product = product_of_root(root)
+        product = find_product(root)
         styles.append((style or product.exercise_style.value) == ExerciseStyle.EUROPEAN.value)
         tied.append(underlying not in _OPTIONS_ON_FUTURES)
-        reasons.append(_reason(product, underlying, session, years))
+        reasons.append(_find_reason(product, underlying, session, years))
     return [
         pl.Series("is_european", styles, dtype=pl.Boolean),
         pl.Series("is_tied_to_spot", tied, dtype=pl.Boolean),
@@ -110,7 +112,7 @@ def _by_root(expirations: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
-def _reason(product: OptionProduct, underlying: str, session: date, years: float) -> str | None:
+def _find_reason(product: OptionProduct, underlying: str, session: date, years: float) -> str | None:
     conditions = {
         Reason.NO_SESSION: not is_session(session),
         Reason.FLEX_TERMS: product.is_flex,

@@ -1,4 +1,4 @@
-"""Talking to the data vendor: flat files (S3), later REST and the live tape. Nobody else does.
+"""Reads data from outside: the vendor Massive (flat files in S3, REST) and archives of option chains.
 
-Wire formats and their sources: docs/vendor.md. No formulas, no SQL, no dagster.
+Only this package talks to the vendor. Wire formats and their sources are in docs/vendor.md. No formulas, SQL or dagster.
 """

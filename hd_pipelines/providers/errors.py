@@ -1,7 +1,7 @@
-"""What can go wrong between the vendor and the lake, as types.
+"""Defines the errors between vendor and lake as exception types, and the place that they refer to.
 
-Belongs here: the exceptions and the place they speak of. Every one carries `Finding`s that name rule, object, row and
-cure; none carries a secret. What a rule means is in `market.findings`.
+Each carries `Finding`s that name rule, object, row and remedy, and none carries a secret. Rules are defined in
+`market.findings`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from hd_pipelines.tables.vocabulary import Rule, Severity
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlace:
-    """Where in the vendor's bucket we are: what every finding about an object has in common."""
+    """Location in the vendor's bucket, shared by all findings about one object."""
 
     dataset: str
     session: date | None
     key: str
 
     def error(self, rule: Rule, detail: str, cure: str, *, rows: int = 1, first_row: int | None = None) -> Finding:
-        """A finding that kept data from being published."""
+        """Build a finding that keeps data from being published."""
         return Finding(rule, Severity.ERROR, self.dataset, self.session, self.key, detail, cure, rows, first_row)
 
     def warning(self, rule: Rule, detail: str, cure: str, *, rows: int = 1, first_row: int | None = None) -> Finding:
-        """A finding that is published and told."""
+        """Build a finding about data that is published and reported."""
         return Finding(rule, Severity.WARNING, self.dataset, self.session, self.key, detail, cure, rows, first_row)
 
 
 class VendorError(Exception):
-    """Data of the vendor could not be had or may not be published. `findings[0]` is the reason.
+    """Data of the vendor could not be obtained or may not be published. `findings[0]` is the reason.
 
-    `is_transient` says whether the same call may succeed a little later without anybody doing anything.
+    `is_transient`: the same call may succeed a little later without any intervention.
     """
 
     is_transient = False
@@ -52,11 +52,11 @@ class VendorError(Exception):
 
 
 class FlatFileError(VendorError):
-    """A flat file, or a file of an archive, could not be had or may not be published."""
+    """A flat file, or a file of an archive, could not be obtained or may not be published."""
 
 
 class ObjectAbsentError(FlatFileError):
-    """404: the vendor has not published the object, or never will. Asking again tomorrow is right, retrying is not."""
+    """404: the vendor has not published the object, or never will. Try again tomorrow; retrying now does not help."""
 
 
 class ObjectNotEntitledError(FlatFileError):
@@ -90,20 +90,20 @@ class DiskNearlyFullError(FlatFileError):
 
 
 class FileRefusedError(FlatFileError):
-    """The file arrived but may not be published: bytes, text, rows or the whole are wrong."""
+    """The file arrived but may not be published: its bytes, text, rows or the file as a whole are wrong."""
 
 
 class ApiError(VendorError):
-    """The REST service did not give a complete, readable answer.
+    """The REST service did not give a complete, readable response.
 
-    `retry_after_seconds`: how long the service asked to be left alone; None if it did not.
+    `retry_after_seconds`: how long the service asked to wait; None if it did not.
     """
 
     retry_after_seconds: float | None = None
 
 
 class ApiKeyRefusedError(ApiError):
-    """401: the key is missing, wrong or revoked. Every further request would say the same."""
+    """401: the key is missing, wrong or revoked. Every further request would fail in the same way."""
 
 
 class ApiNotEntitledError(ApiError):
@@ -111,11 +111,11 @@ class ApiNotEntitledError(ApiError):
 
 
 class ApiNotFoundError(ApiError):
-    """404: the service does not know what was asked for."""
+    """404: the service does not know the requested resource."""
 
 
 class ApiRequestRefusedError(ApiError):
-    """400 and the like: the request itself is wrong, which is a defect of this client."""
+    """Other 4xx such as 400: the request itself is wrong, which is a defect of this client."""
 
 
 class ApiRateLimitedError(ApiError):
@@ -131,8 +131,8 @@ class ApiUnavailableError(ApiError):
 
 
 class ApiResponseError(ApiError):
-    """An answer that cannot be read: a field is missing, renamed or of another type, or the body is too large."""
+    """A response that cannot be read: a field is missing, renamed or of another type, or the body is too large."""
 
 
 class ApiPaginationError(ApiError):
-    """The pages lead elsewhere, in a circle or on for ever. What was read so far is no answer."""
+    """The pages lead to another host, in a circle or on for ever. The pages read so far are not used."""

@@ -1,7 +1,7 @@
-"""Which bucket and REST service this desk reads: the vendor's, or the sandbox of this HD_HOME.
+"""Chooses the bucket and REST service that this installation reads: the vendor's, or the sandbox of this HD_HOME.
 
-Belongs here: that choice, and the small file by which a running sandbox tells its address. Nothing here imports the
-sandbox: the platform cannot tell it from the vendor.
+Also reads and writes the small file by which a running sandbox announces its address. Nothing here imports the sandbox,
+which the platform cannot distinguish from the vendor.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class SandboxNotRunningError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SandboxAddress:
-    """Where the sandbox of one HD_HOME answers, and what it plays: `synthetic` or the name of a recording.
+    """Addresses of the sandbox of one HD_HOME, and what it serves: `synthetic` or the name of a recording.
 
-    `archive`: its folder of archived option chains, None without one.
+    `archive`: its folder of archived option chains, None if it has none.
     """
 
     url: str
@@ -41,14 +41,14 @@ class SandboxAddress:
     archive: str | None = None
 
 
-def address_file(home: Path) -> Path:
-    """The file by which a sandbox of `home` announces itself."""
+def build_address_path(home: Path) -> Path:
+    """Path of the file by which a sandbox of `home` announces itself."""
     return home / "sandbox" / "address.json"
 
 
 def announce(home: Path, address: SandboxAddress) -> None:
-    """Written by a sandbox when it starts to answer."""
-    file = address_file(home)
+    """Write the address of a sandbox that has started to serve."""
+    file = build_address_path(home)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(asdict(address)))
@@ -56,25 +56,25 @@ def announce(home: Path, address: SandboxAddress) -> None:
 
 
 def withdraw(home: Path) -> None:
-    """Removed by a sandbox when it stops."""
-    address_file(home).unlink(missing_ok=True)
+    """Remove the address of a sandbox that stops."""
+    build_address_path(home).unlink(missing_ok=True)
 
 
-def announced(home: Path) -> SandboxAddress | None:
-    """The sandbox that announced itself for `home`, running or not."""
+def read_announced_address(home: Path) -> SandboxAddress | None:
+    """Read the address of the sandbox that announced itself for `home`, running or not."""
     try:
-        return SandboxAddress(**json.loads(address_file(home).read_text()))
+        return SandboxAddress(**json.loads(build_address_path(home).read_text()))
     except FileNotFoundError:
         return None
 
 
 @cache
-def _say(event: str, **place: str) -> None:
+def _log_choice(event: str, **place: str) -> None:
     # Once per process and address: every step of a run makes its own client.
     _log.info(event, **place)
 
 
-def _expect_answer(address: SandboxAddress) -> None:
+def _require_answer(address: SandboxAddress) -> None:
     place = urlsplit(address.url)
     try:
         socket.create_connection((place.hostname or "", place.port or 80), timeout=5).close()
@@ -84,10 +84,10 @@ def _expect_answer(address: SandboxAddress) -> None:
         ) from error
 
 
-def flat_files_client(settings: Settings) -> FlatFiles:
-    """The client for this desk's bucket; says in one log line which it is."""
+def open_flat_files(settings: Settings) -> FlatFiles:
+    """Open this installation's flat files, and log which source was chosen."""
     if settings.flat_files_key_id is not None and settings.flat_files_secret is not None:
-        _say("flat files come from the vendor", url=settings.flat_files_url)
+        _log_choice("flat files come from the vendor", url=settings.flat_files_url)
         return FlatFiles(
             url=settings.flat_files_url,
             bucket=settings.flat_files_bucket,
@@ -95,8 +95,8 @@ def flat_files_client(settings: Settings) -> FlatFiles:
             secret=settings.flat_files_secret,
             landing=settings.landing,
         )
-    address = _running_sandbox(settings, "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET")
-    _say("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
+    address = _find_running_sandbox(settings, "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET")
+    _log_choice("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
     return FlatFiles(
         url=address.url,
         bucket=settings.flat_files_bucket,
@@ -106,30 +106,30 @@ def flat_files_client(settings: Settings) -> FlatFiles:
     )
 
 
-def vendor_api(settings: Settings) -> VendorApi:
-    """The client for this desk's REST service; says in one log line which it is. Raises `SandboxNotRunningError`."""
+def open_vendor_api(settings: Settings) -> VendorApi:
+    """Open this installation's REST service, and log which was chosen. Raises `SandboxNotRunningError`."""
     if settings.vendor_api_key is not None:
-        _say("chains and yields come from the vendor", url=settings.vendor_api_url)
+        _log_choice("chains and yields come from the vendor", url=settings.vendor_api_url)
         return VendorApi(url=settings.vendor_api_url, key=settings.vendor_api_key)
-    address = _running_sandbox(settings, "HD_VENDOR_API_KEY")
-    _say("no vendor key: chains and yields come from the sandbox", url=address.url, plays=address.plays)
+    address = _find_running_sandbox(settings, "HD_VENDOR_API_KEY")
+    _log_choice("no vendor key: chains and yields come from the sandbox", url=address.url, plays=address.plays)
     return VendorApi(url=address.url, key=SecretStr(SANDBOX_SECRET))
 
 
-def chain_archive(settings: Settings) -> Path | None:
-    """Folder of this desk's archived chains: `HD_CHAIN_ARCHIVE`, else that of the running sandbox, else None."""
+def find_chain_archive(settings: Settings) -> Path | None:
+    """Find this installation's archived chains: `HD_CHAIN_ARCHIVE`, else that of the running sandbox, else None."""
     if settings.chain_archive is not None:
         return settings.chain_archive
-    address = None if settings.vendor_api_key is not None else announced(settings.home)
+    address = None if settings.vendor_api_key is not None else read_announced_address(settings.home)
     return Path(address.archive) if address is not None and address.archive is not None else None
 
 
-def _running_sandbox(settings: Settings, instead: str) -> SandboxAddress:
-    address = announced(settings.home)
+def _find_running_sandbox(settings: Settings, instead: str) -> SandboxAddress:
+    address = read_announced_address(settings.home)
     if address is None:
         raise SandboxNotRunningError(
             "no vendor credentials are set and no sandbox is running for this HD_HOME: start `hd sandbox`, or set "
             f"{instead}"
         )
-    _expect_answer(address)
+    _require_answer(address)
     return address

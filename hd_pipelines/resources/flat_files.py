@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from hd_pipelines.providers.massive.flat_files.client import FlatFiles
-from hd_pipelines.providers.source import flat_files_client
+from hd_pipelines.providers.source import open_flat_files
 from hd_pipelines.settings import load_settings
 
 
@@ -22,7 +22,7 @@ class FlatFilesResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises `SandboxNotRunningError` if there are neither credentials nor a running sandbox.
         """
         if self._client is None:
-            self._client = flat_files_client(load_settings())
+            self._client = open_flat_files(load_settings())
         return self._client
 
     @property

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from hd_pipelines.providers.massive.rest.client import VendorApi
-from hd_pipelines.providers.source import SandboxNotRunningError, chain_archive, vendor_api
+from hd_pipelines.providers.source import SandboxNotRunningError, find_chain_archive, open_vendor_api
 from hd_pipelines.settings import load_settings
 
 
@@ -20,13 +20,13 @@ class OptionDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def archive(self) -> Path | None:
         """Folder of archived chains, or None."""
-        return chain_archive(load_settings())
+        return find_chain_archive(load_settings())
 
     @property
     def api(self) -> VendorApi:
         """A client of the REST service. Raises `SandboxNotRunningError` without an API key and without a sandbox."""
         if self._api is None:
-            self._api = vendor_api(load_settings())
+            self._api = open_vendor_api(load_settings())
         return self._api
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hd_pipelines.market.sessions import CHICAGO, midnight_ns
+from hd_pipelines.market.sessions import CHICAGO, compute_midnight_ns
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, AssetClass, FlatFileDataset, Interval
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
@@ -100,6 +100,8 @@ def _rows_of(rows: pl.DataFrame, dataset: FlatFileDataset, day: date) -> pl.Data
     is_ours = ticker.str.starts_with(prefix) if prefix else ~ticker.str.contains(":", literal=True)
     selected = rows.filter(is_ours).with_columns(pl.lit(None, dtype=pl.Int64).alias("transactions"))
     if dataset.interval is Interval.DAY:
-        stamp = midnight_ns(day, CHICAGO) if dataset.asset_class is AssetClass.INDEX else midnight_ns(day)
+        stamp = (
+            compute_midnight_ns(day, CHICAGO) if dataset.asset_class is AssetClass.INDEX else compute_midnight_ns(day)
+        )
         selected = selected.with_columns(pl.lit(stamp, dtype=pl.Int64).alias("window_start"))
     return selected.select(dataset.columns).sort("ticker", "window_start")

@@ -5,7 +5,7 @@ import dagster as dg
 from hd_pipelines.assets.option_chains import build_snapshot_config
 from hd_pipelines.jobs.chains import missed_snapshots_job, snapshot_job
 from hd_pipelines.market.sessions import NEW_YORK, is_session
-from hd_pipelines.market.snapshot_times import expected_snapshots
+from hd_pipelines.market.snapshot_times import plan_snapshots
 from hd_pipelines.partitions import build_range_tags
 from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import OptionDataResource
@@ -28,7 +28,7 @@ def chain_snapshots(
     session = now.astimezone(NEW_YORK).date()
     if not is_session(session):
         return dg.SkipReason(f"{session} is not an exchange session")
-    plan = next((plan for plan in expected_snapshots(session) if plan.at == now), None)
+    plan = next((plan for plan in plan_snapshots(session) if plan.at == now), None)
     if plan is None:
         return dg.SkipReason(f"no snapshot is planned at {now:%H:%M} UTC of {session}")
     try:

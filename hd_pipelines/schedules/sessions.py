@@ -3,7 +3,7 @@
 import dagster as dg
 
 from hd_pipelines.jobs.sessions import main_job
-from hd_pipelines.market.sessions import NEW_YORK, last_completed_session, sessions_back
+from hd_pipelines.market.sessions import NEW_YORK, find_last_completed_session, list_last_sessions
 from hd_pipelines.partitions import build_range_tags
 
 DAILY_SESSIONS = 2
@@ -20,8 +20,8 @@ DAILY_SESSIONS = 2
 def daily_sessions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request one run over the last two completed sessions; skip holidays, which bring no new files."""
     now = context.scheduled_execution_time
-    last = last_completed_session(now)
+    last = find_last_completed_session(now)
     if last != now.astimezone(NEW_YORK).date():
         return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
-    first = sessions_back(last, DAILY_SESSIONS)[0]
+    first = list_last_sessions(last, DAILY_SESSIONS)[0]
     return dg.RunRequest(run_key=f"daily:{last}", tags=build_range_tags(first, last))

@@ -8,8 +8,14 @@ from datetime import UTC
 import dagster as dg
 
 from hd_pipelines.jobs.signals import outcomes_job, prewarm_job, scan_job, signals_job
-from hd_pipelines.market.live_times import bars_may_come
-from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, sessions_back, week_of
+from hd_pipelines.market.live_times import can_bars_arrive
+from hd_pipelines.market.sessions import (
+    NEW_YORK,
+    find_last_completed_session,
+    is_session,
+    list_last_sessions,
+    list_week_sessions,
+)
 from hd_pipelines.partitions import build_range_tags
 from hd_pipelines.resources import WarehouseResource
 from hd_pipelines.schedules.sessions import DAILY_SESSIONS
@@ -30,7 +36,7 @@ def scan_every_minute(
 ) -> dg.RunRequest | dg.SkipReason:
     """Request a scan unless an earlier tick or the sensor of new inputs has scanned every minute in the warehouse."""
     now = context.scheduled_execution_time.astimezone(UTC)
-    if not bars_may_come(now):
+    if not can_bars_arrive(now):
         return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
     with warehouse.database.connect() as connection:
         newest = newest_minute(connection, active_symbols(connection), now.date())
@@ -52,10 +58,10 @@ def scan_every_minute(
 def daily_signals(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request what scans of the running session could not see: minutes of an outage, and files that came later."""
     now = context.scheduled_execution_time
-    last = last_completed_session(now)
+    last = find_last_completed_session(now)
     if last != now.astimezone(NEW_YORK).date():
         return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
-    first = sessions_back(last, DAILY_SESSIONS)[0]
+    first = list_last_sessions(last, DAILY_SESSIONS)[0]
     return dg.RunRequest(run_key=f"signals:{last}", tags=build_range_tags(first, last))
 
 
@@ -88,6 +94,6 @@ def signal_outcomes(
 )
 def friday_prewarm(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Request one run over the sessions of the ending week, whichever they are."""
-    last = last_completed_session(context.scheduled_execution_time)
-    week = [session for session in week_of(last) if session <= last]
+    last = find_last_completed_session(context.scheduled_execution_time)
+    week = [session for session in list_week_sessions(last) if session <= last]
     return dg.RunRequest(run_key=f"prewarm:{last}", tags=build_range_tags(week[0], last))

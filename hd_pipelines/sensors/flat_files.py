@@ -12,7 +12,7 @@ import dagster as dg
 
 from hd_pipelines.jobs.runs import UNDER_WAY
 from hd_pipelines.jobs.sessions import main_job
-from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions
 from hd_pipelines.partitions import build_range_tags
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
@@ -78,7 +78,7 @@ def new_flat_files(
     warehouse: WarehouseResource,
 ) -> dg.RunRequest | dg.SkipReason:
     """Request one run over all sessions with an object that is not loaded yet."""
-    sessions = sessions_back(last_completed_session(clock.now()), LOOK_BACK)
+    sessions = list_last_sessions(find_last_completed_session(clock.now()), LOOK_BACK)
     try:
         client = flat_file_bucket.client
     except SandboxNotRunningError as error:

@@ -13,8 +13,8 @@ from hd_pipelines.alerts.sightings import (
     place_of,
 )
 from hd_pipelines.checks.standing import find_newest_due_session
-from hd_pipelines.market.sessions import NEW_YORK, sessions_back
-from hd_pipelines.providers.massive.flat_files.publication import due_at
+from hd_pipelines.market.sessions import NEW_YORK, list_last_sessions
+from hd_pipelines.providers.massive.flat_files.publication import compute_due_time
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.read import bars as bar_queries
@@ -36,12 +36,12 @@ def alert_late_data(
     """Open alerts for everything late now and resolve those of data that has arrived."""
     now = clock.now()
     redactor, channels = notifier.redactor(warehouse.database), notifier.channel_names()
-    first = sessions_back(now.astimezone(NEW_YORK).date(), LOOK_BACK)[0]
+    first = list_last_sessions(now.astimezone(NEW_YORK).date(), LOOK_BACK)[0]
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, channels, redactor, now=now)
         expected, newest = find_newest_due_session(now), bar_queries.newest_session(connection)
         if newest is None or newest < expected:
-            book.see(late_bars(expected, newest), at=due_at(expected))
+            book.see(late_bars(expected, newest), at=compute_due_time(expected))
         else:
             book.resolve(DATA_LATE, LATE_BARS_SUBJECT, at=now)
         findings = sorted(

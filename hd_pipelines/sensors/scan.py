@@ -10,7 +10,7 @@ import dagster as dg
 
 from hd_pipelines.jobs.runs import find_run_under_way
 from hd_pipelines.jobs.signals import scan_job
-from hd_pipelines.market.live_times import bars_may_come
+from hd_pipelines.market.live_times import can_bars_arrive
 from hd_pipelines.resources import Clock, WarehouseResource
 from hd_pipelines.warehouse.read.signals import newest_inputs
 from hd_pipelines.warehouse.records.watchlist import active_symbols
@@ -35,7 +35,7 @@ def new_inputs_in_session(
 ) -> dg.SensorResult | dg.SkipReason:
     """Request one scan for everything new; none outside regular hours, and none while another one is under way."""
     now = clock.now()
-    if not bars_may_come(now):
+    if not can_bars_arrive(now):
         return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
     newest = _read_newest(warehouse, now.date())
     scanned: dict[str, str] = json.loads(context.cursor or "{}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, instant_trading_minutes_ago, trading_time_ns
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, measure_trading_time_ns, subtract_trading_minutes
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Prints
 
@@ -213,7 +213,7 @@ def flow_columns(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]
     """
     if prints is None:
         return {name: np.full(as_of_ns.shape, np.nan) for name in _COLUMNS}
-    print_clock, clock = trading_time_ns(prints.at_ns), trading_time_ns(as_of_ns)
+    print_clock, clock = measure_trading_time_ns(prints.at_ns), measure_trading_time_ns(as_of_ns)
     end = np.searchsorted(prints.at_ns, as_of_ns, side="right")
     start, hour, two_hours = (
         np.searchsorted(print_clock, np.maximum(clock - round(hours * _HOUR_NS), 0), side="right")
@@ -247,7 +247,7 @@ _COLUMNS = ("flow_bias", "flow_score", "flow_sweeps", "flow_blocks", "flow_buy_p
 
 def _positions(prints: Prints, as_of_ns: int, *trading_minutes: float) -> list[int]:
     """Of the first prints less than that many trading minutes before `as_of_ns`."""
-    begins_ns = [instant_trading_minutes_ago(as_of_ns, minutes) for minutes in trading_minutes]
+    begins_ns = [subtract_trading_minutes(as_of_ns, minutes) for minutes in trading_minutes]
     found: list[int] = np.searchsorted(prints.at_ns, begins_ns, side="right").tolist()
     return found
 

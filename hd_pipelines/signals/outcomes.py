@@ -26,7 +26,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hd_pipelines.market.sessions import trading_minutes_between
+from hd_pipelines.market.sessions import count_trading_minutes
 from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.tape import Bars
@@ -112,7 +112,7 @@ def settle(signal: Plan, bars: Bars, *, until_ns: int) -> Outcome | None:
         max_favorable_excursion_r=end.best,
         max_adverse_excursion_r=end.worst,
         highest_target=sum(end.best >= target for target in scale.targets),
-        hold_minutes=trading_minutes_between(as_of_ns, end.at_ns),
+        hold_minutes=count_trading_minutes(as_of_ns, end.at_ns),
     )
 
 

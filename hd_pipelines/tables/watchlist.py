@@ -17,7 +17,7 @@ WATCHLIST = Table(
             "ticker",
             Type.TEXT,
             "What the vendor's files call it; an index has the prefix `I:`.",
-            source="`market.symbols.ticker_of`",
+            source="`market.symbols.to_ticker`",
         ),
         Column("added_at", Type.INSTANT, "When it joined first.", source="server clock", default="now()"),
         UPDATED_AT,

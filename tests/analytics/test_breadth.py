@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.regime.breadth import BREADTH, breadth, breadth_regime
+from hd_pipelines.analytics.regime.breadth import BREADTH, classify_breadth, compute_breadth
 from hd_pipelines.analytics.regime.breadth_universe import is_stock
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 
 LAST = date(2026, 11, 18)
 
@@ -22,7 +22,7 @@ def names(count):
 def market(closes, *, sessions=None, volume=1e6, tickers=None):
     """`closes`: stocks × sessions, NaN where a stock did not trade; a bar is as high and low as its close ± 1 %."""
     closes = np.asarray(closes, float)
-    sessions = sessions or sessions_back(LAST, closes.shape[1])
+    sessions = sessions or list_last_sessions(LAST, closes.shape[1])
     tickers = tickers or names(closes.shape[0])
     volumes = np.broadcast_to(volume, closes.shape)
     rows = [
@@ -41,7 +41,7 @@ def last(frame):
 def test_a_session_is_counted_against_the_one_before():
     closes = np.full((30, 2), 50.0)
     closes[:18, 1], closes[18:24, 1] = 51.0, 49.0
-    row = last(breadth(market(closes)))
+    row = last(compute_breadth(market(closes)))
     assert (row["advancers"], row["decliners"], row["unchanged"], row["n_stocks"]) == (18, 6, 6, 30)
     assert (row["advance_decline_ratio"], row["advance_decline_diff"]) == (3.0, 12)
     assert row["breadth_regime"] == "BULLISH"
@@ -50,30 +50,32 @@ def test_a_session_is_counted_against_the_one_before():
 def test_without_a_decliner_there_is_a_class_and_no_ratio():
     closes = np.full((25, 2), 50.0)
     closes[:, 1] = 51.0
-    row = last(breadth(market(closes)))
+    row = last(compute_breadth(market(closes)))
     assert row["advance_decline_ratio"] is None
     assert row["high_low_ratio"] is None
     assert row["breadth_regime"] == "EXTREMELY_BULLISH"
 
 
 def test_the_first_session_and_a_handful_of_stocks_say_nothing_and_why():
-    first = breadth(market(np.full((30, 2), 50.0))).row(0, named=True)
+    first = compute_breadth(market(np.full((30, 2), 50.0))).row(0, named=True)
     assert (first["advancers"], first["breadth_regime"]) == (None, None)
     assert first["breadth_reason"] == "no session before it"
-    few = last(breadth(market(np.full((5, 2), 50.0))))
+    few = last(compute_breadth(market(np.full((5, 2), 50.0))))
     assert (few["advancers"], few["n_stocks"]) == (None, 5)
     assert few["breadth_reason"] == "5 stocks, fewer than 20"
 
 
 def test_a_sample_is_called_one():
-    assert "30 stocks: a sample, not the market" in last(breadth(market(np.full((30, 2), 50.0))))["breadth_reason"]
+    assert (
+        "30 stocks: a sample, not the market" in last(compute_breadth(market(np.full((30, 2), 50.0))))["breadth_reason"]
+    )
 
 
 def test_a_stock_that_did_not_trade_yesterday_is_in_neither_count():
     closes = np.full((30, 3), 50.0)
     closes[:10, 1] = np.nan
     closes[:10, 2] = 40.0
-    row = last(breadth(market(closes)))
+    row = last(compute_breadth(market(closes)))
     assert (row["decliners"], row["unchanged"]) == (0, 20)
 
 
@@ -81,13 +83,13 @@ def test_a_stock_listed_when_another_left_does_not_inherit_its_price():
     closes = np.full((30, 2), 50.0)
     closes[0, 1], closes[1, 0] = np.nan, np.nan
     closes[1, 1] = 10.0
-    assert last(breadth(market(closes)))["decliners"] == 0
+    assert last(compute_breadth(market(closes)))["decliners"] == 0
 
 
 def test_nothing_advances_over_a_session_that_is_missing_for_everyone():
-    sessions = sessions_back(LAST, 3)
+    sessions = list_last_sessions(LAST, 3)
     frame = market(np.tile([50.0, 51.0], (30, 1)), sessions=[sessions[0], sessions[2]])
-    counted = breadth(frame, sessions=sessions)
+    counted = compute_breadth(frame, sessions=sessions)
     assert counted["date"].to_list() == sessions
     assert counted["advancers"].to_list() == [None, None, None]
 
@@ -107,21 +109,21 @@ def split_market(factor, volume_factor):
 
 @pytest.mark.parametrize(("ratio", "more_shares"), [(7.0, 7.0), (2.0, 2.0), (1.5, 1.5), (20.0, 22.0)])
 def test_a_split_is_neither_decline_nor_new_low(ratio, more_shares):
-    counted = breadth(split_market(ratio, more_shares))
+    counted = compute_breadth(split_market(ratio, more_shares))
     assert counted["decliners"].drop_nulls().sum() == 0
     assert counted["new_lows"].drop_nulls().sum() == 0
     assert counted["advancers"].drop_nulls().sum() == 1  # the tenth of a percent that it rose that night
 
 
 def test_a_merger_of_shares_is_neither_advance_nor_new_high():
-    counted = breadth(split_market(0.1 * 1.08, 0.1))  # one for ten, and 7 % down, as such mornings are
+    counted = compute_breadth(split_market(0.1 * 1.08, 0.1))  # one for ten, and 7 % down, as such mornings are
     assert counted["advancers"].drop_nulls().sum() == 0
     assert counted["decliners"].drop_nulls().sum() == 1
     assert counted["new_highs"].drop_nulls().sum() == 0
 
 
 def test_a_stock_that_halves_while_everybody_sells_is_a_decline_and_a_new_low():
-    counted = breadth(split_market(2.0, 25.0))
+    counted = compute_breadth(split_market(2.0, 25.0))
     assert counted["decliners"].drop_nulls().sum() == 1
     assert counted["new_lows"].drop_nulls().sum() == 1
 
@@ -130,13 +132,13 @@ def test_a_table_of_splits_replaces_the_guess():
     frame = split_market(2.0, 25.0)
     session = frame["session"].unique().sort()[SPLIT_SESSION]
     splits = pl.DataFrame({"ticker": ["SAA"], "session": [session], "ratio": [2.0]})
-    assert breadth(frame, splits=splits)["decliners"].drop_nulls().sum() == 0
-    assert breadth(split_market(2.0, 2.0), splits=splits.clear())["decliners"].drop_nulls().sum() == 1
+    assert compute_breadth(frame, splits=splits)["decliners"].drop_nulls().sum() == 0
+    assert compute_breadth(split_market(2.0, 2.0), splits=splits.clear())["decliners"].drop_nulls().sum() == 1
 
 
 def test_highs_are_of_the_sessions_there_are_and_the_reason_says_how_many():
     closes = np.tile(np.linspace(50, 60, 60), (30, 1))
-    row = last(breadth(market(closes)))
+    row = last(compute_breadth(market(closes)))
     assert (row["new_highs"], row["new_lows"], row["high_low_sessions"]) == (30, 0, 60)
     assert "highs and lows over 60 sessions" in row["breadth_reason"]
 
@@ -145,14 +147,14 @@ def test_a_high_older_than_a_year_is_forgotten():
     closes = np.full((20, 260), 50.0)
     closes[:, 3] = 90.0
     closes[:, 253], closes[:, 256] = 60.0, 61.0
-    new_highs = breadth(market(closes))["new_highs"].to_list()
+    new_highs = compute_breadth(market(closes))["new_highs"].to_list()
     assert new_highs[253] == 0  # session 3 is the 250th before it
     assert new_highs[256] == 20  # it is the 253rd before this one
 
 
 def test_shares_above_an_average_wait_for_the_average():
     closes = np.tile(np.linspace(50, 60, 60), (30, 1))
-    row = last(breadth(market(closes)))
+    row = last(compute_breadth(market(closes)))
     assert (row["share_above_20d"], row["share_above_50d"], row["share_above_200d"]) == (1.0, 1.0, None)
     assert "too few stocks with 200 bars" in row["breadth_reason"]
 
@@ -162,7 +164,7 @@ def test_shares_above_an_average_wait_for_the_average():
 def test_counts_equal_a_plain_recomputation(seed, sessions):
     rng = np.random.default_rng(seed)
     closes = np.round(20 * np.exp(rng.normal(0, 0.02, (24, sessions)).cumsum(axis=1)), 2)
-    counted = breadth(market(closes))
+    counted = compute_breadth(market(closes))
     row = last(counted)
     high, low = closes * 1.01, closes * 0.99
     assert row["advancers"] == (closes[:, -1] > closes[:, -2]).sum()
@@ -186,13 +188,13 @@ def test_what_comes_later_changes_nothing(seed, cut):
     closes = 20 * np.exp(rng.normal(0, 0.05, (24, 45)).cumsum(axis=1))
     closes[0, 30:] /= 3
     frame = market(closes)
-    session = sessions_back(LAST, 45)[cut]
-    whole = breadth(frame).filter(pl.col("date") <= session)
-    assert breadth(frame.filter(pl.col("session") <= session)).equals(whole)
+    session = list_last_sessions(LAST, 45)[cut]
+    whole = compute_breadth(frame).filter(pl.col("date") <= session)
+    assert compute_breadth(frame.filter(pl.col("session") <= session)).equals(whole)
 
 
 def test_the_columns_are_as_published():
-    assert dict(breadth(market(np.full((30, 2), 50.0))).schema) == BREADTH
+    assert dict(compute_breadth(market(np.full((30, 2), 50.0))).schema) == BREADTH
 
 
 @pytest.mark.parametrize("ticker", ["AAPL", "BRK.B", "GOOGL", "CMCSA", "A", "NA", "TRUE", "T", "BF.A", "ZION", "TEST"])
@@ -225,4 +227,4 @@ def test_other_securities_funds_and_test_symbols_do_not(ticker):
 def test_breadth_classes_at_their_cut_offs(advancers, decliners, highs, lows, expected):
     columns = {"a": [advancers], "d": [decliners], "h": [highs], "l": [lows]}
     frame = pl.DataFrame(columns, schema=dict.fromkeys("adhl", pl.Int64))
-    assert frame.select(breadth_regime(*(pl.col(c) for c in "adhl"))).item() == expected
+    assert frame.select(classify_breadth(*(pl.col(c) for c in "adhl"))).item() == expected

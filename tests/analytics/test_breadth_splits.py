@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime.breadth_splits import on_one_scale
+from hd_pipelines.analytics.regime.breadth_splits import adjust_for_splits
 
 HISTORY = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history" / "lean_equity_daily_raw.csv.gz"
 
@@ -35,7 +35,7 @@ def test_every_split_of_nineteen_years_is_found_and_no_crash_is_taken_for_one():
     bars = pl.read_csv(HISTORY, try_parse_dates=True, infer_schema_length=None).rename(
         {"symbol": "ticker", "date": "session"}
     )
-    scaled = on_one_scale(bars)
+    scaled = adjust_for_splits(bars)
     found = scaled.filter(pl.col("split_ratio") != 1.0).select("ticker", "session", "split_ratio").rows()
     assert found == SPLITS
     apple = scaled.filter((pl.col("ticker") == "AAPL") & (pl.col("session") == date(2014, 6, 9)))
@@ -52,7 +52,7 @@ def test_a_ticker_that_comes_back_after_a_month_is_another_company():
             for s in sessions
         ]
     )
-    lives = on_one_scale(bars).filter(pl.col("ticker") == "X")["life"].to_list()
+    lives = adjust_for_splits(bars).filter(pl.col("ticker") == "X")["life"].to_list()
     assert lives[0] == lives[1] != lives[2]
 
 
@@ -66,4 +66,4 @@ def test_a_price_that_is_none_is_left_out():
             "volume": [1.0, 0.0, 1.0],
         }
     )
-    assert on_one_scale(bars)["session"].to_list() == [date(2026, 1, 5)]
+    assert adjust_for_splits(bars)["session"].to_list() == [date(2026, 1, 5)]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.volatility.constant_maturity import OBSERVED, ObservationReason, at_the_forward, observe
-from hd_pipelines.analytics.volatility.smile import AtmMethod, SmileReason
+from hd_pipelines.analytics.volatility.constant_maturity import OBSERVED, ObservationReason, observe
+from hd_pipelines.analytics.volatility.smile import AtmMethod, SmileReason, interpolate_at_forward
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import chain_files, read_chain
-from validation.vix_against_official import treasury_rates
+from hd_pipelines.providers.archive.chains import list_chain_files, read_chain
+from validation.vix_against_official import read_treasury_rates
 
 RECORDING = Path(__file__).parents[2].parent / "shared" / "recordings" / "spx-2019q2"
 
@@ -84,7 +84,7 @@ def without_volatility(frame, condition):
 @given(st.floats(360.0, 440.0), st.integers(8, 90))
 def test_variance_linear_in_moneyness_is_met_at_any_forward(forward, days):
     smile = contracts(days, range(300, 501, 5), forward=forward)
-    row = only(at_the_forward(smile))
+    row = only(interpolate_at_forward(smile))
     assert row["atm_iv"] == pytest.approx(np.sqrt(variance_at(days)), rel=1e-9)
     assert row["method"] == AtmMethod.BRACKET.value
 
@@ -96,21 +96,21 @@ def test_out_of_the_money_contracts_speak_and_in_the_money_ones_do_not():
     spoiled = smile.with_columns(
         implied_volatility=pl.when(in_the_money).then(0.9).otherwise(pl.col("implied_volatility"))
     )
-    assert at_the_forward(spoiled).equals(at_the_forward(smile))
+    assert interpolate_at_forward(spoiled).equals(interpolate_at_forward(smile))
 
 
 def test_a_strike_without_its_out_of_the_money_contract_lends_the_other_one():
     calls_only = contracts(30, range(300, 501, 5), ("call",))
-    assert only(at_the_forward(calls_only))["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
+    assert only(interpolate_at_forward(calls_only))["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
 
 
 def test_two_strikes_of_one_side_reach_a_forward_next_to_them():
     below = contracts(30, [385, 396], ("put",))
-    row = only(at_the_forward(below))
+    row = only(interpolate_at_forward(below))
     assert row["method"] == AtmMethod.TWO_STRIKES.value
     assert row["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
     above = contracts(30, [404, 415], ("call",))
-    assert only(at_the_forward(above))["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
+    assert only(interpolate_at_forward(above))["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_two_strikes_of_one_side_reach_a_forward_next_to_them():
     ],
 )
 def test_strikes_that_do_not_reach_the_forward_give_a_reason(strikes):
-    row = only(at_the_forward(contracts(30, strikes, ("put",))))
+    row = only(interpolate_at_forward(contracts(30, strikes, ("put",))))
     assert row["atm_iv"] is None
     assert row["method"] is None
     assert row["reason"] == SmileReason.NO_STRIKES_AT_FORWARD.value
 
 
 def test_a_strike_at_the_forward_needs_no_neighbour():
-    row = only(at_the_forward(contracts(30, [400])))
+    row = only(interpolate_at_forward(contracts(30, [400])))
     assert row["atm_iv"] == pytest.approx(np.sqrt(variance_at(30)))
 
 
@@ -140,7 +140,7 @@ def test_one_strike_near_the_forward_borrows_the_slope_of_the_next_maturity():
         return variance_at(days) * (1 - 0.3 * moneyness / deviation)
 
     full, lonely = chain(44, 79, variance=smile), contracts(23, [392.0], ("put",), variance=smile)
-    rows = at_the_forward(pl.concat([full, lonely])).sort("years")
+    rows = interpolate_at_forward(pl.concat([full, lonely])).sort("years")
     assert rows["method"].to_list() == ["borrowed_slope", "bracket", "bracket"]
     assert rows["atm_iv"][0] == pytest.approx(np.sqrt(variance_at(23)), abs=2e-4)
     assert np.sqrt(smile(23, np.log(392 / 400))) > np.sqrt(variance_at(23)) + 0.01
@@ -149,28 +149,30 @@ def test_one_strike_near_the_forward_borrows_the_slope_of_the_next_maturity():
 def test_nobody_borrows_from_another_symbol_or_snapshot():
     lonely = contracts(23, [392.0], ("put",))
     others = [chain(44, symbol="QQQ"), chain(44, at=AT + timedelta(minutes=15))]
-    row = at_the_forward(pl.concat([lonely, *others])).filter((pl.col("symbol") == "SPY") & (pl.col("timestamp") == AT))
+    row = interpolate_at_forward(pl.concat([lonely, *others])).filter(
+        (pl.col("symbol") == "SPY") & (pl.col("timestamp") == AT)
+    )
     assert only(row)["reason"] == SmileReason.NO_STRIKES_AT_FORWARD.value
 
 
 def test_a_line_through_two_neighbours_is_not_drawn_far():
     # One volatility point of noise between strikes one dollar apart would be eight at the forward.
     neighbours = contracts(23, [391.0, 392.0], ("put",))
-    assert only(at_the_forward(neighbours))["atm_iv"] is None
+    assert only(interpolate_at_forward(neighbours))["atm_iv"] is None
 
 
 def test_missing_forwards_and_volatilities_are_named():
     smile = chain(30)
     nowhere = smile.with_columns(forward=pl.lit(None, pl.Float64), implied_volatility=pl.lit(None, pl.Float64))
-    assert only(at_the_forward(nowhere))["reason"] == SmileReason.NO_FORWARD.value
+    assert only(interpolate_at_forward(nowhere))["reason"] == SmileReason.NO_FORWARD.value
     unsolved = without_volatility(smile, pl.lit(True))
-    assert only(at_the_forward(unsolved))["reason"] == SmileReason.NO_IMPLIED_VOLATILITY.value
+    assert only(interpolate_at_forward(unsolved))["reason"] == SmileReason.NO_IMPLIED_VOLATILITY.value
 
 
 def test_morning_and_afternoon_settlement_of_one_day_are_two_smiles():
     afternoon = chain(30)
     morning = afternoon.with_columns(settles_at=pl.col("settles_at") - pl.duration(minutes=390))
-    assert at_the_forward(pl.concat([afternoon, morning])).height == 2
+    assert interpolate_at_forward(pl.concat([afternoon, morning])).height == 2
 
 
 # --- at 30 days ----------------------------------------------------------------------------------------------------
@@ -305,8 +307,8 @@ def test_the_session_of_the_snapshot_is_told():
 def recorded():
     if not RECORDING.exists():
         pytest.skip("needs the recording ../shared/recordings/spx-2019q2")
-    files = chain_files(RECORDING, ["SPX"], [date(2019, 4, 29), date(2019, 5, 20), date(2019, 6, 12)])
-    return value_chain(pl.concat(read_chain(file).judged.chain for file in files), treasury_rates(RECORDING))
+    files = list_chain_files(RECORDING, ["SPX"], [date(2019, 4, 29), date(2019, 5, 20), date(2019, 6, 12)])
+    return value_chain(pl.concat(read_chain(file).validated.chain for file in files), read_treasury_rates(RECORDING))
 
 
 def test_calls_and_puts_of_a_full_chain_agree(recorded):
@@ -318,7 +320,7 @@ def test_calls_and_puts_of_a_full_chain_agree(recorded):
 
 def test_a_thinned_chain_stays_near_the_full_one_or_says_nothing(recorded):
     # Mean errors measured: bracket 0.0009, two strikes 0.0017, borrowed slope 0.0038.
-    truth = at_the_forward(recorded).select("timestamp", "settles_at", truth="atm_iv")
+    truth = interpolate_at_forward(recorded).select("timestamp", "settles_at", truth="atm_iv")
     near = recorded.filter(
         pl.col("implied_volatility").is_not_null()
         & ((pl.col("strike") / pl.col("forward")).log().abs() < 0.06)
@@ -327,7 +329,7 @@ def test_a_thinned_chain_stays_near_the_full_one_or_says_nothing(recorded):
     found = []
     for seed in range(8):
         thinned = near.filter(pl.int_range(pl.len()).shuffle(seed).over("timestamp", "settles_at") < 4)
-        found.append(at_the_forward(thinned).join(truth, on=["timestamp", "settles_at"]))
+        found.append(interpolate_at_forward(thinned).join(truth, on=["timestamp", "settles_at"]))
     errors = pl.concat(found).with_columns(error=(pl.col("atm_iv") - pl.col("truth")).abs())
     by_method = dict(errors.drop_nulls("error").group_by("method").agg(pl.col("error").mean()).iter_rows())
     assert set(by_method) == {method.value for method in AtmMethod}
@@ -345,8 +347,8 @@ def test_the_order_of_the_contracts_does_not_touch_the_last_bit(recorded):
     methods = set()
     for seed in range(20):
         thinned = near.filter(pl.int_range(pl.len()).shuffle(seed).over("timestamp", "settles_at") < 4)
-        expected = at_the_forward(thinned)
+        expected = interpolate_at_forward(thinned)
         methods |= set(expected["method"].drop_nulls())
         for again in range(3):
-            assert at_the_forward(thinned.sample(fraction=1.0, shuffle=True, seed=again)).equals(expected)
+            assert interpolate_at_forward(thinned.sample(fraction=1.0, shuffle=True, seed=again)).equals(expected)
     assert methods == {method.value for method in AtmMethod}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hd_pipelines.analytics.regime.correlation import (
     average_pairwise_correlation,
-    correlation_regime,
+    classify_correlation,
     rolling_correlation,
 )
 
@@ -70,4 +70,4 @@ def test_a_window_says_the_same_wherever_the_series_begins():
 )
 def test_sectors_class_the_correlation_and_index_pairs_stand_in(sectors, pairs, expected):
     frame = pl.DataFrame({"s": [sectors], "p": [pairs]}, schema={"s": pl.Float64, "p": pl.Float64})
-    assert frame.select(correlation_regime(pl.col("s"), pl.col("p"), pl.col("p"))).item() == expected
+    assert frame.select(classify_correlation(pl.col("s"), pl.col("p"), pl.col("p"))).item() == expected

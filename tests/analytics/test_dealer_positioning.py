@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.gamma.dealer_positioning import History, Position, expected_behavior, position
+from hd_pipelines.analytics.gamma.dealer_positioning import (
+    History,
+    Position,
+    classify_expected_behavior,
+    classify_position,
+)
 from hd_pipelines.tables.vocabulary import DealerPositioning, ExpectedBehavior, PositioningStrength
 
 LONG, SHORT, NEUTRAL = DealerPositioning.LONG_GAMMA, DealerPositioning.SHORT_GAMMA, DealerPositioning.NEUTRAL
@@ -29,7 +34,7 @@ HUNDRED = [float(n) for n in range(1, 101)]
     ],
 )
 def test_strength_is_the_share_of_earlier_sessions_with_less_gamma(gex: float, expected: PositioningStrength):
-    found = position(gex, 2000.0, HUNDRED)
+    found = classify_position(gex, 2000.0, HUNDRED)
     assert found.strength is expected
     assert found.positioning is (LONG if gex > 0 else SHORT)
     assert (found.reason, found.n_history) == (None, 100)
@@ -37,33 +42,35 @@ def test_strength_is_the_share_of_earlier_sessions_with_less_gamma(gex: float, e
 
 @given(gex=st.floats(-1e4, 1e4), scale=st.sampled_from([1e-6, 1e3, 1e9]))
 def test_no_class_depends_on_dollars(gex: float, scale: float):
-    assert position(gex * scale, 2e4 * scale, [h * scale for h in HUNDRED]) == position(gex, 2e4, HUNDRED)
+    assert classify_position(gex * scale, 2e4 * scale, [h * scale for h in HUNDRED]) == classify_position(
+        gex, 2e4, HUNDRED
+    )
 
 
 def test_neutral_is_little_against_the_usual():
     """The median of 1 … 100 is 50.5, a tenth of it 5.05."""
-    assert position(5.0, 2000.0, HUNDRED).positioning is NEUTRAL
-    assert position(-5.0, 2000.0, HUNDRED).positioning is NEUTRAL
-    assert position(5.1, 2000.0, HUNDRED).positioning is LONG
+    assert classify_position(5.0, 2000.0, HUNDRED).positioning is NEUTRAL
+    assert classify_position(-5.0, 2000.0, HUNDRED).positioning is NEUTRAL
+    assert classify_position(5.1, 2000.0, HUNDRED).positioning is LONG
 
 
 def test_a_short_history_gives_the_sign_by_the_share_of_gross_and_no_strength():
     reason = "history_below_20_sessions"
-    assert position(30.0, 1000.0, HUNDRED[:19]) == Position(LONG, None, reason, 19)
-    assert position(-30.0, 1000.0, []) == Position(SHORT, None, reason, 0)
-    assert position(19.0, 1000.0, []) == Position(NEUTRAL, None, reason, 0)
-    assert position(30.0, 1000.0, HUNDRED[:20]).reason is None
+    assert classify_position(30.0, 1000.0, HUNDRED[:19]) == Position(LONG, None, reason, 19)
+    assert classify_position(-30.0, 1000.0, []) == Position(SHORT, None, reason, 0)
+    assert classify_position(19.0, 1000.0, []) == Position(NEUTRAL, None, reason, 0)
+    assert classify_position(30.0, 1000.0, HUNDRED[:20]).reason is None
 
 
 def test_without_gamma_there_is_no_class():
-    assert position(None, 0.0, HUNDRED) == Position(None, None, "no_gamma", 100)
-    assert position(0.0, 0.0, HUNDRED).positioning is None
-    assert expected_behavior(None, 0.1, 0.1) is None
+    assert classify_position(None, 0.0, HUNDRED) == Position(None, None, "no_gamma", 100)
+    assert classify_position(0.0, 0.0, HUNDRED).positioning is None
+    assert classify_expected_behavior(None, 0.1, 0.1) is None
 
 
 def test_only_the_last_252_sessions_count():
-    assert position(2.0, 10.0, [1000.0] * 300 + [1.0] * 252).strength is PositioningStrength.EXTREME
-    assert position(2.0, 10.0, [1.0] * 300 + [1000.0] * 252).strength is PositioningStrength.WEAK
+    assert classify_position(2.0, 10.0, [1000.0] * 300 + [1.0] * 252).strength is PositioningStrength.EXTREME
+    assert classify_position(2.0, 10.0, [1.0] * 300 + [1000.0] * 252).strength is PositioningStrength.WEAK
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,7 @@ def test_only_the_last_252_sessions_count():
     ],
 )
 def test_behaviour_follows_the_table(positioning, pin, flip, expected):
-    assert expected_behavior(positioning, pin, flip) is expected
+    assert classify_expected_behavior(positioning, pin, flip) is expected
 
 
 moves = st.none() | st.floats(0, 100)
@@ -88,7 +95,7 @@ moves = st.none() | st.floats(0, 100)
 
 @given(positioning=st.sampled_from(DealerPositioning), pin=moves, flip=moves)
 def test_the_table_is_total(positioning, pin, flip):
-    assert isinstance(expected_behavior(positioning, pin, flip), ExpectedBehavior)
+    assert isinstance(classify_expected_behavior(positioning, pin, flip), ExpectedBehavior)
 
 
 def test_history_keeps_the_newest_of_a_session_and_shows_earlier_sessions_only():
@@ -103,5 +110,5 @@ def test_history_keeps_the_newest_of_a_session_and_shows_earlier_sessions_only()
 
 
 def test_every_strength_is_reached():
-    found = {position(g, 2000.0, HUNDRED).strength for g in np.linspace(1, 120, 60)}
+    found = {classify_position(g, 2000.0, HUNDRED).strength for g in np.linspace(1, 120, 60)}
     assert found == set(PositioningStrength)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.gamma_exposure import SNAPSHOT_COLUMNS, gamma_profile, snapshots
+from hd_pipelines.analytics.gamma_exposure import SNAPSHOT_COLUMNS, compute_snapshots, gamma_profile
 from hd_pipelines.market.option_chains import VALUED
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 
 SESSION = date(2024, 3, 14)
 CLOSE = datetime(2024, 3, 14, 20, tzinfo=UTC)
@@ -57,7 +57,7 @@ def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def only(rows: list[dict[str, Any]], history: pl.DataFrame | None = None) -> dict[str, Any]:
-    found = snapshots(frame(rows), history)
+    found = compute_snapshots(frame(rows), history)
     assert found.height == 1
     return found.row(0, named=True)
 
@@ -275,17 +275,17 @@ def test_what_expires_today_is_a_share_of_all_gamma():
 
 
 def test_a_row_has_the_same_id_whoever_computes_it_and_no_other_has_it():
-    first = snapshots(frame(BY_HAND))["id"][0]
-    assert snapshots(frame(list(reversed(BY_HAND))))["id"][0] == first
+    first = compute_snapshots(frame(BY_HAND))["id"][0]
+    assert compute_snapshots(frame(list(reversed(BY_HAND))))["id"][0] == first
     later = [row | {"timestamp": CLOSE + timedelta(minutes=15)} for row in BY_HAND]
-    both = snapshots(frame([*BY_HAND, *later]))
+    both = compute_snapshots(frame([*BY_HAND, *later]))
     assert both["id"][0] == first
     assert both["id"].n_unique() == 2
 
 
 def test_an_empty_frame_gives_an_empty_frame_of_all_columns():
-    assert snapshots(pl.DataFrame(schema=VALUED)).schema == pl.Schema(SNAPSHOT_COLUMNS)
-    assert snapshots(frame(BY_HAND)).schema == pl.Schema(SNAPSHOT_COLUMNS)
+    assert compute_snapshots(pl.DataFrame(schema=VALUED)).schema == pl.Schema(SNAPSHOT_COLUMNS)
+    assert compute_snapshots(frame(BY_HAND)).schema == pl.Schema(SNAPSHOT_COLUMNS)
 
 
 @given(
@@ -311,8 +311,8 @@ def test_by_strike_and_by_expiration_add_up_to_the_total(rows):
 def sessions_of_gamma(count: int) -> pl.DataFrame:
     """A chain of each of the last `count` sessions, its size and sign going up and down."""
     parts = []
-    for number, session in enumerate(sessions_back(SESSION, count)):
-        close = regular_hours(session).closes_at
+    for number, session in enumerate(list_last_sessions(SESSION, count)):
+        close = get_regular_hours(session).closes_at
         net = 1.0 + 0.5 * ((number * 7) % 11 - 5) / 5
         chain = frame(black_chain(net))
         parts.append(
@@ -328,20 +328,20 @@ def sessions_of_gamma(count: int) -> pl.DataFrame:
 def test_no_row_knows_anything_later_than_itself():
     """Cut off at any session, the rows before it stay what they were; handed over as history or together alike."""
     valued = sessions_of_gamma(40)
-    whole = snapshots(valued)
+    whole = compute_snapshots(valued)
     assert whole["n_history"].to_list() == list(range(40))
     assert whole["positioning_strength"].null_count() == 20
     assert whole["positioning_strength"].drop_nulls().n_unique() >= 3
     for cut in (10, 25, 39):
         days = whole["session"][:cut].to_list()
-        assert snapshots(valued.filter(pl.col("session").is_in(days))).equals(whole[:cut])
-        rest = snapshots(valued.filter(~pl.col("session").is_in(days)), whole[:cut])
+        assert compute_snapshots(valued.filter(pl.col("session").is_in(days))).equals(whole[:cut])
+        rest = compute_snapshots(valued.filter(~pl.col("session").is_in(days)), whole[:cut])
         assert rest.equals(whole[cut:])
-    assert snapshots(valued, whole).equals(whole)
+    assert compute_snapshots(valued, whole).equals(whole)
 
 
 def test_snapshots_of_one_session_are_one_observation():
-    whole = snapshots(sessions_of_gamma(30))
+    whole = compute_snapshots(sessions_of_gamma(30))
     quarter_hours = pl.concat(
         [whole.with_columns(pl.col("timestamp") - timedelta(minutes=15 * n)) for n in range(3)]
     ).select("symbol", "timestamp", "gex_usd_per_1pct")
@@ -351,7 +351,7 @@ def test_snapshots_of_one_session_are_one_observation():
 
 
 def test_one_symbols_past_is_not_anothers():
-    whole = snapshots(sessions_of_gamma(30))
+    whole = compute_snapshots(sessions_of_gamma(30))
     stranger = whole.with_columns(symbol=pl.lit("ABC"))
     chain = [row | {"timestamp": CLOSE + timedelta(days=1), "session": FRIDAY} for row in black_chain(net=2)]
     assert only(chain, stranger)["n_history"] == 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.gamma_exposure import gamma_profile, usable_contracts, zero_gamma
+from hd_pipelines.analytics.gamma_exposure import gamma_profile, zero_gamma
 
 MINUTE = 1 / (365 * 24 * 60)
 
@@ -109,15 +109,16 @@ def test_a_contract_with_an_unknown_number_is_left_out(column: str):
     without = {name: np.delete(values, 5) for name, values in whole.items()}
     spots = np.linspace(85, 115, 31)
     assert gamma_profile(spots, 100.0, **broken) == pytest.approx(gamma_profile(spots, 100.0, **without), rel=1e-12)
-    numbers = {name: broken[name] for name in broken if name != "is_call"}
-    assert usable_contracts(**numbers).sum() == 39
 
 
-def test_expired_and_negative_contracts_are_left_out_and_an_open_interest_of_zero_is_known():
-    usable = usable_contracts(
-        100.0, [0.0, -0.1, 0.1, 0.1, 0.1], 100.0, [0.2, 0.2, 0.0, 0.2, 0.2], [1, 1, 1, -1, 0], 100.0
+def test_expired_and_negative_contracts_are_left_out_and_an_open_interest_of_zero_weighs_nothing():
+    spots, sound = np.linspace(85, 115, 31), (100.0, 0.1, 100.0, 0.2, 5.0, 100.0, True)
+    left_out = ([0.0, -0.1, 0.1, 0.1, 0.1], [0.2, 0.2, 0.0, 0.2, 0.2], [1.0, 1.0, 1.0, -1.0, 0.0])
+    years, sigma, open_interest = (
+        np.append(values, value) for values, value in zip(left_out, (0.1, 0.2, 5.0), strict=True)
     )
-    assert usable.tolist() == [False, False, False, False, True]
+    found = gamma_profile(spots, 100.0, 100.0, years, 100.0, sigma, open_interest, 100.0, True)
+    assert found == pytest.approx(gamma_profile(spots, 100.0, *sound), rel=1e-12)
 
 
 def test_a_spot_that_is_no_price_is_refused():

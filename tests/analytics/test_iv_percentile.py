@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hd_pipelines.analytics.iv_percentile import (
-    against_history,
-    percentile_rows,
+    compute_percentile_rows,
+    rank_against_history,
     rank_and_percentile,
-    session_observations,
+    select_session_observations,
 )
 from hd_pipelines.analytics.volatility.constant_maturity import OBSERVED
 from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS, PercentileReason
 from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.tables.vocabulary import IvRecommendation, IvRegime, IvTrend
 from hd_pipelines.warehouse.schema.tables import iv_percentile_cache
-from validation.iv_rank_against_published import rank_against_recomputation, vix_rank_against_published
+from validation.iv_rank_against_published import compare_vix_rank, compare_with_recomputation
 
 DAILY_HISTORY = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history"
-SESSIONS = sessions_between(date(2019, 1, 2), date(2021, 12, 31))
+SESSIONS = list_sessions_between(date(2019, 1, 2), date(2021, 12, 31))
 
 volatilities = st.one_of(st.sampled_from([0.1, 0.15, 0.2, 0.25]), st.floats(0.05, 1.5), st.just(float("nan")))
 series = hnp.arrays(np.float64, st.integers(0, 420), elements=volatilities, fill=st.nothing())
@@ -65,7 +65,7 @@ def plain(values, window=252):
 def test_rank_and_percentile_of_the_vix_since_1990_equal_the_published_ones():
     if not DAILY_HISTORY.exists():
         pytest.skip("needs the VIX from 1990 in ../shared/data/daily_history")
-    table = vix_rank_against_published(DAILY_HISTORY)
+    table = compare_vix_rank(DAILY_HISTORY)
     assert table.height == 8065
     assert table["is_equal"].all()
     assert table["n_observations"].unique().to_list() == [252]
@@ -108,8 +108,8 @@ def test_no_value_uses_anything_after_it(values, cut):
 @given(series.filter(len), st.integers(1, 420))
 def test_rows_up_to_a_date_are_the_same_when_later_dates_are_unknown(values, cut):
     skew = -values / 10
-    whole = percentile_rows(observations(values, skew=skew))
-    known = percentile_rows(observations(values[:cut], skew=skew[:cut]))
+    whole = compute_percentile_rows(observations(values, skew=skew))
+    known = compute_percentile_rows(observations(values[:cut], skew=skew[:cut]))
     assert whole.head(cut).equals(known, null_equal=True)
 
 
@@ -161,26 +161,26 @@ def test_a_table_or_a_window_of_one_is_refused(values, window):
 @settings(max_examples=60, deadline=None)
 @given(series.filter(len), volatilities)
 def test_a_contract_against_a_history_is_the_next_value_of_the_series(history, value):
-    rank, percentile = against_history(np.array([value]), history)
+    rank, percentile = rank_against_history(np.array([value]), history)
     expected = rank_and_percentile(np.append(history, value))
     np.testing.assert_array_equal(percentile[0], expected.percentile[-1])
     np.testing.assert_array_equal(rank[0], expected.rank[-1])
 
 
 def test_many_contracts_are_ranked_at_once():
-    rank, percentile = against_history([0.01, np.nan, 5.0], random_walk(300))
+    rank, percentile = rank_against_history([0.01, np.nan, 5.0], random_walk(300))
     np.testing.assert_array_equal(rank, [0.0, np.nan, 1.0])
     np.testing.assert_array_equal(percentile, [0.0, np.nan, 1.0])
 
 
 def test_the_252nd_session_before_counts_for_the_percentile_and_not_for_the_range():
     history = np.concatenate([[9.0], np.linspace(0.1, 0.2, 251)])
-    rank, percentile = against_history([0.3], history)
+    rank, percentile = rank_against_history([0.3], history)
     assert (rank[0], percentile[0]) == (1.0, 251 / 252)
 
 
 def test_a_short_history_ranks_nothing():
-    for answer in against_history([0.2, 0.3], random_walk(125)):
+    for answer in rank_against_history([0.2, 0.3], random_walk(125)):
         assert np.isnan(answer).all()
 
 
@@ -188,13 +188,13 @@ def test_a_short_history_ranks_nothing():
 
 
 def test_rows_have_the_columns_of_the_table():
-    rows = percentile_rows(observations(random_walk(10)))
+    rows = compute_percentile_rows(observations(random_walk(10)))
     assert rows.columns == [column.name for column in iv_percentile_cache.columns if column.name != "updated_at"]
 
 
 def test_statistics_are_of_the_last_252_sessions_with_today():
     values = random_walk(400)
-    row = percentile_rows(observations(values)).row(-1, named=True)
+    row = compute_percentile_rows(observations(values)).row(-1, named=True)
     year = values[-252:]
     assert row["iv_52w_high"] == year.max()
     assert row["iv_52w_low"] == year.min()
@@ -210,7 +210,7 @@ def test_statistics_are_of_the_last_252_sessions_with_today():
 
 def test_skew_has_a_percentile_of_its_own():
     values, skew = random_walk(300), random_walk(300, seed=9) - 0.3
-    row = percentile_rows(observations(values, skew=skew)).row(-1, named=True)
+    row = compute_percentile_rows(observations(values, skew=skew)).row(-1, named=True)
     assert row["skew_percentile"] == (skew[-253:-1] < skew[-1]).mean()
 
 
@@ -220,7 +220,7 @@ def test_skew_has_a_percentile_of_its_own():
 )
 def test_trend_compares_the_change_of_20_sessions_with_today(growth, trend):
     # 1.1 is a change of 9.1 % of today's value: still stable.
-    rows = percentile_rows(observations(np.array([0.2] * 20 + [0.2 * growth])))
+    rows = compute_percentile_rows(observations(np.array([0.2] * 20 + [0.2 * growth])))
     assert rows["iv_trend"][-1] == trend.value
     assert rows["iv_trend"].head(20).null_count() == 20
 
@@ -228,7 +228,7 @@ def test_trend_compares_the_change_of_20_sessions_with_today(growth, trend):
 def test_a_missing_session_is_a_gap_not_a_neighbour():
     values = random_walk(300)
     without = observations(values).filter(pl.col("date") != SESSIONS[294])
-    rows = percentile_rows(without)
+    rows = compute_percentile_rows(without)
     assert rows.height == 299
     last = rows.row(-1, named=True)
     assert last["n_observations"] == 251
@@ -239,7 +239,7 @@ def test_a_missing_session_is_a_gap_not_a_neighbour():
 def test_each_missing_answer_has_a_reason():
     values = np.full(140, 0.2)
     values[130] = np.nan
-    rows = percentile_rows(observations(values))
+    rows = compute_percentile_rows(observations(values))
     assert set(rows["percentile_reason"].head(126)) == {PercentileReason.TOO_FEW.value}
     assert rows["percentile_reason"][130] == PercentileReason.NO_VALUE.value
     assert rows["iv_reason"][130] == "not_observed"
@@ -250,35 +250,35 @@ def test_each_missing_answer_has_a_reason():
 
 def test_the_reason_of_a_missing_volatility_is_passed_on():
     frame = observations([np.nan]).with_columns(iv_reason=pl.lit("no_forward"))
-    assert percentile_rows(frame)["iv_reason"].item() == "no_forward"
+    assert compute_percentile_rows(frame)["iv_reason"].item() == "no_forward"
 
 
 def test_a_row_on_a_holiday_takes_part_in_nothing():
     values = random_walk(140)
     holiday = pl.DataFrame({"date": [date(2019, 5, 27)], "current_iv": [9.0], "symbol": ["SPY"]})
     clean = observations(values)
-    rows = percentile_rows(pl.concat([clean, holiday], how="diagonal"))
+    rows = compute_percentile_rows(pl.concat([clean, holiday], how="diagonal"))
     on_holiday = rows.filter(pl.col("date") == date(2019, 5, 27)).row(0, named=True)
     assert on_holiday["percentile_reason"] == PercentileReason.NO_SESSION.value
-    assert rows.filter(pl.col("date") != date(2019, 5, 27)).equals(percentile_rows(clean))
+    assert rows.filter(pl.col("date") != date(2019, 5, 27)).equals(compute_percentile_rows(clean))
 
 
 def test_symbols_do_not_mix():
     one, two = observations(random_walk(300), "QQQ"), observations(random_walk(280, seed=3), "SPY")
-    mixed = percentile_rows(pl.concat([two, one]).sample(fraction=1, shuffle=True, seed=1))
-    assert mixed.equals(pl.concat([percentile_rows(one), percentile_rows(two)]))
+    mixed = compute_percentile_rows(pl.concat([two, one]).sample(fraction=1, shuffle=True, seed=1))
+    assert mixed.equals(pl.concat([compute_percentile_rows(one), compute_percentile_rows(two)]))
 
 
 def test_two_observations_of_one_session_are_refused_by_name():
     frame = observations([0.2, 0.3])
     with pytest.raises(ValueError, match=r"SPY has more than one observation of 2019-01-02"):
-        percentile_rows(pl.concat([frame, frame]))
+        compute_percentile_rows(pl.concat([frame, frame]))
     with pytest.raises(ValueError, match="current_iv"):
-        percentile_rows(frame.drop("current_iv"))
+        compute_percentile_rows(frame.drop("current_iv"))
 
 
 def test_no_observations_give_no_rows():
-    assert percentile_rows(observations([]).cast({"date": pl.Date})).is_empty()
+    assert compute_percentile_rows(observations([]).cast({"date": pl.Date})).is_empty()
 
 
 def test_what_is_carried_along_stays():
@@ -286,7 +286,7 @@ def test_what_is_carried_along_stays():
     frame = observations([0.2]).with_columns(
         timestamp=pl.lit(at), current_iv_call=0.19, current_iv_put=0.21, model_free_iv30=0.22, price_source=pl.lit("x")
     )
-    row = percentile_rows(frame).row(0, named=True)
+    row = compute_percentile_rows(frame).row(0, named=True)
     assert (row["timestamp"], row["current_iv_call"], row["current_iv_put"]) == (at, 0.19, 0.21)
     assert (row["model_free_iv30"], row["iv30"], row["current_iv"], row["price_source"]) == (0.22, 0.2, 0.2, "x")
 
@@ -308,9 +308,9 @@ def observed(*snapshots):
 
 def test_a_session_is_observed_at_its_close_and_without_one_at_its_last_snapshot():
     close_last = observed((15, "intraday", 0.2), (21, "close", 0.22), (22, "intraday", 0.9))
-    assert session_observations(close_last)["current_iv"].to_list() == [0.22]
+    assert select_session_observations(close_last)["current_iv"].to_list() == [0.22]
     no_close = observed((17, "intraday", 0.21), (15, "intraday", 0.2))
-    assert session_observations(no_close)["current_iv"].to_list() == [0.21]
+    assert select_session_observations(no_close)["current_iv"].to_list() == [0.21]
 
 
 def test_the_model_free_volatility_is_that_of_the_same_snapshot():
@@ -325,9 +325,9 @@ def test_the_model_free_volatility_is_that_of_the_same_snapshot():
         (pl.col(name) if name in index.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in MODEL_FREE.items()
     )
-    row = session_observations(observed((15, "intraday", 0.2), (21, "close", 0.22)), index).row(0, named=True)
+    row = select_session_observations(observed((15, "intraday", 0.2), (21, "close", 0.22)), index).row(0, named=True)
     assert (row["current_iv"], row["model_free_iv30"]) == (0.22, 0.25)
-    assert percentile_rows(pl.DataFrame([row]))["model_free_iv30"].item() == 0.25
+    assert compute_percentile_rows(pl.DataFrame([row]))["model_free_iv30"].item() == 0.25
 
 
 # --- classes -------------------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ def classes_at(percentile):
     """Classes of the 253rd of 252 earlier values, `percentile` of which are below it."""
     below = round(percentile * 252)
     values = np.array([0.1] * below + [0.3] * (252 - below) + [0.2])
-    row = percentile_rows(observations(values)).row(-1, named=True)
+    row = compute_percentile_rows(observations(values)).row(-1, named=True)
     return row["iv_regime"], row["iv_recommendation"]
 
 
@@ -370,8 +370,8 @@ def test_cut_offs_divide_all_classes():
 def test_the_recomputation_agrees_and_would_show_a_wrong_row():
     values = random_walk(300)
     values[[40, 200]] = np.nan
-    rows = percentile_rows(observations(values))
-    gaps_kept = rank_against_recomputation(rows)
+    rows = compute_percentile_rows(observations(values))
+    gaps_kept = compare_with_recomputation(rows)
     assert gaps_kept["is_equal"].all()
     wrong = rows.with_columns(iv_percentile=pl.col("iv_percentile") + 1 / 252)
-    assert not rank_against_recomputation(wrong)["is_equal"].all()
+    assert not compare_with_recomputation(wrong)["is_equal"].all()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.gamma.max_pain import nearest_max_pain, settlement_payouts
+from hd_pipelines.analytics.gamma.max_pain import find_nearest_max_pain, sum_settlement_payouts
 
 NOW = datetime(2024, 3, 14, 20, tzinfo=UTC)
 FRIDAY, NEXT_WEEK = date(2024, 3, 15), date(2024, 3, 22)
@@ -46,29 +46,29 @@ def test_three_strikes_by_hand():
             (FRIDAY, 105, "put", 5),
         ]
     )
-    assert settlement_payouts(chain)["payout_usd"].to_list() == [20_000.0, 7_500.0, 20_000.0]
-    found = nearest_max_pain(chain).row(0, named=True)
+    assert sum_settlement_payouts(chain)["payout_usd"].to_list() == [20_000.0, 7_500.0, 20_000.0]
+    found = find_nearest_max_pain(chain).row(0, named=True)
     assert (found["max_pain"], found["max_pain_expiration"]) == (100.0, FRIDAY)
 
 
 def test_only_the_nearest_unsettled_expiration_with_open_interest_counts():
     later = [(NEXT_WEEK, 120, "put", 5), (NEXT_WEEK, 110, "call", 1)]
     held = [(FRIDAY, 90, "call", 7), *later]
-    assert nearest_max_pain(contracts(held))["max_pain"].to_list() == [90.0]
-    assert nearest_max_pain(contracts([(FRIDAY, 90, "call", 0), *later]))["max_pain"].to_list() == [120.0]
+    assert find_nearest_max_pain(contracts(held))["max_pain"].to_list() == [90.0]
+    assert find_nearest_max_pain(contracts([(FRIDAY, 90, "call", 0), *later]))["max_pain"].to_list() == [120.0]
     settled = {FRIDAY: NOW, NEXT_WEEK: datetime(2024, 3, 22, 20, tzinfo=UTC)}
-    assert nearest_max_pain(contracts(held, settled))["max_pain_expiration"].to_list() == [NEXT_WEEK]
+    assert find_nearest_max_pain(contracts(held, settled))["max_pain_expiration"].to_list() == [NEXT_WEEK]
 
 
 def test_without_open_interest_there_is_no_max_pain():
-    assert nearest_max_pain(contracts([(FRIDAY, 90, "call", None), (FRIDAY, 95, "put", 0)])).is_empty()
+    assert find_nearest_max_pain(contracts([(FRIDAY, 90, "call", None), (FRIDAY, 95, "put", 0)])).is_empty()
 
 
 def test_a_contract_weighs_by_what_it_delivers():
     rows = [(FRIDAY, 95, "call", 10, 100), (FRIDAY, 105, "put", 10, 10)]
-    assert nearest_max_pain(contracts(rows))["max_pain"].to_list() == [95.0]
+    assert find_nearest_max_pain(contracts(rows))["max_pain"].to_list() == [95.0]
     rows = [(FRIDAY, 95, "call", 10, 10), (FRIDAY, 105, "put", 10, 100)]
-    assert nearest_max_pain(contracts(rows))["max_pain"].to_list() == [105.0]
+    assert find_nearest_max_pain(contracts(rows))["max_pain"].to_list() == [105.0]
 
 
 @given(seed=st.integers(0, 1000))
@@ -85,5 +85,5 @@ def test_the_payouts_are_the_sums_of_intrinsic_values(seed: int):
         100 * float(np.sum(calls * np.maximum(s - strikes, 0)) + np.sum(puts * np.maximum(strikes - s, 0)))
         for s in strikes
     ]
-    assert settlement_payouts(chain)["payout_usd"].to_list() == pytest.approx(expected)
-    assert nearest_max_pain(chain)["max_pain"][0] == strikes[int(np.argmin(expected))]
+    assert sum_settlement_payouts(chain)["payout_usd"].to_list() == pytest.approx(expected)
+    assert find_nearest_max_pain(chain)["max_pain"][0] == strikes[int(np.argmin(expected))]

@@ -17,8 +17,8 @@ from hd_pipelines.analytics.volatility.model_free import (
     ModelFreeReason,
     Term,
     choose_terms,
-    model_free_volatility,
-    rates_of_valuation,
+    compute_model_free_volatility,
+    derive_rates,
 )
 from hd_pipelines.analytics.volatility.variance_strip import (
     Strip,
@@ -31,9 +31,9 @@ from hd_pipelines.analytics.volatility.variance_strip import (
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.pricing.settlement import MINUTES_PER_YEAR
 from validation.vix_against_official import (
-    saved_closes_against_official,
-    summary,
-    vix_against_official,
+    compare_saved_closes,
+    compare_with_official_vix,
+    summarize,
 )
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -246,7 +246,7 @@ WEEKLIES = [("SPXW", date(2019, 6, 7) + timedelta(days=7 * week)) for week in ra
     ],
 )
 def test_the_weekly_cycle_rolls_on_wednesday(session, near, after):
-    row = model_free_volatility(spx_chain(session, WEEKLIES), rates_on(session)).row(0, named=True)
+    row = compute_model_free_volatility(spx_chain(session, WEEKLIES), rates_on(session)).row(0, named=True)
     assert (row["near_expiration"], row["next_expiration"]) == (near, after)
     assert row["reason"] is None
     assert row["model_free_iv30"] == pytest.approx(0.2, rel=0.02)
@@ -255,23 +255,23 @@ def test_the_weekly_cycle_rolls_on_wednesday(session, near, after):
 def test_expirations_within_the_week_take_no_part():
     session = date(2019, 5, 20)
     midweek = [("SPXW", date(2019, 6, 17)), ("SPXW", date(2019, 6, 19))]
-    with_midweek = model_free_volatility(spx_chain(session, WEEKLIES + midweek), rates_on(session))
-    assert with_midweek.equals(model_free_volatility(spx_chain(session, WEEKLIES), rates_on(session)))
+    with_midweek = compute_model_free_volatility(spx_chain(session, WEEKLIES + midweek), rates_on(session))
+    assert with_midweek.equals(compute_model_free_volatility(spx_chain(session, WEEKLIES), rates_on(session)))
 
 
 def test_a_week_that_ends_on_thursday_uses_its_thursday():
     # Good Friday 2019-04-19: that week's options expire on the 18th.
     session = date(2019, 3, 22)
     chain = spx_chain(session, [("SPXW", date(2019, 4, 18)), ("SPXW", date(2019, 4, 26))])
-    assert model_free_volatility(chain, rates_on(session))["near_expiration"].item() == date(2019, 4, 18)
+    assert compute_model_free_volatility(chain, rates_on(session))["near_expiration"].item() == date(2019, 4, 18)
 
 
 def test_the_morning_settled_monthly_is_taken_before_the_afternoon_settled_weekly():
     session, third_friday = date(2019, 5, 24), date(2019, 6, 21)
     morning = spx_chain(session, [("SPX", third_friday)], sigma=0.3)
     rest = spx_chain(session, [("SPXW", third_friday), ("SPXW", date(2019, 6, 28))], sigma=0.2)
-    both = model_free_volatility(pl.concat([morning, rest]), rates_on(session))["model_free_iv30"].item()
-    afternoon_only = model_free_volatility(rest, rates_on(session))["model_free_iv30"].item()
+    both = compute_model_free_volatility(pl.concat([morning, rest]), rates_on(session))["model_free_iv30"].item()
+    afternoon_only = compute_model_free_volatility(rest, rates_on(session))["model_free_iv30"].item()
     assert afternoon_only == pytest.approx(0.2, rel=0.02)
     assert both > 0.26
 
@@ -279,7 +279,7 @@ def test_the_morning_settled_monthly_is_taken_before_the_afternoon_settled_weekl
 def test_monthlies_alone_still_bracket_30_days():
     session = date(2019, 5, 24)
     chain = spx_chain(session, [("SPX", date(2019, 6, 21)), ("SPX", date(2019, 7, 19))])
-    row = model_free_volatility(chain, rates_on(session)).row(0, named=True)
+    row = compute_model_free_volatility(chain, rates_on(session)).row(0, named=True)
     assert (row["near_expiration"], row["next_expiration"]) == (date(2019, 6, 21), date(2019, 7, 19))
 
 
@@ -294,7 +294,7 @@ def test_monthlies_alone_still_bracket_30_days():
 )
 def test_without_two_standard_expirations_around_30_days_there_is_a_reason(expirations, reason):
     session = date(2019, 5, 24)
-    row = model_free_volatility(spx_chain(session, expirations), rates_on(session)).row(0, named=True)
+    row = compute_model_free_volatility(spx_chain(session, expirations), rates_on(session)).row(0, named=True)
     assert row["reason"] == (reason and reason.value)
     assert (row["model_free_iv30"] is None) == (reason is not None)
 
@@ -310,41 +310,41 @@ def test_the_last_week_before_expiration_takes_no_part(terms):
 def test_a_chain_that_lost_its_cheap_half_is_refused_not_read_as_calm():
     session = date(2019, 5, 24)
     chain = spx_chain(session, WEEKLIES).filter((pl.col("strike") > 2870) & (pl.col("strike") < 4400))
-    row = model_free_volatility(chain, rates_on(session)).row(0, named=True)
+    row = compute_model_free_volatility(chain, rates_on(session)).row(0, named=True)
     assert row["reason"] == ModelFreeReason.STRIP_CUT_SHORT.value
 
 
 def test_a_chain_without_puts_has_a_reason():
     session = date(2019, 5, 24)
     chain = spx_chain(session, WEEKLIES).filter(pl.col("option_type") == "call")
-    assert model_free_volatility(chain, rates_on(session))["reason"].item() == StripReason.NO_PAIR.value
+    assert compute_model_free_volatility(chain, rates_on(session))["reason"].item() == StripReason.NO_PAIR.value
 
 
 def test_a_holiday_chain_and_one_without_a_rate_have_a_reason():
     holiday, session = date(2019, 5, 27), date(2019, 5, 24)
-    closed = model_free_volatility(spx_chain(holiday, WEEKLIES), rates_on(session))
+    closed = compute_model_free_volatility(spx_chain(holiday, WEEKLIES), rates_on(session))
     assert closed["reason"].item() == ModelFreeReason.NO_SESSION.value
-    stale = model_free_volatility(spx_chain(session, WEEKLIES), rates_on(session - timedelta(days=30)))
+    stale = compute_model_free_volatility(spx_chain(session, WEEKLIES), rates_on(session - timedelta(days=30)))
     assert stale["reason"].item() == ModelFreeReason.NO_RATE.value
-    assert model_free_volatility(spx_chain(session, WEEKLIES))["reason"].item() == ModelFreeReason.NO_RATE.value
+    assert compute_model_free_volatility(spx_chain(session, WEEKLIES))["reason"].item() == ModelFreeReason.NO_RATE.value
 
 
 def test_each_snapshot_is_answered_by_itself():
     session = date(2019, 5, 24)
     early, late = (spx_chain(session, WEEKLIES, sigma, hour) for sigma, hour in ((0.2, 15), (0.3, 20)))
-    both = model_free_volatility(pl.concat([late, early]), rates_on(session))
-    alone = pl.concat([model_free_volatility(chain, rates_on(session)) for chain in (early, late)])
+    both = compute_model_free_volatility(pl.concat([late, early]), rates_on(session))
+    alone = pl.concat([compute_model_free_volatility(chain, rates_on(session)) for chain in (early, late)])
     assert both.equals(alone)
 
 
 def test_an_empty_chain_gives_no_rows():
-    assert model_free_volatility(spx_chain(date(2019, 5, 24), WEEKLIES).clear()).is_empty()
+    assert compute_model_free_volatility(spx_chain(date(2019, 5, 24), WEEKLIES).clear()).is_empty()
 
 
 def test_the_valuations_own_discounts_serve_as_a_curve():
     years = np.array([0.1, 0.5])
     valued = pl.DataFrame({"session": [date(2019, 5, 24)] * 2, "years": years, "discount": np.exp(-0.03 * years)})
-    assert rates_of_valuation(valued)["rate"].to_list() == pytest.approx([0.03, 0.03])
+    assert derive_rates(valued)["rate"].to_list() == pytest.approx([0.03, 0.03])
 
 
 # --- beside the official close -------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def test_the_valuations_own_discounts_serve_as_a_curve():
 def beside_the_official():
     if not (RECORDING / "day_quality.csv.gz").exists():
         pytest.skip("needs the recording ../shared/recordings/spx-2019q2")
-    return vix_against_official(RECORDING)
+    return compare_with_official_vix(RECORDING)
 
 
 def test_chains_saved_at_the_close_meet_the_official_vix(beside_the_official):
@@ -367,7 +367,7 @@ def test_later_saved_closes_meet_the_official_vix_at_the_chains_own_rates():
     recording, history = SHARED / "recordings" / "gex-days", SHARED / "data" / "daily_history"
     if not recording.exists():
         pytest.skip("needs the recording ../shared/recordings/gex-days")
-    known = saved_closes_against_official(recording, history).drop_nulls("official")
+    known = compare_saved_closes(recording, history).drop_nulls("official")
     assert known["session"].to_list() == [date(2022, 2, 4), date(2022, 6, 10)]
     assert known["difference"].abs().max() <= 0.05
 
@@ -376,7 +376,7 @@ def test_every_recorded_session_has_an_index(beside_the_official):
     assert beside_the_official["session"].len() == 41
     assert beside_the_official["reason"].null_count() == 41
     # Chains saved hours before the close differ by what the market did since; see the column `carried`.
-    figures = summary(beside_the_official).row(0, named=True)
+    figures = summarize(beside_the_official).row(0, named=True)
     assert figures["mean_absolute_error"] < 0.34
     assert figures["carried_mean_absolute_error"] < 0.24
 
@@ -390,7 +390,7 @@ def test_the_slope_that_carries_to_the_close_knows_nothing_of_its_session(beside
     bars = pl.read_parquet(RECORDING / "day_bars.parquet")
     later = pl.col("close") * pl.when(pl.col("session") >= cut).then(1.1).otherwise(1.0)
     bars.with_columns(later.alias("close")).write_parquet(tmp_path / "day_bars.parquet")
-    slope = vix_against_official(tmp_path)["slope"].item()
+    slope = compare_with_official_vix(tmp_path)["slope"].item()
     assert slope == beside_the_official.filter(pl.col("session") == cut)["slope"].item()
 
 

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime.put_call import VOLUMES, option_volumes, put_call
+from hd_pipelines.analytics.regime.put_call import VOLUMES, compute_put_call, sum_option_volumes
 
 DAY = date(2026, 11, 18)
 
@@ -15,7 +15,7 @@ def volumes(**given):
 
 
 def row(**given):
-    return put_call(volumes(**given)).row(0, named=True)
+    return compute_put_call(volumes(**given)).row(0, named=True)
 
 
 def test_contracts_are_added_up_by_what_their_root_is_an_option_on():
@@ -43,8 +43,8 @@ def test_contracts_are_added_up_by_what_their_root_is_an_option_on():
         "fund_calls": 0.0,
         "fund_puts": 30.0,
     }
-    assert option_volumes(bars).row(0, named=True) == expected
-    assert option_volumes(bars.lazy()).equals(option_volumes(bars))
+    assert sum_option_volumes(bars).row(0, named=True) == expected
+    assert sum_option_volumes(bars.lazy()).equals(sum_option_volumes(bars))
 
 
 def test_total_is_of_all_three_classes():

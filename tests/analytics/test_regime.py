@@ -15,24 +15,24 @@ from hd_pipelines.analytics.regime.classification import (
     SHORTEST_DWELL,
     URGENT,
     Memory,
-    regime_rows,
-    sessions_without_vix,
-    step,
+    classify_regimes,
+    list_sessions_without_vix,
+    update_memory,
 )
 from hd_pipelines.analytics.regime.inputs import INPUTS
 from hd_pipelines.analytics.regime.rules import MEASURES
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.tables.vocabulary import MarketRegime
 
 UP, DOWN, RANGE = MarketRegime.WEAK_UPTREND, MarketRegime.WEAK_DOWNTREND, MarketRegime.RANGE_BOUND
-DAYS = sessions_back(date(2026, 11, 18), 200)
+DAYS = list_last_sessions(date(2026, 11, 18), 200)
 
 
 def lived(decisions, may_stay=True):
     """Regimes held over `decisions`; `may_stay`: whether the held regime's conditions go on holding."""
     memory, held = None, []
     for day, decision in zip(DAYS, decisions, strict=False):
-        memory = step(memory, day, decision, may_stay=may_stay)
+        memory = update_memory(memory, day, decision, may_stay=may_stay)
         held.append(memory.regime)
     return held
 
@@ -73,7 +73,7 @@ def test_an_event_lasts_three_sessions():
 def test_only_an_urgent_regime_cuts_a_dwell_short(decisions):
     memory = None
     for day, (decision, may_stay) in zip(DAYS, decisions, strict=False):
-        before, memory = memory, step(memory, day, decision, may_stay=may_stay)
+        before, memory = memory, update_memory(memory, day, decision, may_stay=may_stay)
         assert memory.since <= day
         if before is None or memory.regime is before.regime:
             continue
@@ -101,25 +101,25 @@ def inputs(rows, days=DAYS):
 def test_rows_know_nothing_of_what_comes_later(rows, cut):
     frame = inputs(rows)
     last = DAYS[cut - 1]
-    whole = regime_rows(frame)
-    assert regime_rows(frame.filter(pl.col("date") <= last)).equals(whole.filter(pl.col("date") <= last))
+    whole = classify_regimes(frame)
+    assert classify_regimes(frame.filter(pl.col("date") <= last)).equals(whole.filter(pl.col("date") <= last))
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(measures, min_size=2, max_size=40), cut=st.integers(1, 39))
 def test_a_day_added_to_published_rows_continues_them(rows, cut):
     frame = inputs(rows)
-    whole = regime_rows(frame)
+    whole = classify_regimes(frame)
     published, rest = whole.filter(pl.col("date") <= DAYS[cut - 1]), frame.filter(pl.col("date") > DAYS[cut - 1])
-    assert regime_rows(rest, published.tail(10)).equals(whole.tail(whole.height - published.height))
+    assert classify_regimes(rest, published.tail(10)).equals(whole.tail(whole.height - published.height))
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(measures, min_size=1, max_size=10))
 def test_every_session_with_a_vix_has_a_whole_verdict(rows):
     frame = inputs(rows)
-    published = regime_rows(frame)
-    assert published.height + len(sessions_without_vix(frame)) == len(rows)
+    published = classify_regimes(frame)
+    assert published.height + len(list_sessions_without_vix(frame)) == len(rows)
     verdict = published.select("market_regime", "raw_regime", "regime_since", "regime_reason", "confidence_score")
     assert verdict.null_count().sum_horizontal().item() == 0
     assert published["confidence_score"].is_between(0, 100).all()
@@ -127,14 +127,14 @@ def test_every_session_with_a_vix_has_a_whole_verdict(rows):
 
 def test_a_session_without_vix_has_no_row_and_is_told():
     frame = inputs([{"vix_level": 17.0}, {"vix_level": None}, {"vix_level": 18.0}])
-    assert regime_rows(frame)["date"].to_list() == [DAYS[0], DAYS[2]]
-    assert sessions_without_vix(frame) == [DAYS[1]]
+    assert classify_regimes(frame)["date"].to_list() == [DAYS[0], DAYS[2]]
+    assert list_sessions_without_vix(frame) == [DAYS[1]]
 
 
 def test_the_reason_tells_rule_hold_and_what_is_missing():
     rise = {"vix_level": 17.0, "return_20d": 0.02, "trend_sigmas": 0.4, "distance_50d": 0.02, "distance_200d": 0.05}
     flat = rise | {"return_20d": 0.0, "trend_sigmas": 0.0, "distance_50d": 0.0, "move_sigmas": 0.0}
-    rows = regime_rows(inputs([rise] * 6 + [flat]))
+    rows = classify_regimes(inputs([rise] * 6 + [flat]))
     assert rows["regime_reason"][0] == (
         "rise; not or partly measured: trend, breadth, term structure, correlation, put/call"
     )
@@ -148,17 +148,17 @@ def test_the_reason_tells_rule_hold_and_what_is_missing():
 def test_a_held_regime_is_less_sure_than_a_decided_one():
     rise = {"vix_level": 17.0, "return_20d": 0.02, "trend_sigmas": 0.4, "distance_50d": 0.02, "distance_200d": 0.05}
     flat = rise | {"return_20d": 0.0, "trend_sigmas": 0.0, "distance_50d": 0.0}
-    held = regime_rows(inputs([rise] * 6 + [flat]))["confidence_score"][6]
-    decided = regime_rows(inputs([flat]))["confidence_score"][0]
+    held = classify_regimes(inputs([rise] * 6 + [flat]))["confidence_score"][6]
+    decided = classify_regimes(inputs([flat]))["confidence_score"][0]
     assert held == pytest.approx(0.8 * decided, abs=0.1)
 
 
 def test_tick_is_classed_where_there_is_one():
     frame = inputs([{"vix_level": 17.0, "tick_index": tick} for tick in (-801.0, -500.0, 0.0, 500.0, 800.0, None)])
     expected = ["EXTREME_SELLING", "WEAK", "NEUTRAL", "STRONG", "EXTREME_BUYING", None]
-    assert regime_rows(frame)["tick_regime"].to_list() == expected
+    assert classify_regimes(frame)["tick_regime"].to_list() == expected
 
 
 def test_the_columns_are_as_published_also_when_there_is_nothing():
-    assert dict(regime_rows(inputs([])).schema) == REGIME_ROWS
-    assert regime_rows(inputs([{"vix_level": None}])).is_empty()
+    assert dict(classify_regimes(inputs([])).schema) == REGIME_ROWS
+    assert classify_regimes(inputs([{"vix_level": None}])).is_empty()

@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime.classification import regime_rows
-from hd_pipelines.analytics.regime.inputs import INPUTS, measure
+from hd_pipelines.analytics.regime.classification import classify_regimes
+from hd_pipelines.analytics.regime.inputs import INPUTS, measure_inputs
 from hd_pipelines.analytics.regime.put_call import VOLUMES
 from hd_pipelines.analytics.regime.sectors import SECTOR_FUNDS
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 
 LAST = date(2026, 11, 18)
-SESSIONS = sessions_back(LAST, 260)
+SESSIONS = list_last_sessions(LAST, 260)
 
 
 def bars(ticker, closes, volume=1e6, sessions=SESSIONS):
@@ -57,7 +57,7 @@ def last(frame):
 
 @pytest.fixture(scope="module")
 def measured():
-    return measure(STOCKS, INDICES, OPTIONS)
+    return measure_inputs(STOCKS, INDICES, OPTIONS)
 
 
 def test_a_year_of_bars_measures_everything(measured):
@@ -88,14 +88,14 @@ def test_trend_axes_are_those_of_the_index(measured):
 @pytest.mark.parametrize("cut", [30, 120, 230])
 def test_cutting_the_data_off_leaves_every_earlier_row_as_it_is(measured, cut):
     until = pl.col("session") <= SESSIONS[cut]
-    earlier = measure(STOCKS.filter(until), INDICES.filter(until), OPTIONS.filter(until))
+    earlier = measure_inputs(STOCKS.filter(until), INDICES.filter(until), OPTIONS.filter(until))
     assert earlier.equals(measured.head(cut + 1))
-    assert regime_rows(earlier).equals(regime_rows(measured).head(cut + 1))
+    assert classify_regimes(earlier).equals(classify_regimes(measured).head(cut + 1))
 
 
 def test_a_session_that_is_missing_is_a_row_without_answers():
     hole = SESSIONS[-2]
-    row = measure(STOCKS.filter(pl.col("session") != hole), INDICES.filter(pl.col("session") != hole), OPTIONS)
+    row = measure_inputs(STOCKS.filter(pl.col("session") != hole), INDICES.filter(pl.col("session") != hole), OPTIONS)
     missing, after = row.row(-2, named=True), last(row)
     assert (missing["date"], missing["vix_level"], missing["spy_close"]) == (hole, None, None)
     assert (after["vix_change"], after["spy_change_pct"], after["move_sigmas"], after["advancers"]) == (None,) * 4
@@ -106,12 +106,14 @@ def test_a_session_that_is_missing_is_a_row_without_answers():
 def test_rows_of_closed_days_are_left_out():
     holiday = date(2026, 9, 7)  # Labor Day, on which VIX histories have rows
     on_holiday = INDICES.filter(pl.col("session") == SESSIONS[0]).with_columns(session=pl.lit(holiday), close=99.0)
-    assert measure(STOCKS, pl.concat([INDICES, on_holiday]), OPTIONS).equals(measure(STOCKS, INDICES, OPTIONS))
+    assert measure_inputs(STOCKS, pl.concat([INDICES, on_holiday]), OPTIONS).equals(
+        measure_inputs(STOCKS, INDICES, OPTIONS)
+    )
 
 
 def test_a_fund_stands_for_an_index_only_under_its_own_name():
     without = INDICES.filter(~pl.col("ticker").is_in(["I:NDX", "I:SPX"]))
-    row = last(measure(STOCKS, without, OPTIONS))
+    row = last(measure_inputs(STOCKS, without, OPTIONS))
     assert (row["ndx_close"], row["ndx_change_pct"]) == (None, None)
     assert row["spy_ndx_correlation"] is not None
     assert row["correlation_source"] == "QQQ for NDX, RUT"
@@ -124,7 +126,7 @@ def test_a_split_of_spy_moves_its_price_and_nothing_else(measured):
     closes[split:] /= 4
     volume[split:] *= 4
     stocks = pl.concat([STOCKS.filter(pl.col("ticker") != "SPY"), bars("SPY", closes, volume)])
-    row = measure(stocks, INDICES, OPTIONS).row(split, named=True)
+    row = measure_inputs(stocks, INDICES, OPTIONS).row(split, named=True)
     whole = measured.row(split, named=True)
     assert row["spy_close"] == pytest.approx(whole["spy_close"] / 4)
     for name in ("spy_change_pct", "spy_volume_ratio", "spy_ndx_correlation", "return_20d"):
@@ -133,7 +135,7 @@ def test_a_split_of_spy_moves_its_price_and_nothing_else(measured):
 
 
 def test_what_is_not_given_is_null_with_a_reason():
-    row = last(measure(STOCKS.clear(), INDICES))
+    row = last(measure_inputs(STOCKS.clear(), INDICES))
     assert (row["advancers"], row["breadth_reason"]) == (None, "no day bars of stocks")
     assert (row["put_call_ratio_total"], row["put_call_reason"]) == (None, "no option day bars")
     assert (row["spy_close"], row["leading_sector"]) == (None, None)
@@ -141,14 +143,14 @@ def test_what_is_not_given_is_null_with_a_reason():
 
 
 def test_a_session_without_option_bars_says_so():
-    row = last(measure(STOCKS, INDICES, OPTIONS.head(10)))
+    row = last(measure_inputs(STOCKS, INDICES, OPTIONS.head(10)))
     assert (row["put_call_ratio_total"], row["put_call_reason"]) == (None, "no option day bars")
 
 
 def test_no_bars_give_no_rows():
-    assert dict(measure(STOCKS.clear(), INDICES.clear()).schema) == INPUTS
+    assert dict(measure_inputs(STOCKS.clear(), INDICES.clear()).schema) == INPUTS
 
 
 def test_the_axis_runs_from_the_first_session_to_the_last():
     few = INDICES.filter(pl.col("session").is_in([SESSIONS[0], SESSIONS[4]]))
-    assert measure(STOCKS.clear(), few)["date"].to_list() == SESSIONS[:5]
+    assert measure_inputs(STOCKS.clear(), few)["date"].to_list() == SESSIONS[:5]

@@ -8,7 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hd_pipelines.analytics.regime.conditions import Rule, at_least, at_most
-from hd_pipelines.analytics.regime.decision import coverage, decided, missing_axes, stays
+from hd_pipelines.analytics.regime.decision import (
+    decide,
+    find_regimes_that_may_stay,
+    list_missing_axes,
+    measure_coverage,
+)
 from hd_pipelines.analytics.regime.rules import AXES, MEASURES, RULES
 from hd_pipelines.tables.vocabulary import MarketRegime
 
@@ -113,7 +118,7 @@ REACHING = {
     },
     "nothing_else_fires": dict.fromkeys(("return_20d", "trend_sigmas", "distance_50d", "distance_200d")),
 }
-"""What makes each rule fire, told as differences from `QUIET`."""
+"""What makes each rule fire, as differences from `QUIET`."""
 
 
 def frame(*rows):
@@ -125,11 +130,11 @@ def frame(*rows):
 
 
 def rule_of(row):
-    return RULES[decided(frame(row))["rule"].item()]
+    return RULES[decide(frame(row))["rule"].item()]
 
 
 def covered(row):
-    return frame(row).select(coverage()).item()
+    return frame(row).select(measure_coverage()).item()
 
 
 extremes = st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324])
@@ -155,11 +160,11 @@ any_trend = st.fixed_dictionaries(
 @example([{}])
 def test_every_input_has_one_regime_and_a_confidence(rows):
     measures = frame(*rows)
-    decisions = decided(measures)
+    decisions = decide(measures)
     assert set(decisions["raw_regime"]) <= set(MarketRegime)
     assert decisions["raw_regime"].to_list() == [RULES[rule].regime for rule in decisions["rule"]]
-    assert measures.select(coverage().is_between(0, 1).all()).item()
-    assert stays(measures).null_count().sum_horizontal().item() == 0
+    assert measures.select(measure_coverage().is_between(0, 1).all()).item()
+    assert find_regimes_that_may_stay(measures).null_count().sum_horizontal().item() == 0
 
 
 @settings(max_examples=200, deadline=None)
@@ -233,17 +238,17 @@ def test_a_strong_trend_needs_breadth_that_does_not_contradict():
 @pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.is_event and rule.requires], ids=lambda r: r.name)
 def test_staying_is_easier_than_entering(rule):
     row = QUIET | REACHING[rule.name]
-    assert stays(frame(row))[rule.regime.value].item()
+    assert find_regimes_that_may_stay(frame(row))[rule.regime.value].item()
     assert all(condition.slack >= 0 for condition in (*rule.requires, *rule.unless_contradicted))
 
 
 def test_an_event_is_over_when_its_session_is():
-    assert not stays(frame(QUIET | REACHING["fell_out_of_its_range"]))["BREAKDOWN"].item()
+    assert not find_regimes_that_may_stay(frame(QUIET | REACHING["fell_out_of_its_range"]))["BREAKDOWN"].item()
 
 
 def test_the_table_refuses_to_be_partial():
     with pytest.raises(ValueError, match="must fire on everything"):
-        decided(frame(QUIET), RULES[:-1])
+        decide(frame(QUIET), RULES[:-1])
 
 
 def test_rules_ask_for_measures_that_exist_and_weights_add_up():
@@ -255,7 +260,7 @@ def test_rules_ask_for_measures_that_exist_and_weights_add_up():
 
 def test_missing_axes_are_named():
     assert (
-        frame(QUIET | {"term_ratio": None, "share_above_50d": None}).select(missing_axes()).item()
+        frame(QUIET | {"term_ratio": None, "share_above_50d": None}).select(list_missing_axes()).item()
         == "breadth, term structure"
     )
-    assert frame(QUIET).select(missing_axes()).item() is None
+    assert frame(QUIET).select(list_missing_axes()).item() is None

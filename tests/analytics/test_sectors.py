@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime.sectors import ROTATION_GROUPS, SECTOR_FUNDS, sector_leadership
+from hd_pipelines.analytics.regime.sectors import ROTATION_GROUPS, SECTOR_FUNDS, find_sector_leadership
 
 
 def closes(**gains):
@@ -16,7 +16,7 @@ def closes(**gains):
 
 
 def last(frame):
-    return sector_leadership(frame).row(-1, named=True)
+    return find_sector_leadership(frame).row(-1, named=True)
 
 
 def test_the_strongest_and_the_weakest_against_spy_are_named():
@@ -50,7 +50,7 @@ def test_without_the_market_or_with_four_funds_nobody_leads():
 
 
 def test_the_first_twenty_sessions_have_no_leader():
-    assert sector_leadership(closes())["leading_sector"].null_count() == 20
+    assert find_sector_leadership(closes())["leading_sector"].null_count() == 20
 
 
 def test_a_session_without_spy_has_no_leader():

@@ -9,7 +9,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, build_address_variables
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import MartMissingError
@@ -31,7 +31,7 @@ def built_url(module_database_url, tmp_path_factory):
         with database.begin() as connection:
             add_to_watchlist(connection, ["SPY", "QQQ", "IWM"])
         publish(database, bars(["SPY", "QQQ"], [FRIDAY, MONDAY]))
-        publish(database, bars(["VOL"], sessions_back(FRIDAY, 22), minutes=0))
+        publish(database, bars(["VOL"], list_last_sessions(FRIDAY, 22), minutes=0))
         put_greeks(database, valued(["SPY"], [FRIDAY, MONDAY]))
         put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [FRIDAY, MONDAY]))
         gamma = pl.concat([gamma_rows(["SPY"], [FRIDAY], (15, 21)), gamma_rows(["SPY"], [MONDAY], (15,), gex=-2e9)])

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.lake import ChainSource, Lake
-from hd_pipelines.lake.chains import ChainsUnsettledError, file_name, underlying_of
+from hd_pipelines.lake.chains import ChainsUnsettledError, to_file_name, to_underlying
 from hd_pipelines.market.option_chains import CHAIN, STAMP
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.tables.vocabulary import SnapshotKind
 from tests.support.rest import CLOSE, SESSION, contract_rows
 from tests.support.writable_s3 import writable_s3
@@ -61,7 +61,7 @@ def test_what_was_published_is_read_again_with_its_source(lake):
 
 
 def test_rows_come_by_underlying_time_and_ticker(lake):
-    early = regular_hours(SESSION).opens_at + timedelta(minutes=15)
+    early = get_regular_hours(SESSION).opens_at + timedelta(minutes=15)
     for one in (chain("SPY"), chain("SPY", early, SnapshotKind.INTRADAY), chain("I:SPX"), chain("AAPL")):
         lake.chains.publish(one, SOURCE)
     rows = lake.chains.read(None, SESSION, SESSION)
@@ -89,7 +89,7 @@ def test_an_own_close_precedes_a_bought_one_of_the_same_session(lake):
 
 
 def test_many_snapshots_are_published_as_one_by_one(lake):
-    at = {session: regular_hours(session).closes_at for session in (BEFORE, SESSION)}
+    at = {session: get_regular_hours(session).closes_at for session in (BEFORE, SESSION)}
     chains = [chain(name, at[session], bid=pl.lit(float(i))) for i, (name, session) in enumerate(product(NAMES, at))]
     sources = [ChainSource(f"chains/{i}.parquet", f"{i:064}", 1) for i in range(len(chains))]
     published = lake.chains.publish_all(list(zip(chains, sources, strict=True)))
@@ -101,7 +101,7 @@ def test_many_snapshots_are_published_as_one_by_one(lake):
 def test_windows_and_names_choose(lake):
     for session in (BEFORE, SESSION):
         for underlying in ("SPY", "BRK.B", "I:SPX"):
-            lake.chains.publish(chain(underlying, regular_hours(session).closes_at), SOURCE)
+            lake.chains.publish(chain(underlying, get_regular_hours(session).closes_at), SOURCE)
     found = lake.chains.snapshots(BEFORE, SESSION, ["SPX", "BRK.B"])
     assert [(one.underlying, one.session) for one in found] == [
         ("BRK.B", BEFORE),
@@ -151,7 +151,7 @@ def test_when_many_are_published_every_file_and_folder_has_been_synced(tmp_path,
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", counted)
-    at = {session: regular_hours(session).closes_at for session in (BEFORE, SESSION)}
+    at = {session: get_regular_hours(session).closes_at for session in (BEFORE, SESSION)}
     published = Lake(tmp_path / "lake").chains.publish_all(
         [(chain(name, at[session]), SOURCE) for name, session in product(NAMES, at)]
     )
@@ -175,9 +175,9 @@ def test_many_that_are_interrupted_leave_nothing_to_read(tmp_path, monkeypatch):
 
 def test_sessions_outside_the_window_are_not_even_listed(tmp_path, monkeypatch):
     lake = Lake(tmp_path / "lake")
-    sessions = sessions_back(SESSION, 5)
+    sessions = list_last_sessions(SESSION, 5)
     for session in sessions:
-        lake.chains.publish(chain("SPY", regular_hours(session).closes_at), SOURCE)
+        lake.chains.publish(chain("SPY", get_regular_hours(session).closes_at), SOURCE)
     listed, scandir = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: listed.append(Path(folder).name) or scandir(folder))
     found = lake.chains.snapshots(sessions[1], sessions[3])
@@ -204,7 +204,7 @@ def test_a_file_of_another_maker_does_not_tell_its_source(tmp_path):
 
 @given(st.from_regex(r"(I:)?[A-Z]{1,5}([./][A-Z]{1,2})?[a-z]?", fullmatch=True))
 def test_a_file_name_tells_its_underlying(ticker):
-    assert underlying_of(file_name(ticker)) == ticker
+    assert to_underlying(to_file_name(ticker)) == ticker
 
 
 def test_a_night_in_utc_is_the_evening_in_new_york(tmp_path):

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from hd_pipelines.lake import Lake, ingest
-from hd_pipelines.lake.ingest import row_count_finding
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.lake.ingest import check_row_count
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.errors import FileRefusedError
 from hd_pipelines.providers.massive.flat_files.layout import OPTION_DAY, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.tables.vocabulary import Rule
@@ -35,7 +35,7 @@ def file(tmp_path):
 
 def usual(rows: int, last: date = SESSION, count: int = 21) -> dict[date, int]:
     """A history in which every session before `last` had `rows`."""
-    return dict.fromkeys(sessions_back(last, count)[:-1], rows)
+    return dict.fromkeys(list_last_sessions(last, count)[:-1], rows)
 
 
 def test_a_good_file_becomes_the_part_of_its_session(lake, file):
@@ -56,7 +56,7 @@ def test_the_same_version_is_not_ingested_twice(lake, file):
 
 def test_a_part_of_an_older_ingest_is_made_again(lake, file, monkeypatch):
     ingest(file(), lake)
-    monkeypatch.setattr(sys.modules[row_count_finding.__module__], "INGEST_VERSION", 2)
+    monkeypatch.setattr(sys.modules[check_row_count.__module__], "INGEST_VERSION", 2)
     assert not ingest(file(), lake).is_unchanged
 
 
@@ -115,27 +115,27 @@ def test_f26_juneteenth_before_2022_was_a_session(lake, file):
 
 def test_f26_a_half_day_is_compared_per_minute_of_trading():
     history = usual(390_000, HALF_DAY)
-    assert row_count_finding(STOCK_MINUTE, HALF_DAY, 210_000, history) is None
-    assert row_count_finding(STOCK_MINUTE, HALF_DAY, 110_000, history) is None
-    assert row_count_finding(STOCK_MINUTE, HALF_DAY, 100_000, history).rule is Rule.ROW_COUNT_UNUSUAL
-    assert row_count_finding(STOCK_MINUTE, HALF_DAY, 421_000, history).rule is Rule.ROW_COUNT_UNUSUAL
-    assert row_count_finding(STOCK_DAY, HALF_DAY, 12_000, usual(12_000, HALF_DAY)) is None
+    assert check_row_count(STOCK_MINUTE, HALF_DAY, 210_000, history) is None
+    assert check_row_count(STOCK_MINUTE, HALF_DAY, 110_000, history) is None
+    assert check_row_count(STOCK_MINUTE, HALF_DAY, 100_000, history).rule is Rule.ROW_COUNT_UNUSUAL
+    assert check_row_count(STOCK_MINUTE, HALF_DAY, 421_000, history).rule is Rule.ROW_COUNT_UNUSUAL
+    assert check_row_count(STOCK_DAY, HALF_DAY, 12_000, usual(12_000, HALF_DAY)) is None
 
 
 @pytest.mark.parametrize(("rows", "is_unusual"), [(499, True), (500, False), (2000, False), (2001, True)])
 def test_f27_a_row_count_outside_half_to_twice_the_median_is_unusual(rows, is_unusual):
-    finding = row_count_finding(OPTION_DAY, SESSION, rows, usual(1000))
+    finding = check_row_count(OPTION_DAY, SESSION, rows, usual(1000))
     assert (finding is not None) is is_unusual
 
 
 def test_f27_the_median_is_of_the_twenty_sessions_before():
-    history = usual(1000) | dict.fromkeys(sessions_back(SESSION, 60)[:-21], 9_000_000)
-    assert row_count_finding(OPTION_DAY, SESSION, 1000, history | {date(2026, 5, 26): 9_000_000}) is None
+    history = usual(1000) | dict.fromkeys(list_last_sessions(SESSION, 60)[:-21], 9_000_000)
+    assert check_row_count(OPTION_DAY, SESSION, 1000, history | {date(2026, 5, 26): 9_000_000}) is None
 
 
 def test_f27_too_short_a_history_judges_nothing():
-    assert row_count_finding(OPTION_DAY, SESSION, 1, usual(1000, count=5)) is None
-    assert row_count_finding(OPTION_DAY, SESSION, 1, usual(1000, count=6)) is not None
+    assert check_row_count(OPTION_DAY, SESSION, 1, usual(1000, count=5)) is None
+    assert check_row_count(OPTION_DAY, SESSION, 1, usual(1000, count=6)) is not None
 
 
 def test_f28_the_same_bytes_under_another_date_are_refused(lake, file):

@@ -9,7 +9,7 @@ import pytest
 
 from hd_pipelines.loading import chains as loading_chains
 from hd_pipelines.loading.chains import refresh_chain_archive
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.providers.archive.chains import COLUMNS
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.records.chains import recorded_chains
@@ -150,7 +150,7 @@ def test_missing_days_and_holiday_files_are_told_and_a_found_day_resolves_it(des
     kept = lost.read_bytes()
     lost.unlink()
     write(archive, date(2026, 5, 17))
-    sunday = sessions_between(date(2026, 5, 4), LAST)
+    sunday = list_sessions_between(date(2026, 5, 4), LAST)
     report = load(desk, archive, sunday)
     assert report.loaded == 19
     assert open_rules(desk) == [
@@ -231,7 +231,7 @@ def test_progress_is_told(desk, archive):
 
 @pytest.mark.skipif(not RECORDING.is_dir(), reason=f"the market recordings are not at {RECORDING}")
 def test_the_recorded_quarter(desk):
-    sessions = sessions_between(date(2019, 4, 25), date(2019, 6, 28))
+    sessions = list_sessions_between(date(2019, 4, 25), date(2019, 6, 28))
     report = load(desk, RECORDING, sessions, ["SPX"])
     assert (report.loaded, report.refused, report.rows_set_aside) == (41, 0, 0)
     days = {rule: {day for told, day, _ in open_rules(desk) if told == rule} for rule in Rule}

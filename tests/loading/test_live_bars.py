@@ -18,7 +18,7 @@ from hd_pipelines.loading.bars import derive
 from hd_pipelines.loading.live_bars import finished_bars, refresh_live_bars, with_volume_proxies
 from hd_pipelines.market.bars import MINUTES
 from hd_pipelines.market.live_times import PATIENCE
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.providers.errors import ApiKeyRefusedError
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, INDEX_MINUTE, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
@@ -31,7 +31,7 @@ from hd_pipelines.warehouse.read.bars import newest_session
 from tests.support.desk import vendor_object
 from tests.support.rest import KEY, SESSION
 
-HOURS = regular_hours(SESSION)
+HOURS = get_regular_hours(SESSION)
 OPENS, CLOSES = HOURS.opens_at, HOURS.closes_at
 HALF_DAY = date(2025, 11, 28)
 WATCHED = ["AAPL", "SPX", "SPY"]
@@ -40,7 +40,7 @@ BARS = "select symbol, timeframe, timestamp, session, open, high, low, close, vo
 
 def at(minutes: float, session: date = SESSION):
     """That many minutes after the open, and five seconds."""
-    return regular_hours(session).opens_at + timedelta(minutes=minutes, seconds=5)
+    return get_regular_hours(session).opens_at + timedelta(minutes=minutes, seconds=5)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_the_last_bars_end_with_the_session_and_no_day_bar_is_made_of_minutes(de
 
 def test_a_half_day_ends_at_one(desk, chains_of, api_of):
     server = chains_of(SyntheticRest(HALF_DAY))
-    closes = regular_hours(HALF_DAY).closes_at
+    closes = get_regular_hours(HALF_DAY).closes_at
     for now in (closes - timedelta(minutes=1), closes + timedelta(minutes=1), closes + timedelta(hours=2)):
         server.rest.now = now
         api = api_of(server, now=lambda now=now: now)

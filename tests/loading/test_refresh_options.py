@@ -7,7 +7,7 @@ from hd_pipelines.analytics import iv_percentile
 from hd_pipelines.loading import greeks as greeks_loading
 from hd_pipelines.loading.derivation import outdated, read, written
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.desk import rows
 from tests.support.option_desk import ALL_SESSIONS, OPTION_SESSIONS, OPTION_SYMBOLS, THIN_SESSIONS
@@ -166,7 +166,7 @@ def test_an_error_of_the_judge_keeps_what_was_published(option_desk):
 
 def test_fingerprints_of_a_session_name_its_snapshots_and_only_the_new_one_is_due():
     session = OPTION_SESSIONS[0]
-    morning, close = regular_hours(session).opens_at, regular_hours(session).closes_at
+    morning, close = get_regular_hours(session).opens_at, get_regular_hours(session).closes_at
     stored = {("SPX", session): written({morning: "a"})}
     due = outdated({("SPX", session): {morning: "a", close: "b"}}, stored)
     assert due.scope.rows() == [("SPX", session, close)]

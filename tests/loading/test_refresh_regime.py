@@ -10,15 +10,15 @@ import pytest
 from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS
 from hd_pipelines.lake import PartSource
 from hd_pipelines.loading.regime import refresh_regime
-from hd_pipelines.market.sessions import midnight_ns, sessions_back
+from hd_pipelines.market.sessions import compute_midnight_ns, list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
 from tests.support.desk import rows
 
 pytestmark = pytest.mark.slow
 LAST = date(2026, 5, 22)
-WINDOW = sessions_back(LAST, 5)
-ALL = sessions_back(WINDOW[0], WARM_UP_SESSIONS + 1)[:-1] + WINDOW
+WINDOW = list_last_sessions(LAST, 5)
+ALL = list_last_sessions(WINDOW[0], WARM_UP_SESSIONS + 1)[:-1] + WINDOW
 STOCKS = ("SPY", "QQQ", "IWM", "XLB", "XLC", "XLE", "XLF", "XLI", "XLK", "XLP", "XLRE", "XLU", "XLV", "XLY")
 INDICES = ("I:SPX", "I:NDX", "I:RUT", "I:VIX", "I:VIX3M")
 """Made-up prices; only the symbols are real."""
@@ -35,7 +35,7 @@ def bars(session: date, tickers, shift: float = 0.0) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "ticker": tickers,
-            "window_start": [midnight_ns(session)] * len(tickers),
+            "window_start": [compute_midnight_ns(session)] * len(tickers),
             "open": close,
             "high": [value + 1 for value in close],
             "low": [value - 1 for value in close],

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 
 from hd_pipelines.loading.yields import refresh_yields
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.errors import ApiNotEntitledError, ApiUnavailableError, ObjectPlace
 from hd_pipelines.providers.massive.rest.treasury_yields import ARCHIVE_FILE, DATASET
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.desk import rows
 
-WINDOW = sessions_back(date(2026, 5, 22), 3)
+WINDOW = list_last_sessions(date(2026, 5, 22), 3)
 PLACE = ObjectPlace(DATASET, WINDOW[-1], "/fed/v1/treasury-yields")
 
 

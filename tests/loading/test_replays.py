@@ -30,9 +30,9 @@ pytestmark = [
 
 def replay(desk: SmallDesk, name: str, first: date, last: date, symbols: list[str], folder: Path) -> None:
     """The recording as vendor files over HTTP, downloaded, into the lake and the warehouse."""
-    from hd_pipelines.market.sessions import sessions_between
+    from hd_pipelines.market.sessions import list_sessions_between
 
-    sessions = sessions_between(first, last)
+    sessions = list_sessions_between(first, last)
     write_recording(folder / "bucket", RECORDINGS / name, first, last)
     with SandboxServer(folder / "bucket") as server:
         client = client_of(server, folder / "landed")

@@ -10,7 +10,7 @@ import pytest
 from hd_pipelines.loading import signals as scans
 from hd_pipelines.loading.outcomes import settle_outcomes
 from hd_pipelines.loading.signals import scan_now, scan_sessions
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.warehouse.records.signals import active_signals
 from tests.support.desk import SESSIONS, SYMBOLS, SmallDesk, rows
 from tests.support.signal_desk import LAST, POLICY, breakout_desk, climbed, climbing
@@ -74,7 +74,7 @@ def test_minute_by_minute_finds_what_one_pass_finds(
     other.publish_files(SESSIONS[:-1])
     other.publish_files([LAST], minutes=climbing, days=climbed)
     other.refresh()
-    opens_at = regular_hours(LAST).opens_at
+    opens_at = get_regular_hours(LAST).opens_at
     monkeypatch.setattr(scans, "newest_minute", lambda *_: clock - timedelta(minutes=1))
     for minute in range(1, 121):
         clock = opens_at + timedelta(minutes=minute)
@@ -95,7 +95,7 @@ def test_minute_by_minute_finds_what_one_pass_finds(
 def test_a_scan_that_comes_late_looks_at_the_minutes_it_missed(
     breakout_desk: SmallDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opens_at = regular_hours(LAST).opens_at
+    opens_at = get_regular_hours(LAST).opens_at
     looked_at = []
     for minute in (30, 31, 34, 50):
         clock = opens_at + timedelta(minutes=minute)
@@ -108,19 +108,19 @@ def test_a_delayed_feed_is_scanned_at_its_own_time_and_told(breakout_desk: Small
     with psycopg.connect(breakout_desk.url) as connection:
         connection.execute(
             "delete from historical_bars where timeframe = '1m' and timestamp >= %s",
-            (regular_hours(LAST).opens_at + timedelta(minutes=45),),
+            (get_regular_hours(LAST).opens_at + timedelta(minutes=45),),
         )
     report = scan_now(
-        breakout_desk.database, ["SPY"], regular_hours(LAST).opens_at + timedelta(minutes=60), policy=POLICY
+        breakout_desk.database, ["SPY"], get_regular_hours(LAST).opens_at + timedelta(minutes=60), policy=POLICY
     )
     assert "bars_are_15_minutes_old" in report.labels
     (row,) = rows(breakout_desk.url, "select last_as_of from signal_scans")
-    assert row == (regular_hours(LAST).opens_at + timedelta(minutes=45),)
+    assert row == (get_regular_hours(LAST).opens_at + timedelta(minutes=45),)
 
 
 def test_bars_from_the_future_are_not_looked_at(breakout_desk: SmallDesk) -> None:
     # The whole session lies in the warehouse; our clock says half past ten.
-    clock = regular_hours(LAST).opens_at + timedelta(minutes=60)
+    clock = get_regular_hours(LAST).opens_at + timedelta(minutes=60)
     scan_now(breakout_desk.database, ["SPY"], clock, policy=POLICY)
     assert rows(breakout_desk.url, "select last_as_of from signal_scans") == [(clock,)]
 
@@ -158,7 +158,7 @@ def test_what_a_signal_says_never_changes(breakout_desk: SmallDesk) -> None:
 
 def test_outcomes_are_settled_once_and_stay(breakout_desk: SmallDesk) -> None:
     scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
-    after = regular_hours(LAST).closes_at + timedelta(days=30)
+    after = get_regular_hours(LAST).closes_at + timedelta(days=30)
     settle_outcomes(breakout_desk.database, until=after)
     ended = rows(
         breakout_desk.url,
@@ -186,7 +186,7 @@ def test_a_signal_stays_open_while_bars_have_not_come_so_far(breakout_desk: Smal
             " (select min(as_of) + interval '2 minutes' from composite_signals)"
         )
     assert ids
-    assert settle_outcomes(breakout_desk.database, until=regular_hours(LAST).closes_at + timedelta(days=9)) == 0
+    assert settle_outcomes(breakout_desk.database, until=get_regular_hours(LAST).closes_at + timedelta(days=9)) == 0
     with breakout_desk.database.connect() as connection:
         assert {row["signal_id"] for row in active_signals(connection)} == set(ids)
 
@@ -199,7 +199,7 @@ def test_signals_of_a_symbol_that_never_trades_again_are_dismissed_without_an_ou
             "update composite_signals set status = 'ACTIVE', exit_reason = null, exit_price = null, exited_at = null,"
             " r_multiple = null"
         )
-        connection.execute("delete from historical_bars where timestamp >= %s", (regular_hours(LAST).opens_at,))
+        connection.execute("delete from historical_bars where timestamp >= %s", (get_regular_hours(LAST).opens_at,))
     after = datetime(2026, 7, 31, tzinfo=UTC)
     assert halted
     assert settle_outcomes(breakout_desk.database, until=after) == 0

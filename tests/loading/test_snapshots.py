@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from hd_pipelines.loading import snapshots as loading_snapshots
 from hd_pipelines.loading.chains import refresh_chain_archive
 from hd_pipelines.loading.snapshots import settle_missed_snapshots, take_snapshot
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.providers.archive.chains import COLUMNS
 from hd_pipelines.providers.errors import ApiKeyRefusedError
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
@@ -20,7 +20,7 @@ from hd_pipelines.warehouse.records.chains import recorded_chains
 from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
 
 NOW = CLOSE + timedelta(minutes=16)
-OPENS = regular_hours(SESSION).opens_at
+OPENS = get_regular_hours(SESSION).opens_at
 WATCHED = ["SPY", "SPX", "QQQ"]
 
 
@@ -170,8 +170,8 @@ def test_there_is_a_time_for_everything(desk, server, take, now, kind):
 
 
 def test_completeness_is_judged_by_the_same_kind_of_snapshot_on_the_sessions_before(desk, market, take):
-    for session in sessions_back(SESSION, 7)[:-1]:
-        take(["SPY"], regular_hours(session).closes_at + timedelta(minutes=16))
+    for session in list_last_sessions(SESSION, 7)[:-1]:
+        take(["SPY"], get_regular_hours(session).closes_at + timedelta(minutes=16))
     market.chains = {"SPY": contract_rows(30)}
     take(["SPY"], OPENS + timedelta(minutes=15), SnapshotKind.INTRADAY)
     assert records(desk)[-1].completeness is None
@@ -192,7 +192,7 @@ def test_stale_quotes_are_published_and_told(desk, market, take):
 
 
 def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(desk, take):
-    sessions = sessions_back(SESSION, 2)
+    sessions = list_last_sessions(SESSION, 2)
     later = NOW + timedelta(days=1)
     take(["SPY"])
     take(["SPY"], OPENS + timedelta(minutes=16), SnapshotKind.INTRADAY)

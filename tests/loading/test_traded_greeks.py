@@ -10,7 +10,7 @@ from hd_pipelines.checks.withholding import judge_of
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading import greeks as greeks_loading
 from hd_pipelines.loading.traded_greeks import refresh_traded_greeks
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
     INDEX_DAY,
@@ -59,7 +59,7 @@ def deliver(market):
                 continue
             bars = frame
             if until_minute is not None and dataset in MINUTES:
-                end = regular_hours(session).opens_at_ns + until_minute * NANOSECONDS_PER_MINUTE
+                end = get_regular_hours(session).opens_at_ns + until_minute * NANOSECONDS_PER_MINUTE
                 bars = frame.filter(pl.col("window_start") < end)
             desk.land(dataset, session, vendor_object(bars, dataset, session))
         desk.to_lake((SESSION, NEXT))
@@ -243,8 +243,8 @@ def test_no_row_knows_a_bar_after_its_stamp(make_option_desk, deliver):
     answers = "select (to_jsonb(held) - 'created_at' - 'updated_at')::text from historical_greeks as held"
     known = set(rows(cut.desk.url, answers))
     end = (
-        regular_hours(SESSION).opens_at
-        + (regular_hours(SESSION).closes_at - regular_hours(SESSION).opens_at) * 200 / 390
+        get_regular_hours(SESSION).opens_at
+        + (get_regular_hours(SESSION).closes_at - get_regular_hours(SESSION).opens_at) * 200 / 390
     )
     early = set(rows(whole.desk.url, f"{answers} where session = %s and timestamp <= %s", SESSION, end))
     assert len(early) > 100

@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.bar_audit import audit, coverage, coverage_findings, keep_back, missing_findings
-from hd_pipelines.market.bars import hours_frame, intraday_bars
+from hd_pipelines.market.bar_audit import (
+    audit,
+    find_incomplete_sessions,
+    find_missing_sessions,
+    measure_coverage,
+    withhold_broken_sessions,
+)
+from hd_pipelines.market.bars import build_hours_frame, derive_intraday_bars
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.desk import SESSIONS, minute_rows
 
@@ -43,7 +49,7 @@ def bars(sessions=SESSIONS, symbols=SYMBOLS, keep=None) -> pl.DataFrame:
                     .drop("minute")
                 )
         parts.append(rows)
-    return intraday_bars(pl.concat(parts), hours_frame(sessions))
+    return derive_intraday_bars(pl.concat(parts), build_hours_frame(sessions))
 
 
 def with_defect(frame: pl.DataFrame, symbol: str, session: date, timeframe: str = "5m", **changed) -> pl.DataFrame:
@@ -54,7 +60,7 @@ def with_defect(frame: pl.DataFrame, symbol: str, session: date, timeframe: str 
 
 
 def verdict(frame, sessions=SESSIONS, earlier=NO_HISTORY):
-    return audit(frame, hours_frame(sessions), earlier)
+    return audit(frame, build_hours_frame(sessions), earlier)
 
 
 def pairs(frame) -> set:
@@ -63,46 +69,46 @@ def pairs(frame) -> set:
 
 def test_sound_bars_are_all_accepted():
     frame = bars()
-    judged = verdict(frame)
-    assert judged.findings == ()
-    assert judged.accepted.equals(frame)
+    audited = verdict(frame)
+    assert audited.findings == ()
+    assert audited.accepted.equals(frame)
 
 
 @pytest.mark.parametrize("rule", DEFECTS)
 @pytest.mark.parametrize("timeframe", ["1m", "4h"])
 def test_a_bad_bar_costs_that_symbols_session_and_nothing_else(rule, timeframe):
     frame = with_defect(bars(), "SPY", LAST, timeframe, **DEFECTS[rule])
-    judged = verdict(frame)
-    assert rule in {found.rule for found in judged.findings}
-    assert {(found.severity, found.subject, found.session, found.rows) for found in judged.findings} == {
+    audited = verdict(frame)
+    assert rule in {found.rule for found in audited.findings}
+    assert {(found.severity, found.subject, found.session, found.rows) for found in audited.findings} == {
         (Severity.ERROR, "SPY", LAST, 1)
     }
-    assert set(judged.withheld.iter_rows()) == {("SPY", LAST)}
-    assert pairs(frame) - pairs(judged.accepted) == {("SPY", LAST)}
-    assert judged.accepted.equals(frame.filter((pl.col("symbol") != "SPY") | (pl.col("session") != LAST)))
+    assert set(audited.withheld.iter_rows()) == {("SPY", LAST)}
+    assert pairs(frame) - pairs(audited.accepted) == {("SPY", LAST)}
+    assert audited.accepted.equals(frame.filter((pl.col("symbol") != "SPY") | (pl.col("session") != LAST)))
 
 
 def test_infinity_is_no_price():
-    judged = verdict(with_defect(bars(), "SPY", LAST, high=math.inf))
-    assert [found.rule for found in judged.findings] == [Rule.PRICE_NOT_FINITE]
+    audited = verdict(with_defect(bars(), "SPY", LAST, high=math.inf))
+    assert [found.rule for found in audited.findings] == [Rule.PRICE_NOT_FINITE]
 
 
 def test_a_missing_price_is_no_price():
-    judged = verdict(with_defect(bars(), "SPY", LAST, close=None))
-    assert [found.rule for found in judged.findings] == [Rule.PRICE_NOT_FINITE]
+    audited = verdict(with_defect(bars(), "SPY", LAST, close=None))
+    assert [found.rule for found in audited.findings] == [Rule.PRICE_NOT_FINITE]
 
 
 def test_a_bar_that_is_there_twice_is_kept_back():
     frame = bars()
-    judged = verdict(pl.concat([frame, frame.filter(pl.col("symbol") == "SPY").head(1)]))
-    assert [(found.rule, found.rows) for found in judged.findings] == [(Rule.ROW_DUPLICATED, 2)]
-    assert judged.withheld.rows() == [("SPY", SESSIONS[0])]
+    audited = verdict(pl.concat([frame, frame.filter(pl.col("symbol") == "SPY").head(1)]))
+    assert [(found.rule, found.rows) for found in audited.findings] == [(Rule.ROW_DUPLICATED, 2)]
+    assert audited.withheld.rows() == [("SPY", SESSIONS[0])]
 
 
 def test_a_finding_names_the_first_bad_bar():
-    judged = verdict(with_defect(bars(), "SPY", LAST, "1h", close=9e6))
-    assert "1h 13:30 UTC" in judged.findings[0].detail
-    assert "close 9000000.0" in judged.findings[0].detail
+    audited = verdict(with_defect(bars(), "SPY", LAST, "1h", close=9e6))
+    assert "1h 13:30 UTC" in audited.findings[0].detail
+    assert "close 9000000.0" in audited.findings[0].detail
 
 
 @given(
@@ -116,10 +122,10 @@ def test_whatever_is_broken_exactly_the_broken_pairs_are_kept_back(broken):
     frame = sound = bars(SESSIONS[-3:])
     for symbol, session, rule in sorted(broken):
         frame = with_defect(frame, symbol, session, **DEFECTS[rule])
-    judged = verdict(frame, SESSIONS[-3:])
+    audited = verdict(frame, SESSIONS[-3:])
     lost = {(symbol, session) for symbol, session, _ in broken}
-    assert set(judged.withheld.iter_rows()) == lost
-    assert pairs(judged.accepted) == pairs(sound) - lost
+    assert set(audited.withheld.iter_rows()) == lost
+    assert pairs(audited.accepted) == pairs(sound) - lost
 
 
 def test_a_halted_symbol_is_told_and_published():
@@ -127,20 +133,20 @@ def test_a_halted_symbol_is_told_and_published():
         return range(60, 390) if (symbol, session) == ("SPY", LAST) else None
 
     frame = bars(keep=halted)
-    judged = verdict(frame)
-    (found,) = judged.findings
+    audited = verdict(frame)
+    (found,) = audited.findings
     assert (found.rule, found.severity, found.subject) == (Rule.SESSION_INCOMPLETE, Severity.WARNING, "SPY")
     assert "330 of 390 minutes; starts 60 min after the open, ends 0 min before the close" in found.detail
     assert found.rows == 60
-    assert judged.accepted.equals(frame)
+    assert audited.accepted.equals(frame)
 
 
 def test_a_thin_session_is_told_and_published():
-    judged = verdict(bars(keep=lambda symbol, session: range(0, 390, 2) if symbol == "SPY" else None))
-    assert {(found.rule, found.severity, found.subject) for found in judged.findings} == {
+    audited = verdict(bars(keep=lambda symbol, session: range(0, 390, 2) if symbol == "SPY" else None))
+    assert {(found.rule, found.severity, found.subject) for found in audited.findings} == {
         (Rule.SESSION_INCOMPLETE, Severity.WARNING, "SPY")
     }
-    assert len(judged.findings) == len(SESSIONS)
+    assert len(audited.findings) == len(SESSIONS)
 
 
 def test_a_file_that_ends_early_for_most_symbols_is_kept_back_for_those_it_cuts():
@@ -149,16 +155,16 @@ def test_a_file_that_ends_early_for_most_symbols_is_kept_back_for_those_it_cuts(
     def cut(symbol, session):
         return range(240) if session == LAST and symbol != "TSLA" else None
 
-    judged = verdict(bars(keep=cut))
-    assert {(found.rule, found.severity) for found in judged.findings} == {(Rule.SESSION_INCOMPLETE, Severity.ERROR)}
-    assert set(judged.withheld.iter_rows()) == {(symbol, LAST) for symbol in SYMBOLS if symbol != "TSLA"}
+    audited = verdict(bars(keep=cut))
+    assert {(found.rule, found.severity) for found in audited.findings} == {(Rule.SESSION_INCOMPLETE, Severity.ERROR)}
+    assert set(audited.withheld.iter_rows()) == {(symbol, LAST) for symbol in SYMBOLS if symbol != "TSLA"}
 
 
 def test_one_symbol_alone_is_halted_and_no_cut_off_file():
     """A thinly traded symbol that joins the watchlist is judged by itself."""
-    judged = verdict(bars(symbols=["SPY"], keep=lambda symbol, session: range(45, 390)))
-    assert {found.severity for found in judged.findings} == {Severity.WARNING}
-    assert judged.withheld.is_empty()
+    audited = verdict(bars(symbols=["SPY"], keep=lambda symbol, session: range(45, 390)))
+    assert {found.severity for found in audited.findings} == {Severity.WARNING}
+    assert audited.withheld.is_empty()
 
 
 def test_index_files_are_judged_apart_from_stock_files():
@@ -167,8 +173,8 @@ def test_index_files_are_judged_apart_from_stock_files():
     def cut(symbol, session):
         return range(240) if session == LAST and symbol in {"SPX", "NDX"} else None
 
-    judged = verdict(bars(symbols=symbols, keep=cut))
-    assert set(judged.withheld.iter_rows()) == {("SPX", LAST), ("NDX", LAST)}
+    audited = verdict(bars(symbols=symbols, keep=cut))
+    assert set(audited.withheld.iter_rows()) == {("SPX", LAST), ("NDX", LAST)}
 
 
 @pytest.mark.parametrize(
@@ -178,22 +184,22 @@ def test_half_the_usual_minutes_is_the_limit(minutes, is_kept_back):
     def spread(symbol, session):  # over the whole session, so that nothing is cut off at an edge
         return [390 * step // minutes for step in range(minutes)] if (symbol, session) == ("SPY", LAST) else None
 
-    judged = verdict(bars(keep=spread))
-    assert judged.withheld.rows() == ([("SPY", LAST)] if is_kept_back else [])
+    audited = verdict(bars(keep=spread))
+    assert audited.withheld.rows() == ([("SPY", LAST)] if is_kept_back else [])
     if is_kept_back:
-        assert (judged.findings[0].rule, judged.findings[0].severity) == (Rule.ROW_COUNT_UNUSUAL, Severity.ERROR)
-        assert "194 of 390 minutes, 0.50 times the usual share" in judged.findings[0].detail
+        assert (audited.findings[0].rule, audited.findings[0].severity) == (Rule.ROW_COUNT_UNUSUAL, Severity.ERROR)
+        assert "194 of 390 minutes, 0.50 times the usual share" in audited.findings[0].detail
 
 
 @pytest.mark.parametrize(("usual", "is_kept_back"), [(0.499, True), (0.5, False), (0.501, False)])
 def test_twice_the_usual_minutes_is_the_limit(usual, is_kept_back):
     history = history_of("SPY", LAST, usual)
-    judged = verdict(bars([LAST]), [LAST], history)
-    assert judged.withheld.rows() == ([("SPY", LAST)] if is_kept_back else [])
+    audited = verdict(bars([LAST]), [LAST], history)
+    assert audited.withheld.rows() == ([("SPY", LAST)] if is_kept_back else [])
 
 
 def history_of(symbol: str, before: date, share: float, count: int = 20) -> pl.DataFrame:
-    sessions = sessions_back(before, count + 1)[:-1]
+    sessions = list_last_sessions(before, count + 1)[:-1]
     return pl.DataFrame({"symbol": symbol, "session": sessions, "share": share}, schema=NO_HISTORY.schema)
 
 
@@ -208,28 +214,28 @@ def test_twenty_sessions_are_the_measure_and_no_older_one():
     older = history_of("SPY", LAST, 1.0, count=25)
     recent = history_of("SPY", LAST, 0.3)
     mixed = pl.concat([older.join(recent, on="session", how="anti"), recent])
-    covered = coverage(bars([LAST], ["SPY"]), hours_frame([LAST]), mixed)
+    covered = measure_coverage(bars([LAST], ["SPY"]), build_hours_frame([LAST]), mixed)
     assert covered["usual_share"].to_list() == [0.3]
 
 
 def test_with_fewer_than_five_sessions_nothing_is_usual():
-    covered = coverage(bars([LAST], ["SPY"]), hours_frame([LAST]), history_of("SPY", LAST, 0.1, count=4))
+    covered = measure_coverage(bars([LAST], ["SPY"]), build_hours_frame([LAST]), history_of("SPY", LAST, 0.1, count=4))
     assert covered.select("usual_share", "ratio").row(0) == (None, None)
-    assert coverage_findings(covered) == []
+    assert find_incomplete_sessions(covered) == []
 
 
 def test_a_half_day_is_not_unusual():
-    sessions = sessions_back(HALF_DAY, 10)
-    assert regular_hours(HALF_DAY).minutes == 210
-    judged = verdict(bars(sessions), sessions)
-    assert judged.findings == ()
-    after = sessions_back(date(2025, 12, 5), 6)
+    sessions = list_last_sessions(HALF_DAY, 10)
+    assert get_regular_hours(HALF_DAY).minutes == 210
+    audited = verdict(bars(sessions), sessions)
+    assert audited.findings == ()
+    after = list_last_sessions(date(2025, 12, 5), 6)
     assert verdict(bars(after), after).findings == ()
 
 
 def test_coverage_states_what_there_is():
     frame = bars(sessions=[HALF_DAY], symbols=["SPY"], keep=lambda *_: range(5, 200))
-    covered = coverage(frame, hours_frame([HALF_DAY]), NO_HISTORY).row(0, named=True)
+    covered = measure_coverage(frame, build_hours_frame([HALF_DAY]), NO_HISTORY).row(0, named=True)
     assert (covered["minutes_found"], covered["minutes_expected"]) == (195, 210)
     assert (covered["late_minutes"], covered["early_minutes"]) == (5, 10)
     assert covered["share"] == 195 / 210
@@ -241,7 +247,7 @@ def test_a_missing_session_is_one_finding_and_a_missing_symbol_another():
         schema={"symbol": pl.String, "session": pl.Date},
         orient="row",
     )
-    found = missing_findings(have, SYMBOLS, SESSIONS[:3])
+    found = find_missing_sessions(have, SYMBOLS, SESSIONS[:3])
     assert [(f.rule, f.session, f.subject, f.severity) for f in found] == [
         (Rule.SESSION_MISSING, SESSIONS[1], "all symbols", Severity.ERROR),
         *((Rule.SYMBOL_MISSING, SESSIONS[2], symbol, Severity.WARNING) for symbol in ("AAPL", "MSFT", "TSLA")),
@@ -249,13 +255,13 @@ def test_a_missing_session_is_one_finding_and_a_missing_symbol_another():
 
 
 def test_an_empty_watchlist_misses_nothing():
-    assert missing_findings(pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}), [], SESSIONS) == []
+    assert find_missing_sessions(pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}), [], SESSIONS) == []
 
 
 def test_two_judges_of_one_mind_count_once():
     def said(detail):
         return Finding(Rule.HIGH_BELOW_LOW, Severity.ERROR, "historical_bars", LAST, "SPY", detail, "Look.")
 
-    judged = keep_back(bars(), (said("first"), said("second")))
-    assert [found.detail for found in judged.findings] == ["first"]
-    assert judged.withheld.rows() == [("SPY", LAST)]
+    audited = withhold_broken_sessions(bars(), (said("first"), said("second")))
+    assert [found.detail for found in audited.findings] == ["first"]
+    assert audited.withheld.rows() == [("SPY", LAST)]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.bars import SCHEMA, day_bars, hours_frame, intraday_bars, week_bars
-from hd_pipelines.market.sessions import regular_hours, week_of
+from hd_pipelines.market.bars import SCHEMA, build_hours_frame, derive_day_bars, derive_intraday_bars, derive_week_bars
+from hd_pipelines.market.sessions import get_regular_hours, list_week_sessions
 from hd_pipelines.tables.vocabulary import Timeframe
 
 FULL_DAY = date(2026, 11, 20)
@@ -17,7 +17,7 @@ HALF_DAY = date(2024, 11, 29)
 
 def minutes(session: date, *, symbol="SPY", offsets=None, volume: float | None = 100.0) -> pl.DataFrame:
     """One bar a minute from the open: close rises by a cent a minute, high and low half a cent around it."""
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     offsets = range(hours.minutes) if offsets is None else offsets
     close = [100 + 0.01 * offset for offset in offsets]
     return pl.DataFrame(
@@ -48,12 +48,12 @@ def of(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     ],
 )
 def test_a_session_is_cut_from_its_open_to_its_close(session, counts):
-    bars = intraday_bars(minutes(session), hours_frame([session]))
+    bars = derive_intraday_bars(minutes(session), build_hours_frame([session]))
     assert dict(bars.group_by("timeframe").len().iter_rows()) == counts
 
 
 def test_hours_begin_at_half_past_and_the_last_is_half_as_long():
-    bars = of(intraday_bars(minutes(FULL_DAY), hours_frame([FULL_DAY])), Timeframe.H1)
+    bars = of(derive_intraday_bars(minutes(FULL_DAY), build_hours_frame([FULL_DAY])), Timeframe.H1)
     local = bars["timestamp"].dt.convert_time_zone("America/New_York").dt.strftime("%H:%M").to_list()
     assert local == ["09:30", "10:30", "11:30", "12:30", "13:30", "14:30", "15:30"]
     assert bars["volume"].to_list() == [6000.0] * 6 + [3000.0]
@@ -61,7 +61,7 @@ def test_hours_begin_at_half_past_and_the_last_is_half_as_long():
 
 def test_four_hour_bars_begin_at_the_open_also_across_the_clock_change():
     days = [date(2026, 10, 30), date(2026, 11, 2)]
-    bars = of(intraday_bars(pl.concat(minutes(d) for d in days), hours_frame(days)), Timeframe.H4)
+    bars = of(derive_intraday_bars(pl.concat(minutes(d) for d in days), build_hours_frame(days)), Timeframe.H4)
     assert bars["timestamp"].to_list() == [
         datetime(2026, 10, 30, 13, 30, tzinfo=UTC),
         datetime(2026, 10, 30, 17, 30, tzinfo=UTC),
@@ -71,7 +71,7 @@ def test_four_hour_bars_begin_at_the_open_also_across_the_clock_change():
 
 
 def test_a_bar_is_first_open_highest_high_lowest_low_last_close_and_sums():
-    bars = of(intraday_bars(minutes(FULL_DAY), hours_frame([FULL_DAY])), Timeframe.M15)
+    bars = of(derive_intraday_bars(minutes(FULL_DAY), build_hours_frame([FULL_DAY])), Timeframe.M15)
     first = bars.row(0, named=True)
     assert (first["open"], first["close"]) == (100.0, 100.14)
     assert (first["low"], first["high"]) == pytest.approx((99.995, 100.145))
@@ -81,14 +81,14 @@ def test_a_bar_is_first_open_highest_high_lowest_low_last_close_and_sums():
 
 def test_extended_hours_do_not_enter():
     early_and_late = minutes(FULL_DAY, offsets=[-1, 390, 391])
-    bars = intraday_bars(pl.concat([minutes(FULL_DAY), early_and_late]), hours_frame([FULL_DAY]))
+    bars = derive_intraday_bars(pl.concat([minutes(FULL_DAY), early_and_late]), build_hours_frame([FULL_DAY]))
     assert of(bars, Timeframe.M1).height == 390
-    assert bars["timestamp"].min() == regular_hours(FULL_DAY).opens_at
+    assert bars["timestamp"].min() == get_regular_hours(FULL_DAY).opens_at
 
 
 def test_a_minute_without_trades_leaves_no_bar_and_moves_no_anchor():
-    bars = intraday_bars(minutes(FULL_DAY, offsets=[7, 8, 389]), hours_frame([FULL_DAY]))
-    opens_at = regular_hours(FULL_DAY).opens_at
+    bars = derive_intraday_bars(minutes(FULL_DAY, offsets=[7, 8, 389]), build_hours_frame([FULL_DAY]))
+    opens_at = get_regular_hours(FULL_DAY).opens_at
     assert of(bars, Timeframe.M5)["timestamp"].to_list() == [
         opens_at + timedelta(minutes=5),
         opens_at + timedelta(minutes=385),
@@ -96,7 +96,7 @@ def test_a_minute_without_trades_leaves_no_bar_and_moves_no_anchor():
 
 
 def test_an_index_has_neither_volume_nor_vwap_rather_than_zero():
-    bars = intraday_bars(minutes(FULL_DAY, symbol="SPX", volume=None), hours_frame([FULL_DAY]))
+    bars = derive_intraday_bars(minutes(FULL_DAY, symbol="SPX", volume=None), build_hours_frame([FULL_DAY]))
     assert bars["volume"].null_count() == bars.height
     assert bars["vwap"].null_count() == bars.height
 
@@ -105,7 +105,7 @@ def test_one_minute_of_unknown_volume_makes_the_sum_unknown():
     some = minutes(FULL_DAY).with_columns(
         volume=pl.when(pl.int_range(pl.len()) == 3).then(None).otherwise(pl.col("volume"))
     )
-    five = of(intraday_bars(some, hours_frame([FULL_DAY])), Timeframe.M5)
+    five = of(derive_intraday_bars(some, build_hours_frame([FULL_DAY])), Timeframe.M5)
     assert five["volume"].to_list()[:2] == [None, 500.0]
     assert five["vwap"][0] is None
 
@@ -129,30 +129,34 @@ def day_aggregates(days: list[date], symbol="SPY") -> pl.DataFrame:
 
 
 def test_a_day_bar_is_the_vendors_and_takes_its_vwap_from_regular_minutes():
-    hours = hours_frame([FULL_DAY])
-    bars = day_bars(day_aggregates([FULL_DAY]), intraday_bars(minutes(FULL_DAY), hours), hours)
+    hours = build_hours_frame([FULL_DAY])
+    bars = derive_day_bars(day_aggregates([FULL_DAY]), derive_intraday_bars(minutes(FULL_DAY), hours), hours)
     row = bars.row(0, named=True)
     assert (row["open"], row["close"], row["volume"], row["trades"]) == (100.0, 102.0, 1000.0, 10)
-    assert row["timestamp"] == regular_hours(FULL_DAY).opens_at
+    assert row["timestamp"] == get_regular_hours(FULL_DAY).opens_at
     assert row["vwap"] == pytest.approx(100 + 0.01 * 389 / 2)
 
 
 def test_a_day_without_minutes_has_no_vwap():
-    hours = hours_frame([FULL_DAY])
-    assert day_bars(day_aggregates([FULL_DAY]), pl.DataFrame(schema=SCHEMA), hours)["vwap"].to_list() == [None]
+    hours = build_hours_frame([FULL_DAY])
+    assert derive_day_bars(day_aggregates([FULL_DAY]), pl.DataFrame(schema=SCHEMA), hours)["vwap"].to_list() == [None]
 
 
 def test_a_holiday_week_is_complete_with_four_days_and_belongs_to_its_last_session():
-    days = list(week_of(date(2026, 11, 25)))
-    week = week_bars(day_bars(day_aggregates(days), pl.DataFrame(schema=SCHEMA), hours_frame(days))).row(0, named=True)
+    days = list(list_week_sessions(date(2026, 11, 25)))
+    week = derive_week_bars(
+        derive_day_bars(day_aggregates(days), pl.DataFrame(schema=SCHEMA), build_hours_frame(days))
+    ).row(0, named=True)
     assert week["session"] == date(2026, 11, 27)
-    assert week["timestamp"] == regular_hours(date(2026, 11, 23)).opens_at
+    assert week["timestamp"] == get_regular_hours(date(2026, 11, 23)).opens_at
     assert (week["open"], week["high"], week["low"], week["close"], week["volume"]) == (100, 106, 99, 105, 4000)
 
 
 def test_a_week_that_is_still_forming_is_not_published():
-    days = list(week_of(date(2026, 11, 20)))[:-1]
-    assert week_bars(day_bars(day_aggregates(days), pl.DataFrame(schema=SCHEMA), hours_frame(days))).is_empty()
+    days = list(list_week_sessions(date(2026, 11, 20)))[:-1]
+    assert derive_week_bars(
+        derive_day_bars(day_aggregates(days), pl.DataFrame(schema=SCHEMA), build_hours_frame(days))
+    ).is_empty()
 
 
 prices = st.floats(0.01, 9_999, allow_nan=False).map(lambda price: round(price, 4))
@@ -161,14 +165,16 @@ prices = st.floats(0.01, 9_999, allow_nan=False).map(lambda price: round(price, 
 @st.composite
 def sessions_of_minutes(draw):
     session = draw(st.sampled_from([FULL_DAY, HALF_DAY]))
-    offsets = draw(st.lists(st.integers(0, regular_hours(session).minutes - 1), min_size=1, max_size=60, unique=True))
+    offsets = draw(
+        st.lists(st.integers(0, get_regular_hours(session).minutes - 1), min_size=1, max_size=60, unique=True)
+    )
     quotes = [sorted(draw(st.tuples(prices, prices, prices, prices))) for _ in offsets]
     volumes = [draw(st.integers(0, 10**7)) for _ in offsets]
     return session, pl.DataFrame(
         {
             "symbol": "X",
             "session": session,
-            "window_start": [regular_hours(session).opens_at_ns + o * 60 * 10**9 for o in offsets],
+            "window_start": [get_regular_hours(session).opens_at_ns + o * 60 * 10**9 for o in offsets],
             "open": [q[1] for q in quotes],
             "high": [q[3] for q in quotes],
             "low": [q[0] for q in quotes],
@@ -184,8 +190,8 @@ def sessions_of_minutes(draw):
 @given(sessions_of_minutes(), st.randoms(use_true_random=False))
 def test_volume_is_conserved_ranges_nest_and_row_order_does_not_matter(drawn, random):
     session, frame = drawn
-    hours = hours_frame([session])
-    bars = intraday_bars(frame, hours)
+    hours = build_hours_frame([session])
+    bars = derive_intraday_bars(frame, hours)
     for timeframe in (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H4):
         cut = of(bars, timeframe)
         assert cut["volume"].sum() == frame["volume"].sum()
@@ -194,17 +200,17 @@ def test_volume_is_conserved_ranges_nest_and_row_order_does_not_matter(drawn, ra
         assert (cut["vwap"].is_between(cut["low"], cut["high"]) | cut["vwap"].is_null()).all()
     order = list(range(frame.height))
     random.shuffle(order)
-    assert intraday_bars(frame[order], hours).equals(bars)
+    assert derive_intraday_bars(frame[order], hours).equals(bars)
 
 
 @settings(max_examples=40, deadline=None)
 @given(sessions_of_minutes(), st.integers(0, 389))
 def test_a_bar_that_is_over_does_not_change_with_what_comes_later(drawn, cut_after):
     session, frame = drawn
-    hours = hours_frame([session])
-    now = regular_hours(session).opens_at + timedelta(minutes=cut_after)
+    hours = build_hours_frame([session])
+    now = get_regular_hours(session).opens_at + timedelta(minutes=cut_after)
     known = frame.filter(pl.from_epoch("window_start", "ns").dt.replace_time_zone("UTC") < now)
     for timeframe, length in ((Timeframe.M5, 5), (Timeframe.M15, 15), (Timeframe.H1, 60)):
         over = pl.col("timestamp") + pl.duration(minutes=length) <= now
-        then = of(intraday_bars(known, hours), timeframe).filter(over)
-        assert then.equals(of(intraday_bars(frame, hours), timeframe).filter(over))
+        then = of(derive_intraday_bars(known, hours), timeframe).filter(over)
+        assert then.equals(of(derive_intraday_bars(frame, hours), timeframe).filter(over))

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.chain_coverage import completeness, coverage_findings, measure, measure_all
+from hd_pipelines.market.chain_coverage import (
+    compute_completeness,
+    find_coverage_problems,
+    measure_chain,
+    measure_chains,
+)
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows
@@ -25,7 +30,7 @@ def chain(count=100, **changed):
 
 
 def rules(rows, share=1.0):
-    return [found.rule for found in coverage_findings("SPY", SESSION, measure(rows), share)]
+    return [found.rule for found in find_coverage_problems("SPY", SESSION, measure_chain(rows), share)]
 
 
 def test_a_chain_in_numbers():
@@ -35,7 +40,7 @@ def test_a_chain_in_numbers():
         open_interest=pl.when(pl.col("strike") < 505).then(None).otherwise(pl.col("open_interest")),
         vendor_iv=pl.when(pl.col("strike") < 503).then(None).otherwise(pl.col("vendor_iv")),
     )
-    found = measure(rows)
+    found = measure_chain(rows)
     assert (found.contracts, found.with_quote, found.with_open_interest, found.with_vendor_iv) == (100, 80, 90, 94)
     assert (found.strikes, found.paired_strikes) == (50, 50)
     assert (found.quote_age, found.foreign_quotes) == (timedelta(seconds=30), 0)
@@ -45,20 +50,20 @@ def test_many_chains_measure_as_each_alone():
     old = chain(40, quote_at=pl.lit(CLOSE - timedelta(days=3), dtype=STAMP))
     unquoted = chain(7, bid=pl.lit(0.0), quote_at=pl.lit(None, dtype=STAMP))
     chains = [chain(100), old, unquoted, chain(100, open_interest=pl.lit(None, dtype=pl.Int64))]
-    assert measure_all(chains) == [measure(one) for one in chains]
-    assert [one.contracts for one in measure_all(chains)] == [100, 40, 7, 100]
+    assert measure_chains(chains) == [measure_chain(one) for one in chains]
+    assert [one.contracts for one in measure_chains(chains)] == [100, 40, 7, 100]
 
 
 def test_completeness_is_a_share_of_the_median_before():
-    assert completeness(90, [100, 100, 100, 100]) is None
-    assert completeness(90, [100, 100, 100, 100, 20]) == 0.9
-    assert completeness(120, [100] * 5) == 1.0
-    assert completeness(50, [1000] * 30 + [100] * 20) == 0.5
+    assert compute_completeness(90, [100, 100, 100, 100]) is None
+    assert compute_completeness(90, [100, 100, 100, 100, 20]) == 0.9
+    assert compute_completeness(120, [100] * 5) == 1.0
+    assert compute_completeness(50, [1000] * 30 + [100] * 20) == 0.5
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 10_000), max_size=40))
 def test_completeness_is_none_or_a_share(contracts, earlier):
-    share = completeness(contracts, earlier)
+    share = compute_completeness(contracts, earlier)
     assert (share is None) == (len(earlier) < 5)
     assert share is None or 0 <= share <= 1
 
@@ -68,13 +73,13 @@ def test_a_whole_chain_has_nothing_to_tell():
     assert rules(chain(), share=None) == []
 
 
-@pytest.mark.parametrize(("share", "told"), [(0.76, []), (0.74, [Rule.CHAIN_INCOMPLETE])])
-def test_a_chain_with_far_fewer_contracts_than_usual_is_incomplete(share, told):
-    assert rules(chain(), share) == told
+@pytest.mark.parametrize(("share", "reported"), [(0.76, []), (0.74, [Rule.CHAIN_INCOMPLETE])])
+def test_a_chain_with_far_fewer_contracts_than_usual_is_incomplete(share, reported):
+    assert rules(chain(), share) == reported
 
 
 def test_a_chain_missing_half_its_strikes_is_told_from_its_history():
-    share = completeness(chain().filter(pl.col("strike") % 2 == 0).height, [100] * 10)
+    share = compute_completeness(chain().filter(pl.col("strike") % 2 == 0).height, [100] * 10)
     assert rules(chain().filter(pl.col("strike") % 2 == 0), share) == [Rule.CHAIN_INCOMPLETE]
 
 
@@ -93,7 +98,7 @@ def test_old_quotes_and_quotes_of_another_day_are_told():
     fifteen_minutes = pl.lit(CLOSE - timedelta(minutes=16), dtype=STAMP)
     assert rules(chain(quote_at=fifteen_minutes)) == []
     yesterday = pl.lit(CLOSE - timedelta(days=1), dtype=STAMP)
-    findings = coverage_findings("SPY", SESSION, measure(chain(quote_at=yesterday)), 1.0)
+    findings = find_coverage_problems("SPY", SESSION, measure_chain(chain(quote_at=yesterday)), 1.0)
     assert [(found.rule, found.severity, found.session) for found in findings] == [
         (Rule.CHAIN_STALE, Severity.WARNING, SESSION)
     ]
@@ -108,7 +113,7 @@ def test_roots_that_share_a_strike_are_two_strikes():
     rows = pl.concat([contract_rows(20), spxw]).with_columns(
         snapshot_at=pl.lit(CLOSE, dtype=STAMP), quote_at=pl.lit(CLOSE, dtype=STAMP)
     )
-    assert measure(rows).strikes == 20
+    assert measure_chain(rows).strikes == 20
 
 
 def test_an_expiration_that_is_one_of_many_does_not_make_a_chain_incomplete():
@@ -118,5 +123,5 @@ def test_an_expiration_that_is_one_of_many_does_not_make_a_chain_incomplete():
         )
         for day in range(10, 20)
     ]
-    share = completeness(pl.concat(weeks[1:]).height, [pl.concat(weeks).height] * 5)
+    share = compute_completeness(pl.concat(weeks[1:]).height, [pl.concat(weeks).height] * 5)
     assert rules(pl.concat(weeks[1:]), share) == []

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.market.live_times import has_opened, is_live_tick
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours, sessions_between
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, list_sessions_between
 
 FULL, HALF, CLOSED, SATURDAY = date(2026, 5, 22), date(2025, 11, 28), date(2026, 5, 25), date(2026, 5, 23)
-ALL_SESSIONS = sessions_between(date(2024, 1, 2), date(2026, 12, 31))
+ALL_SESSIONS = list_sessions_between(date(2024, 1, 2), date(2026, 12, 31))
 
 
 def ticks(day):
@@ -39,4 +39,4 @@ def test_a_closed_day_is_not_asked_for(day):
 def test_ticks_lie_where_a_session_has_opened(session, minute):
     at = datetime(session.year, session.month, session.day, tzinfo=NEW_YORK).astimezone(UTC) + timedelta(minutes=minute)
     assert has_opened(at) or not is_live_tick(at)
-    assert has_opened(at) == (at >= regular_hours(session).opens_at)
+    assert has_opened(at) == (at >= get_regular_hours(session).opens_at)

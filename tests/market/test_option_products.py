@@ -6,7 +6,7 @@ from datetime import time
 
 import pytest
 
-from hd_pipelines.market.option_products import SettlementTime, product_of_root, roots_of, underlying_of_root
+from hd_pipelines.market.option_products import SettlementTime, find_product, find_underlying, list_roots
 from hd_pipelines.tables.vocabulary import ExerciseStyle
 
 
@@ -26,49 +26,49 @@ from hd_pipelines.tables.vocabulary import ExerciseStyle
     ],
 )
 def test_a_root_leads_to_the_vendors_ticker_of_its_underlying(root, underlying):
-    assert underlying_of_root(root) == underlying
+    assert find_underlying(root) == underlying
 
 
 def test_index_options_are_european_and_cash_settled_shares_and_funds_are_not():
     for root in ("SPX", "SPXW", "NDX", "RUT", "VIX", "XSP"):
-        product = product_of_root(root)
+        product = find_product(root)
         assert product.exercise_style is ExerciseStyle.EUROPEAN
         assert product.is_cash
     for root in ("SPY", "AAPL", "QQQ"):
-        product = product_of_root(root)
+        product = find_product(root)
         assert product.exercise_style is ExerciseStyle.AMERICAN
         assert not product.is_cash
         assert product.settlement is SettlementTime.AFTERNOON
 
 
 def test_oex_is_the_american_exception_among_index_options():
-    assert product_of_root("OEX").exercise_style is ExerciseStyle.AMERICAN
-    assert product_of_root("XEO").exercise_style is ExerciseStyle.EUROPEAN
+    assert find_product("OEX").exercise_style is ExerciseStyle.AMERICAN
+    assert find_product("XEO").exercise_style is ExerciseStyle.EUROPEAN
 
 
 def test_a_digit_at_the_end_is_an_adjustment_and_at_the_front_a_flex_series():
-    assert product_of_root("TSLA1").is_adjusted
-    assert product_of_root("2SPX").is_flex
-    assert not product_of_root("2SPX").is_adjusted
-    assert [root for root in ("TSLA", "TSLA1", "2SPX") if product_of_root(root).is_standard] == ["TSLA"]
+    assert find_product("TSLA1").is_adjusted
+    assert find_product("2SPX").is_flex
+    assert not find_product("2SPX").is_adjusted
+    assert [root for root in ("TSLA", "TSLA1", "2SPX") if find_product(root).is_standard] == ["TSLA"]
 
 
 def test_index_products_and_broad_funds_trade_a_quarter_of_an_hour_longer():
-    assert product_of_root("SPX").closes == time(16, 15)
-    assert product_of_root("SPY").closes == time(16, 15)
-    assert product_of_root("AAPL").closes == time(16)
+    assert find_product("SPX").closes == time(16, 15)
+    assert find_product("SPY").closes == time(16, 15)
+    assert find_product("AAPL").closes == time(16)
 
 
 @pytest.mark.parametrize("root", ["", "7", "12"])
 def test_a_root_without_letters_is_refused(root):
     with pytest.raises(ValueError, match="not an option root"):
-        product_of_root(root)
+        find_product(root)
 
 
 def test_the_roots_of_an_underlying_are_those_that_lead_back_to_it():
-    assert roots_of("I:SPX") == ("SPX", "SPXW", "SPXPM")
-    assert roots_of("BRK.B") == ("BRKB",)
-    assert roots_of("AAPL") == ("AAPL",)
-    assert roots_of("I:VVIX") == ()
+    assert list_roots("I:SPX") == ("SPX", "SPXW", "SPXPM")
+    assert list_roots("BRK.B") == ("BRKB",)
+    assert list_roots("AAPL") == ("AAPL",)
+    assert list_roots("I:VVIX") == ()
     for ticker in ("I:SPX", "I:VIX", "I:OEX", "BRK.B", "SPY"):
-        assert {underlying_of_root(root) for root in roots_of(ticker)} == {ticker}
+        assert {find_underlying(root) for root in list_roots(ticker)} == {ticker}

@@ -11,16 +11,16 @@ import pytest
 
 from hd_pipelines.market.sessions import (
     CHICAGO,
-    closed_weekdays_between,
+    compute_midnight_ns,
+    find_last_completed_session,
+    get_regular_hours,
     is_session,
     known_sessions,
-    last_completed_session,
     last_snapshot_session,
-    midnight_ns,
-    regular_hours,
-    sessions_back,
-    sessions_between,
-    week_of,
+    list_closed_weekdays,
+    list_last_sessions,
+    list_sessions_between,
+    list_week_sessions,
 )
 
 FIRST = date(2003, 9, 10)
@@ -35,7 +35,10 @@ def hours_in_library(first: date, last: date) -> dict[date, tuple[datetime, date
 
 
 def our_hours(first: date, last: date) -> dict[date, tuple[datetime, datetime]]:
-    return {day: (regular_hours(day).opens_at, regular_hours(day).closes_at) for day in sessions_between(first, last)}
+    return {
+        day: (get_regular_hours(day).opens_at, get_regular_hours(day).closes_at)
+        for day in list_sessions_between(first, last)
+    }
 
 
 def test_every_session_and_its_hours_equal_the_exchange_calendars_library():
@@ -48,7 +51,7 @@ def test_sessions_after_the_snapshot_are_computed_by_the_library():
     later = our_hours(first, last)
     assert later == hours_in_library(first, last)
     assert all(is_session(day) == (day in later) for day in weekdays(first, last))
-    assert regular_hours(date(2028, 11, 24)).minutes == 210  # the day after Thanksgiving
+    assert get_regular_hours(date(2028, 11, 24)).minutes == 210  # the day after Thanksgiving
     assert not is_session(date(2030, 4, 19))  # a third Friday that is Good Friday
 
 
@@ -59,11 +62,11 @@ def weekdays(first: date, last: date) -> list[date]:
 
 def test_the_snapshot_and_later_sessions_are_one_calendar():
     end = last_snapshot_session()
-    across = sessions_between(end - timedelta(days=10), end + timedelta(days=60))
+    across = list_sessions_between(end - timedelta(days=10), end + timedelta(days=60))
     assert across == sorted(set(across))
-    assert sessions_back(across[-1], len(across)) == across
+    assert list_last_sessions(across[-1], len(across)) == across
     assert known_sessions(across[-1])[: len(known_sessions(end))] == known_sessions(end)[: len(known_sessions(end))]
-    assert last_completed_session(regular_hours(across[-1]).closes_at) == across[-1]
+    assert find_last_completed_session(get_regular_hours(across[-1]).closes_at) == across[-1]
 
 
 def test_far_option_expirations_do_not_import_the_library():
@@ -79,7 +82,7 @@ def test_far_option_expirations_do_not_import_the_library():
 def test_the_calendar_ends_with_the_century_instead_of_computing_without_end():
     assert not is_session(date(2100, 1, 4))
     with pytest.raises(ValueError, match="2100-01-04 is not an exchange session"):
-        regular_hours(date(2100, 1, 4))
+        get_regular_hours(date(2100, 1, 4))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_the_calendar_ends_with_the_century_instead_of_computing_without_end():
 def test_the_exchange_is_closed_on(day, why):
     assert not is_session(day), why
     with pytest.raises(ValueError, match=str(day)):
-        regular_hours(day)
+        get_regular_hours(day)
 
 
 def test_juneteenth_was_a_session_before_2022():
@@ -110,39 +113,39 @@ def test_juneteenth_was_a_session_before_2022():
     ],
 )
 def test_hours_follow_daylight_saving_and_early_closes(session, opens, minutes):
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     assert hours.opens_at == opens
     assert hours.minutes == minutes
     assert hours.closes_at_ns - hours.opens_at_ns == minutes * 60 * 10**9
 
 
 def test_the_last_completed_session_changes_at_the_close_not_at_midnight():
-    close = regular_hours(date(2026, 11, 20)).closes_at
-    assert last_completed_session(close) == date(2026, 11, 20)
-    assert last_completed_session(close - timedelta(seconds=1)) == date(2026, 11, 19)
-    assert last_completed_session(close + timedelta(days=2)) == date(2026, 11, 20)
+    close = get_regular_hours(date(2026, 11, 20)).closes_at
+    assert find_last_completed_session(close) == date(2026, 11, 20)
+    assert find_last_completed_session(close - timedelta(seconds=1)) == date(2026, 11, 19)
+    assert find_last_completed_session(close + timedelta(days=2)) == date(2026, 11, 20)
 
 
 def test_a_clock_without_timezone_is_refused():
     with pytest.raises(ValueError, match="timezone"):
-        last_completed_session(datetime(2026, 11, 20, 17))  # noqa: DTZ001
+        find_last_completed_session(datetime(2026, 11, 20, 17))  # noqa: DTZ001
 
 
 def test_sessions_back_counts_sessions_not_days():
-    assert sessions_back(date(2026, 11, 21), 3) == [date(2026, 11, 18), date(2026, 11, 19), date(2026, 11, 20)]
+    assert list_last_sessions(date(2026, 11, 21), 3) == [date(2026, 11, 18), date(2026, 11, 19), date(2026, 11, 20)]
 
 
 def test_a_holiday_week_has_four_sessions():
-    assert week_of(date(2026, 11, 25)) == (
+    assert list_week_sessions(date(2026, 11, 25)) == (
         date(2026, 11, 23),
         date(2026, 11, 24),
         date(2026, 11, 25),
         date(2026, 11, 27),
     )
-    assert closed_weekdays_between(date(2026, 11, 23), date(2026, 11, 29)) == [date(2026, 11, 26)]
+    assert list_closed_weekdays(date(2026, 11, 23), date(2026, 11, 29)) == [date(2026, 11, 26)]
 
 
 def test_vendor_day_stamps_are_local_midnights():
     # I:SPX 2026-08-20 is stamped 1787202000000 ms, stocks of 2026-05-22 1779422400000000000 ns (vendor notes §0, §1)
-    assert midnight_ns(date(2026, 8, 20), CHICAGO) == 1_787_202_000_000 * 10**6
-    assert midnight_ns(date(2026, 5, 22)) == 1_779_422_400_000_000_000
+    assert compute_midnight_ns(date(2026, 8, 20), CHICAGO) == 1_787_202_000_000 * 10**6
+    assert compute_midnight_ns(date(2026, 5, 22)) == 1_779_422_400_000_000_000

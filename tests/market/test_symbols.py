@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hd_pipelines.market.symbols import (
     INDEX_SYMBOLS,
     OptionSymbol,
-    canonical_symbol,
+    canonicalize_symbol,
     is_index,
     parse_option_ticker,
-    symbol_of,
-    ticker_of,
+    to_symbol,
+    to_ticker,
 )
 
 
@@ -63,25 +63,25 @@ def test_any_option_survives_the_round_trip(root, expiration, right, strike):
     [("SPY", "SPY"), ("BRK.B", "BRK.B"), ("NA", "NA"), (" QQQ ", "QQQ"), ("SPX", "I:SPX"), ("I:COMP", "I:COMP")],
 )
 def test_a_symbol_has_the_vendors_ticker(symbol, ticker):
-    assert ticker_of(symbol) == ticker
+    assert to_ticker(symbol) == ticker
 
 
 @pytest.mark.parametrize("wrong", ["", "spy", "SP Y", "O:SPY241231C00500000", "'; drop table watchlist"])
 def test_what_is_no_symbol_is_refused(wrong):
     with pytest.raises(ValueError, match="is not a symbol"):
-        ticker_of(wrong)
+        to_ticker(wrong)
 
 
 @given(st.one_of(st.from_regex(r"[A-Z]{1,5}(\.[A-Z])?", fullmatch=True), st.sampled_from(sorted(INDEX_SYMBOLS))))
 def test_a_plain_symbol_comes_back_from_its_ticker_and_keeps_its_kind(symbol):
-    ticker = ticker_of(symbol)
-    assert symbol_of(ticker) == symbol
+    ticker = to_ticker(symbol)
+    assert to_symbol(ticker) == symbol
     assert is_index(ticker) == is_index(symbol) == (symbol in INDEX_SYMBOLS)
-    assert ticker_of(ticker) == ticker
+    assert to_ticker(ticker) == ticker
 
 
 @pytest.mark.parametrize(
     ("given", "canonical"), [("I:SPX", "SPX"), ("SPX", "SPX"), (" SPY ", "SPY"), ("I:COMP", "I:COMP"), ("COMP", "COMP")]
 )
 def test_an_instrument_has_one_name(given, canonical):
-    assert canonical_symbol(given) == canonical
+    assert canonicalize_symbol(given) == canonical

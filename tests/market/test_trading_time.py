@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import (
     NEW_YORK,
-    instant_trading_minutes_ago,
+    count_trading_minutes,
+    get_regular_hours,
     last_snapshot_session,
-    regular_hours,
-    sessions_between,
-    trading_minutes_between,
-    trading_time_ns,
+    list_sessions_between,
+    measure_trading_time_ns,
+    subtract_trading_minutes,
 )
 
 MINUTE = 60_000_000_000
-FIRST, LAST = regular_hours(date(2024, 1, 2)).opens_at_ns, regular_hours(date(2025, 12, 31)).closes_at_ns
+FIRST, LAST = get_regular_hours(date(2024, 1, 2)).opens_at_ns, get_regular_hours(date(2025, 12, 31)).closes_at_ns
 instants = st.integers(FIRST, LAST)
 
 
@@ -39,50 +39,50 @@ def ns(*clock: int) -> int:
     ],
 )
 def test_minutes_of_regular_hours_between(earlier, later, minutes):
-    assert trading_minutes_between(ns(*earlier), ns(*later)) == minutes
+    assert count_trading_minutes(ns(*earlier), ns(*later)) == minutes
 
 
 def test_all_sessions_together_are_the_sum_of_their_minutes():
-    sessions = sessions_between(date(2024, 1, 2), date(2025, 12, 31))
-    assert trading_minutes_between(FIRST, LAST) == sum(regular_hours(session).minutes for session in sessions)
+    sessions = list_sessions_between(date(2024, 1, 2), date(2025, 12, 31))
+    assert count_trading_minutes(FIRST, LAST) == sum(get_regular_hours(session).minutes for session in sessions)
 
 
 @given(instants, instants, instants)
 def test_stretches_add_up(a, b, c):
-    assert trading_minutes_between(a, b) + trading_minutes_between(b, c) == pytest.approx(
-        trading_minutes_between(a, c), abs=1e-6
+    assert count_trading_minutes(a, b) + count_trading_minutes(b, c) == pytest.approx(
+        count_trading_minutes(a, c), abs=1e-6
     )
 
 
 @given(st.lists(instants, max_size=20))
 def test_the_array_answers_as_the_single_instant_does(several):
-    elapsed = trading_time_ns(np.array(several, np.int64))
+    elapsed = measure_trading_time_ns(np.array(several, np.int64))
     for instant, total in zip(several, elapsed, strict=True):
-        assert int(total - elapsed[0]) / MINUTE == trading_minutes_between(several[0], instant)
+        assert int(total - elapsed[0]) / MINUTE == count_trading_minutes(several[0], instant)
 
 
 @given(instants, st.floats(0, 5000))
 def test_going_back_is_the_inverse_of_counting(instant, minutes):
-    begins = instant_trading_minutes_ago(instant, minutes)
-    assert trading_minutes_between(begins, instant) == pytest.approx(minutes, abs=1e-9)
-    assert trading_minutes_between(begins + 1, instant) < trading_minutes_between(begins, instant)
+    begins = subtract_trading_minutes(instant, minutes)
+    assert count_trading_minutes(begins, instant) == pytest.approx(minutes, abs=1e-9)
+    assert count_trading_minutes(begins + 1, instant) < count_trading_minutes(begins, instant)
 
 
 def test_what_the_calendar_does_not_know_is_refused():
     beyond = int(datetime(2100, 2, 1, tzinfo=UTC).timestamp())
     with pytest.raises(ValueError, match="no trading time can be given"):
-        trading_minutes_between(FIRST, beyond * 1_000_000_000)
+        count_trading_minutes(FIRST, beyond * 1_000_000_000)
     with pytest.raises(ValueError, match="no trading time can be given"):
-        trading_time_ns(np.array([0]))
+        measure_trading_time_ns(np.array([0]))
 
 
 def test_trading_time_goes_on_after_the_end_of_the_calendar_snapshot():
     end = last_snapshot_session()
-    sessions = sessions_between(end, end + timedelta(days=45))
-    close, later = regular_hours(end).closes_at_ns, regular_hours(sessions[-1]).closes_at_ns
-    minutes = sum(regular_hours(session).minutes for session in sessions[1:])
-    assert trading_minutes_between(close, later) == minutes
-    assert instant_trading_minutes_ago(later, minutes + 1) == close - MINUTE
-    assert trading_time_ns(np.array([close, later])).tolist()[1] - trading_time_ns(np.array([close])).item() == (
-        minutes * MINUTE
-    )
+    sessions = list_sessions_between(end, end + timedelta(days=45))
+    close, later = get_regular_hours(end).closes_at_ns, get_regular_hours(sessions[-1]).closes_at_ns
+    minutes = sum(get_regular_hours(session).minutes for session in sessions[1:])
+    assert count_trading_minutes(close, later) == minutes
+    assert subtract_trading_minutes(later, minutes + 1) == close - MINUTE
+    assert measure_trading_time_ns(np.array([close, later])).tolist()[1] - measure_trading_time_ns(
+        np.array([close])
+    ).item() == (minutes * MINUTE)

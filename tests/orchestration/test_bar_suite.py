@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from hd_pipelines.checks.bar_suite import BarSuite
-from hd_pipelines.market.bar_audit import audit, coverage
-from hd_pipelines.market.bars import hours_frame
+from hd_pipelines.market.bar_audit import audit, measure_coverage
+from hd_pipelines.market.bars import build_hours_frame
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.market.test_bar_audit import DEFECTS, LAST, NO_HISTORY, bars, with_defect
 from tests.support.desk import SESSIONS, SYMBOLS
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 
 def judged_by_both(frame: pl.DataFrame):
     """Pairs and rules in error by the rules of `bar_audit`, and by the suite."""
-    hours = hours_frame(SESSIONS)
+    hours = build_hours_frame(SESSIONS)
     suite = BarSuite()
     first = [f for f in audit(frame, hours, NO_HISTORY).findings if f.severity is Severity.ERROR]
-    second = suite.judge(frame, coverage(frame, hours, NO_HISTORY))
+    second = suite.judge(frame, measure_coverage(frame, hours, NO_HISTORY))
     return {(f.rule, f.subject, f.session) for f in first}, {(f.rule, f.subject, f.session) for f in second}, suite
 
 
@@ -72,7 +72,7 @@ def test_nothing_that_the_suite_fails_is_published(desk, monkeypatch):
     def few(frame):
         return frame.filter((pl.col("ticker") != "SPY") | (pl.int_range(pl.len()).over("ticker") < 100))
 
-    monkeypatch.setattr("hd_pipelines.market.bar_audit.coverage_findings", lambda _: [])
+    monkeypatch.setattr("hd_pipelines.market.bar_audit.find_incomplete_sessions", lambda _: [])
     desk.publish_files([LAST], shift=2.0, minutes=few)
     desk.to_lake()
     report = desk.to_bars(judge=BarSuite().judge)

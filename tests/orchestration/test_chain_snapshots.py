@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from hd_pipelines.assets.option_chains import build_snapshot_config, option_chains
 from hd_pipelines.checks import standing
 from hd_pipelines.checks.standing import no_snapshot_was_missed
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.partitions import RANGE_START_TAG
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.source import SandboxNotRunningError
@@ -142,7 +142,7 @@ def take(resources, kind: SnapshotKind, now: datetime) -> dg.ExecuteInProcessRes
 def test_both_kinds_of_snapshot_reach_the_lake_and_the_alarm_ends_with_the_close(desk, resources, monkeypatch):
     morning, evening = new_york(FRIDAY, 10, 0), new_york(FRIDAY, 16, 16)
     night = FixedClock.at(new_york(FRIDAY, 21, 0))
-    monkeypatch.setattr(standing, "chain_archive", lambda _: "a source of chains")
+    monkeypatch.setattr(standing, "find_chain_archive", lambda _: "a source of chains")
     assert take(resources, SnapshotKind.INTRADAY, morning).success
 
     alarm = no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
@@ -160,7 +160,7 @@ def test_both_kinds_of_snapshot_reach_the_lake_and_the_alarm_ends_with_the_close
         ("I:SPX", SnapshotKind.INTRADAY),
         ("I:SPX", SnapshotKind.CLOSE),
     ]
-    assert held[1].snapshot_at == regular_hours(FRIDAY).closes_at + timedelta(minutes=16)
+    assert held[1].snapshot_at == get_regular_hours(FRIDAY).closes_at + timedelta(minutes=16)
 
     no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
     still = [(f.subject, f.detail) for f in desk.findings() if f.rule == "snapshot_missed" and f.session == FRIDAY]

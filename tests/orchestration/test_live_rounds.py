@@ -13,7 +13,7 @@ from hd_pipelines.jobs.live import live_job
 from hd_pipelines.jobs.runs import UNDER_WAY
 from hd_pipelines.jobs.sessions import main_job
 from hd_pipelines.market.live_times import is_live_tick
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import OptionDataResource, WarehouseResource
@@ -25,7 +25,7 @@ from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.fixed_clock import FixedClock
 
 FRIDAY, HALF_DAY, HOLIDAY = date(2026, 5, 22), date(2026, 11, 27), date(2026, 5, 25)
-OPENS = regular_hours(FRIDAY).opens_at
+OPENS = get_regular_hours(FRIDAY).opens_at
 KEY = dg.AssetKey("live_bars")
 
 

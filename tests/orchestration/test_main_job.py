@@ -10,7 +10,7 @@ import pytest
 from hd_pipelines.cli.desk import open_desk
 from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.sandbox import fill, serving
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.resources.instance import open_instance
 from hd_pipelines.settings import load_settings
@@ -19,7 +19,7 @@ from hd_pipelines.warehouse.read.reader import read_only_query
 from tests.support.desk import SESSIONS, bars_of, rows
 
 pytestmark = pytest.mark.slow
-WINDOW = sessions_back(SESSIONS[-1], 3)
+WINDOW = list_last_sessions(SESSIONS[-1], 3)
 DBT_TESTS = 57
 """They are checks as well, beside the eight of our own assets."""
 SVG = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.iv_percentile import percentile_rows
-from hd_pipelines.analytics.volatility.smile import at_the_forward
+from hd_pipelines.analytics.iv_percentile import compute_percentile_rows
+from hd_pipelines.analytics.volatility.smile import interpolate_at_forward
 from hd_pipelines.assets.gamma_picture import gamma_picture, profile_of
 from hd_pipelines.assets.iv_history_picture import iv_history_picture
 from hd_pipelines.assets.picture_canvas import (
@@ -35,7 +35,7 @@ from hd_pipelines.assets.picture_canvas import (
 )
 from hd_pipelines.assets.regime_picture import COLOURS, regime_picture
 from hd_pipelines.assets.smile_picture import smile_picture
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.tables.vocabulary import MarketRegime
 from tests.orchestration.test_option_suites import CLOSE, SESSION, gamma, greeks, regime
 
@@ -212,7 +212,7 @@ def test_the_smile_marks_the_volatility_at_each_forward():
     across = through(root, 0, {"4,800": 4800, "5,200": 5200})
     up = through(root, 1, {"16 %": 0.16, "20 %": 0.20})
     marked = [(float(e.get("cx")), float(e.get("cy"))) for e in root.iter(f"{NS}circle") if e.get("r") == "4.5"]
-    terms = at_the_forward(greeks()).sort("years")
+    terms = interpolate_at_forward(greeks()).sort("years")
     assert terms.height == 2
     for (x, y), term in zip(marked, terms.iter_rows(named=True), strict=False):
         assert x == pytest.approx(across(term["forward"]), abs=0.3)
@@ -271,11 +271,11 @@ def test_a_snapshot_without_a_spot_still_has_its_smile():
 
 def history(sessions: int, gap: range = range(0)) -> pl.DataFrame:
     iv = 0.18 + 0.05 * np.sin(np.arange(sessions) / 17)
-    observed = pl.DataFrame({"date": sessions_back(SESSION, sessions), "current_iv": iv}).with_columns(
+    observed = pl.DataFrame({"date": list_last_sessions(SESSION, sessions), "current_iv": iv}).with_columns(
         symbol=pl.lit("SPX"),
         current_iv=pl.when(pl.int_range(pl.len()).is_in(list(gap))).then(None).otherwise("current_iv"),
     )
-    return percentile_rows(observed)
+    return compute_percentile_rows(observed)
 
 
 def test_the_last_volatility_is_marked_at_its_height_and_said():
@@ -352,7 +352,7 @@ def test_one_session_is_a_picture():
 
 def market(spells: list[tuple[str | None, int]], **more: object) -> pl.DataFrame:
     """Spells of regimes, each with a number of sessions, up to `SESSION`."""
-    days = sessions_back(SESSION, sum(count for _, count in spells))
+    days = list_last_sessions(SESSION, sum(count for _, count in spells))
     words_of = [word for word, count in spells for _ in range(count)]
     firsts = [days[sum(c for _, c in spells[:n])] for n, (_, count) in enumerate(spells) for _ in range(count)]
     numbers = np.arange(len(days))
@@ -401,7 +401,7 @@ def test_the_legend_has_the_classes_that_occur_with_their_share():
 
 def test_the_reading_of_a_regime_is_its_name_age_and_confidence():
     root = drawn(regime_picture(market([("RANGE_BOUND", 30), ("WEAK_DOWNTREND", 9)]).tail(20)))
-    since = sessions_back(SESSION, 9)[0]
+    since = list_last_sessions(SESSION, 9)[0]
     assert reading(root).startswith(f"Weak downtrend for 9 sessions, since {since}; confidence 55 of 100; VIX ")
 
 

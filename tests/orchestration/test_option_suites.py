@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.gamma_exposure import snapshots
-from hd_pipelines.analytics.iv_percentile import percentile_rows
+from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+from hd_pipelines.analytics.iv_percentile import compute_percentile_rows
 from hd_pipelines.analytics.regime.classification import REGIME_ROWS
 from hd_pipelines.checks.chain_suite import chain_suite
 from hd_pipelines.checks.gamma_suite import gamma_suite
@@ -22,7 +22,7 @@ from hd_pipelines.checks.greeks_suite import greeks_suite
 from hd_pipelines.checks.iv_percentile_suite import iv_percentile_suite
 from hd_pipelines.checks.regime_suite import regime_suite
 from hd_pipelines.market.option_chains import CHAIN
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.pricing.valuation import value_chain
 
 pytestmark = pytest.mark.slow
@@ -88,12 +88,12 @@ def greeks() -> pl.DataFrame:
 
 @cache
 def gamma() -> pl.DataFrame:
-    return snapshots(greeks().drop("iv_rank", "iv_percentile"))
+    return compute_snapshots(greeks().drop("iv_rank", "iv_percentile"))
 
 
 @cache
 def iv_percentile() -> pl.DataFrame:
-    days = sessions_back(SESSION, 300)
+    days = list_last_sessions(SESSION, 300)
     wave = 0.18 + 0.04 * np.sin(np.arange(300) / 9) + 0.001 * np.arange(300) % 0.013
     observed = pl.DataFrame({"date": days, "current_iv": wave}).with_columns(
         symbol=pl.lit("SPX"),
@@ -104,7 +104,7 @@ def iv_percentile() -> pl.DataFrame:
         model_free_iv30=pl.col("current_iv"),
         price_source=pl.lit("chain_archive"),
     )
-    return percentile_rows(observed).tail(1)
+    return compute_percentile_rows(observed).tail(1)
 
 
 @cache
@@ -366,7 +366,7 @@ def with_defect(rows: pl.DataFrame, defect: Mapping[str, Any]) -> pl.DataFrame:
 def scoped(table: str, number: int, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows in a scope of their own: another symbol, or for the market another session."""
     if table == "market_regime_history":
-        return rows.with_columns(date=pl.lit(sessions_back(SESSION, 400)[number]))
+        return rows.with_columns(date=pl.lit(list_last_sessions(SESSION, 400)[number]))
     name = "underlying" if table == "option_chains" else "symbol"
     renamed = rows.with_columns(pl.lit(f"S{number:03}").alias(name))
     return renamed.with_columns(id=pl.lit(f"id of {number}")) if "id" in rows.columns else renamed

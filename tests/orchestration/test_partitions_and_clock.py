@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import (
     NEW_YORK,
-    closed_weekdays_between,
     is_session,
     last_snapshot_session,
-    sessions_between,
+    list_closed_weekdays,
+    list_sessions_between,
 )
 from hd_pipelines.partitions import (
     CALENDAR_WARNING,
@@ -66,14 +66,14 @@ def test_at_any_moment_partitions_end_with_the_newest_session(minute):
     today = now.astimezone(NEW_YORK).date()
     weekday = today - timedelta(days=max(today.weekday() - 4, 0))
     # From a holiday on the next session's partition is there already: Dagster's offset counts partitions, not days.
-    expected = weekday if is_session(weekday) else sessions_between(weekday, weekday + timedelta(days=10))[0]
+    expected = weekday if is_session(weekday) else list_sessions_between(weekday, weekday + timedelta(days=10))[0]
     assert keys_at(now)[-1] == str(expected)
 
 
 def test_the_calendar_answers_for_partitions_to_come():
     today = datetime.now(UTC).date()
     excluded = {datetime.fromtimestamp(day.timestamp, NEW_YORK).date() for day in build_session_partitions().exclusions}
-    assert set(closed_weekdays_between(today, today + timedelta(days=90))) <= excluded
+    assert set(list_closed_weekdays(today, today + timedelta(days=90))) <= excluded
 
 
 def test_partitions_go_on_after_the_calendar_snapshot_with_a_warning_before(caplog):
@@ -123,7 +123,7 @@ def test_a_holiday_asks_for_nothing(holiday):
 
 
 def test_every_session_of_a_year_is_asked_for_twice_except_the_newest():
-    days = sessions_between(date(2026, 1, 1), date(2026, 6, 30))
+    days = list_sessions_between(date(2026, 1, 1), date(2026, 6, 30))
     asked = [tick(new_york(day.year, day.month, day.day, 17)).tags for day in days]
     firsts, lasts = [tags[RANGE_START_TAG] for tags in asked], [tags[RANGE_END_TAG] for tags in asked]
     assert lasts == [str(day) for day in days]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.definitions import build_definitions
-from hd_pipelines.market.sessions import last_completed_session, sessions_back
+from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, STOCK_DAY, STOCK_MINUTE
@@ -20,7 +20,7 @@ from hd_pipelines.sensors import flat_files as sensor
 from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, decide, find_unloaded, name_batch
 
 NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)
-WEEK = sessions_back(date(2026, 5, 22), 5)
+WEEK = list_last_sessions(date(2026, 5, 22), 5)
 S, F, C = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 Q, STARTED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
 
@@ -132,8 +132,8 @@ def evaluate(monkeypatch, desk):
 
 
 def test_a_new_object_is_asked_for_until_a_run_has_it(evaluate):
-    newest = last_completed_session(datetime.now(UTC))
-    listed = [remote(newest), remote(sessions_back(newest, 3)[0])]
+    newest = find_last_completed_session(datetime.now(UTC))
+    listed = [remote(newest), remote(list_last_sessions(newest, 3)[0])]
     asked = evaluate(listed)
     assert (asked.tags[RANGE_START_TAG], asked.tags[RANGE_END_TAG]) == (str(listed[1].session), str(newest))
     assert asked.run_key.endswith("__attempt1")
@@ -146,7 +146,7 @@ def test_a_new_object_is_asked_for_until_a_run_has_it(evaluate):
 
 
 def test_an_object_that_was_refused_is_not_asked_for_again(evaluate):
-    listed = [remote(last_completed_session(datetime.now(UTC)))]
+    listed = [remote(find_last_completed_session(datetime.now(UTC)))]
     add_run(evaluate.instance, evaluate(listed), S)
     assert "read and refused" in evaluate(listed).skip_message
     assert evaluate([replace(listed[0], etag="v2")]).run_key.endswith("__attempt1")
@@ -155,7 +155,7 @@ def test_an_object_that_was_refused_is_not_asked_for_again(evaluate):
 def test_a_loaded_object_and_an_empty_bucket_are_quiet(evaluate, desk):
     from hd_pipelines.warehouse.records.files import IngestedFile, record_load
 
-    one = remote(last_completed_session(datetime.now(UTC)))
+    one = remote(find_last_completed_session(datetime.now(UTC)))
     with desk.database.begin() as connection:
         record_load(connection, IngestedFile(STOCK_DAY.name, one.session, "v1", 10, "a" * 64, 3, 0, one.key, NOW))
     assert evaluate([one]).skip_message == "nothing new among 1 objects"

@@ -13,8 +13,8 @@ from hd_pipelines.assets.signals import EVERY_SYMBOL_WAS_SEEN, composite_signals
 from hd_pipelines.jobs import signals as jobs_module
 from hd_pipelines.jobs.signals import outcomes_job, scan_job
 from hd_pipelines.loading.signals import scan_now, scan_sessions
-from hd_pipelines.market.live_times import bars_may_come
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.market.live_times import can_bars_arrive
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG, build_range_tags
 from hd_pipelines.resources import Clock, WarehouseResource
 from hd_pipelines.schedules.signals import daily_signals, friday_prewarm, scan_every_minute, signal_outcomes
@@ -90,7 +90,7 @@ def test_a_symbol_without_bars_warns_and_stops_nothing(watched, warehouse):
 
 
 def test_a_scan_of_the_moment_shows_on_the_assets_page(watched, warehouse, monkeypatch):
-    at = regular_hours(LAST).opens_at + timedelta(minutes=60)
+    at = get_regular_hours(LAST).opens_at + timedelta(minutes=60)
     monkeypatch.setattr(jobs_module, "scan_now", partial(scan_now, policy=POLICY))
     with dg.DagsterInstance.ephemeral() as instance:
         result = scan_job.execute_in_process(
@@ -121,7 +121,7 @@ def test_outcomes_are_a_job_of_their_own(watched, warehouse):
     ],
 )
 def test_regular_hours_are_those_of_the_exchange(at, open_now):
-    assert bars_may_come(at.astimezone(UTC)) is open_now
+    assert can_bars_arrive(at.astimezone(UTC)) is open_now
 
 
 def ticked(schedule, at, warehouse):
@@ -144,7 +144,7 @@ def sensed(warehouse, at, cursor=None, instance=None):
 
 
 def test_new_bars_start_one_scan_and_old_ones_none(watched, warehouse):
-    at = regular_hours(LAST).opens_at + timedelta(minutes=60)
+    at = get_regular_hours(LAST).opens_at + timedelta(minutes=60)
     with dg.DagsterInstance.ephemeral() as instance:
         first = sensed(warehouse, at, instance=instance)
         assert [request.run_key for request in first.run_requests] == [f"scan:{first.cursor}"]

@@ -10,8 +10,8 @@ from statistics import NormalDist
 import polars as pl
 
 from hd_pipelines.market.option_chains import CHAIN
-from hd_pipelines.market.option_products import product_of_root
-from hd_pipelines.pricing.settlement import settlement_instant
+from hd_pipelines.market.option_products import find_product
+from hd_pipelines.pricing.settlement import find_settlement_instant
 
 NORMAL = NormalDist()
 
@@ -24,7 +24,7 @@ def black_76(forward: float, strike: float, years: float, discount: float, sigma
 
 
 def years_to(snapshot_at: datetime, root: str, expiration: date) -> float:
-    settles_at = settlement_instant(product_of_root(root).settlement, expiration)
+    settles_at = find_settlement_instant(find_product(root).settlement, expiration)
     return (settles_at - snapshot_at).total_seconds() / (365 * 86_400)
 
 
@@ -79,7 +79,7 @@ def contract(
         "expiration": expiration,
         "option_type": option_type,
         "strike": strike,
-        "exercise_style": product_of_root(root).exercise_style.value,
+        "exercise_style": find_product(root).exercise_style.value,
         "shares_per_contract": 100.0,
         "bid": bid,
         "ask": ask,

@@ -16,11 +16,11 @@ import pytest
 
 from hd_pipelines.pricing import american, implied
 from hd_pipelines.pricing.aggregates import value_aggregates
-from hd_pipelines.pricing.forwards import implied_forward
+from hd_pipelines.pricing.forwards import find_implied_forward
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.tables.vocabulary import PriceSource
 from tests.pricing.synthetic_chain import as_chain, contract, years_to
-from validation.iv_against_vendor import sides_of_a_strike, valued_beside_vendor
+from validation.iv_against_vendor import compare_sides_of_strike, value_beside_vendor
 
 SNAPSHOT = datetime(2023, 9, 14, 19, 0, tzinfo=UTC)
 MONTH, QUARTER, YEAR, LEAPS = date(2023, 10, 20), date(2023, 12, 15), date(2024, 9, 20), date(2026, 1, 16)
@@ -91,7 +91,7 @@ def test_a_price_at_its_exercise_value_has_no_volatility():
 def test_an_american_chain_does_not_tell_its_own_rate():
     chain = american_chain(0.05, 0.015, 0.2, QUARTER)
     assert value_chain(chain)["iv_reason"].unique().to_list() == ["no_discount"]
-    known = implied_forward(chain, rates_of(0.05))
+    known = find_implied_forward(chain, rates_of(0.05))
     years = years_to(SNAPSHOT, "SPY", QUARTER)
     assert known.discount == pytest.approx(math.exp(-0.05 * years), rel=1e-12)
     assert known.forward == pytest.approx(450 * math.exp(0.035 * years), rel=1e-6)
@@ -115,12 +115,12 @@ def test_exercise_is_what_the_source_says_and_else_what_the_root_is_known_for():
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"the market recordings are not at {SHARED}")
 def test_call_and_put_of_recorded_spy_strikes_agree_better_than_the_vendors():
     # SPY of 2021, 20 contracts a day; the vendor's figures come in steps of 0.00976.
-    beside = valued_beside_vendor(SHARED / "recordings" / "spy-2021", "SPY")
+    beside = value_beside_vendor(SHARED / "recordings" / "spy-2021", "SPY")
     assert beside["iv_reason"].drop_nulls().value_counts().sort("count").rows() == [
         ("below_intrinsic", 1),
         ("crossed", 17),
     ]
-    (strikes, ours, vendors, _) = sides_of_a_strike(beside).row(0)
+    (strikes, ours, vendors, _) = compare_sides_of_strike(beside).row(0)
     assert strikes > 450
     assert ours < 0.3 * vendors
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from hd_pipelines.pricing import american, black, implied
 from hd_pipelines.pricing.black import Greeks
-from hd_pipelines.pricing.reasons import reason_text
-from hd_pipelines.pricing.spot_greeks import in_spot
+from hd_pipelines.pricing.reasons import to_reason_text
+from hd_pipelines.pricing.spot_greeks import to_spot_greeks
 
 BROKER = Path(__file__).parents[2].parent / "shared/data/reference_values/american_third_party_1_greeks.csv.gz"
 MARKET = {"price": 7.0, "spot": 100.0, "strike": 100.0, "years": 1.0, "rate": 0.05, "dividend_yield": 0.02}
@@ -25,7 +25,7 @@ MARKET = {"price": 7.0, "spot": 100.0, "strike": 100.0, "years": 1.0, "rate": 0.
 def reason_of(is_call: bool, **changed) -> str | None:
     sigma, code = american.solve(**MARKET | changed, is_call=is_call)
     assert np.isnan(sigma) == (code != 0)
-    return reason_text(code).item()
+    return to_reason_text(code).item()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_volatility_of_a_price_is_found_again(chains):
     answered = code == 0
     again = american.price(*market, found, is_call)
     assert np.abs(again - price)[answered].max() < 1e-5 * 100
-    assert {*reason_text(code[~answered])} <= {"exercise_now", "no_time_value", "no_price"}
+    assert {*to_reason_text(code[~answered])} <= {"exercise_now", "no_time_value", "no_price"}
 
 
 def test_what_is_never_exercised_early_has_the_european_volatility():
@@ -79,7 +79,7 @@ def test_every_price_above_exercise_and_below_its_bound_has_a_volatility(spot, t
         bound = spot * max(1, np.exp(-dividends * t)) if is_call else 100 * max(1, np.exp(-rate * t))
         price = floor + share * (bound - floor)
         sigma, code = american.solve(price, spot, 100, t, rate, dividends, is_call)
-        if reason_text(code).item() != "above_bound":  # of a European one, at negative rates: its own bound is lower
+        if to_reason_text(code).item() != "above_bound":  # of a European one, at negative rates: its own bound is lower
             assert american.price(spot, 100, t, rate, dividends, sigma, is_call) == pytest.approx(price, abs=2e-3)
 
 
@@ -125,7 +125,7 @@ def test_at_and_after_settlement_there_is_no_time_left(years):
 )
 def test_each_missing_or_impossible_argument_is_named(name, values, reason):
     for is_call in (True, False):
-        assert {*reason_text(american.solve(**MARKET | {name: values}, is_call=is_call)[1])} == {reason}
+        assert {*to_reason_text(american.solve(**MARKET | {name: values}, is_call=is_call)[1])} == {reason}
 
 
 def test_two_boundaries_and_numbers_beyond_discounting_are_named():
@@ -189,7 +189,7 @@ def test_without_early_exercise_greeks_are_those_to_the_spot_of_black(chains):
     for ours, theirs in zip(american.greeks(spot, strike, t, rate, 0, sigma, True), european, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-10)
     # Without dividends both ways to theta of this house, with and without the dividends of a day, are one.
-    moved = in_spot(black.greeks(forward, strike, t, discount, sigma, True), spot, forward, t, discount)
+    moved = to_spot_greeks(black.greeks(forward, strike, t, discount, sigma, True), spot, forward, t, discount)
     assert moved.theta == pytest.approx(european.theta, rel=1e-9, abs=1e-12)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.pricing import black
-from hd_pipelines.pricing.forwards import implied_forward
+from hd_pipelines.pricing.forwards import find_implied_forward
 from hd_pipelines.pricing.valuation import value_chain
 from tests.pricing.synthetic_chain import as_chain, contract, european_chain, years_to
 
@@ -82,7 +82,7 @@ def test_a_right_that_is_neither_call_nor_put_is_refused_and_no_put(chain, right
     wrong = chain.with_columns(
         option_type=pl.when(pl.col("option_type") == "call").then(pl.lit(right)).otherwise("option_type")
     )
-    for valuation in (value_chain, implied_forward):
+    for valuation in (value_chain, find_implied_forward):
         with pytest.raises(ValueError, match=r"O:SPXW231117C0\d+ with option_type"):
             valuation(wrong)
 

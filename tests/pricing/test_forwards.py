@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.pricing.forwards import implied_forward
+from hd_pipelines.pricing.forwards import find_implied_forward
 from hd_pipelines.pricing.valuation import value_chain
 from tests.pricing.synthetic_chain import european_chain, years_to
 
@@ -33,7 +33,7 @@ def forwards(valued: pl.DataFrame) -> dict[tuple[str, date], tuple[float, float,
 def test_forward_and_rate_are_found_without_being_told(rate, dividends):
     chain = european_chain(SNAPSHOT, [("SPXW", NOVEMBER)], STRIKES, rate=rate, dividends=dividends)
     years = years_to(SNAPSHOT, "SPXW", NOVEMBER)
-    answer = implied_forward(chain)
+    answer = find_implied_forward(chain)
     assert answer.reason is None
     assert answer.forward == pytest.approx(4500 * math.exp((rate - dividends) * years), rel=1e-6)
     assert answer.discount == pytest.approx(math.exp(-rate * years), rel=1e-5)
@@ -44,7 +44,7 @@ def test_a_wrong_quote_has_no_vote():
     chain = european_chain(SNAPSHOT, [("SPXW", NOVEMBER)], STRIKES)
     wrong = (pl.col("strike") == 4600) & (pl.col("option_type") == "call")
     broken = chain.with_columns(pl.when(wrong).then(pl.col("bid", "ask") + 60).otherwise(pl.col("bid", "ask")))
-    assert implied_forward(broken).forward == pytest.approx(implied_forward(chain).forward, rel=2e-6)
+    assert find_implied_forward(broken).forward == pytest.approx(find_implied_forward(chain).forward, rel=2e-6)
 
 
 def test_spx_and_spxw_of_one_date_have_forwards_of_their_own():
@@ -58,7 +58,7 @@ def test_spx_and_spxw_of_one_date_have_forwards_of_their_own():
 
 def test_two_pairs_are_no_parity():
     chain = european_chain(SNAPSHOT, [("SPXW", NOVEMBER)], [4500.0, 4525.0])
-    answer = implied_forward(chain, rates_of(0.05))
+    answer = find_implied_forward(chain, rates_of(0.05))
     assert (answer.forward, answer.pairs, answer.reason) == (None, 2, "no_forward")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hd_pipelines.pricing import black, implied, implied_volatility
 from hd_pipelines.pricing.black import greeks
-from hd_pipelines.pricing.reasons import CODES, Reason, reason_text
+from hd_pipelines.pricing.reasons import CODES, Reason, to_reason_text
 
 MARKET = {"price": 5.0, "forward": 100.0, "strike": 100.0, "years": 0.5, "discount": 0.98, "is_call": True}
 
@@ -19,7 +19,7 @@ MARKET = {"price": 5.0, "forward": 100.0, "strike": 100.0, "years": 0.5, "discou
 def reason_of(**changed) -> str | None:
     sigma, code = implied.solve(**MARKET | changed)
     assert math.isnan(sigma) == (code != 0)
-    return reason_text(code).item()
+    return to_reason_text(code).item()
 
 
 def test_over_all_markets_the_volatility_is_exact_where_it_matters():
@@ -60,7 +60,7 @@ def test_the_price_at_the_volatility_is_the_price_or_a_reason_says_why_not(forwa
         again = black.price(forward, strike, years, discount, found, is_call)
         assert abs(again - price) < 1e-14 * max(forward, strike)
     else:
-        assert reason_text(reason).item() in {Reason.NO_TIME_VALUE, Reason.NO_PRICE, Reason.ABOVE_BOUND}
+        assert to_reason_text(reason).item() in {Reason.NO_TIME_VALUE, Reason.NO_PRICE, Reason.ABOVE_BOUND}
 
 
 @given(st.floats(0.1, 60), st.floats(60, 160), st.floats(0.01, 3), st.booleans())
@@ -117,7 +117,7 @@ def test_where_vega_is_almost_nothing_the_answer_is_exact_or_missing_but_never_g
     assert price[-1] < 1e-280
     assert implied_volatility(price, 100, strike, 1, 1, True) == pytest.approx(np.full(strike.size, 0.2), rel=1e-11)
     in_the_money = black.price(100, strike, 1, 1, 0.2, False)
-    assert {*reason_text(implied.solve(in_the_money, 100, strike, 1, 1, False)[1])} <= {
+    assert {*to_reason_text(implied.solve(in_the_money, 100, strike, 1, 1, False)[1])} <= {
         "no_time_value",
         "below_intrinsic",
         "above_bound",
@@ -136,7 +136,7 @@ def test_where_vega_is_almost_nothing_the_answer_is_exact_or_missing_but_never_g
     ],
 )
 def test_each_missing_or_impossible_argument_is_named(name, values, reason):
-    assert {*reason_text(implied.solve(**MARKET | {name: values})[1])} == {reason}
+    assert {*to_reason_text(implied.solve(**MARKET | {name: values})[1])} == {reason}
 
 
 def test_what_floating_point_cannot_settle_is_said_not_guessed():
@@ -144,8 +144,8 @@ def test_what_floating_point_cannot_settle_is_said_not_guessed():
 
 
 def test_codes_and_texts_are_one_list():
-    assert reason_text(range(len(CODES) + 1)).to_list() == [None, *(reason.value for reason in Reason)]
+    assert to_reason_text(range(len(CODES) + 1)).to_list() == [None, *(reason.value for reason in Reason)]
     with pytest.raises(ValueError, match="reason codes run from 0"):
-        reason_text([len(CODES) + 1])
+        to_reason_text([len(CODES) + 1])
     with pytest.raises(ValueError, match="reason codes run from 0"):
-        reason_text([-1])
+        to_reason_text([-1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hd_pipelines.pricing.black import Greeks
-from hd_pipelines.pricing.contract_values import ContractMarket, greeks_of
+from hd_pipelines.pricing.contract_values import ContractMarket, compute_greeks
 
 SPOT, RATE, DIVIDENDS, YEARS = 500.0, 0.001, 0.013, 30 / 365
 STRIKES = np.array([440.0, 460.0, 480.0, 490.0])
@@ -24,6 +24,6 @@ def test_puts_that_nobody_exercises_early_have_the_greeks_of_european_ones(greek
             is_call=np.zeros(STRIKES.shape, dtype=bool),
             is_european=np.full(STRIKES.shape, is_european),
         )
-        return getattr(greeks_of(market, one * 0.2), greek)
+        return getattr(compute_greeks(market, one * 0.2), greek)
 
     assert values(False) == pytest.approx(values(True), rel=2e-4)

@@ -15,8 +15,8 @@ import pytest
 
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.pricing import black
-from hd_pipelines.pricing.settlement import settlements, years_between
-from hd_pipelines.pricing.spot_greeks import in_spot
+from hd_pipelines.pricing.settlement import count_years, list_settlements
+from hd_pipelines.pricing.spot_greeks import to_spot_greeks
 
 FILE = Path(__file__).parents[2].parent / "shared/data/reference_values/ib_model_greeks_spx_2023-08-04.csv.gz"
 pytestmark = pytest.mark.skipif(not FILE.is_file(), reason=f"the broker's figures are not at {FILE}")
@@ -31,9 +31,9 @@ def quoted() -> pl.DataFrame:
     rows = pl.read_csv(FILE, try_parse_dates=True).drop_nulls()
     at = rows["timestamp_utc"].str.to_datetime("%Y%m%d %H:%M:%S%.f").dt.replace_time_zone("UTC").cast(STAMP)
     rows = rows.with_columns(root=pl.lit("SPXW"))
-    instants = settlements(rows.select("root", "expiration").unique())
+    instants = list_settlements(rows.select("root", "expiration").unique())
     rows = rows.join(instants, on=["root", "expiration"], maintain_order="left")
-    return rows.with_columns(years_between(at, rows["settles_at"]))
+    return rows.with_columns(count_years(at, rows["settles_at"]))
 
 
 def forward_that_prices(row: dict[str, float], is_call: bool, discount: float) -> float:
@@ -58,7 +58,7 @@ def ours(quoted: pl.DataFrame) -> pl.DataFrame:
     forward = np.array([forward_that_prices(*given) for given in zip(rows, is_call, discount, strict=True)])
     numbers = quoted["strike"].to_numpy(), years, discount, quoted["model_impliedVol"].to_numpy()
     spot = quoted["model_undPrice"].to_numpy()
-    greeks = in_spot(black.greeks(forward, *numbers, is_call), spot, forward, years, discount)
+    greeks = to_spot_greeks(black.greeks(forward, *numbers, is_call), spot, forward, years, discount)
     return quoted.with_columns(
         basis=pl.Series(forward - spot), **{name: pl.Series(values) for name, values in greeks._asdict().items()}
     )

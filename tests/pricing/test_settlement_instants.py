@@ -10,17 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.market.option_chains import STAMP
-from hd_pipelines.market.option_products import product_of_root
-from hd_pipelines.market.sessions import is_session, last_snapshot_session, regular_hours
-from hd_pipelines.pricing.settlement import settlement_instant, settlement_session, settlements, years_between
+from hd_pipelines.market.option_products import find_product
+from hd_pipelines.market.sessions import get_regular_hours, is_session, last_snapshot_session
+from hd_pipelines.pricing.settlement import (
+    count_years,
+    find_settlement_instant,
+    find_settlement_session,
+    list_settlements,
+)
 
 
 def settles(root: str, expiration: date) -> datetime:
-    return settlement_instant(product_of_root(root).settlement, expiration)
+    return find_settlement_instant(find_product(root).settlement, expiration)
 
 
 def years(start: datetime, end: datetime) -> float:
-    return years_between(pl.Series([start], dtype=STAMP), pl.Series([end], dtype=STAMP)).item()
+    return count_years(pl.Series([start], dtype=STAMP), pl.Series([end], dtype=STAMP)).item()
 
 
 def test_spx_and_spxw_of_one_date_settle_six_and_a_half_hours_apart():
@@ -49,7 +54,7 @@ def test_an_early_close_settles_at_13_00_new_york():
 
 
 def test_a_product_that_trades_until_16_15_still_settles_at_16_00():
-    assert product_of_root("SPY").closes.minute == 15
+    assert find_product("SPY").closes.minute == 15
     assert settles("SPY", date(2023, 9, 15)) == datetime(2023, 9, 15, 20, 0, tzinfo=UTC)
 
 
@@ -84,7 +89,7 @@ def test_outside_the_calendar_the_normal_hours_are_taken():
 
 
 def test_years_count_minutes_exactly_down_to_the_last_one():
-    close = regular_hours(date(2023, 9, 15)).closes_at
+    close = get_regular_hours(date(2023, 9, 15)).closes_at
     assert years(close - timedelta(minutes=1), close) == 1 / 525_600
     assert years(close - timedelta(days=365), close) == 1.0
     assert years(close, close) == 0.0
@@ -93,15 +98,15 @@ def test_years_count_minutes_exactly_down_to_the_last_one():
 
 @given(st.dates(date(2010, 1, 1), date(2027, 10, 1)), st.sampled_from(["SPX", "SPXW", "SPY"]))
 def test_settlement_falls_into_the_hours_of_a_session_on_or_before_the_expiration(expiration, root):
-    session = settlement_session(expiration)
+    session = find_settlement_session(expiration)
     assert is_session(session)
     assert expiration - timedelta(days=7) <= session <= expiration
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     assert settles(root, expiration) in {hours.opens_at, hours.closes_at}
 
 
 def test_settlements_keep_rows_and_order():
     asked = pl.DataFrame({"root": ["SPXW", "SPX"], "expiration": [date(2019, 6, 21)] * 2})
-    answer = settlements(asked)
+    answer = list_settlements(asked)
     assert answer["root"].to_list() == ["SPXW", "SPX"]
     assert answer["settles_at"].diff().to_list()[1] == timedelta(hours=-6.5)

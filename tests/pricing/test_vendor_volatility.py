@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from validation.iv_against_vendor import (
-    against_vendor,
-    by_session,
-    compared,
-    explained,
-    sides_of_a_strike,
-    valued_beside_vendor,
+    compare_by_session,
+    compare_sides_of_strike,
+    compare_with_vendor,
+    explain_differences,
+    select_compared,
+    value_beside_vendor,
 )
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "recordings"
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the market rec
 
 @pytest.fixture(scope="module")
 def spx() -> pl.DataFrame:
-    return valued_beside_vendor(RECORDINGS / "spx-2019q2", "SPX")
+    return value_beside_vendor(RECORDINGS / "spx-2019q2", "SPX")
 
 
 def test_spx_volatility_and_delta_out_of_the_money_are_the_vendors(spx):
-    table = {row["selection"]: row for row in against_vendor(spx).iter_rows(named=True)}
+    table = {row["selection"]: row for row in compare_with_vendor(spx).iter_rows(named=True)}
     headline = table["out of the money"]
     assert headline["contracts"] > 115_000
     assert headline["iv_std"] < 0.002
@@ -37,14 +37,14 @@ def test_spx_volatility_and_delta_out_of_the_money_are_the_vendors(spx):
     assert headline["is_within"]
     for days in ("7 to 30 days", "30 to 90 days", "over 90 days"):
         assert table[f"out of the money, {days}"]["is_within"]
-    # Short of a week, the snapshots without a clock tell: a volatility of the close at an hour of the morning.
+    # Within a week of expiration, snapshots without a time show it: the close is assumed for an hour of the morning.
     assert 0.004 < table["out of the money, last 7 days"]["iv_std"] < 0.007
 
 
 def test_the_table_leaves_nothing_out_and_says_what_is_not_within(spx):
-    table = {row["selection"]: row for row in against_vendor(spx).iter_rows(named=True)}
+    table = {row["selection"]: row for row in compare_with_vendor(spx).iter_rows(named=True)}
     everything = table["everything"]
-    assert everything["contracts"] == compared(spx).height
+    assert everything["contracts"] == select_compared(spx).height
     assert table["out of the money"]["contracts"] + table["in the money"]["contracts"] == everything["contracts"]
     parts = [row["contracts"] for name, row in table.items() if name.startswith("out of the money, ")]
     assert sum(parts) == table["out of the money"]["contracts"]
@@ -55,7 +55,7 @@ def test_the_table_leaves_nothing_out_and_says_what_is_not_within(spx):
 
 
 def test_all_sessions_are_within_but_those_with_another_clock_or_forward(spx):
-    sessions = by_session(spx)
+    sessions = compare_by_session(spx)
     assert sessions.height == 41
     beyond = sessions.filter(~pl.col("is_within"))["session"].to_list()
     # 25 April was saved at the opening, the other two at the close with the vendor's forward of another hour.
@@ -64,7 +64,7 @@ def test_all_sessions_are_within_but_those_with_another_clock_or_forward(spx):
 
 
 def test_the_vendors_clock_is_one_hour_of_the_day_for_weeks(spx):
-    hours = by_session(spx).select("session", "hours")
+    hours = compare_by_session(spx).select("session", "hours")
     early = hours.filter(pl.col("session").is_between(date(2019, 4, 30), date(2019, 5, 8)))["hours"]
     late = hours.filter(pl.col("session") >= date(2019, 5, 28))["hours"]
     assert early.null_count() == late.null_count() == 0
@@ -79,9 +79,9 @@ def test_the_vendors_clock_is_one_hour_of_the_day_for_weeks(spx):
 
 
 def test_at_the_vendors_clock_and_forward_two_thirds_of_the_difference_are_gone(spx):
-    table = {(row["inputs"], row["selection"]): row for row in explained(spx).iter_rows(named=True)}
+    table = {(row["inputs"], row["selection"]): row for row in explain_differences(spx).iter_rows(named=True)}
     ours, theirs = table["ours", "everything"], table["vendor clock and forward", "everything"]
-    assert ours["iv_std"] == against_vendor(spx).filter(selection="everything")["iv_std"].item()
+    assert ours["iv_std"] == compare_with_vendor(spx).filter(selection="everything")["iv_std"].item()
     assert theirs["iv_std"] < 0.33 * ours["iv_std"]
     assert theirs["within_spread"] > 0.97
     assert theirs["without_answer"] < 0.005 * theirs["contracts"]
@@ -89,7 +89,7 @@ def test_at_the_vendors_clock_and_forward_two_thirds_of_the_difference_are_gone(
 
 
 def test_our_call_and_put_of_one_strike_agree_better_than_the_vendors(spx):
-    (strikes, ours, vendors, _) = sides_of_a_strike(spx).row(0)
+    (strikes, ours, vendors, _) = compare_sides_of_strike(spx).row(0)
     assert strikes > 100_000
     assert ours < 0.4 * vendors
 
@@ -101,4 +101,4 @@ def test_what_has_no_value_says_why(spx):
 
 
 def test_nothing_that_the_vendor_left_out_is_compared(spx):
-    assert compared(spx).filter(pl.col("vendor_iv").is_null() | (pl.col("vendor_iv") <= 0)).is_empty()
+    assert select_compared(spx).filter(pl.col("vendor_iv").is_null() | (pl.col("vendor_iv") <= 0)).is_empty()

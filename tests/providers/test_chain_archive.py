@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 
 from hd_pipelines.market.option_chains import CHAIN
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.providers.archive.chains import (
     COLUMNS,
-    archive_findings,
-    archived_days,
-    chain_files,
-    folder_of,
+    find_archive_gaps,
+    list_archived_days,
+    list_chain_files,
     read_chain,
     read_chains,
+    to_folder_name,
 )
 from hd_pipelines.providers.errors import FileRefusedError
 from hd_pipelines.tables.vocabulary import Rule, Severity
@@ -32,27 +32,27 @@ def archived(count=30, underlying="SPY", session=SESSION, **changed):
 
 
 def write(archive, rows, underlying="SPY", session=SESSION):
-    path = archive / "chains" / folder_of(underlying) / f"{session}.parquet"
+    path = archive / "chains" / to_folder_name(underlying) / f"{session}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(path)
     return path
 
 
 def only_file(archive, underlying="SPY", session=SESSION):
-    (file,) = chain_files(archive, [underlying], [session])
+    (file,) = list_chain_files(archive, [underlying], [session])
     return file
 
 
 def refused(archive):
-    with pytest.raises(FileRefusedError) as told:
+    with pytest.raises(FileRefusedError) as caught:
         read_chain(only_file(archive))
-    return told.value.finding
+    return caught.value.finding
 
 
 def test_a_file_becomes_the_chain_of_its_sessions_close(tmp_path):
     write(tmp_path, archived())
     read = read_chain(only_file(tmp_path))
-    chain = read.judged.chain
+    chain = read.validated.chain
     assert dict(chain.schema) == dict(CHAIN)
     assert chain.select(pl.col("snapshot_at", "kind", "source", "open_interest_as_of").unique()).row(0) == (
         CLOSE,
@@ -68,14 +68,14 @@ def test_a_file_becomes_the_chain_of_its_sessions_close(tmp_path):
 def test_a_half_day_is_stamped_with_its_own_close(tmp_path):
     half = date(2025, 11, 28)
     write(tmp_path, archived(session=half, expiration=pl.lit(date(2026, 6, 19))), session=half)
-    chain = read_chain(only_file(tmp_path, session=half)).judged.chain
+    chain = read_chain(only_file(tmp_path, session=half)).validated.chain
     assert chain["snapshot_at"][0] == datetime(2025, 11, 28, 18, tzinfo=UTC)
 
 
 def test_a_file_that_knows_its_moment_is_stamped_with_it(tmp_path):
     taken = datetime(2026, 5, 22, 19, 45, 30, 900_000, tzinfo=UTC)
     write(tmp_path, archived(snapshot_at=pl.lit(taken), shares_per_contract=pl.lit(10.0)))
-    chain = read_chain(only_file(tmp_path)).judged.chain
+    chain = read_chain(only_file(tmp_path)).validated.chain
     assert chain["snapshot_at"][0] == taken.replace(microsecond=0)
     assert set(chain["shares_per_contract"]) == {10.0}
 
@@ -129,13 +129,13 @@ def test_a_column_of_another_type_is_refused(tmp_path, column, value):
 
 def test_numbers_of_another_width_are_taken(tmp_path):
     write(tmp_path, archived().with_columns(pl.col("bid", "strike").cast(pl.Float32), pl.col("volume").cast(pl.Int16)))
-    chain = read_chain(only_file(tmp_path)).judged.chain
+    chain = read_chain(only_file(tmp_path)).validated.chain
     assert (chain.schema["bid"], chain.schema["volume"]) == (pl.Float64, pl.Int64)
 
 
 def test_unknown_columns_are_ignored(tmp_path):
     write(tmp_path, archived(snapshot_note=pl.lit("saved by hand")))
-    assert read_chain(only_file(tmp_path)).judged.chain.height == 30
+    assert read_chain(only_file(tmp_path)).validated.chain.height == 30
 
 
 def test_rows_of_another_day_or_underlying_are_refused(tmp_path):
@@ -151,7 +151,7 @@ def test_an_empty_chain_is_refused(tmp_path):
 
 
 def test_a_bad_file_among_others_is_refused_alone(tmp_path):
-    sessions = sessions_between(date(2026, 5, 11), SESSION)
+    sessions = list_sessions_between(date(2026, 5, 11), SESSION)
     for session in sessions:
         write(tmp_path, archived(session=session), session=session)
     last_row = pl.int_range(pl.len()) == pl.len() - 1
@@ -161,7 +161,7 @@ def test_a_bad_file_among_others_is_refused_alone(tmp_path):
     write(tmp_path, archived(session=sessions[5]).drop("bid"), session=sessions[5])
     write(tmp_path, archived(session=sessions[6], volume=pl.lit(2**63, dtype=pl.UInt64)), session=sessions[6])
     write(tmp_path, archived(session=sessions[7], bid=pl.lit(-1.0)), session=sessions[7])
-    files = chain_files(tmp_path, ["SPY"], sessions)
+    files = list_chain_files(tmp_path, ["SPY"], sessions)
     files[8].path.write_bytes(files[8].path.read_bytes()[:-8])
     rules = [one.finding.rule if isinstance(one, FileRefusedError) else None for one in read_chains(files)]
     assert rules == [
@@ -179,7 +179,7 @@ def test_a_bad_file_among_others_is_refused_alone(tmp_path):
 
 
 def test_files_of_other_columns_and_types_are_read_together_as_each_alone(tmp_path):
-    sessions = sessions_between(date(2026, 5, 18), SESSION)
+    sessions = list_sessions_between(date(2026, 5, 18), SESSION)
     taken = datetime(2026, 5, 20, 19, 45, tzinfo=UTC)
     for session, rows in zip(
         sessions,
@@ -193,10 +193,10 @@ def test_files_of_other_columns_and_types_are_read_together_as_each_alone(tmp_pa
         strict=True,
     ):
         write(tmp_path, rows, session=session)
-    files = chain_files(tmp_path, ["SPY"], sessions)
+    files = list_chain_files(tmp_path, ["SPY"], sessions)
     for file, together in zip(files, read_chains(files), strict=True):
         alone = read_chain(file)
-        assert together.judged.chain.equals(alone.judged.chain)
+        assert together.validated.chain.equals(alone.validated.chain)
         assert together.sha256 == alone.sha256
 
 
@@ -205,7 +205,9 @@ def test_files_are_found_by_symbol_or_ticker_and_window(tmp_path):
         write(tmp_path, archived(), underlying)
     write(tmp_path, archived(), "SPY", date(2026, 5, 21))
     write(tmp_path, archived(), "SPY", date(2026, 5, 25))
-    files = chain_files(tmp_path, ["I:SPX", "SPY", "BRK.B", "QQQ"], sessions_between(SESSION, date(2026, 5, 26)))
+    files = list_chain_files(
+        tmp_path, ["I:SPX", "SPY", "BRK.B", "QQQ"], list_sessions_between(SESSION, date(2026, 5, 26))
+    )
     assert [(file.underlying, file.session, file.key) for file in files] == [
         ("BRK.B", SESSION, "chains/BRK.B/2026-05-22.parquet"),
         ("I:SPX", SESSION, "chains/SPX/2026-05-22.parquet"),
@@ -215,12 +217,12 @@ def test_files_are_found_by_symbol_or_ticker_and_window(tmp_path):
 
 @needs_recordings
 def test_gaps_and_holiday_files_of_the_recording_are_told():
-    days = archived_days(RECORDINGS / "spx-2019q2")
-    findings = archive_findings(days)
-    told = {(found.rule, found.session) for found in findings}
+    days = list_archived_days(RECORDINGS / "spx-2019q2")
+    findings = find_archive_gaps(days)
+    caught = {(found.rule, found.session) for found in findings}
     assert set(days) == {"SPX"}
-    assert {day for rule, day in told if rule is Rule.OBJECT_ON_CLOSED_DAY} >= {date(2019, 5, 27)}
-    assert {day for rule, day in told if rule is Rule.SESSION_MISSING} == {
+    assert {day for rule, day in caught if rule is Rule.OBJECT_ON_CLOSED_DAY} >= {date(2019, 5, 27)}
+    assert {day for rule, day in caught if rule is Rule.SESSION_MISSING} == {
         date(2019, 5, 10),
         date(2019, 5, 17),
         date(2019, 6, 14),
@@ -233,17 +235,17 @@ def test_gaps_and_holiday_files_of_the_recording_are_told():
 @needs_recordings
 def test_a_recorded_chain_reads_as_the_vendor_would_give_it():
     session = date(2019, 5, 1)
-    (file,) = chain_files(RECORDINGS / "spx-2019q2", ["SPX"], [session])
-    judged = read_chain(file).judged
+    (file,) = list_chain_files(RECORDINGS / "spx-2019q2", ["SPX"], [session])
+    validated = read_chain(file).validated
     raw = pl.read_parquet(file.path)
-    assert judged.chain.height == raw.height - judged.rows_set_aside
-    assert judged.rows_set_aside == 0
-    assert set(judged.chain["root"]) == {"SPX", "SPXW"}
-    assert judged.chain["vendor_iv"].null_count() == raw.filter((pl.col("vendor_iv").fill_null(0)) <= 0).height
-    assert judged.chain["open_interest"].sum() == raw["open_interest"].sum()
-    assert set(judged.chain["open_interest_as_of"]) == {date(2019, 4, 30)}
+    assert validated.chain.height == raw.height - validated.rows_set_aside
+    assert validated.rows_set_aside == 0
+    assert set(validated.chain["root"]) == {"SPX", "SPXW"}
+    assert validated.chain["vendor_iv"].null_count() == raw.filter((pl.col("vendor_iv").fill_null(0)) <= 0).height
+    assert validated.chain["open_interest"].sum() == raw["open_interest"].sum()
+    assert set(validated.chain["open_interest_as_of"]) == {date(2019, 4, 30)}
 
 
 @needs_recordings
 def test_the_file_of_a_holiday_is_never_read():
-    assert chain_files(RECORDINGS / "spx-2019q2", ["SPX"], [date(2019, 5, 27)]) == []
+    assert list_chain_files(RECORDINGS / "spx-2019q2", ["SPX"], [date(2019, 5, 27)]) == []

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from hd_pipelines.market.option_chains import CHAIN, STAMP
-from hd_pipelines.providers.chain_rules import judge_chain, judge_chains, standard_terms
+from hd_pipelines.providers.chain_rules import build_standard_terms, validate_chain, validate_chains
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows
@@ -32,9 +32,9 @@ def chain_of(count=40, **changed):
 
 
 def test_a_sound_chain_is_kept_whole():
-    judged = judge_chain(chain_of().sample(fraction=1.0, shuffle=True, seed=1), PLACE, SESSION)
-    assert (judged.chain.height, judged.rows_set_aside, judged.findings) == (40, 0, ())
-    assert judged.chain.equals(chain_of())
+    validated = validate_chain(chain_of().sample(fraction=1.0, shuffle=True, seed=1), PLACE, SESSION)
+    assert (validated.chain.height, validated.rows_set_aside, validated.findings) == (40, 0, ())
+    assert validated.chain.equals(chain_of())
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,22 @@ def test_a_sound_chain_is_kept_whole():
     ],
 )
 def test_a_row_that_breaks_a_rule_is_set_aside_and_told(changed, rule):
-    judged = judge_chain(chain_of(**changed), PLACE, SESSION)
-    assert (judged.chain.height, judged.rows_set_aside) == (39, 1)
-    (finding,) = judged.findings
+    validated = validate_chain(chain_of(**changed), PLACE, SESSION)
+    assert (validated.chain.height, validated.rows_set_aside) == (39, 1)
+    (finding,) = validated.findings
     assert (finding.rule, finding.severity, finding.first_row, finding.rows) == (rule, Severity.ERROR, 1, 1)
 
 
 @pytest.mark.parametrize("name", ["bid", "ask", "last", "volume", "open_interest", "underlying_price", "vendor_iv"])
 def test_a_value_that_is_not_there_is_no_fault(name):
-    judged = judge_chain(chain_of(**{name: None}), PLACE, SESSION)
-    assert (judged.chain.height, judged.findings) == (40, ())
-    assert judged.chain[name].null_count() == 1
+    validated = validate_chain(chain_of(**{name: None}), PLACE, SESSION)
+    assert (validated.chain.height, validated.findings) == (40, ())
+    assert validated.chain[name].null_count() == 1
 
 
 def test_a_contract_that_expires_today_is_alive():
     today = chain_of(ticker="O:SPY260522C00500000", expiration=SESSION)
-    assert judge_chain(today, PLACE, SESSION).chain.height == 40
+    assert validate_chain(today, PLACE, SESSION).chain.height == 40
 
 
 def test_many_chains_are_judged_as_each_alone():
@@ -102,15 +102,15 @@ def test_many_chains_are_judged_as_each_alone():
     rows = pl.concat(
         one.with_columns(place=pl.lit(at, dtype=pl.UInt32), session=pl.lit(SESSION)) for at, one in enumerate(chains)
     )
-    judged = judge_chains(rows, places)
-    assert sorted(judged) == list(range(len(chains)))
-    refused = judged.pop(6)
+    validated = validate_chains(rows, places)
+    assert sorted(validated) == list(range(len(chains)))
+    refused = validated.pop(6)
     assert isinstance(refused, FileRefusedError)
-    with pytest.raises(FileRefusedError) as told:
-        judge_chain(chains[6], places[6], SESSION)
-    assert told.value.findings == refused.findings
-    for at, together in judged.items():
-        alone = judge_chain(chains[at], places[at], SESSION)
+    with pytest.raises(FileRefusedError) as caught:
+        validate_chain(chains[6], places[6], SESSION)
+    assert caught.value.findings == refused.findings
+    for at, together in validated.items():
+        alone = validate_chain(chains[at], places[at], SESSION)
         assert together.chain.equals(alone.chain)
         assert (together.rows_set_aside, together.findings) == (alone.rows_set_aside, alone.findings)
 
@@ -118,20 +118,24 @@ def test_many_chains_are_judged_as_each_alone():
 def test_a_chain_of_which_more_than_a_tenth_is_bad_is_refused():
     rows = chain_of(100)
     bad = rows.with_columns(bid=pl.when(pl.int_range(pl.len()) < 10).then(-1.0).otherwise(pl.col("bid")))
-    assert judge_chain(bad, PLACE, SESSION).rows_set_aside == 10
+    assert validate_chain(bad, PLACE, SESSION).rows_set_aside == 10
     worse = rows.with_columns(bid=pl.when(pl.int_range(pl.len()) < 11).then(-1.0).otherwise(pl.col("bid")))
-    with pytest.raises(FileRefusedError) as told:
-        judge_chain(worse, PLACE, SESSION)
-    assert [(found.rule, found.rows) for found in told.value.findings] == [(Rule.PRICE_NOT_POSITIVE, 11)]
+    with pytest.raises(FileRefusedError) as caught:
+        validate_chain(worse, PLACE, SESSION)
+    assert [(found.rule, found.rows) for found in caught.value.findings] == [(Rule.PRICE_NOT_POSITIVE, 11)]
 
 
 def test_of_a_repeated_contract_the_one_with_the_newest_quote_is_kept():
     rows = chain_of(10)
     older = rows.head(1).with_columns(quote_at=pl.col("quote_at").dt.offset_by("-1m"), bid=pl.lit(0.5))
     unknown = rows.head(1).with_columns(quote_at=pl.lit(None, dtype=STAMP), bid=pl.lit(0.7))
-    judged = judge_chain(pl.concat([rows, older, unknown]), PLACE, SESSION)
-    assert judged.chain.equals(rows)
-    assert (judged.rows_set_aside, judged.findings[0].rule, judged.findings[0].rows) == (2, Rule.CONTRACT_DUPLICATED, 2)
+    validated = validate_chain(pl.concat([rows, older, unknown]), PLACE, SESSION)
+    assert validated.chain.equals(rows)
+    assert (validated.rows_set_aside, validated.findings[0].rule, validated.findings[0].rows) == (
+        2,
+        Rule.CONTRACT_DUPLICATED,
+        2,
+    )
 
 
 def test_adjusted_contracts_are_kept_and_told():
@@ -143,17 +147,17 @@ def test_adjusted_contracts_are_kept_and_told():
         snapshot_at=pl.lit(CLOSE, dtype=STAMP), kind=pl.lit("close"), source=pl.lit("chain_archive"),
         open_interest_as_of=pl.lit(SESSION), quote_at=pl.lit(None, dtype=STAMP),
     ).select(pl.col(name).cast(dtype) for name, dtype in CHAIN.items())  # fmt: skip
-    judged = judge_chain(chain, PLACE, SESSION)
-    assert judged.chain.filter(root="AMD1").height == 4
-    assert [(found.rule, found.severity, found.rows) for found in judged.findings] == [
+    validated = validate_chain(chain, PLACE, SESSION)
+    assert validated.chain.filter(root="AMD1").height == 4
+    assert [(found.rule, found.severity, found.rows) for found in validated.findings] == [
         (Rule.CONTRACT_ADJUSTED, Severity.WARNING, 4)
     ]
 
 
 def test_terms_follow_from_the_root_and_are_never_assumed_for_an_adjusted_one():
     roots = pl.DataFrame({"root": ["SPX", "SPXW", "SPY", "OEX", "AMD1", None]})
-    told = roots.select(expression.alias(name) for name, expression in standard_terms(roots["root"]).items())
-    assert told.rows() == [
+    caught = roots.select(expression.alias(name) for name, expression in build_standard_terms(roots["root"]).items())
+    assert caught.rows() == [
         ("european", 100.0),
         ("european", 100.0),
         ("american", 100.0),

@@ -17,7 +17,7 @@ from hd_pipelines.providers.errors import (
 )
 from hd_pipelines.providers.massive.rest import chain_snapshot
 from hd_pipelines.providers.massive.rest.answers import read_page
-from hd_pipelines.providers.massive.rest.chain_snapshot import chain_path, fetch_chain
+from hd_pipelines.providers.massive.rest.chain_snapshot import build_chain_path, fetch_chain
 from hd_pipelines.sandbox.faults import Rewrite, rest_fault
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.tables.vocabulary import Rule, Severity, SnapshotKind
@@ -52,10 +52,10 @@ def test_all_pages_become_one_chain(chains_of, api_of, monkeypatch):
     monkeypatch.setattr(chain_snapshot, "PAGE_SIZE", 40)
     server = chains_of({"SPY": contract_rows(501)})
     fetch = fetched(api_of(server))
-    chain = fetch.judged.chain
+    chain = fetch.validated.chain
     assert dict(chain.schema) == dict(CHAIN)
     assert chain["ticker"].to_list() == contract_rows(501)["ticker"].to_list()
-    assert (fetch.pages, fetch.judged.rows_set_aside, fetch.judged.findings) == (13, 0, ())
+    assert (fetch.pages, fetch.validated.rows_set_aside, fetch.validated.findings) == (13, 0, ())
     assert chain["snapshot_at"].unique().to_list() == [NOW.replace(microsecond=0)]
     assert fetch.skew_seconds >= 0
     assert fetch.url == f"{server.url}/v3/snapshot/options/SPY?limit=40"
@@ -73,7 +73,7 @@ def test_any_page_size_gives_the_same_chain(chains_of, api_of, monkeypatch):
         for size in (page_size, 250):
             monkeypatch.setattr(chain_snapshot, "PAGE_SIZE", size)
             chains.append(fetched(api))
-        assert chains[0].judged.chain.equals(chains[1].judged.chain)
+        assert chains[0].validated.chain.equals(chains[1].validated.chain)
         assert (chains[0].pages, chains[1].pages) == (-(-count // page_size), 1)
 
     whatever_the_size()
@@ -81,7 +81,7 @@ def test_any_page_size_gives_the_same_chain(chains_of, api_of, monkeypatch):
 
 def test_values_arrive_as_they_were_sent(chains_of, api_of):
     rows = contract_rows(6)
-    chain = fetched(api_of(chains_of({"SPY": rows}))).judged.chain
+    chain = fetched(api_of(chains_of({"SPY": rows}))).validated.chain
     same = ["ticker", "root", "expiration", "option_type", "strike", "bid", "ask", "last", "volume", "open_interest"]
     same += ["underlying_price", "vendor_iv", "vendor_delta", "bid_size", "exercise_style", "shares_per_contract"]
     assert chain.select(same).equals(rows.select(same))
@@ -90,30 +90,30 @@ def test_values_arrive_as_they_were_sent(chains_of, api_of):
 
 
 def test_open_interest_is_labelled_as_of_the_close_before(chains_of, api_of):
-    chain = fetched(api_of(chains_of({"SPY": contract_rows(4)}))).judged.chain
+    chain = fetched(api_of(chains_of({"SPY": contract_rows(4)}))).validated.chain
     assert set(chain["open_interest_as_of"]) == {date(2026, 5, 21)}
 
 
 def test_open_interest_of_a_tuesday_after_a_holiday_is_fridays(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(4)})
     after_memorial_day = NOW + timedelta(days=4)
-    chain = fetch_chain(api_of(server), "SPY", now=after_memorial_day, kind=SnapshotKind.CLOSE).judged.chain
+    chain = fetch_chain(api_of(server), "SPY", now=after_memorial_day, kind=SnapshotKind.CLOSE).validated.chain
     assert set(chain["open_interest_as_of"]) == {date(2026, 5, 22)}
 
 
 def test_an_index_is_asked_for_by_its_ticker_and_priced_by_value(chains_of, api_of):
     server = chains_of({"I:SPX": contract_rows(4, "I:SPX", exercise_style="european")})
-    assert chain_path("SPX") == chain_path("I:SPX") == "/v3/snapshot/options/I:SPX"
-    chain = fetched(api_of(server), "SPX").judged.chain
+    assert build_chain_path("SPX") == build_chain_path("I:SPX") == "/v3/snapshot/options/I:SPX"
+    chain = fetched(api_of(server), "SPX").validated.chain
     assert set(chain["underlying"]) == {"I:SPX"}
     assert set(chain["underlying_price"]) == {523.4}
     assert set(chain["exercise_style"]) == {"european"}
 
 
 def test_a_name_without_options_is_no_chain(chains_of, api_of):
-    with pytest.raises(FileRefusedError, match="no contract") as told:
+    with pytest.raises(FileRefusedError, match="no contract") as caught:
         fetched(api_of(chains_of({"SPY": contract_rows(4)})), "ZZZZ")
-    assert told.value.finding.rule is Rule.NO_ROWS
+    assert caught.value.finding.rule is Rule.NO_ROWS
 
 
 @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
@@ -131,12 +131,13 @@ def test_r08_what_the_service_leaves_out_is_null(chains_of, api_of, field, form)
 
     rewritten(server, leave_out)
     fetch = fetched(api_of(server))
-    nulls = {name for name, count in fetch.judged.chain.null_count().row(0, named=True).items() if count}
+    nulls = {name for name, count in fetch.validated.chain.null_count().row(0, named=True).items() if count}
     assert nulls == set(OPTIONAL_FIELDS[field])
     assert (
-        fetch.judged.chain.filter(pl.any_horizontal(pl.all().is_null()))["ticker"][0] == contract_rows(6)["ticker"][2]
+        fetch.validated.chain.filter(pl.any_horizontal(pl.all().is_null()))["ticker"][0]
+        == contract_rows(6)["ticker"][2]
     )
-    assert fetch.judged.findings == ()
+    assert fetch.validated.findings == ()
 
 
 def test_r08_an_iv_of_zero_and_partial_greeks_are_no_answer(chains_of, api_of):
@@ -148,7 +149,7 @@ def test_r08_an_iv_of_zero_and_partial_greeks_are_no_answer(chains_of, api_of):
             contract["greeks"] = {"delta": 0.7}
 
     rewritten(server, partly)
-    first = fetched(api_of(server)).judged.chain.row(0, named=True)
+    first = fetched(api_of(server)).validated.chain.row(0, named=True)
     assert (first["vendor_iv"], first["vendor_delta"], first["vendor_gamma"]) == (None, 0.7, None)
 
 
@@ -159,14 +160,14 @@ def test_r08_an_iv_of_zero_and_partial_greeks_are_no_answer(chains_of, api_of):
 def test_r08_a_bid_of_nothing_is_real_and_an_offer_of_nothing_is_none(chains_of, api_of, bid, ask, expected):
     server = chains_of({"SPY": contract_rows(3)})
     rewritten(server, lambda contract, _: contract["last_quote"].update(bid=bid, ask=ask))
-    assert set(fetched(api_of(server)).judged.chain.select("bid", "ask").iter_rows()) == {expected}
+    assert set(fetched(api_of(server)).validated.chain.select("bid", "ask").iter_rows()) == {expected}
 
 
 def test_plans_without_quotes_trades_or_prices_give_chains_without_them(chains_of, api_of):
     small = RestPlan(has_quotes=False, has_trades=False, has_underlying_prices=False, is_delayed=True)
     fetch = fetched(api_of(chains_of({"SPY": contract_rows(6)}, rest_plan=small)))
     for name in ("bid", "ask", "quote_at", "last", "underlying_price"):
-        assert fetch.judged.chain[name].null_count() == 6
+        assert fetch.validated.chain[name].null_count() == 6
     assert fetch.is_delayed
 
 
@@ -179,7 +180,7 @@ def test_r07_new_fields_are_no_fault(chains_of, api_of):
         contract["greeks"]["rho"] = 0.1
 
     rewritten(server, more)
-    assert fetched(api_of(server)).judged.chain.height == 3
+    assert fetched(api_of(server)).validated.chain.height == 3
 
 
 def _renamed(contract, _):
@@ -220,9 +221,9 @@ def _number_for_text(contract, _):
 def test_r07_a_field_that_is_missing_renamed_or_of_another_type_stops_the_snapshot(chains_of, api_of, edit, field):
     server = chains_of({"SPY": contract_rows(30)})
     rewritten(server, edit)
-    with pytest.raises(ApiResponseError) as told:
+    with pytest.raises(ApiResponseError) as caught:
         fetched(api_of(server))
-    finding = told.value.finding
+    finding = caught.value.finding
     assert (finding.rule, finding.severity, finding.rows) == (Rule.RESPONSE_MALFORMED, Severity.ERROR, 30)
     assert field in finding.detail
     assert "523.4" not in finding.detail  # fields are named, values are not
@@ -270,10 +271,10 @@ def test_r09_a_contract_on_two_pages_comes_once_with_the_newest_quote(chains_of,
 
     server.faults.add(rest_fault(Rewrite(again), times=2))
     fetch = fetched(api_of(server))
-    chain = fetch.judged.chain
-    assert (chain.height, chain["ticker"].n_unique(), fetch.judged.rows_set_aside) == (30, 30, 1)
+    chain = fetch.validated.chain
+    assert (chain.height, chain["ticker"].n_unique(), fetch.validated.rows_set_aside) == (30, 30, 1)
     assert chain.filter(ticker=kept[0]["details"]["ticker"])["bid"].to_list() == [9.0]
-    assert [(found.rule, found.severity) for found in fetch.judged.findings] == [
+    assert [(found.rule, found.severity) for found in fetch.validated.findings] == [
         (Rule.CONTRACT_DUPLICATED, Severity.WARNING)
     ]
 
@@ -288,9 +289,9 @@ def test_a_chain_that_the_plan_does_not_include_is_told_as_that(chains_of, api_o
     server.faults.add(
         rest_fault(Rewrite(lambda answer: answer.update(status="NOT_AUTHORIZED", message="Please upgrade.")))
     )
-    with pytest.raises(ApiNotEntitledError, match="Please upgrade") as told:
+    with pytest.raises(ApiNotEntitledError, match="Please upgrade") as caught:
         fetched(api_of(server))
-    assert told.value.finding.rule is Rule.OBJECT_NOT_ENTITLED
+    assert caught.value.finding.rule is Rule.OBJECT_NOT_ENTITLED
 
 
 def test_there_is_no_chain_on_a_closed_day(chains_of, api_of):

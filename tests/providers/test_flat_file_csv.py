@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, compute_midnight_ns
 from hd_pipelines.providers.errors import FileRefusedError
-from hd_pipelines.providers.massive.bar_rules import day_bounds_ns
+from hd_pipelines.providers.massive.bar_rules import compute_day_bounds_ns
 from hd_pipelines.providers.massive.flat_files.gzip_stream import GzipLimits
 from hd_pipelines.providers.massive.flat_files.layout import (
     INDEX_DAY,
@@ -134,7 +134,7 @@ def test_what_was_written_is_what_is_read(tmp_path_factory, prices):
 @settings(max_examples=100, deadline=None)
 @given(offsets=st.sets(st.integers(0, 86_399_999_999_999), min_size=1, max_size=50))
 def test_nanoseconds_are_exact_to_the_last_digit(tmp_path_factory, offsets):
-    stamps = [midnight_ns(SESSION) + offset for offset in sorted(offsets)]
+    stamps = [compute_midnight_ns(SESSION) + offset for offset in sorted(offsets)]
     path = tmp_path_factory.getbasetemp() / "nanoseconds.csv.gz"
     path.write_bytes(gzip.compress(text([row(window_start=ns) for ns in stamps]), compresslevel=1))
     assert read_flat_file(path, STOCK_MINUTE, SESSION).bars["window_start"].to_list() == stamps
@@ -389,7 +389,7 @@ def test_f18_a_file_in_another_unit_of_time_is_refused_and_the_unit_named(read, 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_f18_the_first_and_last_nanosecond_of_the_day_belong_to_it(read, first):
-    begins, ends = day_bounds_ns(AssetClass.STOCK, SESSION)
+    begins, ends = compute_day_bounds_ns(AssetClass.STOCK, SESSION)
     inside, outside = (begins, begins - 1) if first else (ends - 1, ends)
     file = read([*GOOD, row("TSLA", window_start=inside), row("TSLB", window_start=outside)])
     assert "TSLA" in file.bars["ticker"]
@@ -463,13 +463,13 @@ DST_BEGINS, DST_ENDS = date(2026, 3, 8), date(2026, 11, 1)  # Sundays; the calen
 
 @pytest.mark.parametrize(("day", "hours"), [(DST_BEGINS, 23), (DST_ENDS, 25), (SESSION, 24)])
 def test_f26_a_day_is_as_long_as_its_clocks_say(day, hours):
-    begins, ends = day_bounds_ns(AssetClass.STOCK, day)
+    begins, ends = compute_day_bounds_ns(AssetClass.STOCK, day)
     assert ends - begins == hours * 60 * NANOSECONDS_PER_MINUTE
 
 
 @pytest.mark.parametrize("session", [date(2026, 3, 6), date(2026, 3, 9), date(2026, 10, 30), date(2026, 11, 2)])
 def test_f26_sessions_around_a_change_of_clocks_keep_their_rows(read, session):
-    extended = [midnight_ns(session) + hour * 60 * NANOSECONDS_PER_MINUTE for hour in (4, 9, 19)]
+    extended = [compute_midnight_ns(session) + hour * 60 * NANOSECONDS_PER_MINUTE for hour in (4, 9, 19)]
     file = read([row(window_start=ns) for ns in extended], session=session)
     assert file.bars["window_start"].to_list() == extended
     assert file.findings == ()
@@ -478,7 +478,7 @@ def test_f26_sessions_around_a_change_of_clocks_keep_their_rows(read, session):
 @pytest.mark.parametrize("dataset", [STOCK_DAY, OPTION_DAY, INDEX_DAY])
 @pytest.mark.parametrize("zone_hour", [0, 1])
 def test_f26_a_day_bar_may_be_stamped_at_midnight_of_new_york_or_chicago(read, dataset, zone_hour):
-    at = midnight_ns(SESSION) + zone_hour * 60 * NANOSECONDS_PER_MINUTE
+    at = compute_midnight_ns(SESSION) + zone_hour * 60 * NANOSECONDS_PER_MINUTE
     lines, header = {
         STOCK_DAY: ([row("SPY", window_start=at)], HEADER),
         OPTION_DAY: ([row(OPTION, window_start=at)], HEADER),
@@ -488,7 +488,10 @@ def test_f26_a_day_bar_may_be_stamped_at_midnight_of_new_york_or_chicago(read, d
 
 
 def test_f26_a_stock_day_stamped_at_the_close_is_of_that_day(read):
-    assert read([row(window_start=midnight_ns(SESSION) + 16 * 60 * NANOSECONDS_PER_MINUTE)], STOCK_DAY).findings == ()
+    assert (
+        read([row(window_start=compute_midnight_ns(SESSION) + 16 * 60 * NANOSECONDS_PER_MINUTE)], STOCK_DAY).findings
+        == ()
+    )
 
 
 def test_f26_a_half_day_needs_no_special_care_to_be_read(read):

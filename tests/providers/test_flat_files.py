@@ -23,7 +23,7 @@ from hd_pipelines.providers.errors import (
     ObjectUnavailableError,
 )
 from hd_pipelines.providers.massive.flat_files.client import FlatFiles
-from hd_pipelines.providers.massive.flat_files.landing import landed_path
+from hd_pipelines.providers.massive.flat_files.landing import build_landed_path
 from hd_pipelines.providers.massive.flat_files.layout import OPTION_DAY, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import (
     OBJECT_OPERATIONS,
@@ -152,7 +152,7 @@ def test_a_stray_object_cannot_be_downloaded(vendor_bucket, files):
 
 @pytest.mark.parametrize("etag", ["../../../etc/passwd", ".", "a/b", "x" * 200, "", "a\0b"])
 def test_f25_an_etag_is_never_a_path(landing, etag):
-    path = landed_path(landing, STOCK_MINUTE, SESSION, etag)
+    path = build_landed_path(landing, STOCK_MINUTE, SESSION, etag)
     assert path.parent == landing / "us_stocks_sip/minute_aggs_v1/2026/05"
     assert len(path.name) < 120
 
@@ -188,13 +188,13 @@ def test_f19_a_version_that_the_vendor_puts_back_is_the_newest_again(files, monk
     remote = remote_of(files)
     first = files.download(remote)
     other = replace(
-        first, etag="other", path=landed_path(files._landing, STOCK_MINUTE, SESSION, "other"),
+        first, etag="other", path=build_landed_path(files._landing, STOCK_MINUTE, SESSION, "other"),
         last_modified=datetime(2090, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     shutil.copy(first.path, other.path)
-    from hd_pipelines.providers.massive.flat_files.landing import record
+    from hd_pipelines.providers.massive.flat_files.landing import write_sidecar
 
-    record(other)
+    write_sidecar(other)
     assert files.landed(STOCK_MINUTE, [SESSION])[0].etag == "other"
     files.download(replace(remote, last_modified=datetime(2091, 1, 1, tzinfo=UTC)))
     assert files.landed(STOCK_MINUTE, [SESSION])[0].etag == first.etag
@@ -211,7 +211,7 @@ def test_f19_an_object_republished_since_it_was_listed_is_not_taken_for_the_old_
 
 
 def test_f20_an_etag_of_a_multipart_upload_is_only_a_name(files, landing):
-    path = landed_path(landing, STOCK_MINUTE, SESSION, "9b2cf535f27731c974343645a3985328-4")
+    path = build_landed_path(landing, STOCK_MINUTE, SESSION, "9b2cf535f27731c974343645a3985328-4")
     assert path.name == "2026-05-22.9b2cf535f27731c974343645a3985328-4.csv.gz"
     assert files.download(remote_of(files)).sha256 == hashlib.sha256(BODY).hexdigest()
 

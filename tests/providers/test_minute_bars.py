@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, regular_hours
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
 from hd_pipelines.providers.errors import (
     ApiError,
     ApiKeyRefusedError,
@@ -27,7 +27,7 @@ from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import KEY, SESSION, FixedMarket
 
-HOURS = regular_hours(SESSION)
+HOURS = get_regular_hours(SESSION)
 OPENS = HOURS.opens_at
 HALF_PAST = OPENS + timedelta(minutes=30, seconds=10)
 
@@ -196,10 +196,10 @@ def test_a_slow_answer_that_knows_later_minutes_is_cut_and_not_blamed(server, ap
 )
 def test_an_answer_of_another_form_is_refused_whole(fetch, server, change):
     server.faults.add(rewritten(change))
-    with pytest.raises(ApiResponseError) as told:
+    with pytest.raises(ApiResponseError) as caught:
         fetch()
-    assert told.value.finding.rule is Rule.RESPONSE_MALFORMED
-    assert "523.4" not in str(told.value)
+    assert caught.value.finding.rule is Rule.RESPONSE_MALFORMED
+    assert "523.4" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def test_an_answer_about_something_else_is_refused(fetch, server, about):
 
 def test_unadjusted_prices_are_asked_for(server, api_of):
     before_the_split = date(2024, 6, 7)  # NVDA, ten for one on 2024-06-10
-    server.rest.now = regular_hours(SESSION).closes_at
-    now = regular_hours(before_the_split).opens_at + timedelta(minutes=10)
+    server.rest.now = get_regular_hours(SESSION).closes_at
+    now = get_regular_hours(before_the_split).opens_at + timedelta(minutes=10)
     fetched = fetch_minutes(api_of(server), "NVDA", now=now)
     files = synthetic_session(7, before_the_split, [STOCK_MINUTE])[STOCK_MINUTE].filter(ticker="NVDA")
     assert fetched.minutes["close"].to_list() == files["close"].to_list()[: fetched.minutes.height]
@@ -226,9 +226,9 @@ def test_too_many_bad_rows_refuse_the_answer(fetch, server):
             row["h"] = row["l"] / 2
 
     server.faults.add(rest_fault(Rewrite(all_wrong), "/v2/*", times=None))
-    with pytest.raises(ApiResponseError) as told:
+    with pytest.raises(ApiResponseError) as caught:
         fetch()
-    assert (told.value.finding.rule, told.value.finding.rows) == (Rule.HIGH_BELOW_LOW, 20)
+    assert (caught.value.finding.rule, caught.value.finding.rows) == (Rule.HIGH_BELOW_LOW, 20)
 
 
 def test_pages_are_followed_to_their_own_paths_and_stay_unadjusted(fetch, server, monkeypatch):
@@ -276,9 +276,9 @@ def test_what_cannot_be_had_is_asked_again_if_that_may_help(fetch, server, fault
     else:
         assert fetch().minutes.height
         server.faults.add(rest_fault(fault, "/v2/*", times=None))
-        with pytest.raises(error) as told:
+        with pytest.raises(error) as caught:
             fetch(attempts=2)
-        assert told.value.is_transient
+        assert caught.value.is_transient
     assert once.fired == 1
 
 
@@ -293,9 +293,9 @@ def test_the_key_is_in_no_message(fetch, server):
     for fault in (Refuse(401), Refuse(403), Html()):
         server.faults.clear()
         server.faults.add(rest_fault(fault, "/v2/*", times=None))
-        with pytest.raises(ApiError) as told:
+        with pytest.raises(ApiError) as caught:
             fetch(attempts=1)
-        assert KEY not in str(told.value)
+        assert KEY not in str(caught.value)
 
 
 def test_a_closed_day_has_no_minutes(server, api_of):

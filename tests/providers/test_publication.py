@@ -4,13 +4,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY
-from hd_pipelines.providers.massive.flat_files.publication import due_at, publication_findings
+from hd_pipelines.providers.massive.flat_files.publication import compute_due_time, find_publication_gaps
 from hd_pipelines.tables.vocabulary import Rule, Severity
 
-WEEK = sessions_between(date(2026, 5, 18), date(2026, 5, 22))
+WEEK = list_sessions_between(date(2026, 5, 18), date(2026, 5, 22))
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 MEMORIAL_DAY = date(2026, 5, 25)
 
@@ -58,18 +58,18 @@ def listed(*days):
     ],
 )
 def test_what_the_bucket_lacks_is_told(days, now, expected):
-    found = publication_findings(INDEX_DAY, WEEK, listed(*days), now=now)
+    found = find_publication_gaps(INDEX_DAY, WEEK, listed(*days), now=now)
     assert [(finding.rule, finding.severity, finding.session) for finding in found] == expected
     assert all(finding.dataset == INDEX_DAY.name and finding.cure for finding in found)
 
 
 def test_a_stray_object_is_nobodys_session():
     stray = RemoteObject(f"{INDEX_DAY.prefix}/README.txt", INDEX_DAY, None, "etag", 1, LATER)
-    assert publication_findings(INDEX_DAY, WEEK, [*listed(*WEEK), stray], now=LATER) == []
+    assert find_publication_gaps(INDEX_DAY, WEEK, [*listed(*WEEK), stray], now=LATER) == []
 
 
 def test_many_sessions_before_the_beginning_are_one_finding():
-    (found,) = publication_findings(INDEX_DAY, WEEK, listed(WEEK[4]), now=LATER)
+    (found,) = find_publication_gaps(INDEX_DAY, WEEK, listed(WEEK[4]), now=LATER)
     assert found.rows == 4
     assert "from 2026-05-18 to 2026-05-21" in found.detail
 
@@ -84,4 +84,4 @@ def test_many_sessions_before_the_beginning_are_one_finding():
     ],
 )
 def test_files_are_due_at_eleven_in_new_york_on_the_next_day(session, due):
-    assert due_at(session) == due
+    assert compute_due_time(session) == due

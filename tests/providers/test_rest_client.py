@@ -21,12 +21,12 @@ from hd_pipelines.providers.errors import (
     ObjectPlace,
 )
 from hd_pipelines.providers.massive.rest import client as rest
-from hd_pipelines.providers.massive.rest.chain_snapshot import chain_path
+from hd_pipelines.providers.massive.rest.chain_snapshot import build_chain_path
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, SlowBody, rest_fault
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import CLOSE, KEY, SESSION, contract_rows, utc
 
-SPY = chain_path("SPY")
+SPY = build_chain_path("SPY")
 PLACE = ObjectPlace("option_chains", SESSION, SPY)
 
 
@@ -65,9 +65,9 @@ def test_r01_the_service_is_left_alone_as_long_as_it_asks(server, api_of, refusa
 def test_r01_a_limit_that_stays_is_told_after_all_attempts(server, api_of):
     server.faults.add(rest_fault(Refuse(429, retry_after_seconds=1), times=None))
     api = api_of(server)
-    with pytest.raises(ApiRateLimitedError, match="429, You've exceeded the maximum requests per minute") as told:
+    with pytest.raises(ApiRateLimitedError, match="429, You've exceeded the maximum requests per minute") as caught:
         tickers(api)
-    assert (len(api.naps), told.value.is_transient, told.value.finding.rule) == (4, True, Rule.OBJECT_UNAVAILABLE)
+    assert (len(api.naps), caught.value.is_transient, caught.value.finding.rule) == (4, True, Rule.OBJECT_UNAVAILABLE)
 
 
 def test_r01_no_wait_is_longer_than_the_deadline(server, api_of):
@@ -169,9 +169,9 @@ def test_r05_the_key_goes_to_the_configured_service_only(server, api_of, lure):
     if not lure:
         assert len(tickers(api_of(server))) == 10  # no next page: that is the end
         return
-    with pytest.raises(ApiPaginationError, match="not on with") as told:
+    with pytest.raises(ApiPaginationError, match="not on with") as caught:
         tickers(api_of(server))
-    assert (len(asked), told.value.finding.rule) == (1, Rule.PAGINATION_BROKEN)
+    assert (len(asked), caught.value.finding.rule) == (1, Rule.PAGINATION_BROKEN)
 
 
 @pytest.mark.parametrize("base", ["https://api.massive.com", "https://api.polygon.io"])
@@ -240,16 +240,16 @@ def test_r11_nanoseconds_do_not_pass_through_a_float(server, api_of):
 def test_r12_what_asking_again_cannot_change_is_asked_once(server, api_of, status, error):
     fault = server.faults.add(rest_fault(Refuse(status), times=None))
     api = api_of(server)
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as caught:
         tickers(api)
-    assert (fault.fired, api.naps, told.value.is_transient) == (1, [], False)
+    assert (fault.fired, api.naps, caught.value.is_transient) == (1, [], False)
 
 
 def test_r12_a_wrong_key_is_refused_and_never_shown(server, api_of, caplog, capsys):
     api = api_of(server, key=SecretStr("wrong-" + KEY))
-    with pytest.raises(ApiKeyRefusedError, match="Unknown API Key") as told:
+    with pytest.raises(ApiKeyRefusedError, match="Unknown API Key") as caught:
         tickers(api)
-    everything = f"{told.value}{told.value.finding}{api!r}{vars(api)}{caplog.text}{capsys.readouterr()}"
+    everything = f"{caught.value}{caught.value.finding}{api!r}{vars(api)}{caplog.text}{capsys.readouterr()}"
     assert KEY not in everything
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from hd_pipelines.providers.errors import ApiResponseError, FileRefusedError
 from hd_pipelines.providers.massive.rest import treasury_yields as treasury
-from hd_pipelines.providers.massive.rest.treasury_yields import archived_yields, fetch_yields
+from hd_pipelines.providers.massive.rest.treasury_yields import fetch_yields, read_archived_yields
 from hd_pipelines.sandbox.faults import Rewrite, rest_fault
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import FixedMarket
@@ -85,11 +85,11 @@ def test_a_day_told_twice_is_refused(server, api_of):
 
 
 def test_an_archive_without_the_file_has_no_curve_and_one_of_other_columns_is_refused(tmp_path):
-    assert archived_yields(tmp_path) is None
+    assert read_archived_yields(tmp_path) is None
     pl.DataFrame({"day": [FIRST], "DGS1": [4.0]}).write_parquet(tmp_path / "treasury_yields.parquet")
-    with pytest.raises(FileRefusedError) as told:
-        archived_yields(tmp_path)
-    assert told.value.finding.rule is Rule.COLUMN_MISSING
+    with pytest.raises(FileRefusedError) as caught:
+        read_archived_yields(tmp_path)
+    assert caught.value.finding.rule is Rule.COLUMN_MISSING
 
 
 @pytest.mark.parametrize("keep", [0, 40])
@@ -97,14 +97,14 @@ def test_a_half_written_archive_file_is_refused(tmp_path, keep):
     path = tmp_path / "treasury_yields.parquet"
     pl.DataFrame({"date": [FIRST], "DGS1": [4.0]}).write_parquet(path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(FileRefusedError) as told:
-        archived_yields(tmp_path)
-    assert told.value.finding.rule is Rule.VALUE_UNREADABLE
+    with pytest.raises(FileRefusedError) as caught:
+        read_archived_yields(tmp_path)
+    assert caught.value.finding.rule is Rule.VALUE_UNREADABLE
 
 
 @pytest.mark.skipif(not RECORDING.is_dir(), reason=f"the market recordings are not at {RECORDING}")
 def test_the_recorded_curve_of_2019():
-    found = archived_yields(RECORDING)
+    found = read_archived_yields(RECORDING)
     assert found is not None
     # FRED, DGS1MO of 2019-05-01: 2.42 percent.
     month = found.curve.filter(date=date(2019, 5, 1), years=1 / 12)["rate"].item()

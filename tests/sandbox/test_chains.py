@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import QuantLib as ql  # noqa: N813
 
-from hd_pipelines.market.sessions import regular_hours, sessions_between
-from hd_pipelines.providers.archive.chains import OPTIONAL, chain_files, read_chain
+from hd_pipelines.market.sessions import get_regular_hours, list_sessions_between
+from hd_pipelines.providers.archive.chains import OPTIONAL, list_chain_files, read_chain
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.market.chains import synthetic_chains, write_chain_archive
 from hd_pipelines.sandbox.market.daily_paths import daily_paths
@@ -20,12 +20,12 @@ from hd_pipelines.tables.vocabulary import Rule
 
 SESSION = date(2026, 5, 22)
 HALF_DAY = date(2025, 11, 28)
-RECENT = sessions_between(date(2025, 6, 2), date(2026, 11, 20))
+RECENT = list_sessions_between(date(2025, 6, 2), date(2026, 11, 20))
 KEY = ["root", "expiration", "option_type"]
 
 
 def at_close(session=SESSION, underlyings=DEFAULT_WATCHLIST, extent=Extent.FULL, seed=7):
-    return synthetic_chains(seed, regular_hours(session).closes_at, underlyings, extent)
+    return synthetic_chains(seed, get_regular_hours(session).closes_at, underlyings, extent)
 
 
 def vix(session):
@@ -199,7 +199,7 @@ def test_puts_cost_more_than_calls_of_an_index_more_than_of_a_stock():
 
 
 def test_a_companys_volatility_falls_after_its_report():
-    sessions = sessions_between(date(2026, 1, 5), date(2026, 7, 31))
+    sessions = list_sessions_between(date(2026, 1, 5), date(2026, 7, 31))
     relative = [
         at_the_money(at_close(day, ["AAPL"], Extent.SPARSE), 30)
         / at_the_money(at_close(day, ["SPY"], Extent.SPARSE), 30)
@@ -225,7 +225,7 @@ def test_a_chain_does_not_depend_on_what_else_is_asked_for():
 
 
 def test_the_day_goes_on():
-    opens_at = regular_hours(SESSION).opens_at
+    opens_at = get_regular_hours(SESSION).opens_at
     moments = [synthetic_chains(7, opens_at + timedelta(minutes=m), ["SPY"]) for m in (0, 60, 200, 390, 700)]
     volumes = [rows["volume"].sum() for rows in moments]
     assert volumes == sorted(volumes)
@@ -243,9 +243,9 @@ def test_other_seeds_are_other_markets():
 
 def test_there_is_no_chain_before_the_open_or_on_a_closed_day():
     with pytest.raises(ValueError, match="no chain before the open"):
-        synthetic_chains(7, regular_hours(SESSION).opens_at - timedelta(minutes=1))
+        synthetic_chains(7, get_regular_hours(SESSION).opens_at - timedelta(minutes=1))
     with pytest.raises(ValueError, match="not an exchange session"):
-        synthetic_chains(7, regular_hours(SESSION).closes_at + timedelta(days=1))
+        synthetic_chains(7, get_regular_hours(SESSION).closes_at + timedelta(days=1))
     assert at_close(underlyings=["XLF"]).is_empty()
 
 
@@ -257,7 +257,7 @@ def test_the_archive_holds_the_closes_and_is_written_once(tmp_path):
     assert (again.objects_written, again.objects_skipped) == (0, 33)
     more = write_chain_archive(tmp_path, sessions, extent=Extent.LIGHT)
     assert more.objects_written == 11  # the sparse session becomes a light one
-    for file in chain_files(tmp_path, DEFAULT_WATCHLIST, sessions):
+    for file in list_chain_files(tmp_path, DEFAULT_WATCHLIST, sessions):
         rows = pl.read_parquet(file.path)
         assert rows.equals(at_close(file.session, [file.underlying], Extent.LIGHT).select(rows.columns))
         assert set(OPTIONAL).isdisjoint(rows.columns)
@@ -266,8 +266,8 @@ def test_the_archive_holds_the_closes_and_is_written_once(tmp_path):
 @pytest.mark.parametrize("session", [SESSION, HALF_DAY, date(2026, 9, 14), date(2025, 12, 24)])
 def test_the_platform_takes_the_archive_without_complaint(tmp_path, session):
     write_chain_archive(tmp_path, [session])
-    for file in chain_files(tmp_path, DEFAULT_WATCHLIST, [session]):
-        judged = read_chain(file).judged
+    for file in list_chain_files(tmp_path, DEFAULT_WATCHLIST, [session]):
+        judged = read_chain(file).validated
         expected = [Rule.CONTRACT_ADJUSTED] if file.underlying == "AMD" else []
         assert ([found.rule for found in judged.findings], judged.rows_set_aside) == (expected, 0)
 

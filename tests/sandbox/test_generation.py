@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, STOCK_DAY
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import SESSIONS_WORTH_PROCESSES, generate
@@ -18,7 +18,7 @@ def contents(root) -> dict[str, bytes]:
 
 
 def test_a_window_over_a_holiday_has_objects_on_sessions_only(tmp_path):
-    report = generate(tmp_path, sessions_back(LAST, 4))
+    report = generate(tmp_path, list_last_sessions(LAST, 4))
     assert (report.sessions, report.objects_written, report.objects_skipped) == (4, 24, 0)
     assert Bucket(tmp_path).list_keys(STOCK_DAY.prefix) == [
         STOCK_DAY.key(day) for day in (date(2026, 7, 2), date(2026, 7, 6), date(2026, 7, 7), LAST)
@@ -27,15 +27,15 @@ def test_a_window_over_a_holiday_has_objects_on_sessions_only(tmp_path):
 
 
 def test_generating_again_writes_nothing(tmp_path):
-    generate(tmp_path, sessions_back(LAST, 2))
+    generate(tmp_path, list_last_sessions(LAST, 2))
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.gz")}
-    report = generate(tmp_path, sessions_back(LAST, 2))
+    report = generate(tmp_path, list_last_sessions(LAST, 2))
     assert (report.objects_written, report.objects_skipped, report.rows) == (0, 12, 0)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.gz")} == times
 
 
 def test_overlapping_windows_give_identical_objects(tmp_path):
-    generate(tmp_path / "wide", sessions_back(LAST, 3))
+    generate(tmp_path / "wide", list_last_sessions(LAST, 3))
     generate(tmp_path / "narrow", [LAST])
     narrow = contents(tmp_path / "narrow")
     wide = contents(tmp_path / "wide")
@@ -65,7 +65,7 @@ def test_another_seed_replaces_the_objects(tmp_path):
 
 def test_progress_counts_sessions(tmp_path):
     seen = []
-    generate(tmp_path, sessions_back(LAST, 3), on_progress=lambda done, total: seen.append((done, total)))
+    generate(tmp_path, list_last_sessions(LAST, 3), on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -76,7 +76,7 @@ def test_what_was_written_before_a_failure_is_remembered(tmp_path):
 
 
 def test_processes_write_the_same_objects(tmp_path):
-    sessions = sessions_back(LAST, SESSIONS_WORTH_PROCESSES)
+    sessions = list_last_sessions(LAST, SESSIONS_WORTH_PROCESSES)
     generate(tmp_path / "processes", sessions)
     generate(tmp_path / "alone", sessions[-2:])
     alone = contents(tmp_path / "alone")

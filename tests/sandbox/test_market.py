@@ -12,18 +12,18 @@ from polars.testing import assert_frame_equal
 from hd_pipelines.market.sessions import (
     CHICAGO,
     NANOSECONDS_PER_MINUTE,
+    compute_midnight_ns,
+    get_regular_hours,
     is_session,
-    midnight_ns,
-    regular_hours,
-    sessions_back,
-    sessions_between,
+    list_last_sessions,
+    list_sessions_between,
 )
 from hd_pipelines.market.symbols import (
     INDEX_TICKER_PATTERN,
     OPTION_TICKER_PATTERN,
     STOCK_TICKER_PATTERN,
     parse_option_ticker,
-    ticker_of,
+    to_ticker,
 )
 from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
@@ -45,7 +45,7 @@ from hd_pipelines.sandbox.market.sessions import synthetic_session
 from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, split_factor
 from hd_pipelines.settings import DEFAULT_WATCHLIST
 
-SESSIONS = sessions_between(MARKET_EPOCH, date(2026, 11, 20))
+SESSIONS = list_sessions_between(MARKET_EPOCH, date(2026, 11, 20))
 ORDINARY = date(2026, 10, 14)
 HALF_DAY = date(2025, 11, 28)
 
@@ -54,7 +54,7 @@ any_seed = st.sampled_from((7, 8))
 
 
 def within_regular_hours(minutes: pl.DataFrame, session: date) -> pl.DataFrame:
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     return minutes.filter((pl.col("window_start") >= hours.opens_at_ns) & (pl.col("window_start") < hours.closes_at_ns))
 
 
@@ -96,11 +96,11 @@ def test_day_bars_agree_with_their_minutes(seed, session):
 @settings(max_examples=10, deadline=None)
 def test_stamps_follow_new_york_and_chicago_through_the_year(session):
     data = synthetic_session(7, session)
-    opens, closes = regular_hours(session).opens_at_ns, regular_hours(session).closes_at_ns
+    opens, closes = get_regular_hours(session).opens_at_ns, get_regular_hours(session).closes_at_ns
     four_in_the_morning = opens - PRE_MARKET_MINUTES * NANOSECONDS_PER_MINUTE
-    assert data[STOCK_DAY]["window_start"].unique().to_list() == [midnight_ns(session)]
-    assert data[OPTION_DAY]["window_start"].unique().to_list() == [midnight_ns(session)]
-    assert data[INDEX_DAY]["window_start"].unique().to_list() == [midnight_ns(session, CHICAGO)]
+    assert data[STOCK_DAY]["window_start"].unique().to_list() == [compute_midnight_ns(session)]
+    assert data[OPTION_DAY]["window_start"].unique().to_list() == [compute_midnight_ns(session)]
+    assert data[INDEX_DAY]["window_start"].unique().to_list() == [compute_midnight_ns(session, CHICAGO)]
     for dataset, first, end in (
         (STOCK_MINUTE, four_in_the_morning, closes + 240 * NANOSECONDS_PER_MINUTE),
         (OPTION_MINUTE, opens, closes),
@@ -137,7 +137,7 @@ def test_an_expiration_on_a_holiday_moves_to_the_session_before():
 def test_one_session_is_the_same_alone_and_after_others():
     alone = synthetic_session(7, ORDINARY)
     simulate_paths.cache_clear()
-    for session in sessions_back(ORDINARY, 3):
+    for session in list_last_sessions(ORDINARY, 3):
         after_others = synthetic_session(7, session)
     for dataset in DATASETS:
         assert_frame_equal(alone[dataset], after_others[dataset])
@@ -168,7 +168,7 @@ def test_a_full_day_has_390_regular_minutes_and_a_half_day_210():
 def test_the_default_watchlist_and_the_awkward_tickers_trade():
     data = synthetic_session(7, ORDINARY)
     listed = set(data[STOCK_DAY]["ticker"]) | set(data[INDEX_DAY]["ticker"])
-    assert {ticker_of(symbol) for symbol in DEFAULT_WATCHLIST} <= listed
+    assert {to_ticker(symbol) for symbol in DEFAULT_WATCHLIST} <= listed
     assert {"NA", "TRUE", "NAN", "BRK.B", "BACpL", "AACT.WS", "AACT.U", "PLTR", "I:VIX", "I:RUT", "I:VIX3M"} <= listed
     assert data[STOCK_DAY]["ticker"].str.contains(STOCK_TICKER_PATTERN).all()
     assert data[INDEX_DAY]["ticker"].str.contains(INDEX_TICKER_PATTERN).all()
@@ -198,7 +198,7 @@ def test_a_company_does_not_trade_before_its_listing():
 def test_a_split_moves_the_unadjusted_price_by_its_ratio_and_the_volume_against_it(split):
     before, after = (
         synthetic_session(7, session)[STOCK_DAY].filter(ticker=split.ticker)
-        for session in sessions_back(split.session, 2)
+        for session in list_last_sessions(split.session, 2)
     )
     assert np.log(before["close"].item() / after["open"].item()) == pytest.approx(np.log(split.ratio), abs=0.25)
     assert after["volume"].item() / before["volume"].item() == pytest.approx(split.ratio, rel=0.8)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from massive import RESTClient
 from massive.exceptions import BadResponse
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.market.chains import synthetic_chains
@@ -183,16 +183,16 @@ def test_the_clock_of_the_service_can_be_set(chains_of):
     server = chains_of(SyntheticRest(SESSION, extent=Extent.SPARSE))
     prices = set()
     for minutes in (0, 30, 200):
-        server.rest.now = regular_hours(SESSION).opens_at + timedelta(minutes=minutes)
+        server.rest.now = get_regular_hours(SESSION).opens_at + timedelta(minutes=minutes)
         prices.add(chain(server, "AAPL", limit=5)[0].underlying_asset.price)
     assert len(prices) == 3
 
 
 def test_before_the_open_the_last_close_is_shown(chains_of):
     server = chains_of(SyntheticRest(SESSION, extent=Extent.SPARSE))
-    before = sessions_back(SESSION, 2)[0]
-    server.rest.now = regular_hours(SESSION).opens_at - timedelta(hours=1)
-    expected = synthetic_chains(7, regular_hours(before).closes_at, ["AAPL"], Extent.SPARSE)
+    before = list_last_sessions(SESSION, 2)[0]
+    server.rest.now = get_regular_hours(SESSION).opens_at - timedelta(hours=1)
+    expected = synthetic_chains(7, get_regular_hours(before).closes_at, ["AAPL"], Extent.SPARSE)
     assert [one.details.ticker for one in chain(server, "AAPL")] == expected["ticker"].to_list()
 
 
@@ -207,12 +207,12 @@ def test_yields_come_by_day_and_window(chains_of):
 def test_a_recording_is_served_as_it_was(chains_of, shared_folder):
     recording = shared_folder / "recordings" / "spx-2019q2"
     server = chains_of(RecordedRest(recording))
-    assert server.rest.market.last_moment() == regular_hours(date(2019, 6, 28)).closes_at
-    server.rest.now = regular_hours(date(2019, 5, 1)).closes_at
+    assert server.rest.market.last_moment() == get_regular_hours(date(2019, 6, 28)).closes_at
+    server.rest.now = get_regular_hours(date(2019, 5, 1)).closes_at
     contracts = chain(server, "I:SPX", limit=250, expiration_date="2019-05-17")
     assert contracts
     assert {contract.details.ticker[2:5] for contract in contracts} == {"SPX"}
-    server.rest.now = regular_hours(date(2019, 5, 10)).closes_at
+    server.rest.now = get_regular_hours(date(2019, 5, 10)).closes_at
     assert chain(server, "I:SPX") == []
 
 

@@ -11,7 +11,7 @@ from massive import RESTClient
 from massive.exceptions import BadResponse
 from urllib3.exceptions import MaxRetryError
 
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import Refuse, rest_fault
 from hd_pipelines.sandbox.market.sessions import synthetic_session
@@ -21,7 +21,7 @@ from tests.support.rest import KEY, SESSION, api_of, chains_of
 
 __all__ = ["api_of", "chains_of"]
 
-OPENS = regular_hours(SESSION).opens_at
+OPENS = get_regular_hours(SESSION).opens_at
 DAY_AFTER = datetime(2026, 5, 23, 16, tzinfo=UTC)
 
 
@@ -186,13 +186,13 @@ def test_a_recording_plays_its_own_minutes(chains_of, shared_folder):
     recording = shared_folder / "recordings" / "minutes-2019-02"
     day = date(2019, 2, 12)
     server = chains_of(RecordedRest(recording))
-    server.rest.now = regular_hours(day).closes_at + timedelta(hours=8)
+    server.rest.now = get_regular_hours(day).closes_at + timedelta(hours=8)
     rows = pl.read_parquet(recording / "minute_bars.parquet").filter(
         pl.col("ticker") == "SPY", pl.col("window_start").dt.convert_time_zone("America/New_York").dt.date() == day
     )
     told = minutes(server, "SPY", day, day)
     assert len(told) == rows.height > 300
     assert [row.close for row in told] == rows.sort("window_start")["close"].to_list()
-    server.rest.now = regular_hours(day).opens_at + timedelta(minutes=30, seconds=1)
+    server.rest.now = get_regular_hours(day).opens_at + timedelta(minutes=30, seconds=1)
     assert len([row for row in minutes(server, "SPY", day, day) if row.timestamp >= told[0].timestamp]) <= 31 + 330
     assert minutes(server, "NOSUCH", day, day) == []

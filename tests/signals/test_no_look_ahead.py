@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.detectors.detector import EQUITIES, Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, Test
@@ -22,9 +22,9 @@ from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE, TODAY, contexts, tape_of, walk
 
 WIDE = {Comparison.AT_LEAST: -1e12, Comparison.ABOVE: -1e12, Comparison.AT_MOST: 1e12, Comparison.BELOW: 1e12}
-SESSIONS = sessions_back(TODAY, 23)
+SESSIONS = list_last_sessions(TODAY, 23)
 SCANNED = SESSIONS[-2:]
-OPENS_NS = regular_hours(SCANNED[0]).opens_at_ns
+OPENS_NS = get_regular_hours(SCANNED[0]).opens_at_ns
 # Nothing but the pace decides, and that from signals before.
 POLICY = DEFAULT_POLICY.varied(
     {
@@ -94,7 +94,7 @@ def test_a_detector_says_the_same_of_every_minute_before_the_cut(name: str, cut_
 
 
 def _began(session, cut_ns: int) -> bool:
-    return regular_hours(session).opens_at_ns < cut_ns
+    return get_regular_hours(session).opens_at_ns < cut_ns
 
 
 @pytest.mark.parametrize("asset_class", TAPES)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars, day_number, no_bars
 from hd_pipelines.tables.vocabulary import Direction, ExitReason, SignalStatus
@@ -18,7 +18,7 @@ from tests.signals.scanner.setups import SESSION, at, ns
 MINUTE = 60_000_000_000
 LONG, SHORT = Direction.LONG, Direction.SHORT
 SPOKEN, LAPSED = at(30), at(60)
-FAR = ns(regular_hours(date(2025, 6, 30)).closes_at)
+FAR = ns(get_regular_hours(date(2025, 6, 30)).closes_at)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def test_a_halt_ends_with_the_first_trade_after_it():
 def test_a_swing_is_settled_from_day_bars_over_a_holiday():
     """From Tuesday's close, over Juneteenth, to Monday's."""
     days = [date(2025, 6, 17), date(2025, 6, 18), date(2025, 6, 20), date(2025, 6, 23)]
-    hours = [regular_hours(day) for day in days]
+    hours = [get_regular_hours(day) for day in days]
     closes = np.array([200.0, 100.2, 100.9, 101.4])
     bars = Bars(
         np.array([each.opens_at_ns for each in hours]),

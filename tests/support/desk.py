@@ -20,7 +20,12 @@ import pytest
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.bars import BarsReport, refresh_bars
 from hd_pipelines.loading.lake import LakeReport, refresh_lake
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns, regular_hours, sessions_back
+from hd_pipelines.market.sessions import (
+    NANOSECONDS_PER_MINUTE,
+    compute_midnight_ns,
+    get_regular_hours,
+    list_last_sessions,
+)
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
@@ -30,7 +35,7 @@ from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.flat_files import landed
 from tests.support.postgres import PostgresServer
 
-SESSIONS = sessions_back(date(2026, 5, 22), 10)
+SESSIONS = list_last_sessions(date(2026, 5, 22), 10)
 """Two whole weeks, Monday 2026-05-11 to Friday 2026-05-22, no holiday and no half day."""
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 Change = Callable[[pl.DataFrame], pl.DataFrame]
@@ -42,7 +47,7 @@ def unchanged(frame: pl.DataFrame) -> pl.DataFrame:
 
 def minute_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 0.0) -> pl.DataFrame:
     """All regular minutes of `symbols` in the vendor's columns; equal arguments give equal rows."""
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     frames = []
     for symbol in sorted(symbols):
         start = 100 + int(hashlib.sha256(f"{symbol}{session}".encode()).hexdigest()[:3], 16) % 50 + shift
@@ -73,7 +78,7 @@ def day_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 
         close=pl.col("close").last(),
         high=pl.col("high").max(),
         low=pl.col("low").min(),
-        window_start=pl.lit(midnight_ns(session)),
+        window_start=pl.lit(compute_midnight_ns(session)),
         transactions=pl.col("transactions").sum(),
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zlib import crc32
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, midnight_ns, regular_hours
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, compute_midnight_ns, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_MINUTE, FlatFileDataset, Interval
 
@@ -17,7 +17,7 @@ INDEX_HEADER = "ticker,open,close,high,low,window_start"
 
 def stamp(session: date = SESSION, minute: int = 0) -> int:
     """Nanoseconds of the `minute`-th minute after the opening of `session`."""
-    return regular_hours(session).opens_at_ns + minute * NANOSECONDS_PER_MINUTE
+    return get_regular_hours(session).opens_at_ns + minute * NANOSECONDS_PER_MINUTE
 
 
 def row(ticker: str = "SPY", *, minute: int = 0, session: date = SESSION, **changed: object) -> str:
@@ -92,4 +92,4 @@ def landed(
 def day_stamp(dataset: FlatFileDataset, session: date) -> int:
     """What the vendor stamps day bars of stocks and options with."""
     assert dataset.interval is Interval.DAY
-    return midnight_ns(session)
+    return compute_midnight_ns(session)

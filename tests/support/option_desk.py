@@ -19,13 +19,13 @@ from hd_pipelines.loading.derivation import DerivedReport
 from hd_pipelines.loading.gamma import refresh_gamma
 from hd_pipelines.loading.greeks import refresh_greeks
 from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.sandbox.market.chains import write_chain_archive
 from tests.support.desk import SmallDesk, rows
 
 OPTION_SYMBOLS = ("AAPL", "SPX")
-OPTION_SESSIONS = sessions_back(date(2026, 5, 22), 4)
-THIN_SESSIONS = sessions_back(OPTION_SESSIONS[0], 9)[:-1]
+OPTION_SESSIONS = list_last_sessions(date(2026, 5, 22), 4)
+THIN_SESSIONS = list_last_sessions(OPTION_SESSIONS[0], 9)[:-1]
 """Eight sessions before, with just enough contracts for a 30-day volatility."""
 ALL_SESSIONS = [*THIN_SESSIONS, *OPTION_SESSIONS]
 

@@ -18,13 +18,13 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.sandbox.rest.market import IndexDay
 from hd_pipelines.sandbox.server import SandboxServer
 
 SESSION = date(2026, 5, 22)
-CLOSE = regular_hours(SESSION).closes_at
+CLOSE = get_regular_hours(SESSION).closes_at
 KEY = "a-key-that-nobody-may-read"  # only opens servers of these tests
 
 

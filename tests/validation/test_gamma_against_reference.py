@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.gamma_exposure import snapshots
+from hd_pipelines.analytics.gamma_exposure import compute_snapshots
 from validation.gamma_against_reference import (
-    against_reference,
-    own_convention,
-    own_convention_steps,
-    valued_chains,
+    compare_own_convention,
+    compare_with_reference,
+    measure_convention_steps,
+    value_recorded_chains,
 )
 
 RECORDING = Path(__file__).parents[2].parent / "shared" / "recordings" / "gex-days"
@@ -23,12 +23,12 @@ CHAINS = {"spx_2023-09-14", "spy_2023-09-14", "ndx_2022-02-04", "spx_2022-02-04"
 
 @pytest.fixture(scope="module")
 def compared() -> pl.DataFrame:
-    return against_reference(RECORDING)
+    return compare_with_reference(RECORDING)
 
 
 @pytest.fixture(scope="module")
 def steps() -> pl.DataFrame:
-    return own_convention_steps(RECORDING)
+    return measure_convention_steps(RECORDING)
 
 
 def test_every_chain_is_compared_in_every_quantity(compared: pl.DataFrame):
@@ -73,7 +73,7 @@ def test_only_spy_is_moved_by_the_references_grid_beyond_the_limit(compared: pl.
 
 
 def test_the_last_step_of_the_explanation_is_what_the_warehouse_stores(steps: pl.DataFrame):
-    stored = pl.concat(snapshots(valued) for valued in valued_chains(RECORDING).values())
+    stored = pl.concat(compute_snapshots(valued) for valued in value_recorded_chains(RECORDING).values())
     ours = steps.group_by("file", maintain_order=True).last().sort("file")
     file = pl.concat_str(pl.col("symbol").str.to_lowercase(), pl.lit("_"), "session")
     stored = stored.with_columns(file=file).sort("file")
@@ -85,17 +85,17 @@ def test_the_last_step_of_the_explanation_is_what_the_warehouse_stores(steps: pl
 
 def test_on_the_eve_of_a_dividend_the_total_has_the_size_of_the_vendors():
     """SPY paid 1.58 on 2023-09-15. The spike of American gamma at the boundary of exercise would make it 10 billion."""
-    valued = next(chain for session, chain in valued_chains(RECORDING).items() if str(session) == "2023-09-14")
-    total = snapshots(valued.filter(pl.col("symbol") == "SPY"))["gex_usd_per_1pct"].item() / 1e9
+    valued = next(chain for session, chain in value_recorded_chains(RECORDING).items() if str(session) == "2023-09-14")
+    total = compute_snapshots(valued.filter(pl.col("symbol") == "SPY"))["gex_usd_per_1pct"].item() / 1e9
     vendors_without_the_expiring = 1.53
     assert abs(total - vendors_without_the_expiring) < 1.5
 
 
 def test_contracts_that_nobody_bids_for_hold_the_zero_gamma_of_a_fallen_market():
     """On 2022-06-10, 8 % below its zero gamma, leaving out what has no volatility of its own moves it by 5 % of spot."""
-    chain = next(chain for session, chain in valued_chains(RECORDING).items() if str(session) == "2022-06-10")
-    whole = snapshots(chain)["zero_gamma"][0]
-    quoted_only = snapshots(chain.filter(pl.col("implied_volatility").is_not_null()))["zero_gamma"][0]
+    chain = next(chain for session, chain in value_recorded_chains(RECORDING).items() if str(session) == "2022-06-10")
+    whole = compute_snapshots(chain)["zero_gamma"][0]
+    quoted_only = compute_snapshots(chain.filter(pl.col("implied_volatility").is_not_null()))["zero_gamma"][0]
     assert abs(whole - 4209.6) / 3900.86 < 0.005
     assert (quoted_only - whole) / 3900.86 > 0.05
 
@@ -107,7 +107,7 @@ def test_the_steps_add_up_to_the_whole_difference(steps: pl.DataFrame):
 
 
 def test_a_careful_valuation_moves_levels_by_about_a_percent_and_says_why():
-    table = own_convention(RECORDING)
+    table = compare_own_convention(RECORDING)
     assert set(table["file"]) == CHAINS
     assert table["zero_gamma_difference_pct"].abs().max() < 1.2
     assert table["gex_explained"].str.len_chars().min() > 0

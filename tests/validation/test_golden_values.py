@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from hd_pipelines.pricing import american
-from validation.golden_values import golden_values
+from validation.golden_values import compare_golden_values
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "reference_values"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the reference values are not at {FOLDER}")
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the reference valu
 
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
-    return golden_values(FOLDER)
+    return compare_golden_values(FOLDER)
 
 
 def test_every_source_is_within_its_limit(table: pl.DataFrame):
-    judged = table.drop_nulls("limit")
-    assert judged["is_within"].all()
-    assert judged["rows"].sum() > 2_300
+    compared = table.drop_nulls("limit")
+    assert compared["is_within"].all()
+    assert compared["rows"].sum() > 2_300
 
 
 def test_only_two_thetas_of_the_broker_are_not_judged(table: pl.DataFrame):
@@ -33,7 +33,7 @@ def test_only_two_thetas_of_the_broker_are_not_judged(table: pl.DataFrame):
 
 def test_a_missing_reference_file_is_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="option_prices_haug_ju"):
-        golden_values(tmp_path)
+        compare_golden_values(tmp_path)
 
 
 def test_an_exact_engine_differs_from_jus_printed_values_as_we_do():

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.regime.classification import regime_rows
+from hd_pipelines.analytics.regime.classification import classify_regimes
 from hd_pipelines.tables.vocabulary import MarketRegime
-from validation.regime_history import history_inputs, index_closes, regime_history
+from validation.regime_history import build_history_inputs, classify_history, read_index_closes
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "daily_history"
 pytestmark = pytest.mark.skipif(
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def history():
-    return regime_history(FOLDER)
+    return classify_history(FOLDER)
 
 
 def share(history, episode, *regimes):
@@ -27,7 +27,7 @@ def share(history, episode, *regimes):
 
 
 def test_every_session_with_a_vix_is_told(history):
-    closes = index_closes(FOLDER)
+    closes = read_index_closes(FOLDER)
     assert history.rows.height == closes["I:VIX"].count() == 8311
     assert (history.rows["date"].min(), history.rows["date"].max()) == (date(1990, 1, 2), date(2022, 12, 30))
 
@@ -77,9 +77,9 @@ def test_2022_is_a_bear_market_with_rallies(history):
 
 
 def test_the_regime_of_a_day_needs_nothing_after_it(history):
-    inputs = history_inputs(FOLDER, index_closes(FOLDER))
+    inputs = build_history_inputs(FOLDER, read_index_closes(FOLDER))
     for cut in (date(1995, 3, 1), date(2008, 10, 10), date(2020, 3, 16)):
-        earlier = regime_rows(inputs.filter(pl.col("date") <= cut))
+        earlier = classify_regimes(inputs.filter(pl.col("date") <= cut))
         assert earlier.equals(history.rows.filter(pl.col("date") <= cut))
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from validation.document import Requirement, Section, Table, document
+from validation.document import Requirement, Section, Table, render_document
 from validation.iv_rank_against_published import (
-    percentiles_without_the_future,
-    rank_against_recomputation,
-    recorded_percentiles,
+    compare_with_recomputation,
+    compute_percentiles_without_future,
+    compute_recorded_percentiles,
 )
-from validation.vix_against_official import summary, vix_against_official
+from validation.vix_against_official import compare_with_official_vix, summarize
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -43,7 +43,9 @@ def test_a_folder_without_the_data_is_refused_and_nothing_is_written(
 
 
 def test_what_is_not_met_stands_out_in_the_first_table():
-    text = document("T", "I", [section_with(Requirement("a", "< 1", "2", False), Requirement("b", "< 1", "0", True))])
+    text = render_document(
+        "T", "I", [section_with(Requirement("a", "< 1", "2", False), Requirement("b", "< 1", "0", True))]
+    )
     first = text.split("## 1. Title")[0]
     assert "| 1 | Title | a | < 1 | 2 | **no** |" in first
     assert "| 1 | Title | b | < 1 | 0 | yes |" in first
@@ -51,19 +53,19 @@ def test_what_is_not_met_stands_out_in_the_first_table():
 
 def test_tables_show_missing_values_as_a_dash_and_never_as_a_number():
     rows = pl.DataFrame({"day": [date(2024, 1, 2)], "share": [None], "other": [float("nan")], "is_met": [True]})
-    text = document("T", "I", [section_with(rows=rows.with_columns(pl.col("share").cast(pl.Float64)))])
+    text = render_document("T", "I", [section_with(rows=rows.with_columns(pl.col("share").cast(pl.Float64)))])
     assert "| 2024-01-02 | – | – | yes |" in text
 
 
 def test_a_bar_in_a_cell_does_not_break_the_table():
-    text = document("T", "I", [section_with(rows=pl.DataFrame({"said": ["call|put"]}))])
+    text = render_document("T", "I", [section_with(rows=pl.DataFrame({"said": ["call|put"]}))])
     assert "| call\\|put |" in text
 
 
 @needs_recordings
 def test_recomputed_vix_lies_within_the_official_range_of_every_day():
-    table = vix_against_official(SHARED / "recordings" / "spx-2019q2")
-    figures = summary(table).row(0, named=True)
+    table = compare_with_official_vix(SHARED / "recordings" / "spx-2019q2")
+    figures = summarize(table).row(0, named=True)
     assert figures["sessions_inside_day"] == figures["sessions"] == 41
     assert figures["closes_within_5_hundredths"] >= 5
     assert figures["carried_mean_absolute_error"] < 0.30
@@ -74,10 +76,10 @@ def test_recomputed_vix_lies_within_the_official_range_of_every_day():
 @pytest.mark.slow
 def test_a_year_of_spy_is_ranked_as_by_hand_and_knows_nothing_of_its_future():
     recording = SHARED / "recordings" / "spy-2021"
-    rows = rank_against_recomputation(recorded_percentiles(recording, "SPY"))
+    rows = compare_with_recomputation(compute_recorded_percentiles(recording, "SPY"))
     assert rows.height == rows["is_equal"].sum() == 252
     assert rows["iv_rank"].count() > 50
-    assert percentiles_without_the_future(recording, "SPY", 84)["is_equal"].all()
+    assert compute_percentiles_without_future(recording, "SPY", 84)["is_equal"].all()
 
 
 @needs_recordings
@@ -88,4 +90,4 @@ def test_requirements_are_met_but_for_those_that_are_known_not_to_be(name: str):
     missed = {requirement.demanded for requirement in section.requirements if not requirement.is_met}
     assert missed <= OUT_OF_REACH
     assert section.tables
-    assert document("T", "I", [section])
+    assert render_document("T", "I", [section])

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from hd_pipelines.analytics.gamma.frames import SNAPSHOT_COLUMNS
-from hd_pipelines.analytics.iv_percentile import OBSERVATIONS, percentile_rows
+from hd_pipelines.analytics.iv_percentile import OBSERVATIONS, compute_percentile_rows
 from hd_pipelines.analytics.regime.classification import REGIME_ROWS
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.warehouse.engine import Database
@@ -53,7 +53,7 @@ def filled_url(database: Database, warehouse_url: str) -> str:
 def test_tables_take_what_other_rooms_hand_over() -> None:
     assert set(published_columns(historical_greeks)) == {*VALUED, "iv_rank", "iv_percentile"}
     assert set(published_columns(iv_percentile_cache)) == set(
-        percentile_rows(pl.DataFrame(schema=OBSERVATIONS)).columns
+        compute_percentile_rows(pl.DataFrame(schema=OBSERVATIONS)).columns
     )
     assert set(published_columns(gamma_exposure_snapshots)) == set(SNAPSHOT_COLUMNS)
     assert set(published_columns(market_regime_history)) == set(REGIME_ROWS)

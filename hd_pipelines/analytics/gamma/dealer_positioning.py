@@ -1,9 +1,9 @@
-"""What a snapshot's gamma says of dealers, measured against the same underlying's own past.
+"""Classifies a snapshot's dealer gamma relative to the same underlying's own past.
 
-Belongs here: cut-offs and rules that turn gamma and distances into the classes of `vocabulary`. A billion dollars per 1 %
-is a quiet day for SPX and unheard of for a single stock, so no cut-off is in dollars, and no distance in percent of spot:
-sizes are ranked among the underlying's earlier sessions, distances counted in its own daily moves. The cut-offs are this
-project's. Expected behaviour says what hedging does, not which way: short gamma amplifies rises and falls alike.
+A billion dollars per 1 % is a quiet day for SPX and unheard of for a single stock. Therefore no cut-off is in dollars and
+no distance in percent of spot: sizes are ranked among the underlying's earlier sessions, distances counted in its own daily
+moves. The cut-offs are this project's. Expected behaviour describes what hedging does, not the direction: short gamma
+amplifies rises and falls alike.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from hd_pipelines.tables.vocabulary import DealerPositioning, ExpectedBehavior, 
 HISTORY_SESSIONS = 252
 FEWEST_SESSIONS = 20
 NEUTRAL_SHARE_OF_MEDIAN = 0.10
-"""With history: neutral if |gamma| is below this share of the median |gamma| of the underlying's earlier sessions."""
+"""With a history: neutral if |gamma| is below this share of the median |gamma| of the underlying's earlier sessions."""
 NEUTRAL_SHARE_OF_GROSS = 0.02
-"""Without: neutral if |calls + puts| is below this share of |calls| + |puts|."""
+"""Without a history: neutral if |calls + puts| is below this share of |calls| + |puts|."""
 STRENGTH_CUT_OFFS = (
     (0.25, PositioningStrength.WEAK),
     (0.75, PositioningStrength.MODERATE),
     (0.95, PositioningStrength.STRONG),
 )
-"""Share of earlier sessions with strictly less |gamma|, below which the class applies; EXTREME from the last one on."""
+"""The class applies below this share of earlier sessions with strictly less |gamma|; EXTREME above the last one."""
 PIN_MOVES = 0.25
 FLIP_MOVES = 1.0
 HISTORY_TOO_SHORT = f"history_below_{FEWEST_SESSIONS}_sessions"
 
 
 class Position(NamedTuple):
-    """Classes of one snapshot. `reason` says why `strength` (or both) is None, else it is None."""
+    """Classes of one snapshot. `reason` says why `strength` (or both) is None; else it is None."""
 
     positioning: DealerPositioning | None
     strength: PositioningStrength | None
@@ -43,8 +43,8 @@ class Position(NamedTuple):
     n_history: int
 
 
-def position(gex: float | None, gross: float | None, earlier: Sequence[float]) -> Position:
-    """Sign and size of one snapshot's gamma.
+def classify_position(gex: float | None, gross: float | None, earlier: Sequence[float]) -> Position:
+    """Classify sign and size of one snapshot's gamma.
 
     Args:
         gex: net dealer gamma, dollars per 1 % move; None if unknown.
@@ -58,23 +58,25 @@ def position(gex: float | None, gross: float | None, earlier: Sequence[float]) -
     is_long = gex > 0
     if past.size < FEWEST_SESSIONS:
         is_neutral = size < NEUTRAL_SHARE_OF_GROSS * gross
-        return Position(_sign(is_neutral, is_long), None, HISTORY_TOO_SHORT, past.size)
+        return Position(_classify_sign(is_neutral, is_long), None, HISTORY_TOO_SHORT, past.size)
     share = float(np.mean(past < size))
     strength = next((name for cut, name in STRENGTH_CUT_OFFS if share < cut), PositioningStrength.EXTREME)
     is_neutral = size == 0 or size < NEUTRAL_SHARE_OF_MEDIAN * float(np.median(past))
-    return Position(_sign(is_neutral, is_long), strength, None, past.size)
+    return Position(_classify_sign(is_neutral, is_long), strength, None, past.size)
 
 
-def _sign(is_neutral: bool, is_long: bool) -> DealerPositioning:
+def _classify_sign(is_neutral: bool, is_long: bool) -> DealerPositioning:
     if is_neutral:
         return DealerPositioning.NEUTRAL
     return DealerPositioning.LONG_GAMMA if is_long else DealerPositioning.SHORT_GAMMA
 
 
-def expected_behavior(
+def classify_expected_behavior(
     positioning: DealerPositioning | None, moves_to_pin: float | None, moves_to_flip: float | None
 ) -> ExpectedBehavior | None:
-    """What hedging does to the underlying: first rule that applies. None only where `positioning` is None.
+    """Classify what hedging does to the underlying. The first rule that applies decides.
+
+    None only where `positioning` is None.
 
     | positioning | and                                              | behaviour   | because                          |
     |-------------|--------------------------------------------------|-------------|----------------------------------|
@@ -83,7 +85,7 @@ def expected_behavior(
     | short gamma | zero gamma is at most 1 daily move away          | VOLATILE    | hedging turns within a day       |
     | short gamma | otherwise, or there is no zero gamma             | TRENDING    | hedging chases either direction  |
     | neutral     | zero gamma is at most 1 daily move away          | VOLATILE    | the sign is a day's move away    |
-    | neutral     | otherwise                                        | TRENDING    | nobody leans against a move      |
+    | neutral     | otherwise                                        | TRENDING    | no hedging opposes a move        |
 
     Args:
         positioning: sign of the gamma.
@@ -101,14 +103,14 @@ def expected_behavior(
 
 
 class History:
-    """Gamma of one underlying by session; of several snapshots of a session the newest counts."""
+    """Gamma of one underlying by session. If a session has several snapshots, the newest counts."""
 
     def __init__(self) -> None:
         self._sessions: list[date] = []
         self._values: list[float] = []
 
     def add(self, session: date, gex: float | None) -> None:
-        """Take in a snapshot. Snapshots come in time order; ValueError otherwise. None is no observation."""
+        """Add a snapshot; None is no observation. Raises `ValueError` unless snapshots come in time order."""
         if self._sessions and session < self._sessions[-1]:
             raise ValueError(f"{session} comes after {self._sessions[-1]}; sort the history by time")
         if gex is None:

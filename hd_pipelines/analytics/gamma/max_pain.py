@@ -1,7 +1,7 @@
-"""Max pain: the settlement price at which the holders of one expiration's options receive least.
+"""Computes max pain: the settlement price at which the holders of one expiration's options receive least.
 
-Belongs here: the payout over settlement prices and its minimum. That the underlying is drawn there is a claim of traders,
-not of this module. Between two strikes the payout is a straight line, so only strikes are looked at.
+That the underlying is attracted to it is a claim of traders, which this module does not make. Between two strikes the
+payout is linear, so only strikes are examined.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import polars as pl
 SNAPSHOT = ("symbol", "timestamp")
 
 
-def settlement_payouts(contracts: pl.DataFrame) -> pl.DataFrame:
-    """What all holders receive together if the underlying settles at a listed strike.
+def sum_settlement_payouts(contracts: pl.DataFrame) -> pl.DataFrame:
+    """Sum what all holders receive if the underlying settles at a listed strike.
 
     Args:
         contracts: `VALUED` columns symbol, timestamp, expiration, strike, option_type, open_interest and
-            shares_per_contract; rows whose open interest or deliverable is null are left out.
+            shares_per_contract; rows whose open interest or deliverable is null are dropped.
 
     Returns:
         One row per symbol, timestamp, expiration and strike, in that order: `payout_usd`, and `shares`, the open
-        interest of the whole expiration in shares. Calls and puts of all roots of the date together.
+        interest of the whole expiration in shares. Calls and puts of all roots of the date are added up.
     """
     expiration = [*SNAPSHOT, "expiration"]
     held = pl.col("open_interest") * pl.col("shares_per_contract")
@@ -45,11 +45,11 @@ def settlement_payouts(contracts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def nearest_max_pain(contracts: pl.DataFrame) -> pl.DataFrame:
-    """Max pain of the nearest expiration with open interest, one row per symbol and timestamp that has any.
+def find_nearest_max_pain(contracts: pl.DataFrame) -> pl.DataFrame:
+    """Find max pain of the nearest expiration with open interest, one row per symbol and timestamp that has any.
 
-    Columns symbol, timestamp, max_pain, max_pain_expiration. Contracts that have settled by the time of the snapshot do
-    not count (`settles_at`); of strikes that pay equally little the lowest is taken.
+    Columns symbol, timestamp, max_pain, max_pain_expiration. Contracts that have settled by the time of the snapshot do not
+    count (`settles_at`). Of strikes with equal payouts the lowest is taken.
     """
     open_still = contracts.filter((pl.col("settles_at") > pl.col("timestamp")).fill_null(value=True))
     nearest = (
@@ -58,7 +58,7 @@ def nearest_max_pain(contracts: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("expiration").min())
     )
     return (
-        settlement_payouts(open_still.join(nearest, on=[*SNAPSHOT, "expiration"], how="semi"))
+        sum_settlement_payouts(open_still.join(nearest, on=[*SNAPSHOT, "expiration"], how="semi"))
         .group_by(*SNAPSHOT)
         .agg(
             max_pain=pl.col("strike").sort_by("payout_usd", "strike").first(),

@@ -1,12 +1,11 @@
-"""The loops under the gamma profile, compiled by numba.
+"""Compiled loops (numba) behind the gamma profile: sums over contracts at trial spots, and the root finder.
 
-Belongs here: sums over contracts at trial spots, and the root finder on them. What the numbers mean is said in
-`gamma_profile`, which imports this module at its first call. How kernels are compiled and cached is decided in
-`pricing.kernels.elementary`; its exponential lets loops over spots, or over contracts, run as vector instructions.
+`profile` imports this module at its first call. How kernels are compiled and cached is defined in
+`pricing.kernels.elementary`; its exponential lets loops over spots or contracts run as vector instructions.
 
-A contract is four numbers. With x = ln(trial spot / spot): d1 = (x - log_strike) * steepness + half, where
-log_strike = ln(strike / forward), steepness = 1 / (sigma sqrt(T)), half = sigma sqrt(T) / 2; and `peak` is what the
-contract's exposure would be at d1 = 0, divided by the trial spot.
+A contract is four numbers. With x = ln(trial spot / spot): d1 = (x - log_strike) * steepness + half, where log_strike =
+ln(strike / forward), steepness = 1 / (sigma sqrt(T)) and half = sigma sqrt(T) / 2. `peak` is the contract's exposure at d1
+= 0, divided by the trial spot.
 """
 # ruff: noqa: PLR0917, ANN202, B018 - compiled functions take plain arrays; `stamp` is part of the cache's key
 

@@ -1,1 +1,1 @@
-"""The market regime and what it is decided from."""
+"""The market regime: measures of the market, rules, and the regime of each session."""

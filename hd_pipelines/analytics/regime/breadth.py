@@ -1,11 +1,11 @@
-"""Market breadth: how many stocks take part in what the index does.
+"""Measures market breadth: how many stocks take part in what the index does.
 
-Belongs here: counting over the full market's day bars. Not here: which tickers are stocks (`breadth_universe`) and the
-undoing of splits (`breadth_splits`).
+Counts over the full market's day bars. `breadth_universe` decides which tickers are stocks; `breadth_splits` adjusts for
+splits.
 
-Conventions: advance and decline against the close of the session directly before (a stock that did not trade then is in
-neither count); new highs and lows by intraday high and low against the 251 sessions before, as the exchanges count
-them; averages are simple, of the last n bars including today's. Class cut-offs: product facts §2.5.
+Conventions: advance and decline are against the close of the session directly before (a stock that did not trade then is in
+neither count). New highs and lows use intraday high and low against the 251 sessions before, as the exchanges count them.
+Averages are simple, over the last n bars including today's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.analytics.regime.breadth_splits import on_one_scale
+from hd_pipelines.analytics.regime.breadth_splits import adjust_for_splits
 from hd_pipelines.analytics.regime.breadth_universe import is_stock
 from hd_pipelines.tables.vocabulary import BreadthRegime
 
@@ -23,13 +23,13 @@ YEAR = 252
 AVERAGES = (20, 50, 200)
 NET_ADVANCES_SESSIONS = 10
 FEWEST_STOCKS = 20
-"""Below this nothing is said about a market: ratios and shares are null."""
+"""With fewer stocks than this, ratios and shares are null."""
 WHOLE_MARKET = 500
-"""Below this the counts are a sample (a watchlist, a recording), and the reason says so."""
+"""With fewer stocks than this the counts are a sample (a watchlist, a recording), and the reason says so."""
 FEWEST_BARS_BEFORE_A_HIGH = 20
-"""A stock listed for less has no high to exceed."""
+"""A stock with fewer earlier bars than this has no high to exceed."""
 SHARE_WITH_HISTORY = 0.5
-"""A share above an average needs the average of at least half of the stocks."""
+"""A share above an average requires that at least half of the stocks have the average."""
 
 BREADTH = {
     "date": pl.Date,
@@ -52,26 +52,26 @@ BREADTH = {
 }
 """n_stocks           advancers + decliners + unchanged
 *_ratio               null where the denominator is 0
-high_low_sessions     sessions that highs and lows were taken over, today included: 252, or what there is
+high_low_sessions     sessions over which highs and lows are taken, today included: 252, or as many as there are
 share_above_*         0-1, of the stocks that have the average
 net_advances_10d      mean over ten sessions of (advancers - decliners) / (advancers + decliners), -1 to 1
 breadth_reason        what is missing or thin, null when nothing is
 """
 
 
-def breadth(
+def compute_breadth(
     bars: pl.DataFrame,
     *,
     sessions: Collection[date] | None = None,
     universe: Collection[str] | None = None,
     splits: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Breadth of each of `sessions`. Returns `BREADTH`, one row per session, ascending.
+    """Compute the breadth of each of `sessions`. Returns `BREADTH`, one row per session, ascending.
 
     `bars`: ticker, session, open, high, low, close, volume; unadjusted, any order, one row per ticker and session.
-    `universe`: the tickers that count; None goes by their spelling. `splits`: as `on_one_scale` takes them; None
-    guesses. `sessions`: the exchange's, all of the window; None takes those in `bars`. A session is compared with the
-    one directly before it: where that has no bars, nothing advanced or declined.
+    `universe`: the tickers that count; None decides by spelling. `splits`: as in `adjust_for_splits`; None guesses them.
+    `sessions`: the exchange's, all of the window; None takes those in `bars`. A session is compared with the one directly
+    before it; if that has no bars, nothing advanced or declined.
     """
     axis = (
         pl.Series("session", sorted(sessions if sessions is not None else bars["session"].unique()), pl.Date)
@@ -80,12 +80,12 @@ def breadth(
     )
     counts = pl.col("ticker").is_in(sorted(universe)) if universe is not None else is_stock(pl.col("ticker"))
     stocks = bars.filter(counts).select("ticker", "session", "open", "high", "low", "close", "volume")
-    scaled = on_one_scale(stocks, splits).join(axis, on="session", maintain_order="left")
-    return _classified(axis.join(_counted(_marked(scaled)), on="session", how="left").sort("session"))
+    scaled = adjust_for_splits(stocks, splits).join(axis, on="session", maintain_order="left")
+    return _add_classes(axis.join(_count_moves(_mark_moves(scaled)), on="session", how="left").sort("session"))
 
 
-def _marked(scaled: pl.DataFrame) -> pl.DataFrame:
-    # One pass per measure over each life; the rows are already in order of life and session.
+def _mark_moves(scaled: pl.DataFrame) -> pl.DataFrame:
+    # One pass per measure over each life; the rows are already sorted by life and session.
     prices = scaled.select(
         "session",
         "life",
@@ -104,7 +104,7 @@ def _marked(scaled: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _counted(marked: pl.DataFrame) -> pl.DataFrame:
+def _count_moves(marked: pl.DataFrame) -> pl.DataFrame:
     close, previous = pl.col("close"), pl.col("previous")
     return marked.group_by("session").agg(
         advancers=(close > previous).sum(),
@@ -118,7 +118,7 @@ def _counted(marked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _classified(counted: pl.DataFrame) -> pl.DataFrame:
+def _add_classes(counted: pl.DataFrame) -> pl.DataFrame:
     whole = counted.with_columns(
         pl.col(pl.UInt32).exclude("number").cast(pl.Int64).fill_null(0),
         high_low_sessions=pl.min_horizontal("number", pl.lit(YEAR)).cast(pl.Int64),
@@ -131,32 +131,32 @@ def _classified(counted: pl.DataFrame) -> pl.DataFrame:
         pl.when(enough).then(pl.col("advancers", "decliners", "unchanged")),
         pl.when(has_highs).then(pl.col("new_highs", "new_lows", "high_low_sessions")),
     ).with_columns(
-        advance_decline_ratio=ratio(pl.col("advancers"), pl.col("decliners")),
+        advance_decline_ratio=divide_or_null(pl.col("advancers"), pl.col("decliners")),
         advance_decline_diff=pl.col("advancers") - pl.col("decliners"),
-        high_low_ratio=ratio(pl.col("new_highs"), pl.col("new_lows")),
-        net_advances_10d=net_advances(pl.col("advancers"), pl.col("decliners")),
-        breadth_regime=breadth_regime(*(pl.col(c) for c in ("advancers", "decliners", "new_highs", "new_lows"))),
-        **{f"share_above_{n}d": _share(n) for n in AVERAGES},
+        high_low_ratio=divide_or_null(pl.col("new_highs"), pl.col("new_lows")),
+        net_advances_10d=average_net_advances(pl.col("advancers"), pl.col("decliners")),
+        breadth_regime=classify_breadth(*(pl.col(c) for c in ("advancers", "decliners", "new_highs", "new_lows"))),
+        **{f"share_above_{n}d": _compute_share(n) for n in AVERAGES},
     )
-    return whole.with_columns(breadth_reason=_reason()).rename({"session": "date"}).select(list(BREADTH))
+    return whole.with_columns(breadth_reason=_find_reason()).rename({"session": "date"}).select(list(BREADTH))
 
 
-def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
+def divide_or_null(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     """`numerator` / `denominator`, null where the denominator is 0."""
     return pl.when(denominator > 0).then(numerator / denominator)
 
 
-def net_advances(advancers: pl.Expr, decliners: pl.Expr) -> pl.Expr:
+def average_net_advances(advancers: pl.Expr, decliners: pl.Expr) -> pl.Expr:
     """Mean over ten rows of (advancers - decliners) / (advancers + decliners); null unless all ten have both."""
-    return ratio(advancers - decliners, advancers + decliners).rolling_mean(NET_ADVANCES_SESSIONS)
+    return divide_or_null(advancers - decliners, advancers + decliners).rolling_mean(NET_ADVANCES_SESSIONS)
 
 
-def breadth_regime(advancers: pl.Expr, decliners: pl.Expr, new_highs: pl.Expr, new_lows: pl.Expr) -> pl.Expr:
-    """Class of a session's advances and declines, null where either is missing or both are 0.
+def classify_breadth(advancers: pl.Expr, decliners: pl.Expr, new_highs: pl.Expr, new_lows: pl.Expr) -> pl.Expr:
+    """Classify a session's advances and declines; null where either is missing or both are 0.
 
-    Ratio above 3, with more than twice as many highs as lows where these are known, EXTREMELY_BULLISH; above 1.5
-    BULLISH; above 0.67 NEUTRAL; above 0.33 BEARISH; else EXTREMELY_BEARISH. Multiplied out, so that a session without a
-    single decliner has a class though it has no ratio.
+    Ratio above 3, with more than twice as many highs as lows where these are known, EXTREMELY_BULLISH; above 1.5 BULLISH;
+    above 0.67 NEUTRAL; above 0.33 BEARISH; else EXTREMELY_BEARISH. Computed by multiplication, so that a session without a
+    decliner has a class although it has no ratio.
     """
     has_highs = (new_highs + new_lows) > 0
     highs_agree = pl.when(has_highs).then(new_highs > 2 * new_lows).otherwise(pl.lit(value=True))
@@ -173,13 +173,13 @@ def breadth_regime(advancers: pl.Expr, decliners: pl.Expr, new_highs: pl.Expr, n
     )
 
 
-def _share(n: int) -> pl.Expr:
+def _compute_share(n: int) -> pl.Expr:
     having = pl.col(f"with_{n}")
     enough = (having >= FEWEST_STOCKS) & (having >= SHARE_WITH_HISTORY * pl.col("n_stocks"))
     return pl.when(enough).then(pl.col(f"above_{n}") / having)
 
 
-def _reason() -> pl.Expr:
+def _find_reason() -> pl.Expr:
     counted, session = pl.col("n_stocks"), pl.col("number")
     return pl.concat_str(
         pl.when(session == 1).then(pl.lit("no session before it")),

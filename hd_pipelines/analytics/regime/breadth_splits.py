@@ -1,10 +1,8 @@
-"""Unadjusted day bars on one scale: splits found or given, prices carried forward over them.
+"""Adjusts unadjusted day bars for splits, given or guessed, by carrying prices forward over them.
 
-Belongs here: telling a split from a fall, and the factor that undoes it. Not here: dividends, which move a price by what
-they pay and no more.
-
-Prices after a split are multiplied by the shares that one old share became, so that yesterday's numbers never change: a
-factor at t is made of bars up to t only. (Back-adjusted prices, as charts show them, change whenever a stock splits.)
+Dividends are not adjusted. Prices after a split are multiplied by the number of shares that one old share became, so that
+earlier numbers never change: a factor at t depends on bars up to t only. (Back-adjusted prices, as charts show them, change
+whenever a stock splits.)
 """
 
 from __future__ import annotations
@@ -12,38 +10,38 @@ from __future__ import annotations
 import polars as pl
 
 FORWARD_RATIOS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0)
-"""New shares for one old share, as companies choose them. 4:3 and 5:4 look like a bad morning and are not guessed."""
+"""Usual numbers of new shares for one old share. 4:3 and 5:4 look like an ordinary fall and are not guessed."""
 REVERSE_RATIOS = tuple(
     1 / n for n in (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 100.0)
 )
 FORWARD_TOLERANCE = 0.05
-"""Log distance of yesterday's close over today's open from the ratio: the split and an ordinary night."""
+"""Largest log distance of yesterday's close over today's open from the ratio: the split plus an ordinary night."""
 REVERSE_TOLERANCE = 0.15
-"""Companies that merge their shares are falling: the night is worse."""
+"""The same for reverse splits, wider because companies that merge their shares are usually falling."""
 CROWD = 4.0
-"""A split moves no money: dollars traded, and shares counted as before the split, stay below this multiple of the median
-of the 20 bars before. A stock that halves or doubles on news trades ten times its usual and more."""
+"""A split moves no money: dollars traded, with shares counted as before the split, stay below this multiple of the median of
+the 20 bars before. A stock that halves or doubles on news trades at least ten times its usual volume.
+"""
 SETTLED = 0.25
-"""The close confirms the open: its log distance from the ratio is below this, or a wrong opening print is no split."""
+"""The close must confirm the open: its log distance from the ratio is below this, else the opening print is wrong."""
 CHEAPEST_AFTER = 2.0
-"""Dollars. Nobody divides shares into less; a price that opens there has fallen."""
+"""Dollars. No company splits its shares to a lower price; a stock that opens there has fallen."""
 VOLUME_BARS = 20
 LONGEST_PAUSE = 20
-"""Sessions without a bar after which a ticker is taken for another company's: its history begins anew."""
+"""After this many sessions without a bar a ticker counts as another company's, and its history begins anew."""
 
 
-def on_one_scale(bars: pl.DataFrame, splits: pl.DataFrame | None = None) -> pl.DataFrame:
-    """`bars` sorted by ticker and session, with `life`, `split_ratio` and `factor` added.
+def adjust_for_splits(bars: pl.DataFrame, splits: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Sort `bars` by ticker and session and add `life`, `split_ratio` and `factor`.
 
-    `bars`: ticker, session, open, close, volume and whatever else; one row per ticker and session. Rows without a
-    positive, finite close are left out. `splits`: ticker, session, ratio (new shares per old one, effective at the
-    session's open); where given nothing is guessed. `life` numbers uninterrupted histories, `split_ratio` is 1.0 on
-    ordinary days, `factor` × price is on the scale of the life's first bar.
+    `bars`: ticker, session, open, close, volume and any other column; one row per ticker and session. Rows without a
+    positive, finite close are dropped. `splits`: ticker, session, ratio (new shares per old one, effective at the session's
+    open); if given, nothing is guessed. `life` numbers uninterrupted histories, `split_ratio` is 1.0 on ordinary days, and
+    `factor` × price is on the scale of the life's first bar.
 
-    Guessed: yesterday's close over today's open is within `FORWARD_TOLERANCE` (`REVERSE_TOLERANCE`) of a ratio that
-    companies use, the close stays there, and the day's dollar volume is an ordinary one. Without volume nothing is
-    guessed. A fall to one half
-    on an ordinary day's volume would be mistaken for a split; an odd ratio (a spin-off, 8:100) stays a real move.
+    A split is guessed if yesterday's close over today's open is within `FORWARD_TOLERANCE` (`REVERSE_TOLERANCE`) of a usual
+    ratio, the close stays there, and the day's dollar volume is ordinary. Without volume nothing is guessed. A fall to one
+    half on an ordinary day's volume would be mistaken for a split; an odd ratio (a spin-off, 8:100) stays a real move.
     """
     numbered = (
         bars.filter(pl.col("close").is_finite() & (pl.col("close") > 0))
@@ -59,17 +57,17 @@ def on_one_scale(bars: pl.DataFrame, splits: pl.DataFrame | None = None) -> pl.D
         )
     )
     if splits is None:
-        scaled = numbered.with_columns(split_ratio=_guessed_ratio(numbered))
+        scaled = numbered.with_columns(split_ratio=_guess_ratio(numbered))
     else:
         given = splits.select("ticker", "session", split_ratio=pl.col("ratio").cast(pl.Float64))
         scaled = numbered.join(given, on=["ticker", "session"], how="left", maintain_order="left").with_columns(
             pl.col("split_ratio").fill_null(1.0)
         )
-    return scaled.with_columns(factor=_factor(scaled)).drop("_session_number")
+    return scaled.with_columns(factor=_compute_factor(scaled)).drop("_session_number")
 
 
-def _factor(scaled: pl.DataFrame) -> pl.Series:
-    # Splits are rare: the running product is taken only over lives that have one.
+def _compute_factor(scaled: pl.DataFrame) -> pl.Series:
+    # Splits are rare, so the running product is computed only for lives that have one.
     split_lives = scaled.filter(pl.col("split_ratio") != 1.0)["life"].unique()
     if split_lives.is_empty():
         return pl.repeat(1.0, scaled.height, dtype=pl.Float64, eager=True)
@@ -82,7 +80,7 @@ def _factor(scaled: pl.DataFrame) -> pl.Series:
     return rows.join(product, on="_row", how="left", maintain_order="left")["factor"].fill_null(1.0)
 
 
-def _guessed_ratio(numbered: pl.DataFrame) -> pl.Series:
+def _guess_ratio(numbered: pl.DataFrame) -> pl.Series:
     before = pl.col("close").shift(1)
     is_same_life = pl.col("life") == pl.col("life").shift(1)
     jump = pl.when(is_same_life & (pl.col("open") > 0)).then(before / pl.col("open"))
@@ -109,7 +107,7 @@ def _guessed_ratio(numbered: pl.DataFrame) -> pl.Series:
             pl.when(((pl.col("jump") / n).log().abs() <= FORWARD_TOLERANCE) & is_dear).then(pl.lit(n))
             for n in FORWARD_RATIOS
         ),
-        pl.when(pl.col("jump") < 0.6).then(_nearest_reverse(pl.col("jump"))),
+        pl.when(pl.col("jump") < 0.6).then(_find_nearest_reverse(pl.col("jump"))),
     )
     settled = (pl.col("day") / pl.col("ratio")).log().abs() <= SETTLED
     found = (
@@ -121,7 +119,7 @@ def _guessed_ratio(numbered: pl.DataFrame) -> pl.Series:
     return rows.join(found, on="_row", how="left", maintain_order="left")["ratio"].fill_null(1.0)
 
 
-def _nearest_reverse(jump: pl.Expr) -> pl.Expr:
+def _find_nearest_reverse(jump: pl.Expr) -> pl.Expr:
     distances = {n: (jump / n).log().abs() for n in REVERSE_RATIOS}
     nearest = pl.min_horizontal(distances.values())
     return pl.when(nearest <= REVERSE_TOLERANCE).then(

@@ -1,10 +1,10 @@
-"""Which tickers of the full-market file count as stocks.
+"""Decides by its spelling whether a ticker of the full-market file is a stock.
 
-Belongs here: what a ticker's spelling gives away. The day file lists 12,000 tickers of every kind and no type column.
-What the spelling tells: preferred shares (`BACpL`), warrants, units, rights and when-issued lines (`AACT.WS`, `AACT.U`,
-`XYZr`, `XYZw`), Nasdaq's fifth letter (W, R, U; M, N, O, P for preferreds) and the exchanges' test symbols. What it
-does not tell: funds, of which `funds` names the heavy ones, closed-end funds, notes and ADRs; for those the caller
-passes the vendor's list of common stocks. Sources: Nasdaq, "Fifth Character Symbol Suffixes"; CTA and UTP test symbols.
+The day file lists 12,000 tickers of every kind and no type column. The spelling reveals preferred shares (`BACpL`),
+warrants, units, rights and when-issued lines (`AACT.WS`, `AACT.U`, `XYZr`, `XYZw`), Nasdaq's fifth letter (W, R, U; M, N,
+O, P for preferreds) and the exchanges' test symbols. It does not reveal funds, of which `funds` lists the most traded,
+closed-end funds, notes and ADRs; for those the caller passes the vendor's list of common stocks. Sources: Nasdaq, "Fifth
+Character Symbol Suffixes"; CTA and UTP test symbols.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEST_PATTERN = (
 
 
 def is_stock(ticker: pl.Expr) -> pl.Expr:
-    """Whether the spelling is that of a share of a company: no fund on our list, no other security, no test symbol."""
+    """Whether the spelling is that of a company's share: no listed fund, no other security, no test symbol."""
     return ~(
         ticker.str.contains(NOT_COMMON_PATTERN)
         | ticker.str.contains(TEST_PATTERN)

@@ -1,11 +1,10 @@
-"""What a rule of the market regime is made of, and how a row is held against it.
+"""Conditions and rules of the market regime as values, and the polars expressions that evaluate them.
 
-Belongs here: conditions and rules as values, and the polars expressions that they become. The rules themselves are in
-`regime_rules`.
+The rules themselves are in `rules`.
 
-Logic has three values: a condition on a missing measure is neither true nor false. A rule's `requires` must all be true.
-Its `unless_contradicted` must not be false: a missing value does not stop the rule, and is not taken for agreement
-either, since every missing axis lowers the row's confidence.
+Logic is three-valued: a condition on a missing measure is neither true nor false. All of a rule's `requires` must be true.
+Its `unless_contradicted` must not be false: a missing value does not stop the rule, but does not count as agreement either,
+since every missing axis lowers the row's confidence.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from hd_pipelines.tables.vocabulary import MarketRegime
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`measure` ≥ `threshold`, or ≤ it if `is_ceiling`. With `slack` > 0 the threshold of staying is that much looser."""
+    """`measure` ≥ `threshold`, or ≤ if `is_ceiling`. With `slack` > 0, the threshold for staying is looser by that much."""
 
     measure: str
     threshold: float
@@ -44,16 +43,16 @@ def at_most(measure: str, threshold: float, slack: float = 0.0) -> Condition:
     return Condition(measure, threshold, is_ceiling=True, slack=slack)
 
 
-def measured(measure: str) -> Condition:
-    """`measure` is there, whatever it says."""
+def is_measured(measure: str) -> Condition:
+    """`measure` is not missing, whatever its value."""
     return Condition(measure, -math.inf, is_ceiling=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table. `base_confidence` is that of a row with every axis measured, 0-100.
+    """One rule of the table. `base_confidence` (0-100) is the confidence of a row with every axis measured.
 
-    `is_event`: the rule speaks of this session alone. It is entered at once and cannot be stayed in.
+    `is_event`: the rule describes this session alone. It is entered at once, and one cannot stay in it.
     """
 
     name: str

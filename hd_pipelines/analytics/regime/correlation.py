@@ -1,9 +1,7 @@
-"""How much the market moves as one: rolling correlation of returns.
+"""Measures how much the market moves as one: rolling correlation of returns, and its classes.
 
-Belongs here: correlations over a window and their classes. Not here: which instrument stands for which index.
-
-Windows are computed one by one from their own returns, not by a running sum: a value at t depends on the window's
-returns only, to the last bit, and a flat stretch gives no answer instead of rounding noise.
+Each window is computed from its own returns and not by a running sum: a value at t depends on exactly the window's returns,
+to the last bit, and a flat stretch gives NaN instead of rounding noise.
 """
 
 from __future__ import annotations
@@ -13,29 +11,30 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hd_pipelines.analytics.cut_offs import by_cut_offs
+from hd_pipelines.analytics.cut_offs import classify_by_cut_offs
 from hd_pipelines.tables.vocabulary import CorrelationRegime
 
 Floats = NDArray[np.float64]
 
 WINDOW = 20
 SECTOR_CUT_OFFS = (0.25, 0.45, 0.70, 0.82)
-"""Of the average pairwise correlation of sector ETFs over 20 sessions."""
+"""Cut-offs of the average pairwise correlation of sector ETFs over 20 sessions."""
 INDEX_CUT_OFFS = (0.77, 0.85, 0.925, 0.95)
-"""Of the mean of SPY–NDX and SPY–RUT, whose indices share most of their weight: used where sectors are not measured."""
+"""Cut-offs of the mean of SPY–NDX and SPY–RUT, whose indices share most of their weight; used if sectors are not measured.
+"""
 FEWEST_SECTORS = 5
 
 
 def rolling_correlation(first: Floats, second: Floats, window: int = WINDOW) -> Floats:
-    """Pearson correlation of the last `window` pairs at each position; NaN where any is missing or one side is flat."""
+    """Pearson correlation of the last `window` pairs at each position; NaN where a value is missing or one side is flat."""
     return average_pairwise_correlation(np.column_stack([first, second]), window, fewest=2)
 
 
 def average_pairwise_correlation(returns: Floats, window: int = WINDOW, fewest: int = FEWEST_SECTORS) -> Floats:
     """Mean correlation over all pairs of columns of `returns` (sessions × series) in the last `window` rows.
 
-    A series counts in a window in which it has every return and moves; fewer than `fewest` of them give NaN. Returns
-    one value per row, in [-1, 1]. Identity used: the sum of all correlations is the squared length of the summed
+    A series counts in a window if it has every return and moves; fewer than `fewest` of them give NaN. Returns one value
+    per row, in [-1, 1]. It uses the identity that the sum of all correlations is the squared length of the summed
     standardised series.
     """
     sessions, series = returns.shape
@@ -58,11 +57,13 @@ def average_pairwise_correlation(returns: Floats, window: int = WINDOW, fewest: 
     return answer
 
 
-def correlation_regime(sectors: pl.Expr, spy_ndx: pl.Expr, spy_rut: pl.Expr) -> pl.Expr:
-    """Class from the sectors' average pairwise correlation, else from the mean of the two index pairs, else null.
+def classify_correlation(sectors: pl.Expr, spy_ndx: pl.Expr, spy_rut: pl.Expr) -> pl.Expr:
+    """Classify by the sectors' average pairwise correlation, else by the mean of the two index pairs, else null.
 
-    Over 1999–2022 the sectors were 7, 20, 46, 20 and 6 % of sessions in the classes from DIVERGING to EXTREMELY_HIGH.
+    Over 1999–2022 the sectors were in the classes from DIVERGING to EXTREMELY_HIGH on 7, 20, 46, 20 and 6 % of sessions.
     """
     classes = list(CorrelationRegime)
     pairs = (spy_ndx + spy_rut) / 2
-    return pl.coalesce(by_cut_offs(sectors, SECTOR_CUT_OFFS, classes), by_cut_offs(pairs, INDEX_CUT_OFFS, classes))
+    return pl.coalesce(
+        classify_by_cut_offs(sectors, SECTOR_CUT_OFFS, classes), classify_by_cut_offs(pairs, INDEX_CUT_OFFS, classes)
+    )

@@ -1,6 +1,6 @@
-"""How rows of measures are decided by the rule table, each by itself.
+"""Decides each row of measures by the rule table, without memory.
 
-Belongs here: evaluation without memory. Thresholds are in `regime_rules`, memory in `regime`.
+Thresholds are in `rules`, memory in `classification`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from hd_pipelines.analytics.regime.rules import AXES, RULES, Axis
 from hd_pipelines.tables.vocabulary import MarketRegime
 
 SAMPLE_WEIGHT = 0.5
-"""Of breadth that was counted over fewer stocks than `WHOLE_MARKET`."""
+"""Weight of breadth that was counted over fewer stocks than `WHOLE_MARKET`."""
 
 
-def decided(measures: pl.DataFrame, rules: Sequence[Rule] = RULES) -> pl.DataFrame:
-    """The first rule that fires on each row of `measures` (`MEASURES`): columns `rule` (its index) and `raw_regime`.
+def decide(measures: pl.DataFrame, rules: Sequence[Rule] = RULES) -> pl.DataFrame:
+    """Find the first rule that fires on each row of `measures` (`MEASURES`): columns `rule` (its index), `raw_regime`.
 
-    Each row by itself; never null. Raises `ValueError` if the last rule asks anything, as the table were not total.
+    Rows are independent, and the result is never null. Raises `ValueError` if the last rule has any condition, because some
+    rows might then match no rule.
     """
     if rules[-1].requires or rules[-1].unless_contradicted:
         raise ValueError(f"the last rule, {rules[-1].name}, must fire on everything")
@@ -33,7 +34,7 @@ def decided(measures: pl.DataFrame, rules: Sequence[Rule] = RULES) -> pl.DataFra
     )
 
 
-def stays(measures: pl.DataFrame, rules: Sequence[Rule] = RULES) -> pl.DataFrame:
+def find_regimes_that_may_stay(measures: pl.DataFrame, rules: Sequence[Rule] = RULES) -> pl.DataFrame:
     """One boolean column per regime: whether a market already in it may stay, by any of its rules with slack."""
     return measures.select(
         pl.any_horizontal(rule.may_stay() for rule in rules if rule.regime is regime).alias(regime.value)
@@ -43,8 +44,8 @@ def stays(measures: pl.DataFrame, rules: Sequence[Rule] = RULES) -> pl.DataFrame
     )
 
 
-def coverage() -> pl.Expr:
-    """Share of the evidence that is measured, 0-1: the axes' weights, an axis counting by its measured columns.
+def measure_coverage() -> pl.Expr:
+    """Share of the evidence that is measured, 0-1: the sum of the axes' weights, each times its measured columns' share.
 
     Breadth of a sample (`n_stocks` below `WHOLE_MARKET`) counts half; a published series has no `n_stocks`.
     """
@@ -57,8 +58,8 @@ def coverage() -> pl.Expr:
     return pl.sum_horizontal(parts)
 
 
-def missing_axes() -> pl.Expr:
-    """The axes of which nothing, or only a part, is measured: `breadth, put/call`; null where all is."""
+def list_missing_axes() -> pl.Expr:
+    """List the axes that are not or only partly measured, as in `breadth, put/call`; null where all are measured."""
     names = [
         pl.when(pl.any_horizontal(pl.col(c).fill_nan(None).is_null() for c in columns)).then(pl.lit(axis.value))
         for axis, (_, columns) in AXES.items()

@@ -1,7 +1,7 @@
-"""Exchange-traded funds that a ticker alone does not give away.
+"""Lists exchange-traded funds, which a ticker alone does not reveal.
 
-Belongs here: the list of funds whose shares or options trade so much that counting them as companies would bend a
-market-wide measure. It is not complete, and cannot be without the vendor's reference data.
+Limited to funds whose shares or options trade so much that counting them as companies would distort a market-wide measure.
+The list is not complete and cannot be without the vendor's reference data.
 """
 
 BROAD = (

@@ -1,12 +1,8 @@
-"""What the regime is decided from, one row per session: measured from bars of the whole market.
+"""Measures the regime's inputs from bars of the whole market, one row per session. Does not classify.
 
-Belongs here: bringing the measures of `breadth`, `volatility_index`, `correlation`, `sectors` and `put_call` onto one
-axis of sessions, and the trend axes. Not here: any verdict (`regime_rules`, `regime`).
-
-The axis is the exchange's calendar from the first to the last session given: a session without bars is a row of nulls,
-so that a change is over one session and a return over twenty, never over the holes of the file. Proxies fill a missing
-index only where that is no lie: correlations and trend axes use QQQ for NDX, IWM for RUT and SPY for SPX; closes and
-changes of an index are never those of a fund.
+The rows are all exchange sessions from the first to the last session given. A session without bars is a row of nulls, so
+that a change always spans one session and a return twenty, regardless of gaps in the file. Where an index is missing,
+correlations and trend axes use its fund (QQQ for NDX, IWM for RUT, SPY for SPX); closes and changes of an index never do.
 """
 
 from __future__ import annotations
@@ -16,24 +12,24 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 
-from hd_pipelines.analytics.regime.breadth import BREADTH, breadth
-from hd_pipelines.analytics.regime.breadth_splits import on_one_scale
+from hd_pipelines.analytics.regime.breadth import BREADTH, compute_breadth
+from hd_pipelines.analytics.regime.breadth_splits import adjust_for_splits
 from hd_pipelines.analytics.regime.correlation import (
     average_pairwise_correlation,
-    correlation_regime,
+    classify_correlation,
     rolling_correlation,
 )
-from hd_pipelines.analytics.regime.put_call import PUT_CALL, put_call
-from hd_pipelines.analytics.regime.sectors import SECTOR_FUNDS, SECTORS, sector_leadership
+from hd_pipelines.analytics.regime.put_call import PUT_CALL, compute_put_call
+from hd_pipelines.analytics.regime.sectors import SECTOR_FUNDS, SECTORS, find_sector_leadership
 from hd_pipelines.analytics.regime.volatility_index import (
     VIX,
     VIX3M,
     VIX9D,
     VOLATILITY_INDEX,
     SecondMaturities,
-    volatility_index,
+    measure_volatility_index,
 )
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 
 TREND = {
     "return_20d": pl.Float64,
@@ -45,7 +41,7 @@ TREND = {
     "beyond_high_20d": pl.Float64,
     "beyond_low_20d": pl.Float64,
 }
-"""See `regime_rules.MEASURES`; fractions, move_sigmas in standard deviations."""
+"""See `rules.MEASURES`; fractions, move_sigmas in standard deviations."""
 
 INDEX_CLOSES = {
     "spy_close": pl.Float64,
@@ -64,7 +60,7 @@ CORRELATIONS = {
     "correlation_regime": pl.String,
     "correlation_source": pl.String,
 }
-"""correlation_source says which instruments stood for NDX and RUT, null where neither was there."""
+"""correlation_source says which instruments stood in for NDX and RUT; null where neither was there."""
 
 INPUTS = {
     **VOLATILITY_INDEX,
@@ -76,17 +72,17 @@ INPUTS = {
     **INDEX_CLOSES,
     "tick_index": pl.Float64,
 }
-"""One row per session; null where not measured. tick_index (NYSE TICK) is in none of the vendor's files: null."""
+"""One row per session; null where not measured. tick_index (NYSE TICK) is in none of the vendor's files, so it is null."""
 
 FUNDS_NEEDED = ("SPY", "QQQ", "IWM", *SECTOR_FUNDS)
 INDICES_NEEDED = ("I:SPX", "I:NDX", "I:RUT", VIX, VIX3M, VIX9D)
 WARM_UP_SESSIONS = 252
-"""Sessions before the first wanted one that make every measure whole."""
+"""Number of sessions before the first wanted one that make every measure complete."""
 _TOLERATED_HOLES = 0.1
 _SQRT_YEAR = 252**0.5
 
 
-def measure(
+def measure_inputs(
     day_bars: pl.DataFrame,
     index_bars: pl.DataFrame,
     option_volumes: pl.DataFrame | None = None,
@@ -95,59 +91,59 @@ def measure(
     splits: pl.DataFrame | None = None,
     second_maturities: SecondMaturities | None = None,
 ) -> pl.DataFrame:
-    """Inputs of every session from the first to the last of `index_bars` and `day_bars`. Returns `INPUTS`, ascending.
+    """Measure the inputs of every session from the first to the last of `index_bars` and `day_bars`: `INPUTS`, ascending.
 
-    `day_bars`: the stock file's day bars of the whole market, unadjusted: ticker, session, open, high, low, close,
-    volume. `index_bars`: ticker (`I:…`), session, close. `option_volumes`: `put_call.VOLUMES`; None or an absent
-    session leaves the ratios null with a reason. `universe`, `splits`: as `breadth` takes them. The first
-    `WARM_UP_SESSIONS` rows lack what needs a longer history. Rows on closed days are left out. A row depends on its own
-    and earlier sessions only: cutting the bars off at t leaves the rows up to t as they are.
+    `day_bars`: the stock file's day bars of the whole market, unadjusted: ticker, session, open, high, low, close, volume.
+    `index_bars`: ticker (`I:…`), session, close. `option_volumes`: `put_call.VOLUMES`; None or an absent session leaves the
+    ratios null with a reason. `universe`, `splits`: as in `compute_breadth`. The first `WARM_UP_SESSIONS` rows lack what
+    needs a longer history. Rows on closed days are dropped. A row depends on its own and earlier sessions only: cutting the
+    bars off at t leaves the rows up to t unchanged.
     """
-    sessions = _axis(day_bars, index_bars)
+    sessions = _build_axis(day_bars, index_bars)
     on_session = pl.col("session").is_in(sessions["date"].implode())
     stocks, indices = day_bars.filter(on_session), index_bars.filter(on_session)
-    closes, volumes = _closes(sessions, stocks, indices, splits)
+    closes, volumes = _select_closes(sessions, stocks, indices, splits)
     parts = [
-        volatility_index(closes, second_maturities),
-        _breadth(sessions, stocks, universe, splits),
-        trend_axes(closes),
-        _correlations(closes),
-        sector_leadership(closes.drop(VIX, VIX3M, VIX9D)).drop("date"),
-        _put_call(sessions, option_volumes),
-        _index_closes(sessions, closes, stocks, volumes),
+        measure_volatility_index(closes, second_maturities),
+        _measure_breadth(sessions, stocks, universe, splits),
+        compute_trend_axes(closes),
+        _measure_correlations(closes),
+        find_sector_leadership(closes.drop(VIX, VIX3M, VIX9D)).drop("date"),
+        _measure_put_call(sessions, option_volumes),
+        _select_index_closes(sessions, closes, stocks, volumes),
     ]
-    return complete(pl.concat(parts, how="horizontal"))
+    return add_missing_columns(pl.concat(parts, how="horizontal"))
 
 
-def complete(measured: pl.DataFrame) -> pl.DataFrame:
-    """`measured` with every column of `INPUTS`, null where it has none."""
+def add_missing_columns(measured: pl.DataFrame) -> pl.DataFrame:
+    """Add every missing column of `INPUTS` to `measured`, as null."""
     absent = [pl.lit(None, kind).alias(name) for name, kind in INPUTS.items() if name not in measured.columns]
     return measured.with_columns(absent).select(list(INPUTS)).cast(INPUTS)  # type: ignore[arg-type]
 
 
-def trend_axes(closes: pl.DataFrame) -> pl.DataFrame:
-    """`TREND` of `I:SPX`, of SPY where the index has no answer. One row per row of `closes`, which has `I:VIX` too.
+def compute_trend_axes(closes: pl.DataFrame) -> pl.DataFrame:
+    """Compute `TREND` of `I:SPX`, or of SPY where the index has no value. One row per row of `closes`.
 
-    Standard deviations are those that the VIX promised when the move began. An average of n sessions needs nine tenths
-    of their closes, and today's.
+    `closes` has `I:VIX` too. Standard deviations are those that the VIX implied when the move began. An average of n
+    sessions needs nine tenths of their closes, and today's.
     """
     daily_sigma = pl.col(VIX) / 100 / _SQRT_YEAR
     columns = [ticker for ticker in ("I:SPX", "SPY") if ticker in closes.columns]
     measured = {
-        name: pl.coalesce([_trend(pl.col(ticker), daily_sigma)[name] for ticker in columns] or [pl.lit(None)])
+        name: pl.coalesce([_build_trend(pl.col(ticker), daily_sigma)[name] for ticker in columns] or [pl.lit(None)])
         for name in TREND
     }
     return closes.select(**measured).cast(TREND)  # type: ignore[arg-type]
 
 
-def _trend(close: pl.Expr, daily_sigma: pl.Expr) -> dict[str, pl.Expr]:
+def _build_trend(close: pl.Expr, daily_sigma: pl.Expr) -> dict[str, pl.Expr]:
     before = close.shift(1)
     return_20d = close / close.shift(20) - 1
     return {
         "return_20d": return_20d,
         "return_20d_before": return_20d.shift(1),
-        "distance_50d": close / _average(close, 50) - 1,
-        "distance_200d": close / _average(close, 200) - 1,
+        "distance_50d": close / _build_average(close, 50) - 1,
+        "distance_200d": close / _build_average(close, 200) - 1,
         "trend_sigmas": return_20d / (daily_sigma.shift(20) * 20**0.5),
         "move_sigmas": (close / before - 1) / daily_sigma.shift(1),
         "beyond_high_20d": close / before.rolling_max(20, min_samples=18) - 1,
@@ -155,23 +151,23 @@ def _trend(close: pl.Expr, daily_sigma: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def _average(close: pl.Expr, sessions: int) -> pl.Expr:
+def _build_average(close: pl.Expr, sessions: int) -> pl.Expr:
     return close.rolling_mean(sessions, min_samples=round(sessions * (1 - _TOLERATED_HOLES)))
 
 
-def _axis(day_bars: pl.DataFrame, index_bars: pl.DataFrame) -> pl.DataFrame:
+def _build_axis(day_bars: pl.DataFrame, index_bars: pl.DataFrame) -> pl.DataFrame:
     ends = pl.concat([day_bars.select("session"), index_bars.select("session")])["session"]
     first, last = ends.min(), ends.max()
-    dates = sessions_between(first, last) if first is not None and last is not None else []  # type: ignore[arg-type]
+    dates = list_sessions_between(first, last) if first is not None and last is not None else []  # type: ignore[arg-type]
     return pl.DataFrame({"date": dates}, schema={"date": pl.Date})
 
 
-def _closes(
+def _select_closes(
     sessions: pl.DataFrame, stocks: pl.DataFrame, indices: pl.DataFrame, splits: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Closes on one scale and share volumes, date × ticker, of what the measures need."""
+    """Closes adjusted to one scale and share volumes, date × ticker, of the instruments that the measures need."""
     columns = ["ticker", "session", "open", "close", "volume"]
-    funds = on_one_scale(stocks.filter(pl.col("ticker").is_in(FUNDS_NEEDED)).select(columns), splits)
+    funds = adjust_for_splits(stocks.filter(pl.col("ticker").is_in(FUNDS_NEEDED)).select(columns), splits)
     of_funds = funds.select(
         "ticker", "session", close=pl.col("close") * pl.col("factor"), volume=pl.col("volume") / pl.col("factor")
     )
@@ -179,19 +175,19 @@ def _closes(
         pl.col("ticker").is_in(INDICES_NEEDED) & pl.col("close").is_finite() & (pl.col("close") > 0)
     ).select("ticker", "session", "close")
     closes = pl.concat([of_funds.drop("volume"), of_indices.cast({"close": pl.Float64})])
-    return _wide(sessions, closes, "close"), _wide(sessions, of_funds, "volume")
+    return _pivot(sessions, closes, "close"), _pivot(sessions, of_funds, "volume")
 
 
-def _wide(sessions: pl.DataFrame, long: pl.DataFrame, value: str) -> pl.DataFrame:
+def _pivot(sessions: pl.DataFrame, long: pl.DataFrame, value: str) -> pl.DataFrame:
     wanted = (*FUNDS_NEEDED, *INDICES_NEEDED)
     wide = long.pivot(on="ticker", on_columns=list(wanted), index="session", values=value)
     return sessions.join(wide, left_on="date", right_on="session", how="left", maintain_order="left")
 
 
-def _breadth(
+def _measure_breadth(
     sessions: pl.DataFrame, stocks: pl.DataFrame, universe: Collection[str] | None, splits: pl.DataFrame | None
 ) -> pl.DataFrame:
-    counted = breadth(stocks, sessions=sessions["date"].to_list(), universe=universe, splits=splits)
+    counted = compute_breadth(stocks, sessions=sessions["date"].to_list(), universe=universe, splits=splits)
     return (
         sessions.join(counted, on="date", how="left", maintain_order="left")
         .with_columns(
@@ -203,7 +199,7 @@ def _breadth(
     )
 
 
-def _correlations(closes: pl.DataFrame) -> pl.DataFrame:
+def _measure_correlations(closes: pl.DataFrame) -> pl.DataFrame:
     returns = closes.select((pl.col(c) / pl.col(c).shift(1) - 1) for c in closes.columns if c != "date")
     array = {name: returns[name].cast(pl.Float64).to_numpy() for name in returns.columns}
     by_pair = {name: rolling_correlation(array["SPY"], array[name]) for name in ("I:NDX", "QQQ", "I:RUT", "IWM")}
@@ -221,13 +217,13 @@ def _correlations(closes: pl.DataFrame) -> pl.DataFrame:
         spy_ndx_correlation=ndx,
         spy_rut_correlation=rut,
         average_pairwise_correlation="average_pairwise_correlation",
-        correlation_regime=correlation_regime(pl.col("average_pairwise_correlation"), ndx, rut),
+        correlation_regime=classify_correlation(pl.col("average_pairwise_correlation"), ndx, rut),
         correlation_source=pl.concat_str(named, separator=", ", ignore_nulls=True).replace("", None),
     )
 
 
-def _put_call(sessions: pl.DataFrame, volumes: pl.DataFrame | None) -> pl.DataFrame:
-    ratios = put_call(volumes) if volumes is not None else pl.DataFrame(schema=PUT_CALL)
+def _measure_put_call(sessions: pl.DataFrame, volumes: pl.DataFrame | None) -> pl.DataFrame:
+    ratios = compute_put_call(volumes) if volumes is not None else pl.DataFrame(schema=PUT_CALL)
     has_bars = pl.col("put_call_ratio_total").is_not_null() | pl.col("put_call_reason").is_not_null()
     return (
         sessions.join(ratios, on="date", how="left", maintain_order="left")
@@ -236,10 +232,10 @@ def _put_call(sessions: pl.DataFrame, volumes: pl.DataFrame | None) -> pl.DataFr
     )
 
 
-def _index_closes(
+def _select_index_closes(
     sessions: pl.DataFrame, closes: pl.DataFrame, stocks: pl.DataFrame, volumes: pl.DataFrame
 ) -> pl.DataFrame:
-    # Levels as printed; changes and the volume ratio on one scale, so that a split of SPY is neither fall nor crowd.
+    # Levels as printed. Changes and the volume ratio on one scale, so that a split of SPY looks like neither fall nor surge.
     printed = sessions.join(
         stocks.filter((pl.col("ticker") == "SPY") & pl.col("close").is_finite() & (pl.col("close") > 0)).select(
             "session", spy_close="close", spy_volume="volume"

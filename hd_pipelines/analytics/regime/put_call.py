@@ -1,26 +1,25 @@
-"""Put/call ratios by volume, from the day's option bars.
+"""Computes put/call ratios by volume from the day's option bars.
 
-Belongs here: which side of the crowd's trading was puts. Not here: single prints and their direction (options flow).
-
-Conventions of the field (Cboe daily market statistics): "equity" is options on companies, "index" cash-settled options
-on indices, options on funds are a third class; "total" is all three. The root of a contract tells an index from a
-share; a fund is told from a company by the list in `funds`, which holds the heavy ones only. Volume is contracts.
+Conventions of the field (Cboe daily market statistics): "equity" means options on companies, "index" cash-settled options
+on indices; options on funds are a third class, and "total" is all three. The root of a contract distinguishes an index from
+a share. A fund is distinguished from a company by the list in `funds`, which holds only the most traded. Volume is in
+contracts.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from hd_pipelines.analytics.cut_offs import by_cut_offs
+from hd_pipelines.analytics.cut_offs import classify_by_cut_offs
 from hd_pipelines.analytics.regime.funds import FUNDS
-from hd_pipelines.market.option_products import underlying_of_root
+from hd_pipelines.market.option_products import find_underlying
 from hd_pipelines.tables.vocabulary import PutCallRegime
 
 PUT_CALL_CUT_OFFS = (0.7, 0.9, 1.1, 1.5)
-"""Of the total ratio, product facts §2.5: up to 0.7 EXTREME_GREED, … above 1.5 EXTREME_FEAR."""
+"""Cut-offs of the total ratio: up to 0.7 EXTREME_GREED, … above 1.5 EXTREME_FEAR."""
 
 FEWEST_CONTRACTS = 1_000
-"""A ratio of fewer calls than this is one trader's day, not the crowd's: null."""
+"""A ratio with fewer calls than this could reflect a single trader, so it is null."""
 
 VOLUMES = {
     "session": pl.Date,
@@ -43,13 +42,13 @@ PUT_CALL = {
 }
 
 
-def option_volumes(option_day_bars: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """Contracts traded by session, class and right. Returns `VOLUMES`, ascending.
+def sum_option_volumes(option_day_bars: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """Sum contracts traded by session, class and right. Returns `VOLUMES`, ascending.
 
-    `option_day_bars`: ticker (`O:ROOT…`), session, volume, as the lake holds them; lazy frames are never held whole.
-    A full market has 250,000 contracts a session, so add up session by session and keep the result.
+    `option_day_bars`: ticker (`O:ROOT…`), session, volume, as in the lake; lazy frames are never held in memory as a whole.
+    A full market has 250,000 contracts a session, so sum session by session and keep the result.
     """
-    # From the right: 15 characters of date, right and strike; what is between them and "O:" is the root.
+    # The last 15 characters are date, right and strike; the root is between "O:" and them.
     added = (
         option_day_bars.lazy()
         .select(
@@ -64,7 +63,7 @@ def option_volumes(option_day_bars: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame
     )
     roots = added["root"].unique().to_list()
     kinds = pl.DataFrame(
-        {"root": roots, "kind": [_kind(root) for root in roots]}, schema={"root": pl.String, "kind": pl.String}
+        {"root": roots, "kind": [_classify_root(root) for root in roots]}, schema={"root": pl.String, "kind": pl.String}
     )
     by_class = added.join(kinds, on="root")
     return (
@@ -80,42 +79,42 @@ def option_volumes(option_day_bars: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame
     )
 
 
-def _kind(root: str) -> str:
-    underlying = underlying_of_root(root)
+def _classify_root(root: str) -> str:
+    underlying = find_underlying(root)
     if underlying.startswith("I:"):
         return "index"
     return "fund" if underlying in FUNDS else "equity"
 
 
-def put_call(volumes: pl.DataFrame) -> pl.DataFrame:
-    """Ratios and class per session from `VOLUMES`. Returns `PUT_CALL`, one row per session of `volumes`, ascending.
+def compute_put_call(volumes: pl.DataFrame) -> pl.DataFrame:
+    """Compute ratios and class per session from `VOLUMES`. Returns `PUT_CALL`, one row per session of `volumes`, ascending.
 
-    A ratio is null, with a reason, where fewer than `FEWEST_CONTRACTS` calls traded: never infinite, never 0 for want
-    of puts in an empty market.
+    A ratio is null, with a reason, where fewer than `FEWEST_CONTRACTS` calls traded. It is never infinite, and never 0 only
+    because nothing traded.
     """
     total = ("equity", "index", "fund")
     ratios = volumes.sort("session").select(
         pl.col("session").alias("date"),
-        put_call_ratio_equity=_ratio("equity"),
-        put_call_ratio_index=_ratio("index"),
-        put_call_ratio_total=_ratio(*total),
+        put_call_ratio_equity=_build_ratio("equity"),
+        put_call_ratio_index=_build_ratio("index"),
+        put_call_ratio_total=_build_ratio(*total),
         calls=pl.sum_horizontal(f"{kind}_calls" for kind in total),
     )
     return ratios.with_columns(
-        pc_regime=_regime(pl.col("put_call_ratio_total")),
+        pc_regime=_classify(pl.col("put_call_ratio_total")),
         put_call_reason=pl.when(pl.col("put_call_ratio_total").is_null()).then(
             pl.format("{} calls traded, fewer than {}", pl.col("calls").cast(pl.Int64), pl.lit(FEWEST_CONTRACTS))
         ),
     ).select(list(PUT_CALL))
 
 
-def _regime(total: pl.Expr) -> pl.Expr:
-    # The cut-offs are "above x" in words (> 1.5 is EXTREME_FEAR); on the negated ratio they are "below".
+def _classify(total: pl.Expr) -> pl.Expr:
+    # The cut-offs are defined as "above x" (> 1.5 is EXTREME_FEAR); on the negated ratio they become "below".
     above = [-cut_off for cut_off in reversed(PUT_CALL_CUT_OFFS)]
-    return by_cut_offs(-total, above, list(PutCallRegime))
+    return classify_by_cut_offs(-total, above, list(PutCallRegime))
 
 
-def _ratio(*kinds: str) -> pl.Expr:
+def _build_ratio(*kinds: str) -> pl.Expr:
     calls = pl.sum_horizontal(f"{kind}_calls" for kind in kinds)
     puts = pl.sum_horizontal(f"{kind}_puts" for kind in kinds)
     return pl.when(calls >= FEWEST_CONTRACTS).then(puts / calls)

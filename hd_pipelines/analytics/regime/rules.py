@@ -1,24 +1,22 @@
-"""The rules of the market regime, as data.
+"""The rules of the market regime as data: axes, thresholds and order.
 
-Belongs here: axes, thresholds and order. What a rule is: `regime_conditions`; how rows are decided by the table:
-`regime_decision`; memory: `regime`.
+`conditions` defines what a rule is, `decision` applies the table to rows, `classification` adds memory.
 
-How to read it. Rules are asked in order and the first that fires decides, so they exclude one another by order; the last
-one asks nothing, so there is always an answer. What is rare comes before the trends that would hide it. `slack` is the
-way back: once in a regime, its conditions may fail by that much before it is left, so that a value which trembles around
-a threshold changes nothing.
+Rules are tried in order and the first that fires decides. The last one has no condition, so there is always a result. Rare
+regimes come before the trends that would hide them. `slack` is for staying: once in a regime, its conditions may fail by
+that much before it is left, so that a value which fluctuates around a threshold changes nothing.
 
-Moves are measured in the standard deviations that the VIX promised when they began, so that -2 % means something else
-at VIX 12 than at 40, and a calm rise of 2 % in a month is as strong a trend as a nervous one of 4 %. (The return over 20
-sessions has a standard deviation of 4.4 % over 1990-2022.) Levels of the VIX: product facts §2.5. The thresholds are
-ours; `validation.regime_history` shows what they make of 1990-2022, on which they were chosen.
+Moves are measured in the standard deviations that the VIX implied when they began, so that -2 % means something else at VIX
+12 than at 40, and a calm rise of 2 % in a month is as strong a trend as a nervous one of 4 %. (The return over 20 sessions
+has a standard deviation of 4.4 % over 1990-2022.) The thresholds are this project's; `validation.regime_history` shows
+their result for 1990-2022, the years on which they were chosen.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from hd_pipelines.analytics.regime.conditions import Rule, at_least, at_most, measured
+from hd_pipelines.analytics.regime.conditions import Rule, at_least, at_most, is_measured
 from hd_pipelines.tables.vocabulary import MarketRegime
 
 
@@ -41,7 +39,7 @@ AXES: dict[Axis, tuple[float, tuple[str, ...]]] = {
     Axis.CORRELATION: (0.06, ("average_pairwise_correlation",)),
     Axis.PUT_CALL: (0.06, ("put_call_ratio_total",)),
 }
-"""Weight of each axis in the confidence, and the columns that make it up; the weights add up to 1."""
+"""Weight of each axis in the confidence, and its columns; the weights add up to 1."""
 
 MEASURES = (
     *(column for _, columns in AXES.values() for column in columns),
@@ -49,7 +47,7 @@ MEASURES = (
     "beyond_low_20d",
     "return_20d_before",
 )
-"""Everything that a rule may ask for. Returns, distances and shares are fractions.
+"""Every column that a rule may use. Returns, distances and shares are fractions.
 
 trend_sigmas       20-session return over the VIX of 20 sessions ago / 100 / √12.6
 move_sigmas        return of the session over yesterday's VIX / 100 / √252
@@ -220,7 +218,7 @@ RULES: tuple[Rule, ...] = (
         "mixed_below_the_long_average_or_nervous",
         MarketRegime.CHOPPY_BEARISH,
         55,
-        requires=(measured("distance_200d"),),
+        requires=(is_measured("distance_200d"),),
     ),
     Rule(
         "nervous_without_a_measured_trend",

@@ -1,7 +1,4 @@
-"""Sector leadership and rotation from the eleven Select Sector SPDR funds.
-
-Belongs here: which sector leads over 20 sessions and which kind of sector that is. Not here: correlation of sectors.
-"""
+"""Finds the leading sector over 20 sessions and the kind of rotation, from the eleven Select Sector SPDR funds."""
 
 from __future__ import annotations
 
@@ -17,12 +14,13 @@ ROTATION_GROUPS: dict[SectorRotation, tuple[str, ...]] = {
     SectorRotation.GROWTH: ("XLC", "XLK"),
     SectorRotation.VALUE: ("XLE", "XLF"),
 }
-"""Each fund in one group at most, so that no sector votes twice. Energy and financials are the cyclicals that value
-indices hold most of; real estate follows rates and stands for none of the four."""
+"""Each fund is in at most one group, so that no sector counts twice. Energy and financials are the cyclicals that value
+indices hold most of; real estate follows rates and represents none of the four groups.
+"""
 
 SESSIONS = 20
 ROTATION_MARGIN = 0.005
-"""The leading group is at least half a percent ahead of the second over the 20 sessions; otherwise MIXED."""
+"""The leading group must be at least half a percent ahead of the second over the 20 sessions; otherwise MIXED."""
 FEWEST_FUNDS = 5
 FEWEST_GROUPS = 3
 
@@ -34,14 +32,14 @@ SECTORS = {
 }
 
 
-def sector_leadership(closes: pl.DataFrame) -> pl.DataFrame:
-    """Leading and lagging fund and the kind of sector that leads, per session. Returns `SECTORS`.
+def find_sector_leadership(closes: pl.DataFrame) -> pl.DataFrame:
+    """Find the leading and lagging fund and the kind of sector that leads, per session. Returns `SECTORS`.
 
     `closes`: date, `SPY` and the funds' columns as far as there are any, split-adjusted, one row per session ascending,
-    null where there is no bar. Strength is the fund's 20-session return over SPY's. Null without SPY, with fewer than
-    five funds, and for the rotation with fewer than three groups. Ties go to the first name of the alphabet.
+    null where there is no bar. Strength is the fund's 20-session return over SPY's. Null without SPY, with fewer than five
+    funds, and for the rotation with fewer than three groups. Ties go to the alphabetically first name.
     """
-    # Ratio of ratios first: both ends must be there for a strength.
+    # A strength needs both ends of both returns, so the ratio of ratios comes first.
     funds = [fund for fund in SECTOR_FUNDS if fund in closes.columns]
     if "SPY" not in closes.columns or not funds:
         return closes.select("date", **{name: pl.lit(None, pl.String) for name in list(SECTORS)[1:]}).cast(SECTORS)  # type: ignore[arg-type]
@@ -50,17 +48,17 @@ def sector_leadership(closes: pl.DataFrame) -> pl.DataFrame:
     counted = pl.sum_horizontal(pl.col(fund).is_not_null() for fund in funds) >= FEWEST_FUNDS
     return strength.select(
         "date",
-        leading_sector=pl.when(counted).then(_named(funds, pl.max_horizontal(funds))),
-        lagging_sector=pl.when(counted).then(_named(funds, pl.min_horizontal(funds))),
-        sector_rotation=pl.when(counted).then(_rotation(funds)),
+        leading_sector=pl.when(counted).then(_find_name(funds, pl.max_horizontal(funds))),
+        lagging_sector=pl.when(counted).then(_find_name(funds, pl.min_horizontal(funds))),
+        sector_rotation=pl.when(counted).then(_classify_rotation(funds)),
     ).cast(SECTORS)  # type: ignore[arg-type]
 
 
-def _named(names: list[str], value: pl.Expr) -> pl.Expr:
+def _find_name(names: list[str], value: pl.Expr) -> pl.Expr:
     return pl.coalesce(pl.when(pl.col(name) == value).then(pl.lit(name)) for name in names)
 
 
-def _rotation(funds: list[str]) -> pl.Expr:
+def _classify_rotation(funds: list[str]) -> pl.Expr:
     means = {
         group: pl.mean_horizontal([fund for fund in members if fund in funds])
         for group, members in ROTATION_GROUPS.items()

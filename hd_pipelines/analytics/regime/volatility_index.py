@@ -1,11 +1,11 @@
-"""The volatility index: level, change, class and the shape of its term structure.
+"""Measures the volatility index: level, change, class and the shape of its term structure.
 
-Belongs here: what VIX bars, and a second maturity beside them, say. Not here: our own volatilities (`constant_maturity`,
-`model_free`), which come in as a frame.
+Uses VIX bars and a second maturity. This platform's own volatilities (`constant_maturity`, `model_free`) come in as a
+frame.
 
-Cut-offs of the level: product facts §2.5. Term structure is the longer maturity over the shorter one, minus 1. The
-VIX/VIX3M pair is above par on most days (the index of three months carries the higher variance premium), so par is not
-the middle of its bands; backwardation, below par, is what the field reads as stress (Cboe, "VIX3M" white paper).
+Term structure is the longer maturity over the shorter one, minus 1. VIX3M is above VIX on most days (the three-month index
+carries the higher variance premium), so par is not the middle of that pair's bands; backwardation, below par, is what the
+field reads as stress (Cboe, "VIX3M" white paper).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from hd_pipelines.analytics.cut_offs import by_cut_offs
+from hd_pipelines.analytics.cut_offs import classify_by_cut_offs
 from hd_pipelines.tables.vocabulary import VixRegime, VixTermStructure
 
 VIX, VIX3M, VIX9D = "I:VIX", "I:VIX3M", "I:VIX9D"
@@ -24,7 +24,7 @@ VIX_CUT_OFFS = (12.0, 16.0, 20.0, 30.0, 40.0)
 
 
 class TermSource(StrEnum):
-    """Which pair of maturities the term structure was read from, best first. The value is shown in the row."""
+    """Pair of maturities from which the term structure was read, best first. The value is stored in the row."""
 
     FUTURES = "VIX futures, front and back month"
     VIX3M = "VIX3M over VIX"
@@ -40,7 +40,7 @@ TERM_CUT_OFFS: dict[TermSource, tuple[float, float, float, float]] = {
 }
 """Longer over shorter maturity, minus 1: below the first STEEP_BACKWARDATION, … from the last on STEEP_CONTANGO.
 
-One futures month apart moves less than three, nine days against thirty more.
+Futures one month apart differ less than those three months apart, or than nine days against thirty.
 """
 
 VOLATILITY_INDEX = {
@@ -56,13 +56,14 @@ VOLATILITY_INDEX = {
     "term_ratio": pl.Float64,
     "term_structure_reason": pl.String,
 }
-"""vix_term_spread is the longer maturity minus the shorter in VIX points, term_ratio their ratio minus 1, both of the
-source that `term_structure_reason` names. vix_front_month and vix_back_month are futures: null unless given."""
+"""vix_term_spread is the longer maturity minus the shorter in VIX points, term_ratio their ratio minus 1, both of the source
+that `term_structure_reason` names. vix_front_month and vix_back_month are futures: null unless given.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SecondMaturities:
-    """What a term structure may be read from beside the index bars. None: the source is not there.
+    """Sources from which a term structure can be read, besides the index bars. None: the source is not available.
 
     futures         date, front_month, back_month (settlement prices in VIX points)
     own_volatility  date, iv30, iv93 (per year, 0.16 for 16 %), of the SPX or SPY chain
@@ -72,22 +73,22 @@ class SecondMaturities:
     own_volatility: pl.DataFrame | None = None
 
 
-def volatility_index(closes: pl.DataFrame, second: SecondMaturities | None = None) -> pl.DataFrame:
-    """VIX measures per session. Returns `VOLATILITY_INDEX`, one row per row of `closes`.
+def measure_volatility_index(closes: pl.DataFrame, second: SecondMaturities | None = None) -> pl.DataFrame:
+    """Measure the VIX per session. Returns `VOLATILITY_INDEX`, one row per row of `closes`.
 
     `closes`: date and the columns `I:VIX`, `I:VIX3M`, `I:VIX9D` as far as there are any; one row per exchange session,
     ascending, null where the index has no bar. A change needs the session directly before; a gap leaves it null.
     """
     second = second or SecondMaturities()
-    known = closes.select("date", *(_positive(closes, ticker) for ticker in (VIX, VIX3M, VIX9D)))
-    known = _beside(known, second.futures, {"front_month": "vix_front_month", "back_month": "vix_back_month"})
-    known = _beside(known, second.own_volatility, {"iv30": "own_30", "iv93": "own_93"})
+    known = closes.select("date", *(_keep_positive(closes, ticker) for ticker in (VIX, VIX3M, VIX9D)))
+    known = _join_columns(known, second.futures, {"front_month": "vix_front_month", "back_month": "vix_back_month"})
+    known = _join_columns(known, second.own_volatility, {"iv30": "own_30", "iv93": "own_93"})
     level = pl.col(VIX)
     measured = known.with_columns(
         vix_level=level,
         vix_change=(level - level.shift(1)).round(6),
         vix_change_pct=((level / level.shift(1) - 1) * 100).round(6),
-        vix_regime=by_cut_offs(level, VIX_CUT_OFFS, list(VixRegime)),
+        vix_regime=classify_by_cut_offs(level, VIX_CUT_OFFS, list(VixRegime)),
     )
     pairs = {
         TermSource.FUTURES: (pl.col("vix_front_month"), pl.col("vix_back_month")),
@@ -103,7 +104,7 @@ def volatility_index(closes: pl.DataFrame, second: SecondMaturities | None = Non
                 (
                     longer - shorter,
                     longer / shorter - 1,
-                    by_cut_offs(longer / shorter - 1, TERM_CUT_OFFS[name], classes),
+                    classify_by_cut_offs(longer / shorter - 1, TERM_CUT_OFFS[name], classes),
                     pl.when((longer / shorter).is_not_null()).then(pl.lit(name.value)),
                 )
                 for name, (shorter, longer) in pairs.items()
@@ -124,16 +125,16 @@ def volatility_index(closes: pl.DataFrame, second: SecondMaturities | None = Non
     return measured.select(list(VOLATILITY_INDEX)).cast(VOLATILITY_INDEX)  # type: ignore[arg-type]
 
 
-def _positive(frame: pl.DataFrame, column: str) -> pl.Expr:
-    # A volatility of 0 or less is a defect of the feed, never a level.
+def _keep_positive(frame: pl.DataFrame, column: str) -> pl.Expr:
+    # A volatility of 0 or less is a defect of the feed and not a level.
     if column not in frame.columns:
         return pl.lit(None, pl.Float64).alias(column)
     value = pl.col(column).cast(pl.Float64).fill_nan(None)
     return pl.when(value > 0).then(value).alias(column)
 
 
-def _beside(known: pl.DataFrame, other: pl.DataFrame | None, names: dict[str, str]) -> pl.DataFrame:
+def _join_columns(known: pl.DataFrame, other: pl.DataFrame | None, names: dict[str, str]) -> pl.DataFrame:
     if other is None:
         return known.with_columns(pl.lit(None, pl.Float64).alias(name) for name in names.values())
-    wanted = other.select("date", *(_positive(other, column).alias(name) for column, name in names.items()))
+    wanted = other.select("date", *(_keep_positive(other, column).alias(name) for column, name in names.items()))
     return known.join(wanted, on="date", how="left", maintain_order="left")

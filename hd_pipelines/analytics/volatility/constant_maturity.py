@@ -1,13 +1,12 @@
-"""Implied volatility at 30 calendar days: at the forward, of calls, of puts, and the 25-delta skew.
+"""Interpolates implied volatility at 30 calendar days: at the forward, of calls, of puts, and the 25-delta skew.
 
-Belongs here: what one snapshot of valued contracts says of volatility at a fixed maturity: interpolation across settlement
-instants. Not here: across strikes (`smile`), the history of the result (`iv_percentile`), the model-free index
-(`model_free`).
+Interpolates across the settlement instants of one snapshot of valued contracts. Across strikes: `smile`. History of the
+result: `iv_percentile`. Model-free index: `model_free`.
 
 Total variance sigma^2 * T is linear between the last instant within 30 days and the first after, the pair nearest to 30
-days that has an answer. Expirations less than 7 days ahead stay out (the VIX uses 23 to 37 days, but many symbols have
-monthlies only), so do those more than `FURTHEST_DAYS` ahead. No maturity is extrapolated: without a pair there is a
-reason and no value.
+days that has a volatility. Expirations less than 7 days ahead are excluded (the VIX uses 23 to 37 days, but many symbols
+have monthlies only), and so are those more than `FURTHEST_DAYS` ahead. No maturity is extrapolated: without a pair there is
+a reason and no value.
 """
 
 from __future__ import annotations
@@ -16,20 +15,27 @@ from enum import StrEnum
 
 import polars as pl
 
-from hd_pipelines.analytics.volatility.smile import INSTANT, Schema, at_delta, at_the_forward, at_the_forward_of, typed
+from hd_pipelines.analytics.volatility.smile import (
+    INSTANT,
+    Schema,
+    cast_to_schema,
+    interpolate_at_delta,
+    interpolate_at_forward,
+    interpolate_side_at_forward,
+)
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.tables.vocabulary import OptionType
 
-__all__ = ["OBSERVED", "ObservationReason", "at_the_forward", "observe"]
+__all__ = ["OBSERVED", "ObservationReason", "observe"]
 
 TARGET_DAYS = 30
 NEAREST_DAYS, FURTHEST_DAYS = 7, 93
-"""Days to settlement that may take part; 93 reaches the next quarter's expiration."""
+"""Range of days to settlement that are used; 93 reaches the next quarter's expiration."""
 SKEW_DELTA = 0.25
 DAYS_PER_YEAR = 365
 _TARGET_YEARS = TARGET_DAYS / DAYS_PER_YEAR
 _ROUNDING = 1e-9
-"""Years are minutes divided: equal instants may differ by this much."""
+"""Years are divided minutes, so equal instants may differ by this much."""
 
 OBSERVED: Schema = {
     "symbol": pl.String,
@@ -49,7 +55,7 @@ OBSERVED: Schema = {
 
 iv30                   30-day volatility at the forward, per year; null with a reason in `iv30_reason`
 iv30_call, iv30_put    the same from calls only and from puts only, each null where its own contracts do not suffice
-iv_skew                25-delta call less 25-delta put, at 30 days; negative where puts are dearer
+iv_skew                25-delta call minus 25-delta put, at 30 days; negative where puts are more expensive
 near, next_expiration  the pair behind iv30; equal where one settles exactly 30 days ahead
 price_source           of most of its contracts
 """
@@ -58,33 +64,35 @@ _SNAPSHOT = ["symbol", "timestamp"]
 
 
 class ObservationReason(StrEnum):
-    """Why there is no volatility at 30 days, beside `smile.SmileReason` of the expiration that should have told."""
+    """Why there is no 30-day volatility, in addition to the `smile.SmileReason` of the expiration that lacks one."""
 
     NO_NEAR_EXPIRATION = "no_expiration_7_to_30_days_ahead"
     NO_NEXT_EXPIRATION = "no_expiration_30_to_93_days_ahead"
 
 
 def observe(valued: pl.DataFrame) -> pl.DataFrame:
-    """30-day volatility and skew (`OBSERVED`) of every snapshot in `valued` (`option_chains.VALUED`), sorted by key."""
-    terms = at_the_forward(valued)
+    """Compute 30-day volatility and skew (`OBSERVED`) of every snapshot in `valued` (`VALUED`), sorted by key."""
+    terms = interpolate_at_forward(valued)
     snapshots = valued.group_by(_SNAPSHOT, maintain_order=True).agg(
         pl.col("session", "kind").first(), pl.col("price_source").drop_nulls().mode().sort().first()
     )
-    middle = _at_30_days(terms.select(*INSTANT, "expiration", "years", iv="atm_iv"))
+    middle = _interpolate_at_30_days(terms.select(*INSTANT, "expiration", "years", iv="atm_iv"))
     sides = [
-        _at_30_days(at_the_forward_of(valued, option_type)).select(*_SNAPSHOT, pl.col("iv30").alias(name))
+        _interpolate_at_30_days(interpolate_side_at_forward(valued, option_type)).select(
+            *_SNAPSHOT, pl.col("iv30").alias(name)
+        )
         for option_type, name in ((OptionType.CALL, "iv30_call"), (OptionType.PUT, "iv30_put"))
     ]
     observed = snapshots.join(middle, on=_SNAPSHOT, how="left")
-    for side in (*sides, _skew_at_30_days(valued)):
+    for side in (*sides, _interpolate_skew(valued)):
         observed = observed.join(side, on=_SNAPSHOT, how="left")
-    observed = observed.join(_reasons(terms), on=_SNAPSHOT, how="left").with_columns(
+    observed = observed.join(_find_reasons(terms), on=_SNAPSHOT, how="left").with_columns(
         iv30_reason=pl.when(pl.col("iv30").is_null()).then(pl.col("reason"))
     )
-    return typed(observed, OBSERVED).sort(_SNAPSHOT)
+    return cast_to_schema(observed, OBSERVED).sort(_SNAPSHOT)
 
 
-def _at_30_days(terms: pl.DataFrame) -> pl.DataFrame:
+def _interpolate_at_30_days(terms: pl.DataFrame) -> pl.DataFrame:
     """`iv30`, `near_expiration`, `next_expiration` of each snapshot that has a bracket. Takes instants with `iv`."""
     days = pl.col("years") * DAYS_PER_YEAR
     usable = terms.filter(
@@ -107,26 +115,28 @@ def _at_30_days(terms: pl.DataFrame) -> pl.DataFrame:
     total = (1 - share) * pl.col("total") + share * pl.col("total_next")
     return near.join(after, on=_SNAPSHOT, suffix="_next").select(
         *_SNAPSHOT,
-        # Times, not divided by: polars divides a column by a number a bit differently from row to row.
+        # Multiplied, not divided: polars divides a column by a number with last-bit differences between rows.
         iv30=(total * (1 / _TARGET_YEARS)).sqrt(),
         near_expiration="expiration",
         next_expiration="expiration_next",
     )
 
 
-def _skew_at_30_days(valued: pl.DataFrame) -> pl.DataFrame:
+def _interpolate_skew(valued: pl.DataFrame) -> pl.DataFrame:
     """`iv_skew` of each snapshot, from the instants that show both 25-delta contracts."""
-    calls, puts = (at_delta(valued, option_type, SKEW_DELTA) for option_type in (OptionType.CALL, OptionType.PUT))
+    calls, puts = (
+        interpolate_at_delta(valued, option_type, SKEW_DELTA) for option_type in (OptionType.CALL, OptionType.PUT)
+    )
     both = calls.join(puts.select(*INSTANT, iv_put="iv"), on=INSTANT)
-    call = _at_30_days(both).select(*_SNAPSHOT, call="iv30")
-    put = _at_30_days(both.with_columns(iv="iv_put")).select(*_SNAPSHOT, put="iv30")
+    call = _interpolate_at_30_days(both).select(*_SNAPSHOT, call="iv30")
+    put = _interpolate_at_30_days(both.with_columns(iv="iv_put")).select(*_SNAPSHOT, put="iv30")
     return call.join(put, on=_SNAPSHOT).select(*_SNAPSHOT, iv_skew=pl.col("call") - pl.col("put"))
 
 
-def _reasons(terms: pl.DataFrame) -> pl.DataFrame:
-    """Why a snapshot could have no 30-day volatility: the first of its two sides that lacks an answer.
+def _find_reasons(terms: pl.DataFrame) -> pl.DataFrame:
+    """Find why snapshots have no 30-day volatility: the first of the two sides that lacks one decides.
 
-    An expiration that lies on that side but has no volatility at the forward lends its own reason, the one nearest to 30
+    If an expiration on that side exists but has no volatility at the forward, its own reason is used, the one nearest to 30
     days first.
     """
     days = pl.col("years") * DAYS_PER_YEAR

@@ -1,6 +1,6 @@
-"""What an IV percentile, its trend and its reasons are called: the one set of cut-offs.
+"""Classifies an IV percentile and its trend, and names the reasons why there is none. The only set of IV cut-offs.
 
-Belongs here: limits and the words they divide. The numbers are computed in `iv_percentile`.
+The numbers are computed in `iv_percentile`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from enum import StrEnum
 
 import polars as pl
 
-from hd_pipelines.analytics.cut_offs import by_cut_offs
+from hd_pipelines.analytics.cut_offs import classify_by_cut_offs
 from hd_pipelines.tables.vocabulary import IvRecommendation, IvRegime, IvTrend
 
 REGIME_CUT_OFFS = (0.10, 0.20, 0.60, 0.80, 0.90)
-"""Percentile, 0-1. The predecessor's ingestion cut at 0.10, 0.30, 0.70, 0.85, 0.95 and its engine as here. The engine's
-are kept for both: its multipliers and recommendations were set for them, and its boosts change at 0.20 and 0.80, where
-these classes change too, so that no score jumps inside a class."""
+"""Percentile, 0-1. Scoring multipliers and recommendations were calibrated to these limits, and score boosts change at 0.20
+and 0.80, where these classes change too, so that no score jumps inside a class. (The limits 0.10, 0.30, 0.70, 0.85, 0.95,
+which also occur in the field, would not have this property.)
+"""
 FAVORABLE_BELOW = 0.40
-"""Within NORMAL."""
+"""Percentile, 0-1: the limit inside NORMAL below which buying premium is favourable."""
 TREND_SHARE = 0.10
-"""Change over 20 sessions, as a share of today's value, beyond which volatility expands or contracts."""
+"""Change over 20 sessions, as a share of today's value, above which volatility counts as expanding or contracting."""
 
 
 class PercentileReason(StrEnum):
@@ -31,19 +32,19 @@ class PercentileReason(StrEnum):
     ALL_EQUAL = "all_observations_equal"
 
 
-def iv_regime(percentile: pl.Expr) -> pl.Expr:
-    """`IvRegime` of a percentile in 0-1; null where it is null."""
-    return by_cut_offs(percentile, REGIME_CUT_OFFS, list(IvRegime))
+def classify_iv_regime(percentile: pl.Expr) -> pl.Expr:
+    """Classify a percentile in 0-1 as `IvRegime`; null where it is null."""
+    return classify_by_cut_offs(percentile, REGIME_CUT_OFFS, list(IvRegime))
 
 
-def iv_recommendation(percentile: pl.Expr) -> pl.Expr:
-    """`IvRecommendation` of a percentile in 0-1; null where it is null.
+def classify_iv_recommendation(percentile: pl.Expr) -> pl.Expr:
+    """Classify a percentile in 0-1 as `IvRecommendation`; null where it is null.
 
     BUY_PREMIUM up to LOW, BUY_FAVORABLE in the lower part of NORMAL, NEUTRAL in the rest of it, WAIT_FOR_IV_DROP in
     ELEVATED and HIGH, SELL_PREMIUM in EXTREMELY_HIGH.
     """
     _, normal_from, elevated_from, _, extreme_from = REGIME_CUT_OFFS
-    return by_cut_offs(
+    return classify_by_cut_offs(
         percentile,
         (normal_from, FAVORABLE_BELOW, elevated_from, extreme_from),
         (
@@ -56,14 +57,14 @@ def iv_recommendation(percentile: pl.Expr) -> pl.Expr:
     )
 
 
-def iv_trend(change_20d: pl.Expr, current: pl.Expr) -> pl.Expr:
-    """`IvTrend` from the change over 20 sessions and today's value; null where either is."""
+def classify_iv_trend(change_20d: pl.Expr, current: pl.Expr) -> pl.Expr:
+    """Classify the change over 20 sessions relative to today's value as `IvTrend`; null where either is null."""
     share = change_20d / current
-    word = (
+    trend = (
         pl.when(share > TREND_SHARE)
         .then(pl.lit(IvTrend.EXPANDING.value))
         .when(share < -TREND_SHARE)
         .then(pl.lit(IvTrend.CONTRACTING.value))
         .otherwise(pl.lit(IvTrend.STABLE.value))
     )
-    return pl.when(share.is_not_null()).then(word)
+    return pl.when(share.is_not_null()).then(trend)

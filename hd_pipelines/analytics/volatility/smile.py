@@ -1,19 +1,20 @@
-"""The smile of each settlement instant: volatility at the forward, of both rights or of one, and at 25 delta.
+"""Interpolates the smile of each settlement instant: volatility at the forward, of both rights or of one, and at 25 delta.
 
-Belongs here: interpolation across the strikes of one instant. Not here: across maturities (`constant_maturity`), nor
-solving contracts' volatilities (`pricing`).
+Interpolates across the strikes of one instant. Across maturities: `constant_maturity`. Volatilities of contracts:
+`pricing`.
 
-At the forward variance is linear in log-moneyness ln(K/F), out-of-the-money contracts first (puts below, calls above; a
-strike whose own one has no volatility lends its in-the-money one). Distances are in standard deviations, sigma *
-sqrt(years):
-- `bracket`: strikes on both sides of the forward, at most `WIDEST_BRACKET` apart; else
-- `two_strikes`: two strikes of one side, the nearer within `NEAREST_STRIKE` and no nearer to the other than to the
-  forward: their line meets the forward; else
-- `borrowed_slope`: one strike within `NEAREST_STRIKE`, moved to the forward along the slope that the maturity next to it
+At the forward, variance is linear in log-moneyness ln(K/F), with out-of-the-money contracts first (puts below, calls above;
+at a strike whose out-of-the-money contract has no volatility, the in-the-money one is used). Distances are in standard
+deviations, sigma * sqrt(years). The first method that applies:
+- `bracket`: strikes on both sides of the forward, at most `WIDEST_BRACKET` apart.
+- `two_strikes`: two strikes of one side, the nearer within `NEAREST_STRIKE` and no nearer to the other than to the forward;
+  their line is extended to the forward.
+- `borrowed_slope`: one strike within `NEAREST_STRIKE`, moved to the forward along the slope that the adjacent maturity
   shows around the forward, in share of variance per standard deviation.
+
 SPX chains thinned to four contracts an expiration came within 0.09 (bracket), 0.17 (two strikes) and 0.38 (borrowed slope)
-volatility points of the full chain's answer in the mean. Full chains give brackets only.
-At a delta, variance is linear in delta between the two contracts around it.
+volatility points of the full chain's value on average. Full chains give brackets only. At a delta, variance is linear in
+delta between the two contracts around it.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from hd_pipelines.tables.vocabulary import OptionType
 
 WIDEST_BRACKET = 1.5
 NEAREST_STRIKE, NEXT_STRIKE = 0.5, 1.5
-"""Standard deviations from the forward of the nearer and the farther of two strikes on one side."""
+"""Largest distances from the forward, in standard deviations, of the nearer and the farther of two strikes on one side."""
 LENDING_STRIKES, LENDING_SPAN, LENDING_REACH = 3, 0.5, 1.5
-"""A slope is lent by a smile with as many strikes within the reach, over at least the span, in standard deviations."""
+"""A smile lends its slope if it has this many strikes within the reach, over at least the span, in standard deviations."""
 WIDEST_DELTAS = 0.25
-"""Largest distance in delta between the two contracts around the wanted one."""
+"""Largest distance in delta between the two contracts around the wanted delta."""
 
 Schema = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -53,7 +54,7 @@ INSTANT = ["symbol", "timestamp", "settles_at"]
 
 
 class AtmMethod(StrEnum):
-    """How the volatility at the forward was had."""
+    """How the volatility at the forward was obtained."""
 
     BRACKET = "bracket"
     TWO_STRIKES = "two_strikes"
@@ -68,12 +69,12 @@ class SmileReason(StrEnum):
     NO_STRIKES_AT_FORWARD = "no_strikes_at_the_forward"
 
 
-def at_the_forward(valued: pl.DataFrame) -> pl.DataFrame:
-    """Term structure of volatility at the forward (`TERM_STRUCTURE`), every settlement instant of every snapshot.
+def interpolate_at_forward(valued: pl.DataFrame) -> pl.DataFrame:
+    """Compute the term structure of volatility at the forward (`TERM_STRUCTURE`) for every instant of every snapshot.
 
-    `valued`: `option_chains.VALUED`. SPX and SPXW of one date settle at different instants and are two rows.
+    `valued`: `option_chains.VALUED`. SPX and SPXW of one date settle at different instants and give two rows.
     """
-    points = _points(valued)
+    points = _select_points(valued)
     is_call = pl.col("option_type") == OptionType.CALL.value
     out_of_the_money = (is_call & (pl.col("moneyness") >= 0)) | (~is_call & (pl.col("moneyness") <= 0))
     own = pl.col("variance").filter(out_of_the_money).mean()
@@ -85,7 +86,7 @@ def at_the_forward(valued: pl.DataFrame) -> pl.DataFrame:
         pl.col("years").first(),
         pl.col("forward").drop_nulls().first(),
     )
-    found = terms.join(_at_zero_moneyness(by_strike), on=INSTANT, how="left")
+    found = terms.join(_interpolate_at_zero_moneyness(by_strike), on=INSTANT, how="left")
     reason = (
         pl.when(pl.col("atm_iv").is_not_null())
         .then(None)
@@ -95,21 +96,24 @@ def at_the_forward(valued: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(SmileReason.NO_IMPLIED_VOLATILITY.value))
         .otherwise(pl.lit(SmileReason.NO_STRIKES_AT_FORWARD.value))
     )
-    return typed(found.with_columns(reason=reason), TERM_STRUCTURE).sort(INSTANT)
+    return cast_to_schema(found.with_columns(reason=reason), TERM_STRUCTURE).sort(INSTANT)
 
 
-def at_the_forward_of(valued: pl.DataFrame, option_type: OptionType) -> pl.DataFrame:
-    """Volatility at the forward from contracts of one right: instants with `iv`."""
-    points = _points(valued.filter(pl.col("option_type") == option_type.value))
+def interpolate_side_at_forward(valued: pl.DataFrame, option_type: OptionType) -> pl.DataFrame:
+    """Interpolate volatility at the forward from contracts of one right: instants with `iv`."""
+    points = _select_points(valued.filter(pl.col("option_type") == option_type.value))
     instants = points.group_by(INSTANT, maintain_order=True).agg(pl.col("expiration").max(), pl.col("years").first())
     by_strike = points.group_by(*INSTANT, "moneyness", "years", maintain_order=True).agg(pl.col("variance").mean())
-    return instants.join(_at_zero_moneyness(by_strike), on=INSTANT, how="left").rename({"atm_iv": "iv"})
+    return instants.join(_interpolate_at_zero_moneyness(by_strike), on=INSTANT, how="left").rename({"atm_iv": "iv"})
 
 
-def at_delta(valued: pl.DataFrame, option_type: OptionType, wanted: float) -> pl.DataFrame:
-    """Volatility of one right where |delta| is `wanted`: instants with `iv`, null where no two contracts are around it."""
+def interpolate_at_delta(valued: pl.DataFrame, option_type: OptionType, wanted: float) -> pl.DataFrame:
+    """Interpolate volatility of one right where |delta| is `wanted`: instants with `iv`.
+
+    `iv` is null where no two contracts are around that delta.
+    """
     points = (
-        _points(valued.filter((pl.col("option_type") == option_type.value) & pl.col("delta").is_not_null()))
+        _select_points(valued.filter((pl.col("option_type") == option_type.value) & pl.col("delta").is_not_null()))
         .with_columns(distance=pl.col("delta").abs() - wanted)
         .sort(*INSTANT, "distance")
     )
@@ -124,17 +128,17 @@ def at_delta(valued: pl.DataFrame, option_type: OptionType, wanted: float) -> pl
     )
     close = pl.col("k_above") - pl.col("k_below") <= WIDEST_DELTAS
     return around.select(
-        *INSTANT, "expiration", "years", iv=pl.when(close).then(_line_at_zero("below", "above").sqrt())
+        *INSTANT, "expiration", "years", iv=pl.when(close).then(_extend_line_to_zero("below", "above").sqrt())
     )
 
 
-def typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """The columns of `schema`, in its order and types."""
+def cast_to_schema(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Select the columns of `schema`, in its order and types."""
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
-def _points(valued: pl.DataFrame) -> pl.DataFrame:
-    """Contracts with a volatility, with log-moneyness and variance; in one order, so that sums keep their last bit."""
+def _select_points(valued: pl.DataFrame) -> pl.DataFrame:
+    """Contracts with a volatility, their log-moneyness and variance, in a fixed order so that sums are reproducible."""
     numbers = pl.col("implied_volatility", "forward", "strike", "years")
     return (
         valued.filter(pl.all_horizontal(numbers.is_finite() & (numbers > 0)))
@@ -145,8 +149,8 @@ def _points(valued: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _at_zero_moneyness(points: pl.DataFrame) -> pl.DataFrame:
-    """Volatility at the forward by instant: `atm_iv`, `method`, `strikes`; takes one variance per moneyness."""
+def _interpolate_at_zero_moneyness(points: pl.DataFrame) -> pl.DataFrame:
+    """Volatility at the forward by instant: `atm_iv`, `method`, `strikes`. Takes one variance per moneyness."""
     k, v = pl.col("moneyness"), pl.col("variance")
     near = (
         points.sort(*INSTANT, "moneyness")
@@ -156,7 +160,7 @@ def _at_zero_moneyness(points: pl.DataFrame) -> pl.DataFrame:
             pl.len().alias("strikes"),
             k_nearest=k.sort_by(k.abs()).first(),
             v_nearest=v.sort_by(k.abs()).first(),
-            # One deviation at the forward, by the variance of the strike that is nearest to it.
+            # One standard deviation at the forward, from the variance of the nearest strike.
             deviation=(v.sort_by(k.abs()).first() * pl.col("years").first()).sqrt(),
             **{f"{name}_below": column.filter(k <= 0).last() for name, column in (("k", k), ("v", v))},
             **{f"{name}_above": column.filter(k >= 0).first() for name, column in (("k", k), ("v", v))},
@@ -165,14 +169,14 @@ def _at_zero_moneyness(points: pl.DataFrame) -> pl.DataFrame:
             count_below=(k <= 0).sum(),
         )
     )
-    # slice(-2, 1) of a single strike is that strike again, which is no second one.
+    # slice(-2, 1) of a single strike is that same strike, not a second one.
     second_below = pl.when(pl.col("count_below") > 1).then(pl.col("k_below_2"))
     near = near.with_columns(k_below_2=second_below)
     bracket = pl.col("k_above") - pl.col("k_below") <= WIDEST_BRACKET * pl.col("deviation")
     near = near.with_columns(
-        between=pl.when(bracket).then(_line_at_zero("below", "above")),
-        from_below=pl.when(_is_near("below")).then(_line_at_zero("below", "below_2")),
-        from_above=pl.when(_is_near("above")).then(_line_at_zero("above", "above_2")),
+        between=pl.when(bracket).then(_extend_line_to_zero("below", "above")),
+        from_below=pl.when(_is_near("below")).then(_extend_line_to_zero("below", "below_2")),
+        from_above=pl.when(_is_near("above")).then(_extend_line_to_zero("above", "above_2")),
     )
     below_is_nearer = (-pl.col("k_below") <= pl.col("k_above")).fill_null(False)
     line = (
@@ -180,7 +184,7 @@ def _at_zero_moneyness(points: pl.DataFrame) -> pl.DataFrame:
         .then(pl.coalesce("from_below", "from_above"))
         .otherwise(pl.coalesce("from_above", "from_below"))
     )
-    near = near.with_columns(line=line).join(_borrowed(near, points), on=INSTANT, how="left")
+    near = near.with_columns(line=line).join(_borrow_slope(near, points), on=INSTANT, how="left")
     answers = {
         AtmMethod.BRACKET: pl.col("between"),
         AtmMethod.TWO_STRIKES: pl.col("line"),
@@ -193,8 +197,8 @@ def _at_zero_moneyness(points: pl.DataFrame) -> pl.DataFrame:
     return near.select(*INSTANT, "strikes", atm_iv=variance.sqrt(), method=method)
 
 
-def _borrowed(near: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
-    """Variance at the forward by the nearest strike of each smile and the slope of the smile next to it in maturity."""
+def _borrow_slope(near: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+    """Variance at the forward from each smile's nearest strike and the slope of the smile next to it in maturity."""
     k, deviation = pl.col("moneyness"), pl.col("deviation")
     lenders = (
         points.join(near.select(*INSTANT, "deviation"), on=INSTANT, maintain_order="left")
@@ -224,13 +228,13 @@ def _borrowed(near: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_near(side: str) -> pl.Expr:
-    """Whether two strikes of one side reach the forward: the line may run on by the distance between them, no further."""
+    """Whether two strikes of one side reach the forward; the line is extended by at most the distance between them."""
     nearer, farther, deviation = pl.col(f"k_{side}").abs(), pl.col(f"k_{side}_2").abs(), pl.col("deviation")
     return (nearer <= NEAREST_STRIKE * deviation) & (farther <= NEXT_STRIKE * deviation) & (farther >= 2 * nearer)
 
 
-def _line_at_zero(one: str, other: str) -> pl.Expr:
-    """Variance at the forward on the line through two strikes; of a strike at the forward its own."""
+def _extend_line_to_zero(one: str, other: str) -> pl.Expr:
+    """Variance at the forward, on the line through two strikes or of a strike at the forward."""
     k_one, k_other, v_one, v_other = (pl.col(f"{name}_{side}") for name in "kv" for side in (one, other))
     slope = pl.when(k_other == k_one).then(0.0).otherwise((v_other - v_one) / (k_other - k_one))
     return v_one - slope * k_one

@@ -13,7 +13,7 @@ from hd_pipelines.cli.output.radar import NOTHING
 from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.loading.scan_reports import ScanReport
-from hd_pipelines.market.sessions import NEW_YORK, sessions_between
+from hd_pipelines.market.sessions import NEW_YORK, list_sessions_between
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.warehouse.records.signals import rejections_of, signals_of
 
@@ -34,7 +34,7 @@ def show_signals(desk: Desk, first: date, last: date, report: ScanReport | None 
         rejections = rejections_of(connection, first, last)
     if report is not None:
         out.print(describe_report(report))
-    _show_counts(rows, rejections, sessions_between(first, last), wide=wide)
+    _show_counts(rows, rejections, list_sessions_between(first, last), wide=wide)
     if not rows:
         out.print(f"No signals.{_list_rejections(rejections)}")
         return

@@ -1,1 +1,1 @@
-"""Compiled loops (numba) under the public pricing functions."""
+"""Compiled loops (numba) behind the public pricing functions."""

@@ -1,20 +1,20 @@
-"""The exercise boundary of American puts and what early exercise is worth, for a block of options at once.
+"""Computes the exercise boundary and early exercise premium of American puts, for a block of options at once.
 
-Belongs here: the mathematics, in numba's subset of Python, on the rows of one scratch array. Reading, checking and writing
-of options is in `kernels_american_loops`.
+Mathematics only, in numba's subset of Python, on the rows of one scratch array. `american_loops` reads, checks and writes
+options.
 
-Everything is a put with strike 1: a call on S with strike K is a put on K with strike S whose rate and dividend yield have
-changed places (McDonald and Schroder, 1998). With a = rate * T, b = yield * T and v = sigma * sqrt(T), times are shares of
-T and the boundary is X e^-G(t), X = min(1, a / b) being its limit at settlement.
+Everything is a put with strike 1: a call on S with strike K is a put on K with strike S whose rate and dividend yield are
+interchanged (McDonald and Schroder, 1998). With a = rate * T, b = yield * T and v = sigma * sqrt(T), times are fractions of
+T, and the boundary is X e^-G(t), where X = min(1, a / b) is its limit at settlement.
 
 G is found by collocation at Chebyshev points of sqrt(t): Andersen, Lake and Offengenden, "High-performance American option
-pricing" (2016), equation system A; G^2 is what is interpolated. It starts from the QD+ approximation of Li, "Analytical
-approximations for the critical stock prices of American options" (2010), which takes a few Newton steps from the formula
-of Bjerksund and Stensland (1993). Two fixed-point steps follow; a third changes prices by less than the interpolation
-errs (test_american_against_quantlib.py).
+pricing" (2016), equation system A; G^2 is interpolated. It starts from the QD+ approximation of Li, "Analytical
+approximations for the critical stock prices of American options" (2010), which takes a few Newton steps from the formula of
+Bjerksund and Stensland (1993). Two fixed-point steps follow; a third changes prices by less than the interpolation error
+(tests/pricing/test_american_prices.py).
 
-As the collocation points, and the points at which integrals are taken, are the same shares of T for all options, all
-interpolation weights are constants, and each inner loop runs over options without a branch.
+As the collocation points and the quadrature points are the same fractions of T for all options, all interpolation weights
+are constants, and each inner loop runs over options without a branch.
 """
 
 import math
@@ -50,8 +50,8 @@ _H = _G + _NODES
 ROWS = _H + _NODES
 
 
-def _interpolation(points: Floats) -> Floats:
-    """Weights of the collocated values (that at 0 is 0) in the polynomial's value at each of the points."""
+def _build_interpolation(points: Floats) -> Floats:
+    """Weights of the collocated values (the value at 0 is 0) in the interpolating polynomial at each of the points."""
     order = np.arange(_NODES + 1)
     nodes = (1.0 + np.cos(order * np.pi / _NODES)) / 2.0
     barycentric = (-1.0) ** order
@@ -60,21 +60,21 @@ def _interpolation(points: Floats) -> Floats:
     return np.ascontiguousarray((weights / weights.sum(-1, keepdims=True))[..., :-1])
 
 
-def _legendre(points: int) -> tuple[Floats, Floats]:
-    """Points and weights of Gauss and Legendre on (0, 1)."""
+def _build_legendre(points: int) -> tuple[Floats, Floats]:
+    """Points and weights of Gauss-Legendre quadrature on (0, 1)."""
     at, weights = np.polynomial.legendre.leggauss(points)
     return (1.0 + at) / 2.0, weights / 2.0
 
 
 _X = ((1.0 + np.cos(np.arange(_NODES) * np.pi / _NODES)) / 2.0).copy()
-_Y, _Y_WEIGHT = _legendre(_INNER)
-_INNER_WEIGHTS = _interpolation(_X[:, None] * np.sqrt(1.0 - _Y * _Y))
-_Z, _Z_WEIGHT = _legendre(_OUTER)
-_OUTER_WEIGHTS = _interpolation(np.sqrt(1.0 - _Z * _Z))
+_Y, _Y_WEIGHT = _build_legendre(_INNER)
+_INNER_WEIGHTS = _build_interpolation(_X[:, None] * np.sqrt(1.0 - _Y * _Y))
+_Z, _Z_WEIGHT = _build_legendre(_OUTER)
+_OUTER_WEIGHTS = _build_interpolation(np.sqrt(1.0 - _Z * _Z))
 
 
 @inlined
-def _first_guess(a: float, b: float, v: float, limit: float, x: float) -> float:
+def _guess_boundary(a: float, b: float, v: float, limit: float, x: float) -> float:
     """Ln of the boundary at time x^2: from the limit towards the perpetual boundary (Bjerksund and Stensland)."""
     v2 = v * v
     drift = a - b - 0.5 * v2
@@ -88,7 +88,7 @@ def _first_guess(a: float, b: float, v: float, limit: float, x: float) -> float:
 
 
 @inlined
-def _qd_step(  # noqa: PLR0917
+def _take_qd_step(  # noqa: PLR0917
     y: float, a: float, b: float, v: float, alpha: float, beta: float, dr: float, dq: float
 ) -> float:
     """Newton step in y = ln S towards the QD+ boundary."""
@@ -111,7 +111,7 @@ def _qd_step(  # noqa: PLR0917
 
 
 @inlined
-def _qd_boundary(a: float, b: float, v: float, limit: float, guess: float) -> float:
+def _find_qd_boundary(a: float, b: float, v: float, limit: float, guess: float) -> float:
     """Ln of the QD+ boundary of an option with a, b, v for its whole life."""
     v2 = v * v
     dr, dq = exponential(-a), exponential(-b)
@@ -123,13 +123,13 @@ def _qd_boundary(a: float, b: float, v: float, limit: float, guess: float) -> fl
     beta = alpha * (per - 2.0 * per * per / (v2 * root * root)) - exponent
     y = guess
     for _ in range(_NEWTON_STEPS):
-        y = min(y + _qd_step(y, a, b, v, alpha, beta, dr, dq), limit)
+        y = min(y + _take_qd_step(y, a, b, v, alpha, beta, dr, dq), limit)
     return y
 
 
 @shared
 def find_boundaries(work: Floats) -> None:
-    """From rows A, B, V: the boundary's G at the collocation points, and LOG_EDGE, ln of the boundary today."""
+    """From rows A, B, V compute the boundary's G at the collocation points, and LOG_EDGE, ln of the boundary today."""
     for j in range(LANES):
         a, b = work[A * LANES + j], work[B * LANES + j]
         work[_LIMIT * LANES + j] = logarithm(max(a / b, 1e-30)) if b > a else 0.0
@@ -138,10 +138,10 @@ def find_boundaries(work: Floats) -> None:
         for j in range(LANES):
             a, b, v = work[A * LANES + j], work[B * LANES + j], work[V * LANES + j]
             limit = work[_LIMIT * LANES + j]
-            y = _qd_boundary(a * x * x, b * x * x, v * x, limit, _first_guess(a, b, v, limit, x))
+            y = _find_qd_boundary(a * x * x, b * x * x, v * x, limit, _guess_boundary(a, b, v, limit, x))
             work[(_G + i) * LANES + j] = max(limit - y, 0.0)
     for _ in range(_FIXED_POINT_STEPS):
-        _fixed_point_step(work)
+        _take_fixed_point_step(work)
     for j in range(LANES):
         work[LOG_EDGE * LANES + j] = work[_LIMIT * LANES + j] - work[_G * LANES + j]
 
@@ -155,8 +155,8 @@ def _square(work: Floats) -> None:
 
 
 @inlined
-def _g_between(work: Floats, weights: Floats, j: int) -> float:
-    """G at a point between the collocation points, whose weights are given."""
+def _interpolate_g(work: Floats, weights: Floats, j: int) -> float:
+    """G between the collocation points, at the point to which `weights` belong."""
     h = 0.0
     for i in range(_NODES):
         h += weights[i] * work[(_H + i) * LANES + j]
@@ -164,11 +164,11 @@ def _g_between(work: Floats, weights: Floats, j: int) -> float:
 
 
 @inlined
-def _fixed_point_step(work: Floats) -> None:
-    """One step of system A at all collocation points, all from the same old boundary.
+def _take_fixed_point_step(work: Floats) -> None:
+    """One step of system A at all collocation points, each from the same old boundary.
 
-    Where the equation's right side falls with the boundary at its own point, the step is Newton's in that point alone:
-    plain steps would swing ever wider there.
+    Where the equation's right side falls with the boundary at its own point, the step is Newton's in that point alone,
+    because plain steps would oscillate with growing amplitude.
     """
     _square(work)
     for i in range(_NODES):
@@ -194,7 +194,7 @@ def _fixed_point_step(work: Floats) -> None:
             for j in range(LANES):
                 a, b, v = work[A * LANES + j], work[B * LANES + j], work[V * LANES + j]
                 per = 1.0 / (v * z)
-                gap = _g_between(work, weights, j) - work[(_G + i) * LANES + j]
+                gap = _interpolate_g(work, weights, j) - work[(_G + i) * LANES + j]
                 dm = (gap + (a - b) * z * z) * per - 0.5 * v * z
                 dp = dm + v * z
                 at_p = exponential(-0.5 * dp * dp)
@@ -219,7 +219,7 @@ def _fixed_point_step(work: Floats) -> None:
 
 @shared
 def find_premiums(work: Floats) -> None:
-    """PREMIUM of early exercise at M = ln S above the boundary; further rows as `find_boundaries` left them."""
+    """Compute PREMIUM, that of early exercise at M = ln S above the boundary, from the rows left by `find_boundaries`."""
     _square(work)
     for j in range(LANES):
         work[PREMIUM * LANES + j] = 0.0
@@ -229,7 +229,7 @@ def find_premiums(work: Floats) -> None:
         for j in range(LANES):
             a, b, v, m = work[A * LANES + j], work[B * LANES + j], work[V * LANES + j], work[M * LANES + j]
             per = 1.0 / (v * z)
-            gap = m - work[_LIMIT * LANES + j] + _g_between(work, weights, j)
+            gap = m - work[_LIMIT * LANES + j] + _interpolate_g(work, weights, j)
             dm = (gap + (a - b) * z * z) * per - 0.5 * v * z
             dp = dm + v * z
             tail_m = exponential(-0.5 * dm * dm) * mills(abs(dm))
@@ -241,7 +241,7 @@ def find_premiums(work: Floats) -> None:
 
 @shared
 def find_premium_slopes(work: Floats) -> None:
-    """PREMIUM with SLOPE and CURVATURE, its first and second derivative to M."""
+    """Compute PREMIUM with its first and second derivative to M, SLOPE and CURVATURE."""
     _square(work)
     for j in range(3 * LANES):
         work[PREMIUM * LANES + j] = 0.0
@@ -251,7 +251,7 @@ def find_premium_slopes(work: Floats) -> None:
         for j in range(LANES):
             a, b, v, m = work[A * LANES + j], work[B * LANES + j], work[V * LANES + j], work[M * LANES + j]
             per = 1.0 / (v * z)
-            g = _g_between(work, weights, j) - work[_LIMIT * LANES + j]
+            g = _interpolate_g(work, weights, j) - work[_LIMIT * LANES + j]
             dm = (m + g + (a - b) * z * z) * per - 0.5 * v * z
             dp = dm + v * z
             at_m = exponential(-0.5 * dm * dm)

@@ -1,7 +1,7 @@
-"""Loops over arrays of American options: price, premium of early exercise, Greeks.
+"""Loops over arrays of American options: price, early exercise premium, Greeks.
 
-Belongs here: filling lanes with options that need a boundary, writing answers. `kernels_american_puts` reads options,
-`kernels_american` has the boundary, `kernels_black` the European part. No option's answer depends on its neighbours.
+Fills lanes with the options that need a boundary, and writes answers. `american_puts` reads options, `american` has the
+boundary, `black` the European part. No option's answer depends on its neighbours.
 """
 
 import math
@@ -31,34 +31,42 @@ from hd_pipelines.pricing.kernels.american_puts import (
     UNKNOWN,
     Options,
     american_put,
-    at,
     certain_value,
-    certainly_european,
+    classify_exercise,
     european_put,
-    exercise_kind,
-    flag,
-    idle,
-    put_problem,
-    sound_market,
+    fill_idle_lane,
+    is_certainly_european,
+    is_sound_market,
+    read_flag,
+    read_input,
+    write_put_problem,
 )
 from hd_pipelines.pricing.kernels.black import black_derivatives, payoff
 from hd_pipelines.pricing.kernels.elementary import SOURCES, cached, exponential, inlined
-from hd_pipelines.pricing.kernels.european_loops import FLAGS, Flags, Floats, Inputs, filled, given, known
+from hd_pipelines.pricing.kernels.european_loops import (
+    FLAGS,
+    Flags,
+    Floats,
+    Inputs,
+    is_known,
+    list_input_types,
+    list_output_types,
+)
 
 _FILLED = types.Array(types.float64, 1, "C")
 
-# Steps of the differences that give the premium's vega (a share of sigma) and rho (of the rate). The premium carries
-# rounding of 1e-16 only, so that one-sided differences with steps this small err less than the boundary does.
+# Steps of the differences that give the premium's vega (as a share of sigma) and rho (of the rate). The premium has a
+# rounding error of only 1e-16, so one-sided differences with these small steps are more accurate than the boundary.
 _BUMP = 1e-5
 _RATE_BUMP = 1e-6
 
-# Rows of what is kept of the premium for strike 1: its worth, its derivatives, and ln of the boundary.
+# Rows of the results kept for strike 1: the premium, its derivatives, and ln of the boundary.
 _WORTH, _PER_M, _PER_M2, _PER_SIGMA, _PER_RATE, _EDGE = 0, 1, 2, 3, 4, 5
 _KEPT_ROWS = 6
 
 
 def _build_american_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(6), FLAGS, types.int64, types.int64, types.boolean, _FILLED))
+    @cached(types.void(list_input_types(6), FLAGS, types.int64, types.int64, types.boolean, _FILLED))
     def american_value(  # noqa: PLR0917
         inputs: Inputs, is_call: Flags, first: int, last: int, only_premium: bool, answer: Floats
     ) -> None:
@@ -69,14 +77,14 @@ def _build_american_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: 
         scale = np.empty(LANES)
         waiting = 0
         for i in range(first, last):
-            unit = put_problem(work, waiting, inputs, i, flag(is_call, i))
+            unit = write_put_problem(work, waiting, inputs, i, read_flag(is_call, i))
             answer[i] = unit * _plain_value(work, waiting, inputs, i, only_premium)
             if math.isinf(answer[i]):
                 lane[waiting], scale[waiting] = i, unit
                 waiting += 1
             if waiting == LANES or (i == last - 1 and waiting > 0):
                 for j in range(waiting, LANES):
-                    idle(work, j)
+                    fill_idle_lane(work, j)
                 find_boundaries(work)
                 find_premiums(work)
                 for j in range(waiting):
@@ -92,16 +100,22 @@ def _build_american_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: 
 
 @inlined
 def _plain_value(work: Floats, j: int, inputs: Inputs, i: int, only_premium: bool) -> float:
-    """Value for strike 1 where no boundary is needed; infinity where one is; NaN where there is none."""
-    sigma = at(inputs, 5, i)
-    sound = sound_market(at(inputs, 0, i), at(inputs, 1, i), at(inputs, 2, i), at(inputs, 3, i), at(inputs, 4, i))
+    """Value for strike 1 where no boundary is needed, infinity where one is needed, NaN where there is no value."""
+    sigma = read_input(inputs, 5, i)
+    sound = is_sound_market(
+        read_input(inputs, 0, i),
+        read_input(inputs, 1, i),
+        read_input(inputs, 2, i),
+        read_input(inputs, 3, i),
+        read_input(inputs, 4, i),
+    )
     if not (sound and 0.0 <= sigma < np.inf):
         return np.nan
     a, b, v, m = work[A * LANES + j], work[B * LANES + j], work[V * LANES + j], work[M * LANES + j]
-    kind = exercise_kind(a, b)
+    kind = classify_exercise(a, b)
     if kind == UNKNOWN:
         return np.nan
-    european = kind == EUROPEAN or (v > 0.0 and certainly_european(work, j))
+    european = kind == EUROPEAN or (v > 0.0 and is_certainly_european(work, j))
     if european or v < LOWEST_DEVIATION:
         plain = european_put(a, b, v, m)
         worth = plain if european else max(certain_value(a, b, m), plain)
@@ -110,7 +124,7 @@ def _plain_value(work: Floats, j: int, inputs: Inputs, i: int, only_premium: boo
 
 
 def _build_american_derive(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(6), FLAGS, types.int64, types.int64, filled(5)))
+    @cached(types.void(list_input_types(6), FLAGS, types.int64, types.int64, list_output_types(5)))
     def american_derive(inputs: Inputs, is_call: Flags, first: int, last: int, answers: Inputs) -> None:
         """Spot Greeks from (spot, strike, years, rate, yield, sigma)."""
         stamp  # noqa: B018 - part of the cache's key
@@ -119,13 +133,13 @@ def _build_american_derive(stamp: str):  # type: ignore[no-untyped-def]  # noqa:
         lane = np.empty(LANES, np.int64)
         waiting = 0
         for i in range(first, last):
-            put_problem(work, waiting, inputs, i, flag(is_call, i))
-            kind = _greeks_kind(work, waiting, inputs, i)
+            write_put_problem(work, waiting, inputs, i, read_flag(is_call, i))
+            kind = _classify_greeks(work, waiting, inputs, i)
             if kind == AMERICAN:
                 lane[waiting] = i
                 waiting += 1
             elif kind == EUROPEAN:
-                _write_greeks(inputs, i, flag(is_call, i), answers, kept, -1)
+                _write_greeks(inputs, i, read_flag(is_call, i), answers, kept, -1)
             else:
                 _write_known(answers, i, np.nan, np.nan)
             if waiting == LANES or (i == last - 1 and waiting > 0):
@@ -137,20 +151,26 @@ def _build_american_derive(stamp: str):  # type: ignore[no-untyped-def]  # noqa:
 
 
 @inlined
-def _greeks_kind(work: Floats, j: int, inputs: Inputs, i: int) -> int:
-    sigma = at(inputs, 5, i)
-    sound = sound_market(at(inputs, 0, i), at(inputs, 1, i), at(inputs, 2, i), at(inputs, 3, i), at(inputs, 4, i))
-    if not (sound and known(sigma) and work[V * LANES + j] >= LOWEST_DEVIATION):
+def _classify_greeks(work: Floats, j: int, inputs: Inputs, i: int) -> int:
+    sigma = read_input(inputs, 5, i)
+    sound = is_sound_market(
+        read_input(inputs, 0, i),
+        read_input(inputs, 1, i),
+        read_input(inputs, 2, i),
+        read_input(inputs, 3, i),
+        read_input(inputs, 4, i),
+    )
+    if not (sound and is_known(sigma) and work[V * LANES + j] >= LOWEST_DEVIATION):
         return UNKNOWN
-    kind = exercise_kind(work[A * LANES + j], work[B * LANES + j])
-    return EUROPEAN if kind == AMERICAN and certainly_european(work, j) else kind
+    kind = classify_exercise(work[A * LANES + j], work[B * LANES + j])
+    return EUROPEAN if kind == AMERICAN and is_certainly_european(work, j) else kind
 
 
 @inlined
 def _differentiate(work: Floats, kept: Floats, lane: Options, inputs: Inputs, calls: Flags) -> None:
-    """Fill the rows of `kept` for the options waiting on the first lanes."""
+    """Fill the rows of `kept` for the options that wait on the first lanes."""
     for j in range(lane.size, LANES):
-        idle(work, j)
+        fill_idle_lane(work, j)
     find_boundaries(work)
     find_premium_slopes(work)
     for j in range(LANES):
@@ -167,9 +187,9 @@ def _differentiate(work: Floats, kept: Floats, lane: Options, inputs: Inputs, ca
         work[V * LANES + j] = v
         kept[_PER_SIGMA * LANES + j] = (work[PREMIUM * LANES + j] - kept[_WORTH * LANES + j]) / (_BUMP * v)
     for j in range(lane.size):
-        years = at(inputs, 2, lane[j])
+        years = read_input(inputs, 2, lane[j])
         kept[_PER_SIGMA * LANES + j] *= math.sqrt(years)
-        row = B if flag(calls, lane[j]) else A
+        row = B if read_flag(calls, lane[j]) else A
         work[row * LANES + j] += _RATE_BUMP * years
     find_boundaries(work)
     find_premiums(work)
@@ -183,7 +203,7 @@ def _write_lanes(  # noqa: PLR0917
 ) -> None:
     for j in range(lane.size):
         i = lane[j]
-        call = flag(calls, i)
+        call = read_flag(calls, i)
         if work[M * LANES + j] <= kept[_EDGE * LANES + j]:
             _write_known(answers, i, 1.0 if call else -1.0, 0.0)
         else:
@@ -201,9 +221,13 @@ def _write_known(answers: Inputs, i: int, delta: float, others: float) -> None:
 def _write_greeks(  # noqa: PLR0917
     inputs: Inputs, i: int, call: bool, answers: Inputs, kept: Floats, j: int
 ) -> None:
-    """Greeks of Black plus those of the premium on lane j (none: -1); theta from the equation of Black and Scholes."""
-    spot, strike, years = at(inputs, 0, i), at(inputs, 1, i), at(inputs, 2, i)
-    rate, carry, sigma = at(inputs, 3, i), at(inputs, 3, i) - at(inputs, 4, i), at(inputs, 5, i)
+    """Write Black's Greeks plus those of the premium on lane j (-1: none). Theta follows from the Black-Scholes equation."""
+    spot, strike, years = read_input(inputs, 0, i), read_input(inputs, 1, i), read_input(inputs, 2, i)
+    rate, carry, sigma = (
+        read_input(inputs, 3, i),
+        read_input(inputs, 3, i) - read_input(inputs, 4, i),
+        read_input(inputs, 5, i),
+    )
     growth, discount = exponential(carry * years), exponential(-rate * years)
     forward = spot * growth
     time_value, to_forward, bend, vega = black_derivatives(forward, strike, sigma, math.sqrt(years), call)

@@ -1,10 +1,8 @@
-"""The search for the volatilities of American prices.
+"""Searches the volatilities of American prices: checks of the price, first guess, and iteration on all lanes at once.
 
-Belongs here: the checks of a price, the first guess, and the search on all lanes at once. The price at a trial volatility:
-`kernels_american_puts`.
-
-The guess is the European volatility, which is right for the half of the options whose premium is nothing. From there the
-secant, inside a bracket: prices rise with volatility, but are flat where exercise now is best.
+The price at a trial volatility is computed in `american_puts`. The first guess is the European volatility, which is right
+for the half of the options whose premium is zero. From there the secant method runs inside a bracket, because prices rise
+with volatility but are flat where immediate exercise is best.
 """
 
 import math
@@ -28,16 +26,16 @@ from hd_pipelines.pricing.kernels.american_puts import (
     EUROPEAN,
     UNKNOWN,
     american_put,
-    at,
     certain_value,
-    certainly_european,
-    exercise_kind,
-    flag,
-    idle,
-    put_problem,
-    sound_market,
+    classify_exercise,
+    fill_idle_lane,
+    is_certainly_european,
+    is_sound_market,
+    read_flag,
+    read_input,
+    write_put_problem,
 )
-from hd_pipelines.pricing.kernels.black import normalised, normalised_volatility
+from hd_pipelines.pricing.kernels.black import normalised_price, normalised_volatility
 from hd_pipelines.pricing.kernels.elementary import SOURCES, cached, exponential, inlined
 from hd_pipelines.pricing.kernels.european_loops import (
     CODES_FILLED,
@@ -45,8 +43,8 @@ from hd_pipelines.pricing.kernels.european_loops import (
     Flags,
     Floats,
     Inputs,
-    given,
-    missing_input,
+    find_missing_input,
+    list_input_types,
 )
 from hd_pipelines.pricing.reasons import CODES, Reason
 
@@ -62,18 +60,18 @@ _FILLED = types.Array(types.float64, 1, "C")
 _ROUNDING = 4.0 * 2.220446049250313e-16
 _HIGHEST_DEVIATION = 32.0
 _NO_GUESS = 0.5
-_GUESSED = 1e-2  # last relative step of a European volatility that has settled
-_SETTLED = 1e-7  # relative step after which the secant's next would be lost in rounding
+_GUESSED = 1e-2  # last relative step of a European volatility that has converged
+_SETTLED = 1e-7  # relative step after which the secant's next step would be lost in rounding
 _MOST_STEPS = 60
 
-# Rows of what a lane remembers of its search, and the code that says it goes on.
+# Rows of the state of a lane's search, and the code that says that the search continues.
 _TARGET, _LOW, _HIGH, _STEPS, _LAST, _LAST_ERROR = 0, 1, 2, 3, 4, 5
 _SEARCH_ROWS = 6
 _SEARCHING = -1
 
 
 def _build_american_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(6), FLAGS, types.int64, types.int64, _FILLED, CODES_FILLED))
+    @cached(types.void(list_input_types(6), FLAGS, types.int64, types.int64, _FILLED, CODES_FILLED))
     def american_imply(  # noqa: PLR0917
         inputs: Inputs, is_call: Flags, first: int, last: int, sigma: Floats, reason: NDArray[np.int8]
     ) -> None:
@@ -86,18 +84,18 @@ def _build_american_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: 
         search = np.zeros(_SEARCH_ROWS * LANES)
         lane = np.full(LANES, -1)
         for j in range(LANES):
-            idle(work, j)
+            fill_idle_lane(work, j)
         coming, busy = first, 0
         while coming < last or busy > 0:
             for j in range(LANES):
                 while lane[j] < 0 and coming < last:
-                    code, root = _begin(work, search, j, inputs, coming, flag(is_call, coming))
+                    code, root = _begin(work, search, j, inputs, coming, read_flag(is_call, coming))
                     if code == _SEARCHING:
                         lane[j] = coming
                         busy += 1
                     else:
                         _settle(inputs, coming, code, root, sigma, reason)
-                        idle(work, j)
+                        fill_idle_lane(work, j)
                     coming += 1
             if busy > 0:
                 find_boundaries(work)
@@ -106,7 +104,7 @@ def _build_american_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: 
                 code = _advance(work, search, j) if lane[j] >= 0 else _SEARCHING
                 if code != _SEARCHING:
                     _settle(inputs, lane[j], code, work[V * LANES + j], sigma, reason)
-                    idle(work, j)
+                    fill_idle_lane(work, j)
                     lane[j] = -1
                     busy -= 1
 
@@ -117,7 +115,7 @@ def _build_american_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: 
 def _settle(  # noqa: PLR0917
     inputs: Inputs, i: int, code: int, deviation: float, sigma: Floats, reason: NDArray[np.int8]
 ) -> None:
-    sigma[i] = deviation / math.sqrt(at(inputs, 2, i)) if code == 0 else np.nan
+    sigma[i] = deviation / math.sqrt(read_input(inputs, 2, i)) if code == 0 else np.nan
     reason[i] = code
 
 
@@ -125,20 +123,20 @@ def _settle(  # noqa: PLR0917
 def _begin(  # noqa: PLR0917
     work: Floats, search: Floats, j: int, inputs: Inputs, i: int, call: bool
 ) -> tuple[int, float]:
-    """Check option i and put it on lane j with a first deviation; a code other than _SEARCHING is its end."""
-    spot, strike, years = at(inputs, 0, i), at(inputs, 1, i), at(inputs, 2, i)
-    rate, dividend_yield, price = at(inputs, 3, i), at(inputs, 4, i), at(inputs, 5, i)
-    code = missing_input(price, spot, strike, years)
+    """Check option i and put it on lane j with a first deviation. A returned code other than _SEARCHING ends its search."""
+    spot, strike, years = read_input(inputs, 0, i), read_input(inputs, 1, i), read_input(inputs, 2, i)
+    rate, dividend_yield, price = read_input(inputs, 3, i), read_input(inputs, 4, i), read_input(inputs, 5, i)
+    code = find_missing_input(price, spot, strike, years)
     if code == 0 and not abs(rate) + abs(dividend_yield) < np.inf:
         code = NO_DISCOUNT
-    if code == 0 and not sound_market(spot, strike, years, rate, dividend_yield):
+    if code == 0 and not is_sound_market(spot, strike, years, rate, dividend_yield):
         code = NO_CONVERGENCE
     if code != 0:
         return code, np.nan
-    worth = price / put_problem(work, j, inputs, i, call)
+    worth = price / write_put_problem(work, j, inputs, i, call)
     a, b, m = work[A * LANES + j], work[B * LANES + j], work[M * LANES + j]
-    kind = exercise_kind(a, b)
-    code = _out_of_range(worth, a, b, m, kind)
+    kind = classify_exercise(a, b)
+    code = _check_price_range(worth, a, b, m, kind)
     if code != 0:
         return code, np.nan
     forward = exponential(m + a - b)
@@ -151,7 +149,7 @@ def _begin(  # noqa: PLR0917
         return (0 if last_step < _GUESSED else NO_CONVERGENCE), v
     has_guess = last_step < _GUESSED and v < 0.5 * _HIGHEST_DEVIATION
     work[V * LANES + j] = v if has_guess else _NO_GUESS
-    if has_guess and certainly_european(work, j):
+    if has_guess and is_certainly_european(work, j):
         return 0, v
     search[_TARGET * LANES + j] = worth
     search[_LOW * LANES + j] = 0.0
@@ -161,8 +159,8 @@ def _begin(  # noqa: PLR0917
 
 
 @inlined
-def _out_of_range(worth: float, a: float, b: float, m: float, kind: int) -> int:
-    """Code of why no volatility gives this price of a put with strike 1, 0 if one should."""
+def _check_price_range(worth: float, a: float, b: float, m: float, kind: int) -> int:
+    """Code of the reason why no volatility gives this price of a put with strike 1, 0 if one should."""
     if kind == UNKNOWN:
         return TWO_BOUNDARIES
     spot = exponential(m)
@@ -179,7 +177,7 @@ def _out_of_range(worth: float, a: float, b: float, m: float, kind: int) -> int:
 
 @inlined
 def _advance(work: Floats, search: Floats, j: int) -> int:
-    """Move lane j to its next deviation by the secant inside its bracket; 0 when it has settled."""
+    """Move lane j to its next deviation by the secant inside its bracket. Returns 0 when it has converged."""
     v = work[V * LANES + j]
     error = american_put(work, j) - search[_TARGET * LANES + j]
     steps = search[_STEPS * LANES + j]
@@ -191,7 +189,7 @@ def _advance(work: Floats, search: Floats, j: int) -> int:
     if steps == 0.0:
         a, b, m = work[A * LANES + j], work[B * LANES + j], work[M * LANES + j]
         x = m + a - b
-        _, _, slope = normalised(-abs(x), exponential(-0.5 * abs(x)), v)
+        _, _, slope = normalised_price(-abs(x), exponential(-0.5 * abs(x)), v)
         slope *= exponential(0.5 * x - a)
     else:
         slope = (error - search[_LAST_ERROR * LANES + j]) / (v - search[_LAST * LANES + j])

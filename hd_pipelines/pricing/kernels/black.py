@@ -1,14 +1,13 @@
-"""Black's formula (1976), its inverse and its derivatives for one option, without a branch.
+"""Black's formula (1976), its inverse and its derivatives for one option, without a branch. Loops are in `european_loops`.
 
-Belongs here: the mathematics of one option in numba's subset of Python. The loops over arrays are in `kernels_loops`.
-
-Everything is done on the out-of-the-money side, normalised as in Jaeckel, "Let's Be Rational" (Wilmott, 2015): with
-x = -|ln(F / K)|, s = sigma sqrt(T), h = x / s and t = s / 2 the time value is sqrt(F K) b(x, s), where
+Everything is computed on the out-of-the-money side, normalised as in Jaeckel, "Let's Be Rational" (Wilmott, 2015): with x =
+-|ln(F / K)|, s = sigma sqrt(T), h = x / s and t = s / 2 the time value is sqrt(F K) b(x, s), where
 
     b = e^(x/2) N(h + t) - e^(-x/2) N(h - t),    0 <= b < e^(x/2).
 
-Both normal terms share the factor e^(-(h^2 + t^2)/2), so b is a difference of two `mills` and keeps its relative
-precision down to 1e-300. For small s the difference itself is taken by its Taylor series, which keeps it at zero days too.
+Both normal terms share the factor e^(-(h^2 + t^2)/2), so b is a difference of two `mills` values and keeps its relative
+precision down to 1e-300. For small s the difference is computed by its Taylor series, which preserves the precision at zero
+days too.
 """
 
 import math
@@ -42,8 +41,8 @@ def mills_difference(z: float, m: float, t: float) -> float:
 
 
 @inlined
-def normalised(x: float, root: float, s: float) -> tuple[float, float, float]:
-    """(b, root - b, db/ds) at x <= 0 and s > 0, with root = e^(x/2). Each of b and root - b keeps its own precision."""
+def normalised_price(x: float, root: float, s: float) -> tuple[float, float, float]:
+    """(b, root - b, db/ds) at x <= 0 and s > 0, with root = e^(x/2). Both b and root - b keep full relative precision."""
     h = x / s
     t = 0.5 * s
     d1 = h + t
@@ -62,10 +61,11 @@ def normalised(x: float, root: float, s: float) -> tuple[float, float, float]:
 
 
 @inlined
-def polya_guess(x: float, root: float, b: float) -> float:
+def guess_by_polya(x: float, root: float, b: float) -> float:
     """First guess of s, within about a tenth: Stefanica and Radoicic (2017), from Polya's approximation of N.
 
-    At the money in the last minutes that formula is a difference of equal numbers; there b = s / sqrt(2 pi) + x / 2.
+    At the money in the last minutes that formula is a difference of equal numbers; there b = s / sqrt(2 pi) + x / 2 is
+    used.
     """
     ratio = root * root
     a = b * root
@@ -86,9 +86,9 @@ def polya_guess(x: float, root: float, b: float) -> float:
 
 
 @inlined
-def householder_step(x: float, root: float, target: float, low: bool, s: float) -> float:
-    """Step of fourth order towards the s that gives the price, on 1 / ln b (`low`) or ln(e^(x/2) - b)."""
-    value, rest, slope = normalised(x, root, s)
+def take_householder_step(x: float, root: float, target: float, low: bool, s: float) -> float:
+    """Take a step of fourth order towards the s that gives the price, on 1 / ln b (`low`) or ln(e^(x/2) - b)."""
+    value, rest, slope = normalised_price(x, root, s)
     y = value if low else rest
     log_y = logarithm(y)
     q = slope / y
@@ -112,15 +112,15 @@ def normalised_volatility(x: float, root: float, b: float) -> tuple[float, float
     """
     low = b < 0.5 * root
     target = logarithm(b if low else root - b)
-    s = polya_guess(x, root, b)
-    s += householder_step(x, root, target, low, s)
-    step = householder_step(x, root, target, low, s)
+    s = guess_by_polya(x, root, b)
+    s += take_householder_step(x, root, target, low, s)
+    step = take_householder_step(x, root, target, low, s)
     return s + step, abs(step / s) if s + step > 0.0 else math.inf
 
 
 @inlined
 def payoff(forward: float, strike: float, is_call: bool) -> float:
-    """What exercise at the forward pays."""
+    """Value of exercise at the forward."""
     gain = forward - strike
     gain = gain if is_call else -gain
     return max(gain, 0.0)
@@ -130,7 +130,7 @@ def payoff(forward: float, strike: float, is_call: bool) -> float:
 def black_derivatives(
     forward: float, strike: float, sigma: float, root_years: float, is_call: bool
 ) -> tuple[float, float, float, float]:
-    """Undiscounted (time value, d/dF, d2/dF2, d/dsigma), the normal terms shared with `normalised`."""
+    """Undiscounted (time value, d/dF, d2/dF2, d/dsigma), the normal terms shared with `normalised_price`."""
     geometric = math.sqrt(forward) * math.sqrt(strike)
     root = min(forward, strike) / geometric
     s = sigma * root_years

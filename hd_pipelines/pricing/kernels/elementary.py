@@ -1,12 +1,12 @@
-"""Exponential, logarithm and normal tail without a branch, so that a compiled loop runs eight or four options at a time.
+"""Exponential, logarithm and normal tail without a branch, so that a compiled loop handles eight or four options at a time.
 
-Belongs here: elementary functions and how kernels are compiled. Only other kernel modules import this one, and they are
-imported at the first call of the public functions, because importing numba takes a third of a second.
+Also defines how kernels are compiled. Only other kernel modules import this one, and they are imported at the first call of
+the public functions, because importing numba takes a third of a second.
 
-Calls into a C library would keep LLVM from vectorising a loop. Each function here is a polynomial of its argument's
-reduced form, right to one or two units in the last place; `mills` follows Shepherd and Laframboise (1981), whose one
-variable change covers the half line. Kernels release the interpreter lock and start no threads of their own: numba's
-thread pools survive neither a fork nor, without OpenMP or TBB, two callers at once.
+Calls into a C library would keep LLVM from vectorising a loop. Each function here is a polynomial of its reduced argument,
+accurate to one or two units in the last place; `mills` follows Shepherd and Laframboise (1981), whose single change of
+variable covers the half line. Kernels release the interpreter lock and start no threads of their own: numba's thread pools
+survive neither a fork nor, without OpenMP or TBB, two callers at once.
 """
 
 import hashlib
@@ -27,8 +27,9 @@ SOURCES = hashlib.sha256(
         for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent.with_name("reasons.py"))
     )
 ).hexdigest()
-"""Stamp of all kernel sources. numba's cache on disk looks at one source file only, so every cached kernel carries this
-stamp in a closure, which is part of the key: after a change in any of these files nothing stale is loaded."""
+"""Hash of all kernel sources. numba's cache on disk checks one source file only, so every cached kernel carries this hash
+in a closure, which is part of the cache key: after a change in any of these files nothing stale is loaded.
+"""
 
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
 _LOG2_E = 1.4426950408889634
@@ -42,17 +43,17 @@ SQRT_2PI = math.sqrt(2.0 * math.pi)
 
 
 def inlined(function: _Function) -> _Function:
-    """Compile a function that kernels call; it is part of them and has no cache of its own."""
+    """Compile a function that becomes part of the kernels that call it. It has no cache of its own."""
     return cast("_Function", numba.njit(forceinline=True, **_OPTIONS)(function))
 
 
 def shared(function: _Function) -> _Function:
-    """Compile a function too large to be part of each kernel that calls it; it has no cache of its own."""
+    """Compile a function too large to be inlined into each kernel that calls it. It has no cache of its own."""
     return cast("_Function", numba.njit(**_OPTIONS)(function))
 
 
 def cached(signature: Signature) -> Callable[[_Function], _Function]:
-    """Compile a kernel for one signature now, or load it from the cache on disk. It must close over `SOURCES`."""
+    """Compile a kernel for one signature now, or load it from the cache on disk. The kernel must close over `SOURCES`."""
 
     def compile_it(function: _Function) -> _Function:
         if not function.__closure__:
@@ -116,7 +117,7 @@ def logarithm(x: float) -> float:
 
 @inlined
 def log_ratio(a: float, b: float) -> float:
-    """ln(a / b), exact to the last place also where a and b are nearly equal."""
+    """ln(a / b), accurate to the last place also where a and b are nearly equal."""
     difference = (a - b) / (a + b)
     near = _log_of_quotient(difference)
     far = logarithm(a / b)

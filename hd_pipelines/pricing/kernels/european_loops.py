@@ -1,10 +1,10 @@
 """Loops over arrays of European options: price, implied volatility, Greeks.
 
-Belongs here: reading blocks of options, the checks of their inputs, writing answers. `kernels_black` has the formulas.
+Reads blocks of options, checks their inputs and writes answers; formulas are in `black`.
 
-A kernel works through options first … last in blocks held in one scratch array with rows at constant distance: so LLVM
-can prove that reads and writes do not overlap and compiles the inner loops to vector instructions. An input of length 1
-counts for all options.
+A kernel processes the options from `first` up to `last` in blocks, held in one scratch array whose rows are a constant
+distance apart. LLVM can therefore prove that reads and writes do not overlap, and compiles the inner loops to vector
+instructions. An input of length 1 applies to all options.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from hd_pipelines.pricing.kernels.black import black_derivatives, normalised, normalised_volatility, payoff
+from hd_pipelines.pricing.kernels.black import black_derivatives, normalised_price, normalised_volatility, payoff
 from hd_pipelines.pricing.kernels.elementary import SOURCES, cached, inlined, log_ratio, logarithm
 from hd_pipelines.pricing.reasons import CODES, Reason
 
@@ -43,12 +43,12 @@ FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
 CODES_FILLED = types.Array(types.int8, 1, "C")
 
 
-def given(count: int) -> types.Type:
+def list_input_types(count: int) -> types.Type:
     """Type of `count` input arrays."""
     return types.UniTuple(_GIVEN, count)  # type: ignore[no-untyped-call]
 
 
-def filled(count: int) -> types.Type:
+def list_output_types(count: int) -> types.Type:
     """Type of `count` output arrays."""
     return types.UniTuple(_FILLED, count)  # type: ignore[no-untyped-call]
 
@@ -78,28 +78,28 @@ def fill_flags(row: int, flags: Flags, start: int, count: int, work: Floats) -> 
 
 
 @inlined
-def known(value: float) -> bool:
-    """Positive and finite."""
+def is_known(value: float) -> bool:
+    """Whether the value is positive and finite."""
     return 0.0 < value < np.inf
 
 
 @inlined
-def missing_input(price: float, forward: float, strike: float, years: float) -> int:
-    """Code of the first of these that is missing or impossible, 0 if none is."""
-    if not known(forward):
+def find_missing_input(price: float, forward: float, strike: float, years: float) -> int:
+    """Code of the first input that is missing or impossible, 0 if there is none."""
+    if not is_known(forward):
         return NO_FORWARD
-    if not known(strike):
+    if not is_known(strike):
         return NO_STRIKE
     if not abs(years) < np.inf:
         return NO_TIME
     if years <= 0.0:
         return NO_TIME_LEFT
-    return 0 if known(price) else NO_PRICE
+    return 0 if is_known(price) else NO_PRICE
 
 
 @inlined
-def price_out_of_range(undiscounted: float, forward: float, strike: float, is_call: bool) -> int:
-    """Code of why no volatility gives this price, 0 if one should."""
+def check_price_range(undiscounted: float, forward: float, strike: float, is_call: bool) -> int:
+    """Code of the reason why no volatility gives this price, 0 if one should."""
     time_value = undiscounted - payoff(forward, strike, is_call)
     if abs(time_value) <= _ROUNDING * undiscounted:
         return NO_TIME_VALUE
@@ -109,7 +109,7 @@ def price_out_of_range(undiscounted: float, forward: float, strike: float, is_ca
 
 
 def _build_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(5), FLAGS, types.int64, types.int64, _FILLED, CODES_FILLED))
+    @cached(types.void(list_input_types(5), FLAGS, types.int64, types.int64, _FILLED, CODES_FILLED))
     def imply(  # noqa: PLR0917
         inputs: Inputs, is_call: Flags, first: int, last: int, sigma: Floats, reason: NDArray[np.int8]
     ) -> None:
@@ -131,11 +131,11 @@ def _build_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - 
             for j in range(count):
                 price, f, k = work[j], work[BLOCK + j], work[2 * BLOCK + j]
                 discount = work[4 * BLOCK + j]
-                code = missing_input(price, f, k, work[3 * BLOCK + j])
+                code = find_missing_input(price, f, k, work[3 * BLOCK + j])
                 if code == 0:
-                    code = NO_DISCOUNT if not known(discount) else 0
+                    code = NO_DISCOUNT if not is_known(discount) else 0
                 if code == 0:
-                    code = price_out_of_range(price / discount, f, k, work[5 * BLOCK + j] > 0.5)
+                    code = check_price_range(price / discount, f, k, work[5 * BLOCK + j] > 0.5)
                 if code == 0 and not work[7 * BLOCK + j] < _SETTLED:
                     code = NO_CONVERGENCE
                 sigma[start + j] = work[6 * BLOCK + j] if code == 0 else np.nan
@@ -145,7 +145,7 @@ def _build_imply(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - 
 
 
 def _build_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(5), FLAGS, types.int64, types.int64, _FILLED))
+    @cached(types.void(list_input_types(5), FLAGS, types.int64, types.int64, _FILLED))
     def value(inputs: Inputs, is_call: Flags, first: int, last: int, price: Floats) -> None:
         """Price from (forward, strike, years, discount, sigma); discounted payoff where sigma sqrt(T) is 0."""
         stamp  # noqa: B018 - part of the cache's key
@@ -158,12 +158,12 @@ def _build_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - 
                 f, k = work[j], work[BLOCK + j]
                 s = work[4 * BLOCK + j] * math.sqrt(work[2 * BLOCK + j])
                 geometric = math.sqrt(f) * math.sqrt(k)
-                b, _, _ = normalised(-abs(log_ratio(f, k)), min(f, k) / geometric, max(s, _TINY))
+                b, _, _ = normalised_price(-abs(log_ratio(f, k)), min(f, k) / geometric, max(s, _TINY))
                 time_value = geometric * b if s > 0.0 else s
                 work[6 * BLOCK + j] = work[3 * BLOCK + j] * (time_value + payoff(f, k, work[5 * BLOCK + j] > 0.5))
             for j in range(count):
                 years, sigma = work[2 * BLOCK + j], work[4 * BLOCK + j]
-                sound = known(work[j]) and known(work[BLOCK + j]) and known(work[3 * BLOCK + j])
+                sound = is_known(work[j]) and is_known(work[BLOCK + j]) and is_known(work[3 * BLOCK + j])
                 sound = sound and 0.0 <= years < np.inf and 0.0 <= sigma < np.inf
                 price[start + j] = work[6 * BLOCK + j] if sound else np.nan
 
@@ -171,7 +171,7 @@ def _build_value(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - 
 
 
 def _build_derive(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a compiled function
-    @cached(types.void(given(6), FLAGS, types.int64, types.int64, types.boolean, filled(5)))
+    @cached(types.void(list_input_types(6), FLAGS, types.int64, types.int64, types.boolean, list_output_types(5)))
     def derive(  # noqa: PLR0917
         inputs: Inputs, is_call: Flags, first: int, last: int, at_spot: bool, answers: Inputs
     ) -> None:
@@ -187,7 +187,7 @@ def _build_derive(stamp: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 -
                 f, k, t, d = work[j], work[BLOCK + j], work[2 * BLOCK + j], work[3 * BLOCK + j]
                 v, spot, call = work[4 * BLOCK + j], work[5 * BLOCK + j], work[6 * BLOCK + j] > 0.5
                 time_value, slope, curvature, per_sigma = black_derivatives(f, k, v, math.sqrt(t), call)
-                sound = known(f) and known(k) and known(t) and known(d) and known(v) and known(spot)
+                sound = is_known(f) and is_known(k) and is_known(t) and is_known(d) and is_known(v) and is_known(spot)
                 d = d if sound else np.nan
                 ratio = f / spot
                 carried = held * f * slope

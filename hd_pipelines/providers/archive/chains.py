@@ -1,8 +1,7 @@
-"""A folder of archived option chains: one Parquet file per underlying and session.
+"""Reads a folder of archived option chains: one Parquet file per underlying and session.
 
-Belongs here: what the archive contains, against the exchange calendar, and reading one of its files. No vendor sells
-chains of the past, so a gap in the archive stays one, and has to be known before anybody computes with it. Layout:
-docs/vendor.md.
+Compares the archive's contents with the exchange calendar, and reads its files. No vendor sells chains of the past, so a
+gap in the archive cannot be filled and is reported before anything is computed. The layout is in docs/vendor.md.
 """
 
 from __future__ import annotations
@@ -20,17 +19,23 @@ import polars as pl
 
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import STAMP
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours, sessions_back, sessions_between
-from hd_pipelines.market.symbols import canonical_symbol, ticker_of
-from hd_pipelines.providers.archive.columns import promised_columns
-from hd_pipelines.providers.chain_rules import JudgedChain, judge_chains, standard_terms
+from hd_pipelines.market.sessions import (
+    NEW_YORK,
+    get_regular_hours,
+    is_session,
+    list_last_sessions,
+    list_sessions_between,
+)
+from hd_pipelines.market.symbols import canonicalize_symbol, to_ticker
+from hd_pipelines.providers.archive.columns import select_promised_columns
+from hd_pipelines.providers.chain_rules import ValidatedChain, build_standard_terms, validate_chains
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, Severity, SnapshotKind
 
 DATASET = "option_chains"
 ARCHIVE_RULES = frozenset({Rule.OBJECT_ON_CLOSED_DAY, Rule.SESSION_MISSING})
 READ_VERSION = 1
-"""Raised when the same file would give other rows; what was loaded by an older version is loaded again."""
+"""Raised when the same file would give different rows; what an older version loaded is loaded again."""
 
 COLUMNS: Mapping[str, type[pl.DataType]] = {
     "underlying": pl.String,
@@ -52,7 +57,7 @@ COLUMNS: Mapping[str, type[pl.DataType]] = {
     "vendor_theta": pl.Float64,
     "vendor_vega": pl.Float64,
 }
-"""Columns every file has. `open_interest` is as published that morning, so as of the session before."""
+"""Columns that every file has. `open_interest` is as published that morning, so as of the session before."""
 OPTIONAL: Mapping[str, Any] = {
     "snapshot_at": STAMP,
     "quote_at": STAMP,
@@ -61,7 +66,7 @@ OPTIONAL: Mapping[str, Any] = {
     "exercise_style": pl.String,
     "shares_per_contract": pl.Float64,
 }
-"""Columns a file may have. Without `snapshot_at` the chain is stamped with the session's close."""
+"""Columns that a file may have. Without `snapshot_at` the chain is stamped with the session's close."""
 _FROM_ARCHIVE = [
     pl.lit(SnapshotKind.CLOSE.value).alias("kind"),
     pl.lit(PriceSource.CHAIN_ARCHIVE.value).alias("source"),
@@ -80,7 +85,7 @@ class ChainFile:
 
     @property
     def place(self) -> ObjectPlace:
-        """What findings about this file have in common."""
+        """The place that findings about this file refer to."""
         return ObjectPlace(DATASET, self.session, self.key)
 
 
@@ -88,22 +93,22 @@ class ChainFile:
 class ReadChain:
     """A file's chain with its findings; `sha256` of the file's bytes."""
 
-    judged: JudgedChain
+    validated: ValidatedChain
     sha256: str
 
 
-def archived_days(archive: Path) -> dict[str, list[date]]:
-    """Days that have a file, by underlying, ascending; empty if `archive` has no chains."""
+def list_archived_days(archive: Path) -> dict[str, list[date]]:
+    """List the days that have a file, by underlying, ascending; empty if `archive` has no chains."""
     found: dict[str, list[date]] = {}
     chains = archive / "chains"
     for name in sorted(folder.name for folder in chains.iterdir()) if chains.is_dir() else []:
-        if days := _days(chains / name):
+        if days := _list_days(chains / name):
             found[name] = [day for day, _ in days]
     return found
 
 
-def archive_findings(days: Mapping[str, Sequence[date]]) -> list[Finding]:
-    """Files on days without a session, and sessions between the first and last file that have none."""
+def find_archive_gaps(days: Mapping[str, Sequence[date]]) -> list[Finding]:
+    """Find files on days without a session, and sessions between the first and last file that have none."""
     findings = []
     for underlying, have in sorted(days.items()):
         findings += [
@@ -129,43 +134,43 @@ def archive_findings(days: Mapping[str, Sequence[date]]) -> list[Finding]:
                 detail=f"The exchange was open and there is no chains/{underlying}/{day}.parquet.",
                 cure="Nothing can bring it back; what is computed from chains has a gap here.",
             )
-            for day in sessions_between(have[0], have[-1])
+            for day in list_sessions_between(have[0], have[-1])
             if day not in set(have)
         ]
     return findings
 
 
-def chain_files(archive: Path, underlyings: Sequence[str], sessions: Sequence[date]) -> list[ChainFile]:
-    """Files of `underlyings` (symbols or tickers) on `sessions`, by underlying and session.
+def list_chain_files(archive: Path, underlyings: Sequence[str], sessions: Sequence[date]) -> list[ChainFile]:
+    """List the files of `underlyings` (symbols or tickers) on `sessions`, by underlying and session.
 
-    Files of other days stay where they are: a day without a session has no chain, whatever the file says.
+    Files of other days are ignored: a day without a session has no chain, whatever the file contains.
     """
     wanted = {day for day in sessions if is_session(day)}
     found = []
-    for symbol in sorted({canonical_symbol(name) for name in underlyings}):
-        folder, ticker = archive / "chains" / folder_of(symbol), ticker_of(symbol)
+    for symbol in sorted({canonicalize_symbol(name) for name in underlyings}):
+        folder, ticker = archive / "chains" / to_folder_name(symbol), to_ticker(symbol)
         found += [
             ChainFile(folder / name, ticker, session, f"chains/{folder.name}/{name}")
-            for session, name in _days(folder)
+            for session, name in _list_days(folder)
             if session in wanted
         ]
     return found
 
 
-def _days(folder: Path) -> list[tuple[date, str]]:
-    """Days that have a file in `folder` with its name, ascending; none if it is absent."""
+def _list_days(folder: Path) -> list[tuple[date, str]]:
+    """List the days that have a file in `folder` with its name, ascending; none if the folder is absent."""
     files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
     names = sorted(name for name in files if name.endswith(".parquet"))
     return [(date.fromisoformat(name.removesuffix(".parquet")), name) for name in names]
 
 
-def folder_of(underlying: str) -> str:
-    """Folder of an underlying: its plain symbol, `SPX`; `I:COMP`, whose plain symbol is a stock's, is `I_COMP`."""
-    return canonical_symbol(underlying).replace(":", "_").replace("/", "~")
+def to_folder_name(underlying: str) -> str:
+    """Name the folder of an underlying: its plain symbol, `SPX`; `I:COMP`, whose plain symbol is a stock's, is `I_COMP`."""
+    return canonicalize_symbol(underlying).replace(":", "_").replace("/", "~")
 
 
 def read_chain(file: ChainFile) -> ReadChain:
-    """The file's chain, judged. Raises `FileRefusedError` naming column or rows that make it unusable."""
+    """Read and validate the file's chain. Raises `FileRefusedError` naming the column or rows that make it unusable."""
     (outcome,) = read_chains([file])
     if isinstance(outcome, FileRefusedError):
         raise outcome
@@ -173,40 +178,42 @@ def read_chain(file: ChainFile) -> ReadChain:
 
 
 def read_chains(files: Sequence[ChainFile]) -> list[ReadChain | FileRefusedError]:
-    """`read_chain` of many files, in their order: each is judged, and refused, as if it were alone.
+    """Read many files as `read_chain` does, in their order. Each is validated, and refused, independently of the others.
 
-    All rows are in memory together; some hundred thousand at a time are as fast as more.
+    All rows are in memory together; larger batches than some hundred thousand rows are not faster.
     """
     bodies = [file.path.read_bytes() for file in files]
     refused: dict[int, FileRefusedError] = {}
-    rows = _typed_rows(_tables(bodies, files, refused), files, refused)
-    stamps = _stamps(rows, files, refused)
+    rows = _cast_rows(_read_tables(bodies, files, refused), files, refused)
+    stamps = _find_stamps(rows, files, refused)
     if refused:
         rows = rows.filter(~pl.col("place").is_in(list(refused)))
-    place, terms = rows["place"], standard_terms(rows["root"].unique())
+    place, terms = rows["place"], build_standard_terms(rows["root"].unique())
     rows = rows.with_columns(
         *_FROM_ARCHIVE,
         pl.Series("underlying", [file.underlying for file in files], dtype=pl.String).gather(place),
         pl.Series("snapshot_at", stamps, dtype=STAMP).gather(place),
         *(pl.coalesce(pl.col(name), standard).alias(name) for name, standard in terms.items()),
-        pl.Series("open_interest_as_of", [sessions_back(f.session, 2)[0] for f in files], dtype=pl.Date).gather(place),
+        pl.Series("open_interest_as_of", [list_last_sessions(f.session, 2)[0] for f in files], dtype=pl.Date).gather(
+            place
+        ),
     )
-    outcomes = refused | judge_chains(rows, [file.place for file in files])
+    outcomes = refused | validate_chains(rows, [file.place for file in files])
     return [
         outcome if isinstance(outcome, FileRefusedError) else ReadChain(outcome, hashlib.sha256(body).hexdigest())
         for body, (_, outcome) in zip(bodies, sorted(outcomes.items()), strict=True)
     ]
 
 
-def _tables(
+def _read_tables(
     bodies: Sequence[bytes], files: Sequence[ChainFile], refused: dict[int, FileRefusedError]
 ) -> dict[int, pl.DataFrame]:
-    """What the files contain, by position; one that is no Parquet goes to `refused`."""
+    """Read the files, by position; one that is not Parquet goes to `refused`."""
     try:
         scans = [pl.scan_parquet(io.BytesIO(body), hive_partitioning=False) for body in bodies]
         return dict(enumerate(pl.collect_all(scans, optimizations=pl.QueryOptFlags.none())))
     except (pl.exceptions.PolarsError, OSError):
-        pass  # of one of them; read one by one they tell which, and why
+        pass  # a fault of one of them; reading one by one shows which, and why
     tables = {}
     for at, (body, file) in enumerate(zip(bodies, files, strict=True)):
         try:
@@ -218,15 +225,18 @@ def _tables(
     return tables
 
 
-def _typed_rows(
+def _cast_rows(
     tables: dict[int, pl.DataFrame], files: Sequence[ChainFile], refused: dict[int, FileRefusedError]
 ) -> pl.DataFrame:
-    """Rows of all tables in their types, with `place`, their position; one without the promised columns is `refused`."""
+    """Cast the rows of all tables to their types and add `place`, their position.
+
+    A table without the promised columns is `refused`.
+    """
 
     def typed(group: list[int]) -> list[pl.DataFrame]:
         stacked = pl.concat([tables[at] for at in group])
         try:
-            rows = promised_columns(stacked, COLUMNS, OPTIONAL, files[group[0]].place)
+            rows = select_promised_columns(stacked, COLUMNS, OPTIONAL, files[group[0]].place)
         except FileRefusedError as refusal:
             if len(group) > 1:
                 return [part for at in group for part in typed([at])]
@@ -244,11 +254,11 @@ def _typed_rows(
     return pl.concat([_NO_ROWS, *parts]).sort("place", maintain_order=True)
 
 
-def _stamps(
+def _find_stamps(
     rows: pl.DataFrame, files: Sequence[ChainFile], refused: dict[int, FileRefusedError]
 ) -> list[datetime | None]:
-    """`snapshot_at` of every file; one whose rows are of another place or time is `refused`."""
-    told = {
+    """Find `snapshot_at` of every file; one whose rows are of another place or time is `refused`."""
+    stated = {
         at: (sessions, underlyings, taken_at)
         for at, sessions, underlyings, taken_at in rows.group_by("place")
         .agg(pl.col("session", "underlying").unique(maintain_order=True), pl.col("snapshot_at").max())
@@ -256,29 +266,31 @@ def _stamps(
     }
     stamps: list[datetime | None] = [None] * len(files)
     for at, file in enumerate(files):
-        sessions, underlyings, taken_at = told.get(at, ([], [], None))
+        sessions, underlyings, taken_at = stated.get(at, ([], [], None))
         if at in refused:
             continue
         try:
-            _expect_place(sessions, underlyings, file)
-            stamps[at] = _snapshot_at(taken_at, file)
+            _require_place(sessions, underlyings, file)
+            stamps[at] = _find_snapshot_time(taken_at, file)
         except FileRefusedError as refusal:
             refused[at] = refusal
     return stamps
 
 
-def _snapshot_at(told: datetime | None, file: ChainFile) -> datetime:
-    """The session's close, or `told`, the newest `snapshot_at` of the file, in whole seconds."""
-    if told is None:
-        return regular_hours(file.session).closes_at
-    if told.astimezone(NEW_YORK).date() != file.session:
+def _find_snapshot_time(stated: datetime | None, file: ChainFile) -> datetime:
+    """Take the session's close, or `told`, the newest `snapshot_at` of the file, in whole seconds."""
+    if stated is None:
+        return get_regular_hours(file.session).closes_at
+    if stated.astimezone(NEW_YORK).date() != file.session:
         raise FileRefusedError(
-            file.place.error(Rule.FOREIGN_DATE, f"its snapshot_at, {told}, lies outside the session.", "Fix the file.")
+            file.place.error(
+                Rule.FOREIGN_DATE, f"its snapshot_at, {stated}, lies outside the session.", "Fix the file."
+            )
         )
-    return told.replace(microsecond=0)
+    return stated.replace(microsecond=0)
 
 
-def _expect_place(sessions: Sequence[date], underlyings: Sequence[str | None], file: ChainFile) -> None:
+def _require_place(sessions: Sequence[date], underlyings: Sequence[str | None], file: ChainFile) -> None:
     if sessions != [file.session]:
         raise FileRefusedError(
             file.place.error(
@@ -287,7 +299,7 @@ def _expect_place(sessions: Sequence[date], underlyings: Sequence[str | None], f
                 "Rename or remove the file.",
             )
         )
-    if any(name is None or ticker_of(name) != file.underlying for name in underlyings):
+    if any(name is None or to_ticker(name) != file.underlying for name in underlyings):
         raise FileRefusedError(
             file.place.error(
                 Rule.CONTRACT_CONTRADICTORY,

@@ -1,7 +1,6 @@
-"""The columns of an archived table, in the types they were promised in.
+"""Converts the columns of an archived table to the promised types, or explains why that is not possible.
 
-Belongs here: which types may stand for which, and saying so when they may not. The columns of chains are listed in
-`providers.archive.chains`.
+The columns of chains are listed in `providers.archive.chains`.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.tables.vocabulary import Rule
 
 
-def promised_columns(
+def select_promised_columns(
     rows: pl.DataFrame, required: Mapping[str, Any], optional: Mapping[str, Any], place: ObjectPlace
 ) -> pl.DataFrame:
-    """`rows` with exactly the columns `required` and `optional`, in their types; an absent optional one is null.
+    """Select exactly the columns `required` and `optional`, in their types; an absent optional one becomes null.
 
-    A number of another width is taken; text for a number, or a number for a date, is not: raises `FileRefusedError` of
-    `place`.
+    A number of another width is accepted. Text instead of a number, or a number instead of a date, raises
+    `FileRefusedError` of `place`.
     """
     have, types = rows.schema, pl.Schema({**required, **optional})
     missing = [name for name in required if name not in have]

@@ -1,7 +1,4 @@
-"""Order and uniqueness of the keys of one file.
-
-Belongs here: sorting, exact copies, conflicting rows. What a single row must satisfy is in `bar_rules`.
-"""
+"""Sorts the rows of one file by key, drops exact copies, and finds conflicting rows. Single rows: `bar_rules`."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class KeyRange:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> KeyRange | None:
-        """The range of a frame; None without rows. Looks at tickers run by run, at times row by row."""
+        """The range of a frame; None without rows. Compares tickers run by run, times row by row."""
         if frame.is_empty():
             return None
         tickers, times = frame["ticker"], frame["window_start"].to_numpy()
@@ -44,25 +41,25 @@ class KeyRange:
         return cls((tickers[0], int(times[0])), (tickers[-1], int(times[-1])), bool(ascending and rises.all()))
 
 
-def rises_throughout(ranges: Iterable[KeyRange | None]) -> bool:
-    """Whether rows that follow one another are in strict order of their keys, first to last."""
+def is_strictly_rising(ranges: Iterable[KeyRange | None]) -> bool:
+    """Whether consecutive blocks of rows are in strict order of their keys, from the first row to the last."""
     present = [part for part in ranges if part is not None]
     return all(part.rises for part in present) and all(a.last < b.first for a, b in pairwise(present))
 
 
 def sort_by_key(frame: pl.DataFrame, place: ObjectPlace, aside: SetAside) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """The rows of `frame` sorted by (ticker, window_start), every key once, and what had to be done for that.
+    """Sort `frame` by (ticker, window_start), keep every key once, and report what had to be changed.
 
-    `frame` has `row`, the 1-based number in the file. Of exact copies the first is kept; rows that share a key and
-    differ are all tallied in `aside`.
+    `frame` has `row`, the 1-based number in the file. Of exact copies the first is kept; rows that share a key but differ
+    are all counted in `aside`.
     """
-    told = []
+    reported = []
     before = pl.col("ticker").shift(), pl.col("window_start").shift()
     behind = frame.filter(
         (pl.col("ticker") < before[0]) | ((pl.col("ticker") == before[0]) & (pl.col("window_start") < before[1]))
     )
     if behind.height:
-        told.append(
+        reported.append(
             place.warning(
                 Rule.ROWS_OUT_OF_ORDER,
                 f"{behind.height:,} rows come before their predecessor in (ticker, window_start).",
@@ -79,7 +76,7 @@ def sort_by_key(frame: pl.DataFrame, place: ObjectPlace, aside: SetAside) -> tup
         copies = repeated.join(first_of_each, on="row", how="anti")
         conflicting = first_of_each.filter(pl.struct(_KEY).is_duplicated())
         if copies.height:
-            told.append(
+            reported.append(
                 place.warning(
                     Rule.ROW_DUPLICATED,
                     f"{copies.height:,} rows are exact copies of another, first of {copies['ticker'][0]}.",
@@ -94,7 +91,7 @@ def sort_by_key(frame: pl.DataFrame, place: ObjectPlace, aside: SetAside) -> tup
             aside.add(Rule.KEY_CONFLICTING, first["row"], example, conflicting.height)
         dropped = pl.concat([copies["row"], conflicting["row"]])
         frame = frame.filter(~pl.col("row").is_in(dropped.implode()))
-    return frame, tuple(told)
+    return frame, tuple(reported)
 
 
 def _has_repeated_keys(ordered: pl.DataFrame) -> bool:

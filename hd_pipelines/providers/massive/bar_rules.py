@@ -1,7 +1,7 @@
-"""What a row of an aggregates file must satisfy before anybody may read it.
+"""Validates rows of an aggregates file by polars expressions, and counts the rows that break a rule.
 
-Belongs here: row rules as polars expressions and the tally of rows that broke them. A row breaks at most one rule, the
-first of the list. Reading text is in `flat_file_csv`; rules over several bars of a session are in `market`.
+A row breaks at most one rule, the first of the list. Text is read in `flat_files.reading`; rules over several bars of a
+session are in `market`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.sessions import midnight_ns
+from hd_pipelines.market.sessions import compute_midnight_ns
 from hd_pipelines.market.symbols import INDEX_TICKER_PATTERN, OPTION_TICKER_PATTERN, STOCK_TICKER_PATTERN
 from hd_pipelines.providers.errors import ObjectPlace
 from hd_pipelines.providers.massive.flat_files.layout import AssetClass
@@ -48,19 +48,21 @@ _SET_ASIDE = (
 )
 
 
-def day_bounds_ns(asset_class: AssetClass, session: date) -> tuple[int, int]:
-    """First and one-past-last instant of `session`, UTC nanoseconds: the New York calendar day.
+def compute_day_bounds_ns(asset_class: AssetClass, session: date) -> tuple[int, int]:
+    """Compute the first and one-past-last instant of `session`, UTC nanoseconds: the New York calendar day.
 
-    Index files are cut at midnight in Chicago and so end an hour later; a day stamp of either zone lies inside.
+    Index files end at midnight in Chicago, an hour later; a day timestamp of either zone lies inside.
     """
     following = session + timedelta(days=1)
-    end = midnight_ns(following, _CHICAGO) if asset_class is AssetClass.INDEX else midnight_ns(following)
-    return midnight_ns(session), end
+    end = (
+        compute_midnight_ns(following, _CHICAGO) if asset_class is AssetClass.INDEX else compute_midnight_ns(following)
+    )
+    return compute_midnight_ns(session), end
 
 
 def is_sound(asset_class: AssetClass, session: date) -> pl.Expr:
-    """One boolean: every row of the frame keeps every rule. Costs a few nanoseconds a row; nulls count as broken."""
-    first_ns, end_ns = day_bounds_ns(asset_class, session)
+    """One boolean: whether every row of the frame keeps every rule. Costs a few nanoseconds a row; nulls count as broken."""
+    first_ns, end_ns = compute_day_bounds_ns(asset_class, session)
     tickers = pl.col("ticker").rle().struct.field("value")  # one look per run of a ticker, not per row
     sound = (
         tickers.str.contains(_TICKER_PATTERN[asset_class]).all(ignore_nulls=False)
@@ -76,9 +78,9 @@ def is_sound(asset_class: AssetClass, session: date) -> pl.Expr:
     return sound
 
 
-def broken_rule(asset_class: AssetClass, session: date) -> pl.Expr:
-    """Per row the name of the first broken rule, null for a sound row. Prices and times must not be null."""
-    first_ns, end_ns = day_bounds_ns(asset_class, session)
+def find_broken_rule(asset_class: AssetClass, session: date) -> pl.Expr:
+    """Name each row's first broken rule, null for a sound row. Prices and times must not be null."""
+    first_ns, end_ns = compute_day_bounds_ns(asset_class, session)
     volume = pl.col("volume")
     rules: list[tuple[Rule, pl.Expr]] = [
         (Rule.TICKER_MALFORMED, ~pl.col("ticker").str.contains(_TICKER_PATTERN[asset_class])),
@@ -96,8 +98,8 @@ def broken_rule(asset_class: AssetClass, session: date) -> pl.Expr:
     return pl.coalesce(pl.when(broken).then(pl.lit(rule.value)) for rule, broken in rules)
 
 
-def unit_of_epoch(stamp: int) -> str:
-    """How a time outside the session reads: which unit it would be if it is an instant of 2000 to 2100."""
+def guess_epoch_unit(stamp: int) -> str:
+    """Describe a time outside the session: the unit in which it would be an instant of the years 2000 to 2100."""
     first_s, last_s = 946_684_800, 4_102_444_800
     for unit, per_second in (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9)):
         if first_s * per_second <= stamp < last_s * per_second:
@@ -107,20 +109,20 @@ def unit_of_epoch(stamp: int) -> str:
 
 @dataclass(slots=True)
 class SetAside:
-    """Tally of rows that may not be published: per rule the count, the first row of the file and how it reads."""
+    """Count of rows that may not be published: for each rule the number, the first row of the file and its content."""
 
     count: dict[Rule, int] = field(default_factory=dict)
     first: dict[Rule, tuple[int, str]] = field(default_factory=dict)
 
     def add(self, rule: Rule, row: int, example: str, rows: int = 1) -> None:
-        """Count `rows` rows whose first is number `row` (1-based) and reads `example`."""
+        """Count `rows` rows, of which the first has the number `row` (1-based) and the content `example`."""
         self.count[rule] = self.count.get(rule, 0) + rows
         if rule not in self.first or row < self.first[rule][0]:
             self.first[rule] = (row, example[:160])
 
     @classmethod
     def of(cls, parts: Iterable[SetAside]) -> SetAside:
-        """All tallies as one."""
+        """Combine several counts."""
         whole = cls()
         for part in parts:
             for rule, count in part.count.items():
@@ -129,11 +131,11 @@ class SetAside:
 
     @property
     def rows(self) -> int:
-        """Rows set aside under all rules."""
+        """Number of rows set aside under all rules."""
         return sum(self.count.values())
 
     def findings(self, place: ObjectPlace, cure: str = _SET_ASIDE) -> tuple[Finding, ...]:
-        """One finding per rule, the most frequent first. `cure`: what to do about rows that were set aside."""
+        """Build one finding per rule, the most frequent first. `cure`: the remedy for rows that were set aside."""
         return tuple(
             place.error(
                 rule,
@@ -147,19 +149,19 @@ class SetAside:
 
 
 def split_broken(frame: pl.DataFrame, asset_class: AssetClass, session: date, aside: SetAside) -> pl.DataFrame:
-    """The sound rows of `frame` (which has `row`, the 1-based number in the file); broken ones are tallied."""
-    return split_by(frame, broken_rule(asset_class, session), aside)
+    """Keep the sound rows of `frame` (which has `row`, the 1-based number in the file); broken ones are counted."""
+    return split_by(frame, find_broken_rule(asset_class, session), aside)
 
 
 def split_by(frame: pl.DataFrame, broken: pl.Expr, aside: SetAside) -> pl.DataFrame:
-    """The rows of `frame` for which `broken` is null; of the others, whose broken rule it names, the tally."""
-    judged = frame.with_columns(rule=broken)
-    rows_aside = judged.filter(pl.col("rule").is_not_null())
+    """Keep the rows of `frame` where `broken` is null. The others, whose broken rule it names, are counted."""
+    checked = frame.with_columns(rule=broken)
+    rows_aside = checked.filter(pl.col("rule").is_not_null())
     columns = [name for name in frame.columns if name != "row"]
     for (name,), rows in rows_aside.group_by("rule", maintain_order=True):
         first = rows.row(0, named=True)
         example = ",".join(str(first[column]) for column in columns)
         if name == Rule.FOREIGN_DATE:
-            example += f" (window_start reads as {unit_of_epoch(first['window_start'])})"
+            example += f" (window_start reads as {guess_epoch_unit(first['window_start'])})"
         aside.add(Rule(str(name)), first["row"], example, rows.height)
-    return judged.filter(pl.col("rule").is_null()).drop("rule")
+    return checked.filter(pl.col("rule").is_null()).drop("rule")

@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, Hours, regular_hours
-from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
-from hd_pipelines.providers.archive.chains import folder_of
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, Hours, get_regular_hours
+from hd_pipelines.market.symbols import canonicalize_symbol, is_index, to_ticker
+from hd_pipelines.providers.archive.chains import to_folder_name
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, Workers, WrittenObject, fill, put_object
 from hd_pipelines.sandbox.market.chain_extent import Extent, chosen_contracts
@@ -65,7 +65,7 @@ def synthetic_chains(
     minute = min(int((moment - hours.opens_at).total_seconds()) // 60, hours.minutes)
     if minute < 0:
         raise ValueError(f"{moment}: the synthetic market has no chain before the open at {hours.opens_at}")
-    wanted = {ticker_of(name) for name in underlyings}
+    wanted = {to_ticker(name) for name in underlyings}
     roots = [root for root in option_roots(session) if root.underlying in wanted]
     if not roots:
         return pl.DataFrame()
@@ -176,12 +176,12 @@ def write_chain_archive(
     `extent` for `sessions`, `Extent.SPARSE` for `sparse_sessions`, which a volatility history needs and nothing else.
     What is there from the same seed and extent stays. Underlyings without options get no file.
     """
-    wanted = sorted({canonical_symbol(name) for name in underlyings})
-    with_options = sorted({name for name in wanted if any(root.underlying == ticker_of(name) for root in OPTION_ROOTS)})
+    wanted = sorted({canonicalize_symbol(name) for name in underlyings})
+    with_options = sorted({name for name in wanted if any(root.underlying == to_ticker(name) for root in OPTION_ROOTS)})
     reports = []
     with workers or Workers() as hands:
         for days, shown in ((sparse_sessions, Extent.SPARSE), (sessions, extent)):
-            keys = {day: [f"chains/{folder_of(name)}/{day}.parquet" for name in with_options] for day in days}
+            keys = {day: [f"chains/{to_folder_name(name)}/{day}.parquet" for name in with_options] for day in days}
             origin = f"{CHAINS_VERSION} seed={seed} {shown}"
             write = partial(_write_day, folder, origin, seed=seed, underlyings=with_options, extent=shown)
             told = on_progress if days is sessions else None
@@ -200,19 +200,19 @@ def _write_day(
     folder: Path, origin: str, day: date, *, seed: int, underlyings: Sequence[str], extent: Extent
 ) -> list[WrittenObject]:
     """All underlyings' files of one close. Runs in worker processes."""
-    chains = synthetic_chains(seed, regular_hours(day).closes_at, underlyings, extent)
+    chains = synthetic_chains(seed, get_regular_hours(day).closes_at, underlyings, extent)
     archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
     written = []
     for (underlying,), rows in archived.partition_by("underlying", as_dict=True).items():
         body = io.BytesIO()
         rows.write_parquet(body, compression="zstd", compression_level=1, statistics=False)
-        key = f"chains/{folder_of(underlying)}/{day}.parquet"
+        key = f"chains/{to_folder_name(underlying)}/{day}.parquet"
         written.append(put_object(Bucket(folder), key, origin, rows.height, body.getvalue()))
     return written
 
 
 def _hours_of(moment: datetime) -> Hours:
-    return regular_hours(moment.astimezone(NEW_YORK).date())
+    return get_regular_hours(moment.astimezone(NEW_YORK).date())
 
 
 def _log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
@@ -227,7 +227,7 @@ def _log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
 def regular_knots(seed: int, session: date) -> Floats:
     """Log prices of all instruments at the knots of regular hours, shape (instruments, minutes + 1)."""
     knots, _ = minute_knots(seed, session)
-    regular = MinuteGrid.of(regular_hours(session)).regular
+    regular = MinuteGrid.of(get_regular_hours(session)).regular
     return knots[:, regular.start : regular.stop + 1]
 
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import last_snapshot_session, sessions_between
+from hd_pipelines.market.sessions import last_snapshot_session, list_sessions_between
 from hd_pipelines.sandbox.market.universe import (
     INSTRUMENTS,
     LEVEL_DATE,
@@ -189,7 +189,7 @@ def daily_paths(seed: int, session: date | None = None) -> DailyPaths:
 @lru_cache(maxsize=4)
 def simulate_paths(seed: int, end: date) -> DailyPaths:
     """Takes about 0.2 s, so paths are kept per seed."""
-    sessions = sessions_between(MARKET_EPOCH, end)
+    sessions = list_sessions_between(MARKET_EPOCH, end)
     draws = _draw(seed, sessions)
     market_overnight, market_intraday, market_jump, stress = _market_returns(draws)
 

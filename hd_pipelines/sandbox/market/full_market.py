@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.sessions import midnight_ns, regular_hours
+from hd_pipelines.market.sessions import compute_midnight_ns, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.layout import (
     OPTION_DAY,
     OPTION_MINUTE,
@@ -87,7 +87,7 @@ def _write(bucket: Bucket, origin: str, seed: int, sessions: Sequence[date]) -> 
 
 def full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.DataFrame]:
     """Frames of the four datasets: about 1.8 M stock minutes, 12 k days, 3 M option minutes, 360 k days."""
-    grid = MinuteGrid.of(regular_hours(session))
+    grid = MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), FULL_MARKET_STREAM])
     tickers = _tickers(rng)
     day = _crowd(daily_paths(seed, session).state(session), rng)
@@ -114,7 +114,7 @@ def full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.Da
     option_minutes = _option_minutes(
         tickers, np.concatenate(knots), day, dollars=dollars, session=session, grid=grid, rng=rng
     )
-    stamp = midnight_ns(session)
+    stamp = compute_midnight_ns(session)
     return {
         STOCK_MINUTE: stock_minutes,
         OPTION_MINUTE: option_minutes,

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import is_session, sessions_between
+from hd_pipelines.market.sessions import is_session, list_sessions_between
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.universe import LEVELS, OptionRoot
 
@@ -96,7 +96,7 @@ def expirations_of(root: OptionRoot, session: date) -> list[date]:
         "monthly": lambda: monthly,
         "weekly": lambda: [*_next_weekdays(session, 4, 6), *monthly],
         "daily": lambda: [
-            *sessions_between(session, session + timedelta(days=7))[:5],
+            *list_sessions_between(session, session + timedelta(days=7))[:5],
             *_next_weekdays(session, 4, 6),
             *monthly,
         ],

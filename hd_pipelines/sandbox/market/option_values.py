@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.early_exercise import american_put
 from hd_pipelines.sandbox.market.option_chains import ListedContracts
@@ -79,7 +79,7 @@ class FairValues:
 def settles_at_ns(expiration: date, is_morning: bool) -> int:
     """Open or close of the expiration day as integer nanoseconds; 09:30 and 16:00 beyond the calendar's end."""
     if is_session(expiration):
-        hours = regular_hours(expiration)
+        hours = get_regular_hours(expiration)
         return hours.opens_at_ns if is_morning else hours.closes_at_ns
     clock = time(9, 30) if is_morning else time(16)
     moment = datetime.combine(expiration, clock, tzinfo=NEW_YORK).astimezone(UTC)

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.sessions import CHICAGO, midnight_ns, regular_hours
+from hd_pipelines.market.sessions import CHICAGO, compute_midnight_ns, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
     INDEX_DAY,
@@ -64,7 +64,7 @@ SessionData = dict[FlatFileDataset, pl.DataFrame]
 
 def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDataset] = DATASETS) -> SessionData:
     """The `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     grid = MinuteGrid.of(hours)
     day = daily_paths(seed, session).state(session)
     knots, rng = minute_knots(seed, session)
@@ -89,7 +89,7 @@ def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDat
         rng=rng,
     )
     index_minutes = index_minute_bars([INSTRUMENTS[i].ticker for i in indices], knots[indices], grid, rng)
-    new_york, chicago = midnight_ns(session), midnight_ns(session, CHICAGO)
+    new_york, chicago = compute_midnight_ns(session), compute_midnight_ns(session, CHICAGO)
     made = {
         STOCK_DAY: stock_day_bars(stock_minutes, grid, new_york),
         STOCK_MINUTE: stock_minutes,
@@ -104,7 +104,7 @@ def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDat
 
 def minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
     """Log prices of all instruments at the knots of the session's minute grid, and the generator that goes on."""
-    day, grid = daily_paths(seed, session).state(session), MinuteGrid.of(regular_hours(session))
+    day, grid = daily_paths(seed, session).state(session), MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
     return price_paths(day, factor_paths(day, grid, rng), grid, rng), rng
 

@@ -21,7 +21,7 @@ import polars as pl
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.sandbox.faults import Action, CutConnection, FaultScript, Html, Operation, Refuse, Rewrite, SlowBody
 from hd_pipelines.sandbox.rest.market import RestMarket
 from hd_pipelines.sandbox.rest.minutes import MINUTES, minute_page
@@ -144,7 +144,7 @@ class RestApp:
             raise RestError(403)
         limit = page_limit(query, default=10, most=250)
         day = moment.astimezone(NEW_YORK).date()
-        is_open = is_session(day) and regular_hours(day).opens_at <= moment < regular_hours(day).closes_at
+        is_open = is_session(day) and get_regular_hours(day).opens_at <= moment < get_regular_hours(day).closes_at
         known = {one.ticker: index(one, moment, self.plan, is_open=is_open) for one in self.market.indices(moment)}
         asked = query.get("ticker.any_of") or query.get("ticker")
         names = asked.split(",") if asked else sorted(known)[:limit]

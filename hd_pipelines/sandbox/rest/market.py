@@ -14,10 +14,16 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from hd_pipelines.market.option_products import product_of_root
-from hd_pipelines.market.sessions import NEW_YORK, is_session, regular_hours, sessions_back, sessions_between
-from hd_pipelines.market.symbols import is_index, ticker_of
-from hd_pipelines.providers.archive.chains import archived_days, folder_of
+from hd_pipelines.market.option_products import find_product
+from hd_pipelines.market.sessions import (
+    NEW_YORK,
+    get_regular_hours,
+    is_session,
+    list_last_sessions,
+    list_sessions_between,
+)
+from hd_pipelines.market.symbols import is_index, to_ticker
+from hd_pipelines.providers.archive.chains import list_archived_days, to_folder_name
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.providers.massive.rest.treasury_yields import ARCHIVE_FILE, MATURITIES
 from hd_pipelines.sandbox.market.chain_extent import Extent
@@ -71,7 +77,7 @@ class SyntheticRest:
 
     def last_moment(self) -> datetime:
         """Close of the last session."""
-        return regular_hours(self._last).closes_at
+        return get_regular_hours(self._last).closes_at
 
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
         """The chain of a moment in or after the regular hours of its session."""
@@ -92,7 +98,7 @@ class SyntheticRest:
     def indices(self, moment: datetime) -> list[IndexDay]:
         """Values of the session's minutes so far."""
         at = _in_session(moment)
-        hours = regular_hours(at.astimezone(NEW_YORK).date())
+        hours = get_regular_hours(at.astimezone(NEW_YORK).date())
         minute = min(int((at - hours.opens_at).total_seconds()) // 60, hours.minutes)
         knots = np.round(np.exp(regular_knots(self._seed, hours.session)[:, : minute + 1]), 2)
         before = np.round(np.exp(daily_paths(self._seed, hours.session).state(hours.session).previous_close), 2)
@@ -106,7 +112,7 @@ class SyntheticRest:
     def yields(self, first: date, last: date) -> list[dict[str, str | float]]:
         """The market's one flat rate, as bond-equivalent yields."""
         percent = round(200 * float(np.expm1(RATE / 2)), 2)
-        days = sessions_between(first, min(last, self._last))
+        days = list_sessions_between(first, min(last, self._last))
         return [{"date": str(day), **{f"yield_{name}": percent for name in MATURITIES}} for day in days]
 
 
@@ -115,7 +121,7 @@ class RecordedRest:
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
-        self._days = {ticker_of(folder): days for folder, days in archived_days(recording).items()}
+        self._days = {to_ticker(folder): days for folder, days in list_archived_days(recording).items()}
         bars = recording / "day_bars.parquet"
         self._bars = pl.read_parquet(bars).filter(pl.col("ticker").str.starts_with("I:")) if bars.is_file() else None
 
@@ -124,15 +130,15 @@ class RecordedRest:
         days = [day for have in self._days.values() for day in have if is_session(day)]
         if not days:
             raise ValueError(f"{self._recording.name} has no option chains; play one that has, or set the clock")
-        return regular_hours(max(days)).closes_at
+        return get_regular_hours(max(days)).closes_at
 
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
         """The chain recorded on the moment's day; None on days without one."""
         day = moment.astimezone(NEW_YORK).date()
         if day not in self._days.get(underlying, ()):
             return None
-        rows = pl.read_parquet(self._recording / "chains" / folder_of(underlying) / f"{day}.parquet")
-        styles = {root: product_of_root(root).exercise_style.value for root in rows["root"].unique()}
+        rows = pl.read_parquet(self._recording / "chains" / to_folder_name(underlying) / f"{day}.parquet")
+        styles = {root: find_product(root).exercise_style.value for root in rows["root"].unique()}
         return rows.with_columns(
             pl.lit(None, dtype=pl.Int64).alias("bid_size"),
             pl.lit(None, dtype=pl.Int64).alias("ask_size"),
@@ -183,9 +189,9 @@ class RecordedRest:
 def _in_session(moment: datetime) -> datetime:
     """`moment`, or the last close before it when the exchange is closed then."""
     day = moment.astimezone(NEW_YORK).date()
-    if is_session(day) and moment >= regular_hours(day).opens_at:
+    if is_session(day) and moment >= get_regular_hours(day).opens_at:
         return moment
-    return regular_hours(sessions_back(day - timedelta(days=1), 1)[0]).closes_at
+    return get_regular_hours(list_last_sessions(day - timedelta(days=1), 1)[0]).closes_at
 
 
 @lru_cache(maxsize=4)

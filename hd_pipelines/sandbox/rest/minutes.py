@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import polars as pl
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, midnight_ns, sessions_between
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, compute_midnight_ns, list_sessions_between
 from hd_pipelines.market.symbols import is_index
 from hd_pipelines.sandbox.rest.market import RestMarket
 from hd_pipelines.sandbox.rest.parameters import RestError, page_limit
@@ -86,7 +86,7 @@ def _window(
 ) -> pl.DataFrame:
     today = now.astimezone(NEW_YORK).date()
     parts = []
-    for session in sessions_between(_day_of(first_ms), min(_day_of(last_ms), today)):
+    for session in list_sessions_between(_day_of(first_ms), min(_day_of(last_ms), today)):
         rows = market.minutes(ticker, session)
         if rows.height:
             ratio = market.split_ratio(ticker, session, today) if is_adjusted else 1.0
@@ -132,7 +132,7 @@ def _edge_ms(text: str, *, is_end: bool = False) -> int:
         day = date.fromisoformat(text)
     except ValueError:
         raise RestError(400, "from and to are days (YYYY-MM-DD) or milliseconds.") from None
-    return (midnight_ns(day + timedelta(days=1)) if is_end else midnight_ns(day)) // 1_000_000 - is_end
+    return (compute_midnight_ns(day + timedelta(days=1)) if is_end else compute_midnight_ns(day)) // 1_000_000 - is_end
 
 
 def _day_of(milliseconds: int) -> date:

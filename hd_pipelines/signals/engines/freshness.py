@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hd_pipelines.market.sessions import trading_minutes_between
+from hd_pipelines.market.sessions import count_trading_minutes
 from hd_pipelines.tables.vocabulary import ContextEngine
 
 STALE_AFTER_MINUTES: dict[ContextEngine, float] = {
@@ -54,4 +54,4 @@ def aged(engine: ContextEngine, age_minutes: float) -> Freshness:
 
 def freshness(engine: ContextEngine, known_at_ns: int, as_of_ns: int) -> Freshness:
     """The freshness, at `as_of_ns`, of context known at `known_at_ns`; ns UTC."""
-    return aged(engine, trading_minutes_between(known_at_ns, as_of_ns))
+    return aged(engine, count_trading_minutes(known_at_ns, as_of_ns))

@@ -81,7 +81,7 @@ def confidence(percentile: float, n_observations: int) -> float:
 
 
 def recommendation(regime: IvRegime, percentile: float) -> IvRecommendation:
-    """The same words as `analytics.volatility.iv_classes.iv_recommendation` stores."""
+    """The same words as `analytics.volatility.iv_classes.classify_iv_recommendation` stores."""
     if regime is IvRegime.NORMAL and percentile < FAVORABLE_BELOW:
         return IvRecommendation.BUY_FAVORABLE
     return RECOMMENDED[regime]

@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from hd_pipelines.market.sessions import trading_time_ns
+from hd_pipelines.market.sessions import measure_trading_time_ns
 from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.contexts.chain_features import chain_features
 from hd_pipelines.signals.features.contexts.market_context import market_features
@@ -72,7 +72,7 @@ def _day_columns(tape: SymbolTape, own: Bars, positions: Integers) -> tuple[Colu
     source = volume_source(tape)
     days = day_history(tape.days, None if source is None else source.days, positions)
     columns = session_features(running, rows, days) | trend_features(days, {}, own.close, rows)
-    clock_ns = trading_time_ns(rows.as_of_ns)
+    clock_ns = measure_trading_time_ns(rows.as_of_ns)
     columns |= market_features(tape.contexts, rows.as_of_ns, clock_ns)
     of_chain, chain_levels = chain_features(tape.contexts.gamma, rows.as_of_ns, clock_ns, own.close)
     columns |= of_chain

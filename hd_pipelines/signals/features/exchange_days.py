@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hd_pipelines.market.sessions import known_sessions, regular_hours
+from hd_pipelines.market.sessions import get_regular_hours, known_sessions
 from hd_pipelines.signals.frame import Integers
 from hd_pipelines.signals.tape import day_number
 
@@ -42,7 +42,7 @@ def exchange_days() -> ExchangeDays:
 @lru_cache(maxsize=4)
 def _exchange_days(known: int) -> ExchangeDays:
     sessions = known_sessions()[:known]
-    hours = [regular_hours(session) for session in sessions]
+    hours = [get_regular_hours(session) for session in sessions]
     day = np.array([day_number(session) for session in sessions], np.int64)
     week = week_of_day(day)
     _, first, number, count = np.unique(week, return_index=True, return_inverse=True, return_counts=True)

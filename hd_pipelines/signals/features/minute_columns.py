@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hd_pipelines.market.sessions import trading_time_ns
+from hd_pipelines.market.sessions import measure_trading_time_ns
 from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.bar_states import WINDOW_SESSIONS, BarStates, bar_states
 from hd_pipelines.signals.features.contexts.chain_features import CROSSING_MINUTES, chain_features, crossings
@@ -66,7 +66,7 @@ def minute_columns(
     days = day_history(tape.days, None if source is None else source.days, rows.positions)
     contradicts = np.abs(days.prior_day[2] / states.close_before - 1.0) > CONTRADICTION
     days = days.without(contradicts)
-    clock_ns = trading_time_ns(rows.as_of_ns)
+    clock_ns = measure_trading_time_ns(rows.as_of_ns)
     columns |= session_features(running, rows, days)
     columns |= _bar_features(states, running.price)
     columns |= trend_features(days, states.longer, running.price, rows)

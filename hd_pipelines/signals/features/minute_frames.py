@@ -19,7 +19,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session, regular_hours
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.features import labels
 from hd_pipelines.signals.features.exchange_days import positions_of
@@ -42,7 +42,7 @@ def session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) 
     positions = positions_of([session])
     if as_of_ns is None:
         return _frame(tape, positions, None)
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     return _frame(_delivered(tape, session, over), positions, over) if over > 0 else _no_rows(tape, labels.BEFORE_OPEN)
 
@@ -64,7 +64,7 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
     session = datetime.fromtimestamp(as_of_ns // 1_000_000_000, NEW_YORK).date()
     if not is_session(session):
         return _no_rows(tape, labels.NO_SESSION)
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     if over < 1:
         return _no_rows(tape, labels.BEFORE_OPEN)
@@ -73,7 +73,7 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
 
 def _delivered(tape: SymbolTape, session: date, over: int) -> SymbolTape:
     """Without minutes that end later. Of everything else only what was known at a row's instant is looked at anyway."""
-    until_ns = regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
+    until_ns = get_regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
     return replace(tape, minutes=tape.minutes.until(until_ns))
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from types import MappingProxyType
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame
@@ -104,7 +104,7 @@ def _stored_instants(earlier: Iterable[EarlierSignal], resolution: Resolution) -
     for signal in earlier:
         of_row = signal.bar_time + _MINUTE
         if resolution is Resolution.DAY:
-            hours = regular_hours(signal.bar_time.astimezone(UTC).date())
+            hours = get_regular_hours(signal.bar_time.astimezone(UTC).date())
             of_row = hours.closes_at if signal.bar_time == hours.opens_at else signal.bar_time
         instants.setdefault(signal.detector, set()).add(int(of_row.timestamp()) * 1_000_000_000)
     return instants
@@ -218,4 +218,4 @@ def _from_the_best(draft: Draft) -> tuple[float, float, float, int]:
 
 def _bar_time(frame: FeatureFrame, as_of: datetime) -> datetime:
     """Begin of the minute, or of the session, that ended at `as_of`."""
-    return regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE
+    return get_regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE

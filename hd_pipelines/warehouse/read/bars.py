@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, func, select, text
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.publish.live_bars import LIVE
 from hd_pipelines.warehouse.records.derivations import derived_state
@@ -40,7 +40,7 @@ def minute_shares(connection: Connection, symbols: Collection[str], sessions: Co
         .group_by(bar.symbol, bar.session)
     )
     rows: Sequence[Any] = connection.execute(statement).all()
-    counted = [(symbol, day, count / regular_hours(day).minutes) for symbol, day, count in rows]
+    counted = [(symbol, day, count / get_regular_hours(day).minutes) for symbol, day, count in rows]
     return pl.DataFrame(counted, schema=_PAIR | {"share": pl.Float64}, orient="row")
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import psycopg
 from sqlalchemy import Connection
 
-from hd_pipelines.market.sessions import sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.warehouse.engine import driver_connection
 from hd_pipelines.warehouse.errors import MartMissingError
 
@@ -48,7 +48,7 @@ def read_radar(connection: Connection, *, last_session: date) -> pl.DataFrame:
     newest = radar["newest_session"].max() if radar.height else None
     if not isinstance(newest, date) or newest >= last_session:
         return radar
-    behind = len(sessions_between(newest, last_session)) - 1
+    behind = len(list_sessions_between(newest, last_session)) - 1
     told = pl.lit(f"everything: nothing newer than {newest}, {behind} sessions ago")
     return radar.with_columns(
         pl.col("^.*_age_sessions$") + behind,

@@ -16,7 +16,7 @@ import polars as pl
 from sqlalchemy import Connection, select, update
 
 from hd_pipelines.alerts.signal_message import SignalNotice, reasons_of
-from hd_pipelines.market.sessions import NEW_YORK, is_session, last_completed_session, regular_hours
+from hd_pipelines.market.sessions import NEW_YORK, find_last_completed_session, get_regular_hours, is_session
 from hd_pipelines.tables.vocabulary import SignalStatus, Timeframe
 from hd_pipelines.warehouse.schema.tables import composite_signals, gamma_exposure_snapshots, historical_bars
 
@@ -70,9 +70,9 @@ def mark_told(connection: Connection, signal_id: str, *, now: datetime) -> None:
 def _newest_open(now: datetime) -> datetime:
     """When the newest session that has begun opened."""
     today = now.astimezone(NEW_YORK).date()
-    if is_session(today) and (opens_at := regular_hours(today).opens_at) <= now:
+    if is_session(today) and (opens_at := get_regular_hours(today).opens_at) <= now:
         return opens_at
-    return regular_hours(last_completed_session(now)).opens_at
+    return get_regular_hours(find_last_completed_session(now)).opens_at
 
 
 def bars_before(connection: Connection, symbol: str, as_of: datetime, *, minutes: int, most: int) -> pl.DataFrame:

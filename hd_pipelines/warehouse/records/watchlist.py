@@ -13,7 +13,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from hd_pipelines.market.symbols import canonical_symbol, ticker_of
+from hd_pipelines.market.symbols import canonicalize_symbol, to_ticker
 from hd_pipelines.warehouse.schema.tables import historical_ingestion_queue as queue
 from hd_pipelines.warehouse.schema.tables import watchlist
 
@@ -37,7 +37,7 @@ def add_to_watchlist(connection: Connection, symbols: Iterable[str], *, note: st
 
     Raises `ValueError` for a name that is no symbol; nothing is added then.
     """
-    rows = [{"symbol": name, "ticker": ticker_of(name), "note": note} for name in _distinct(symbols)]
+    rows = [{"symbol": name, "ticker": to_ticker(name), "note": note} for name in _distinct(symbols)]
     if not rows:
         return []
     statement = insert(watchlist).values(rows)
@@ -127,4 +127,4 @@ def fail(connection: Connection, symbol: str, error: str) -> str:
 
 
 def _distinct(symbols: Iterable[str]) -> list[str]:
-    return sorted({canonical_symbol(symbol) for symbol in symbols})
+    return sorted({canonicalize_symbol(symbol) for symbol in symbols})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hd_pipelines.tables.vocabulary import MarketRegime, VixRegime
-from validation.regime_history import regime_history
+from validation.regime_history import classify_history
 
 ROOT = Path(__file__).parents[3]
 HISTORY = ROOT.parent / "shared" / "data" / "daily_history"
@@ -38,7 +38,7 @@ def test_every_picture_of_the_document_is_there_and_drawn(script):
 @pytest.mark.skipif(not HISTORY.is_dir(), reason=f"the daily history is not at {HISTORY}")
 def test_the_sessions_of_the_document_are_those_of_the_history(script):
     found = dict.fromkeys(((market, vix) for market in MarketRegime for vix in VixRegime), 0)
-    for market, vix in regime_history(HISTORY).rows.select("market_regime", "vix_regime").iter_rows():
+    for market, vix in classify_history(HISTORY).rows.select("market_regime", "vix_regime").iter_rows():
         found[MarketRegime(market), VixRegime(vix)] += 1
     told = script("engine_document").HISTORY
     assert {(market, vix): n for market in told for vix, n in zip(VixRegime, told[market], strict=True)} == found

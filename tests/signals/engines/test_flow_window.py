@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.flow_window import FlowSummary, flow_columns, summarize
 from hd_pipelines.signals.tape import Prints
 from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, SOLD_CALL, SOLD_PUT, ns, prints
@@ -227,8 +227,8 @@ def test_turning_the_market_around_turns_the_lean_around(table: Prints):
 def test_a_year_of_minutes_takes_less_than_fifty_milliseconds():
     instants = np.concatenate(
         [
-            regular_hours(day).opens_at_ns + MINUTE * np.arange(1, regular_hours(day).minutes + 1)
-            for day in sessions_back(date(2025, 3, 12), 252)
+            get_regular_hours(day).opens_at_ns + MINUTE * np.arange(1, get_regular_hours(day).minutes + 1)
+            for day in list_last_sessions(date(2025, 3, 12), 252)
         ]
     )
     random = np.random.default_rng(5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.volatility.iv_classes import iv_recommendation, iv_regime
+from hd_pipelines.analytics.volatility.iv_classes import classify_iv_recommendation, classify_iv_regime
 from hd_pipelines.signals.engines import iv_percentile
 from hd_pipelines.tables.vocabulary import ContextStatus, Direction, IvRecommendation, IvRegime
 from tests.signals.engines.made import NOW, iv
@@ -18,7 +18,7 @@ shares = st.floats(0.0, 1.0)
 
 def read(percentile: float, direction: Direction = LONG, **changed):
     """The class is the one that the table would store."""
-    word = pl.DataFrame({"p": [percentile]}).select(iv_regime(pl.col("p"))).item()
+    word = pl.DataFrame({"p": [percentile]}).select(classify_iv_regime(pl.col("p"))).item()
     return iv_percentile.read(iv(percentile, IvRegime(word), **changed), as_of_ns=NOW, direction=direction)
 
 
@@ -57,7 +57,7 @@ def test_confidence_of_the_facts(percentile, observations, confidence):
 
 @given(shares)
 def test_the_recommendation_is_the_one_that_the_table_stores(percentile):
-    stored = pl.DataFrame({"p": [percentile]}).select(iv_recommendation(pl.col("p"))).item()
+    stored = pl.DataFrame({"p": [percentile]}).select(classify_iv_recommendation(pl.col("p"))).item()
     assert read(percentile).recommendation == stored
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.tape import (
     Bars,
     Contexts,
@@ -40,7 +40,7 @@ def walk(
     random = np.random.default_rng(seed)
     parts = []
     for session in sessions:
-        hours = regular_hours(session)
+        hours = get_regular_hours(session)
         minute = np.arange(1, hours.minutes + 1)
         parts.append(
             pd.DataFrame(
@@ -83,7 +83,7 @@ def resampled(minutes: pd.DataFrame, length: int) -> pd.DataFrame:
         close=("close", "last"),
         volume=("volume", lambda values: values.sum(skipna=False)),
     ).reset_index()
-    hours = {day: regular_hours(date(1970, 1, 1) + timedelta(days=int(day))) for day in cut["session"].unique()}
+    hours = {day: get_regular_hours(date(1970, 1, 1) + timedelta(days=int(day))) for day in cut["session"].unique()}
     opens = cut["session"].map({day: each.opens_at_ns for day, each in hours.items()})
     closes = cut["session"].map({day: each.closes_at_ns for day, each in hours.items()})
     cut["starts_ns"] = opens + cut["slot"] * length * MINUTE
@@ -117,10 +117,10 @@ def long_tape(
     last: date = TODAY, *, sessions: int = 25, seed: int = 1, traded: float = 1.0, days: int = 300
 ) -> SymbolTape:
     """`sessions` of minutes that end with `last`, and `days` of day bars that end with them."""
-    minutes = walk(sessions_back(last, sessions), seed=seed, traded=traded)
+    minutes = walk(list_last_sessions(last, sessions), seed=seed, traded=traded)
     own = resampled(minutes, 1000)
-    first = sessions_back(last, sessions)[0]
-    earlier = sessions_back(first - timedelta(days=1), max(days - sessions, 0)) if days > sessions else []
+    first = list_last_sessions(last, sessions)[0]
+    earlier = list_last_sessions(first - timedelta(days=1), max(days - sessions, 0)) if days > sessions else []
     if earlier:
         old = resampled(walk(earlier, seed=seed + 1, volatility=0.0006), 1000)
         scale = own["open"].iloc[0] / old["close"].iloc[-1]
@@ -134,7 +134,7 @@ def contexts(minutes: pd.DataFrame, *, seed: int = 1, every: int = 15) -> Contex
     random = np.random.default_rng(seed)
     closes = minutes.groupby("session").last()
     at_chain = minutes[minutes["minute"] % every == 0]
-    hours = {day: regular_hours(date(1970, 1, 1) + timedelta(days=int(day))) for day in closes.index}
+    hours = {day: get_regular_hours(date(1970, 1, 1) + timedelta(days=int(day))) for day in closes.index}
     gamma = tuple(
         chain(
             int(row.ends_ns),

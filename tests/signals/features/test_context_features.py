@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.catalogue import word_of
 from hd_pipelines.signals.features import evaluate, session_frame
 from hd_pipelines.signals.flow_window import flow_columns
@@ -17,9 +17,9 @@ from hd_pipelines.signals.tape import Contexts, IvContext, RegimeContext
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 from tests.signals.features.tapes import MINUTE, TODAY, chain, contexts, long_tape, walk
 
-OPENS_NS = regular_hours(TODAY).opens_at_ns
-CLOSES_NS = regular_hours(TODAY).closes_at_ns
-YESTERDAY = sessions_back(TODAY, 2)[0]
+OPENS_NS = get_regular_hours(TODAY).opens_at_ns
+CLOSES_NS = get_regular_hours(TODAY).closes_at_ns
+YESTERDAY = list_last_sessions(TODAY, 2)[0]
 TAPE = long_tape()
 
 
@@ -42,7 +42,7 @@ def test_a_row_has_the_newest_chain_known_at_its_instant():
 
 def test_a_chain_ages_in_trading_time_and_two_sessions_make_it_nothing():
     friday, monday, tuesday = (date(2024, 3, day) for day in (8, 11, 12))
-    closed = regular_hours(friday).closes_at_ns - 30 * MINUTE
+    closed = get_regular_hours(friday).closes_at_ns - 30 * MINUTE
     tape = replace(TAPE, contexts=Contexts(gamma=(chain(closed),)))
     on_monday, on_tuesday = session_frame(tape, monday), session_frame(tape, tuesday)
     assert on_monday["chain_age_minutes"][[0, 389]].tolist() == [31, 420]
@@ -79,7 +79,7 @@ def test_a_chains_figures_are_ratios_and_shares_of_the_chain():
 
 
 def test_an_expiration_that_has_settled_has_no_max_pain_and_is_not_today():
-    yesterday_closed = regular_hours(YESTERDAY).closes_at_ns
+    yesterday_closed = get_regular_hours(YESTERDAY).closes_at_ns
     frame = frame_with(gamma=(chain(yesterday_closed - MINUTE, expires_at_ns=yesterday_closed),))
     gone = ("minutes_to_expiry", "is_zero_dte", "max_pain_distance_pct", "max_pain_open_interest", "zero_dte_share")
     assert all(np.isnan(frame[name]).all() for name in gone)
@@ -91,7 +91,7 @@ def test_an_expiration_that_has_settled_has_no_max_pain_and_is_not_today():
 
 
 def test_what_expires_today_is_not_taken_from_yesterdays_chain():
-    frame = frame_with(gamma=(chain(regular_hours(YESTERDAY).closes_at_ns, expires_at_ns=CLOSES_NS),))
+    frame = frame_with(gamma=(chain(get_regular_hours(YESTERDAY).closes_at_ns, expires_at_ns=CLOSES_NS),))
     assert np.isnan(frame["zero_dte_share"]).all()
     assert set(frame["is_zero_dte"]) == {1.0}  # its nearest expiration is today's
 
@@ -132,7 +132,7 @@ def test_the_last_crossing_counts_and_a_level_that_moves_is_none():
 
 
 def regime(session, market=MarketRegime.STRONG_UPTREND, vix=VixRegime.LOW):
-    return RegimeContext(regular_hours(session).closes_at_ns, session, market, vix, 13.5, 80.0)
+    return RegimeContext(get_regular_hours(session).closes_at_ns, session, market, vix, 13.5, 80.0)
 
 
 def test_the_market_is_that_of_the_last_complete_session():
@@ -153,19 +153,19 @@ def test_a_regime_that_was_never_decided_is_none():
 
 
 def test_context_of_a_week_ago_is_not_todays():
-    six = sessions_back(TODAY, 7)[0]
-    iv = IvContext(regular_hours(six).closes_at_ns, 0.3, 0.5, 0.6, None, 252)
+    six = list_last_sessions(TODAY, 7)[0]
+    iv = IvContext(get_regular_hours(six).closes_at_ns, 0.3, 0.5, 0.6, None, 252)
     frame = frame_with(regime=(regime(six),), iv=(iv,))
     assert {"no_regime", "no_vix", "no_iv_percentile"} < set(frame.labels)
-    recent = sessions_back(TODAY, 5)[0]
-    frame = frame_with(regime=(regime(recent),), iv=(replace(iv, known_at_ns=regular_hours(recent).closes_at_ns),))
+    recent = list_last_sessions(TODAY, 5)[0]
+    frame = frame_with(regime=(regime(recent),), iv=(replace(iv, known_at_ns=get_regular_hours(recent).closes_at_ns),))
     assert {"no_regime", "no_vix", "no_iv_percentile"}.isdisjoint(frame.labels)
     assert set(frame["iv_percentile"]) == {0.6}
     assert set(frame["iv30"]) == {0.3}
 
 
 def test_flow_is_what_the_prints_say_and_none_without_them():
-    known = contexts(walk(sessions_back(TODAY, 3)), seed=8)
+    known = contexts(walk(list_last_sessions(TODAY, 3)), seed=8)
     tape = replace(TAPE, contexts=known)
     frame = session_frame(tape, TODAY)
     for name, values in flow_columns(known.prints, frame.as_of_ns).items():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.features import day_frame, evaluate, frames, session_frame
 from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, day_number, no_bars
@@ -17,7 +17,7 @@ from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE, TODAY, bars, contexts, long_tape, resampled, tape_of, walk
 
 HALF_DAY = date(2023, 11, 24)
-SATURDAY_NS = regular_hours(TODAY).opens_at_ns + 2 * 86_400_000_000_000
+SATURDAY_NS = get_regular_hours(TODAY).opens_at_ns + 2 * 86_400_000_000_000
 NO_CONTEXT = ("no_regime", "no_vix", "no_iv_percentile", "no_chain", "no_flow")
 EMPTY = SymbolTape("NONE", AssetClass.STOCK, no_bars(), no_bars(), no_bars())
 
@@ -29,7 +29,7 @@ def known(frame, row=-1):
 
 def test_a_frame_has_exactly_the_catalogues_columns_and_nothing_infinite():
     tape = long_tape()
-    frame = session_frame(replace(tape, contexts=contexts(walk(sessions_back(TODAY, 2)), seed=3)), TODAY)
+    frame = session_frame(replace(tape, contexts=contexts(walk(list_last_sessions(TODAY, 2)), seed=3)), TODAY)
     assert list(frame.columns) == list(FEATURES)
     assert list(frame.levels) == list(LEVELS)
     assert {values.dtype for values in frame.columns.values()} == {np.dtype(float)}
@@ -50,9 +50,9 @@ def test_a_symbol_with_all_its_history_lacks_only_the_context_that_is_missing():
 @pytest.mark.parametrize(
     ("tape", "as_of_ns", "label"),
     [
-        (EMPTY, regular_hours(TODAY).opens_at_ns + 60 * MINUTE, "no_bars_today"),
+        (EMPTY, get_regular_hours(TODAY).opens_at_ns + 60 * MINUTE, "no_bars_today"),
         (EMPTY, SATURDAY_NS, "no_session"),
-        (EMPTY, regular_hours(TODAY).opens_at_ns + MINUTE - 1, "before_open"),
+        (EMPTY, get_regular_hours(TODAY).opens_at_ns + MINUTE - 1, "before_open"),
         (EMPTY, 0, "no_session"),
         (EMPTY, 4_000_000_000_000_000_000, "no_session"),
     ],
@@ -65,7 +65,7 @@ def test_an_instant_without_anything_to_say_gives_no_row_and_says_why(tape, as_o
 
 def test_a_symbol_with_history_and_no_bars_today_has_no_rows():
     tape = long_tape()
-    yesterday = sessions_back(TODAY, 2)[0]
+    yesterday = list_last_sessions(TODAY, 2)[0]
     tape = replace(tape, minutes=tape.minutes.before(TODAY))
     assert session_frame(tape, TODAY).labels == ("no_bars_today",)
     assert len(session_frame(tape, TODAY)) == 0
@@ -83,7 +83,7 @@ def test_a_day_without_a_session_is_a_mistake_of_the_caller():
 
 def test_the_first_minute_of_a_new_listing_has_a_price_and_says_what_it_lacks():
     tape = tape_of(walk([TODAY]))
-    frame = evaluate(tape, regular_hours(TODAY).opens_at_ns + MINUTE)
+    frame = evaluate(tape, get_regular_hours(TODAY).opens_at_ns + MINUTE)
     assert known(frame) == {
         "minutes_from_open",
         "minutes_to_close",
@@ -105,7 +105,7 @@ def test_the_first_minute_of_a_new_listing_has_a_price_and_says_what_it_lacks():
 
 
 def test_a_listing_of_three_sessions_has_indicators_but_no_usual_volume():
-    tape = tape_of(walk(sessions_back(TODAY, 4)))
+    tape = tape_of(walk(list_last_sessions(TODAY, 4)))
     frame = session_frame(tape, TODAY)
     assert {"bars_of_3_sessions", "rvol_of_3_sessions", "no_rvol", "no_average_volume", "no_day_atr"} < set(
         frame.labels
@@ -128,23 +128,23 @@ def test_indicators_begin_with_the_bars_they_need():
 
 
 def test_a_half_day_ends_at_its_own_close():
-    frame = session_frame(tape_of(walk(sessions_back(HALF_DAY, 22))), HALF_DAY)
+    frame = session_frame(tape_of(walk(list_last_sessions(HALF_DAY, 22))), HALF_DAY)
     assert len(frame) == 210
     assert frame["minutes_to_close"][[0, -1]].tolist() == [209, 0]
-    assert frame.as_of(209) == regular_hours(HALF_DAY).closes_at
+    assert frame.as_of(209) == get_regular_hours(HALF_DAY).closes_at
     assert not np.isnan(frame["rvol"][4:]).any()
 
 
 def test_afternoons_are_compared_with_sessions_that_had_one():
     after = date(2023, 11, 27)
-    frame = session_frame(tape_of(walk(sessions_back(after, 22))), after)
+    frame = session_frame(tape_of(walk(list_last_sessions(after, 22))), after)
     assert frame["rvol_sessions"][[9, 208, 209, 214, 389]].tolist() == [20, 20, 20, 19, 19]
     assert "rvol_of_19_sessions" not in frame.labels
 
 
 def test_a_halted_symbol_keeps_its_last_price_and_tells_its_age():
     tape = long_tape()
-    opens_ns = regular_hours(TODAY).opens_at_ns
+    opens_ns = get_regular_hours(TODAY).opens_at_ns
     halted = tape.minutes.starts_ns >= opens_ns + 100 * MINUTE
     resumed = tape.minutes.starts_ns >= opens_ns + 160 * MINUTE
     keep = np.flatnonzero(~halted | resumed)
@@ -164,7 +164,7 @@ def test_a_halted_symbol_keeps_its_last_price_and_tells_its_age():
 
 
 def test_a_symbol_that_never_moves_is_neither_oversold_nor_trending():
-    minutes = walk(sessions_back(TODAY, 22))
+    minutes = walk(list_last_sessions(TODAY, 22))
     minutes[["open", "high", "low", "close"]] = 50.0
     frame = session_frame(tape_of(minutes), TODAY)
     undefined = ("rsi_14", "adx_14", "atr_5m", "bollinger_position", "day_range_position", "ema_21_distance_atr")
@@ -175,14 +175,14 @@ def test_a_symbol_that_never_moves_is_neither_oversold_nor_trending():
 
 
 def test_nothing_but_falls_is_an_rsi_of_zero():
-    minutes = walk(sessions_back(TODAY, 3))
+    minutes = walk(list_last_sessions(TODAY, 3))
     price = np.linspace(100, 50, len(minutes))
     minutes = minutes.assign(open=price, close=price - 0.01, high=price, low=price - 0.01)
     assert session_frame(tape_of(minutes), TODAY)["rsi_14"].tolist() == pytest.approx([0.0] * 390)
 
 
 def test_zero_volume_has_no_vwap_and_no_ratio_to_nothing():
-    minutes = walk(sessions_back(TODAY, 22))
+    minutes = walk(list_last_sessions(TODAY, 22))
     today = minutes["session"] == day_number(TODAY)
     quiet_today = session_frame(tape_of(minutes.assign(volume=minutes["volume"].where(~today, 0.0))), TODAY)
     assert np.isnan(quiet_today["vwap"]).all()
@@ -195,7 +195,7 @@ def test_zero_volume_has_no_vwap_and_no_ratio_to_nothing():
 
 
 def test_volume_that_is_unknown_is_not_zero():
-    minutes = walk(sessions_back(TODAY, 22)).assign(volume=np.nan)
+    minutes = walk(list_last_sessions(TODAY, 22)).assign(volume=np.nan)
     frame = session_frame(tape_of(minutes), TODAY)
     assert all(np.isnan(frame[name]).all() for name in ("rvol", "vwap", "average_daily_volume"))
     assert {"rvol_of_0_sessions", "no_rvol", "no_vwap", "no_average_volume"} < set(frame.labels)
@@ -203,7 +203,7 @@ def test_volume_that_is_unknown_is_not_zero():
 
 def test_bars_that_end_after_the_instant_are_not_looked_at():
     tape = long_tape()
-    as_of_ns = regular_hours(TODAY).opens_at_ns + 100 * MINUTE
+    as_of_ns = get_regular_hours(TODAY).opens_at_ns + 100 * MINUTE
     minutes = tape.minutes
     skewed = minutes.ends_ns.copy()
     skewed[minutes.ends_ns == as_of_ns] += 2_000_000_000  # stamped by a clock two seconds ahead
@@ -213,7 +213,7 @@ def test_bars_that_end_after_the_instant_are_not_looked_at():
 
 
 def test_bars_that_contradict_themselves_or_lie_outside_the_session_are_left_out_and_said():
-    minutes = walk(sessions_back(TODAY, 22))
+    minutes = walk(list_last_sessions(TODAY, 22))
     today = minutes[minutes["session"] == day_number(TODAY)].reset_index(drop=True)
     bad = today.copy()
     bad.loc[10, "high"] = 1e9
@@ -241,7 +241,7 @@ def test_days_of_another_adjustment_than_minutes_are_not_used():
 
 def test_a_prior_day_that_is_missing_is_not_replaced_by_an_older_one():
     tape = long_tape()
-    kept = np.flatnonzero(tape.days.session != day_number(sessions_back(TODAY, 2)[0]))
+    kept = np.flatnonzero(tape.days.session != day_number(list_last_sessions(TODAY, 2)[0]))
     frame = session_frame(replace(tape, days=tape.days.part(kept)), TODAY)
     assert "no_prior_day" in frame.labels
     assert np.isnan(frame.levels["prior_day_close"]).all()
@@ -251,7 +251,7 @@ def test_a_prior_day_that_is_missing_is_not_replaced_by_an_older_one():
 
 
 def index_and_fund() -> tuple[SymbolTape, SymbolTape]:
-    sessions = sessions_back(TODAY, 22)
+    sessions = list_last_sessions(TODAY, 22)
     index = walk(sessions, seed=1, start=5_000.0).assign(volume=np.nan)
     fund = tape_of(walk(sessions, seed=2), symbol="SPY", asset_class=AssetClass.EQUITY_ETF)
     return tape_of(index, symbol="SPX", asset_class=AssetClass.INDEX), fund
@@ -283,7 +283,7 @@ def test_an_index_borrows_its_funds_volume_and_says_so():
 
 def test_a_fund_that_stops_trading_stops_the_indexs_vwap_and_not_its_price():
     index, fund = index_and_fund()
-    opens_ns = regular_hours(TODAY).opens_at_ns
+    opens_ns = get_regular_hours(TODAY).opens_at_ns
     stopped = replace(fund, minutes=fund.minutes.until(opens_ns + 50 * MINUTE))
     frame = session_frame(replace(index, proxy=stopped), TODAY)
     assert len(set(frame["vwap"][50:])) == 1
@@ -307,7 +307,7 @@ def test_bars_of_days_the_exchange_was_closed_do_not_count():
 
 def test_missing_context_is_named_one_by_one():
     tape = long_tape()
-    whole = contexts(walk(sessions_back(TODAY, 2)), seed=3)
+    whole = contexts(walk(list_last_sessions(TODAY, 2)), seed=3)
     for part, labels in {
         "regime": {"no_regime", "no_vix"},
         "iv": {"no_iv_percentile"},
@@ -321,7 +321,7 @@ def test_missing_context_is_named_one_by_one():
 
 def test_damaged_numbers_never_raise_and_never_become_infinite():
     random = np.random.default_rng(0)
-    tape = replace(long_tape(traded=0.95), contexts=contexts(walk(sessions_back(TODAY, 2)), seed=3))
+    tape = replace(long_tape(traded=0.95), contexts=contexts(walk(list_last_sessions(TODAY, 2)), seed=3))
 
     def damaged(whole: Bars) -> Bars:
         values = {name: getattr(whole, name).copy() for name in whole.__dataclass_fields__}
@@ -345,7 +345,7 @@ def test_damaged_numbers_never_raise_and_never_become_infinite():
             contexts=replace(tape.contexts, gamma=gamma),
         )
         frame = session_frame(bad, TODAY)
-        for looked_at in (frame, evaluate(bad, int(frame.as_of_ns[-9])), day_frame(bad, sessions_back(TODAY, 3))):
+        for looked_at in (frame, evaluate(bad, int(frame.as_of_ns[-9])), day_frame(bad, list_last_sessions(TODAY, 3))):
             values = (*looked_at.columns.values(), *looked_at.levels.values())
             assert not any(np.isinf(column).any() for column in values)
         assert "bars_left_out" in frame.labels

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.signals.features import evaluate, session_frame
 from hd_pipelines.signals.features.labels import RVOL_FROM_DAYS
 from tests.signals.features.tapes import TODAY, bars, resampled, tape_of, walk
 
-ALL = sessions_back(TODAY, 25)
+ALL = list_last_sessions(TODAY, 25)
 
 
 def few(minutes_of: int, *, day_volume: float = 1.0):

@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.signal_features import compare, plain_adx, plain_atr, plain_ema, plain_rsi
-from hd_pipelines.market.sessions import sessions_back, week_of
+from benchmarks.signal_features import (
+    compare,
+    compute_plain_adx,
+    compute_plain_atr,
+    compute_plain_ema,
+    compute_plain_rsi,
+)
+from hd_pipelines.market.sessions import list_last_sessions, list_week_sessions
 from hd_pipelines.signals.features import session_frame
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.tape import day_number
@@ -23,7 +29,7 @@ MINUTES = (1, 4, 5, 9, 10, 61, 127, 200, 374, 389, 390)
 
 @cache
 def made(session: date) -> tuple[pd.DataFrame, FeatureFrame]:
-    minutes = walk(sessions_back(session, 21), seed=5, traded=0.97)
+    minutes = walk(list_last_sessions(session, 21), seed=5, traded=0.97)
     return minutes, session_frame(tape_of(minutes), session)
 
 
@@ -38,20 +44,20 @@ def oracle(minutes: pd.DataFrame, session: date, minute: int) -> dict[str, float
     five, quarter, hour = (window(minutes, session, length, minute) for length in (5, 15, 60))
     so_far = minutes[(minutes["session"] == day_number(session)) & (minutes["minute"] <= minute)]
     price, close = so_far["close"].iloc[-1], five["close"]
-    rsi, last = plain_rsi(close), close.tail(20)
+    rsi, last = compute_plain_rsi(close), close.tail(20)
     before = window(minutes, session, 5, minute - 1).tail(20)
-    values = {f"ema_{period}": plain_ema(close, period).iloc[-1] for period in (9, 21, 50, 200)}
+    values = {f"ema_{period}": compute_plain_ema(close, period).iloc[-1] for period in (9, 21, 50, 200)}
     middle, deviation = last.mean(), np.sqrt(((last - last.mean()) ** 2).mean())
     typical = (so_far["high"] + so_far["low"] + so_far["close"]) / 3
     values |= {
         "rsi_14": rsi.iloc[-1],
         "rsi_change": rsi.iloc[-1] - rsi.iloc[-2],
-        "atr_5m": plain_atr(five).iloc[-1],
-        "atr_15m": plain_atr(quarter).iloc[-1],
-        "atr_1h": plain_atr(hour).iloc[-1],
-        "adx_14": plain_adx(five).iloc[-1],
-        "rsi_15m": plain_rsi(quarter["close"]).iloc[-1],
-        "rsi_1h": plain_rsi(hour["close"]).iloc[-1],
+        "atr_5m": compute_plain_atr(five).iloc[-1],
+        "atr_15m": compute_plain_atr(quarter).iloc[-1],
+        "atr_1h": compute_plain_atr(hour).iloc[-1],
+        "adx_14": compute_plain_adx(five).iloc[-1],
+        "rsi_15m": compute_plain_rsi(quarter["close"]).iloc[-1],
+        "rsi_1h": compute_plain_rsi(hour["close"]).iloc[-1],
         "bollinger_position": 100 * (price - middle + 2 * deviation) / (4 * deviation),
         "bollinger_width_pct": 400 * deviation / middle,
         "above_20_bar_high_pct": (price / before["high"].max() - 1) * 100,
@@ -63,7 +69,7 @@ def oracle(minutes: pd.DataFrame, session: date, minute: int) -> dict[str, float
         "price": price,
     }
     for name, bars in (("15m", quarter), ("1h", hour)):
-        fast, slow = (plain_ema(bars["close"], period).iloc[-1] for period in (21, 50))
+        fast, slow = (compute_plain_ema(bars["close"], period).iloc[-1] for period in (21, 50))
         values[f"ema_spread_{name}_pct"] = (fast / slow - 1) * 100
     for period in (9, 21, 50, 200):
         values[f"ema_{period}_distance_pct"] = (price / values[f"ema_{period}"] - 1) * 100
@@ -101,19 +107,19 @@ def test_day_atr_and_trends_of_days_and_weeks_leave_out_the_forming_ones():
     tape = long_tape()
     frame = session_frame(tape, TODAY)
     days = pd.DataFrame({name: getattr(tape.days, name) for name in ("session", "high", "low", "close")})
-    window = sessions_back(TODAY, 261)[:-1]
+    window = list_last_sessions(TODAY, 261)[:-1]
     days = days[days["session"].isin([day_number(day) for day in window])].reset_index(drop=True)
-    atr = plain_atr(days).iloc[-1]
+    atr = compute_plain_atr(days).iloc[-1]
     assert frame["atr_day_pct"][99] == pytest.approx(atr / frame["price"][99] * 100, rel=1e-12)
-    whole = [day for day in window if week_of(day)[0] in window and week_of(day)[-1] < TODAY]
+    whole = [day for day in window if list_week_sessions(day)[0] in window and list_week_sessions(day)[-1] < TODAY]
     by_week = days[days["session"].isin([day_number(day) for day in whole])].copy()
     by_week["week"] = (by_week["session"] + 3) // 7
     weeks = by_week.groupby("week").agg(high=("high", "max"), low=("low", "min"), close=("close", "last")).reset_index()
     assert len(weeks) == 53
     for name, bars in (("week", weeks), ("day", days)):
         ema = bars["close"].ewm(span=20, adjust=False).mean()  # started at the first close
-        slope = np.polyfit(range(5), ema.tail(5), 1)[0] / plain_atr(bars).iloc[-1]
-        distance = (frame["price"] - ema.iloc[-1]) / plain_atr(bars).iloc[-1]
+        slope = np.polyfit(range(5), ema.tail(5), 1)[0] / compute_plain_atr(bars).iloc[-1]
+        distance = (frame["price"] - ema.iloc[-1]) / compute_plain_atr(bars).iloc[-1]
         expected = np.where(slope > 0, (distance > 0.8) * 1.0 + ((distance > 2.5) & (slope > 0.1)), 0.0)
         expected -= np.where(slope < 0, (distance < -0.8) * 1.0 + ((distance < -2.5) & (slope < -0.1)), 0.0)
         assert frame[f"mtf_trend_{name}"].tolist() == expected.tolist()
@@ -137,7 +143,7 @@ def test_twenty_sessions_are_enough_to_warm_up(monkeypatch):
     """Twice as much history moves no feature by more than its bound, and most by nothing but rounding."""
     from hd_pipelines.signals.features import bar_states, minute_columns
 
-    tape = tape_of(walk(sessions_back(TODAY, 41), seed=9))
+    tape = tape_of(walk(list_last_sessions(TODAY, 41), seed=9))
     usual = session_frame(tape, TODAY)
     for module in (bar_states, minute_columns):
         monkeypatch.setattr(module, "WINDOW_SESSIONS", 40)

@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours, sessions_between
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, list_sessions_between
 from hd_pipelines.signals.features import frames, session_frame
 from hd_pipelines.signals.tape import Bars, SymbolTape, day_number
 from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE
 
 RECORDING = Path(__file__).parents[3].parent / "shared" / "recordings" / "minutes-2019-02"
-SESSIONS = sessions_between(date(2019, 2, 11), date(2019, 2, 14))
+SESSIONS = list_sessions_between(date(2019, 2, 11), date(2019, 2, 14))
 pytestmark = pytest.mark.skipif(not RECORDING.is_dir(), reason=f"the recording of minutes is not at {RECORDING}")
 
 
@@ -66,7 +66,7 @@ def tape_of(symbol: str, recorded: pl.DataFrame) -> SymbolTape:
         .with_columns(day=pl.col("session").cast(pl.Date))
         .sort("day")
     )
-    opens = [regular_hours(day).opens_at_ns for day in days["day"]]
+    opens = [get_regular_hours(day).opens_at_ns for day in days["day"]]
     day_bars = bars_of(days.with_columns(starts_ns=pl.Series(opens)), 390)
     return SymbolTape(symbol, AssetClass.STOCK, bars_of(minutes, 1), bars_of(five, 5), day_bars)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.features import evaluate, frames, session_frame
 from hd_pipelines.signals.frame import FeatureFrame, joined
 from hd_pipelines.signals.tape import SymbolTape, day_number
@@ -45,13 +45,13 @@ class Case:
     is_index: bool
 
     def tape(self) -> SymbolTape:
-        sessions = sessions_back(self.session, self.history)
+        sessions = list_last_sessions(self.session, self.history)
         minutes = walk(sessions, seed=self.seed, traded=self.traded)
         halted = minutes["minute"].between(self.halted_from, self.halted_from + self.halted_for - 1)
         minutes = minutes[~halted | (minutes["session"] != day_number(self.session))].reset_index(drop=True)
         if self.odd_volume is not None:
             minutes.loc[minutes.index % 7 == 3, "volume"] = self.odd_volume
-        recent = minutes[minutes["session"] >= day_number(sessions_back(self.session, 2)[0])]
+        recent = minutes[minutes["session"] >= day_number(list_last_sessions(self.session, 2)[0])]
         known = contexts(recent, seed=self.seed, every=2) if len(recent) and self.has_context else None
         if not self.is_index:
             return tape_of(minutes, contexts=known)
@@ -77,7 +77,7 @@ CASES = st.builds(
 @given(CASES, st.integers(1, 390), st.integers(0, MINUTE - 1))
 def test_nothing_that_comes_later_changes_a_row(case, minute, nanoseconds):
     tape, session = case.tape(), case.session
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     asked_ns = hours.opens_at_ns + minute * MINUTE + nanoseconds
     row_ns = min(asked_ns - nanoseconds, hours.closes_at_ns)
     whole, cut = session_frame(tape, session), tape.until(asked_ns)
@@ -107,7 +107,7 @@ def test_a_cut_tape_gives_the_same_rows(minute):
 
 
 def test_many_sessions_at_once_are_each_of_them():
-    tape, sessions = long_tape(sessions=28), sessions_back(TODAY, 6)
+    tape, sessions = long_tape(sessions=28), list_last_sessions(TODAY, 6)
     tape = replace(tape, contexts=contexts(walk(sessions, seed=1), seed=3))
     assert_same(frames(tape, sessions), joined([session_frame(tape, session) for session in sessions]))
     assert_same(frames(tape, sessions[::2]), joined([session_frame(tape, session) for session in sessions[::2]]))
@@ -115,8 +115,8 @@ def test_many_sessions_at_once_are_each_of_them():
 
 def test_history_before_the_window_changes_nothing():
     long = long_tape(sessions=45, days=600)
-    first = sessions_back(TODAY, 21)[0]
-    earliest_day = day_number(sessions_back(TODAY, 261)[0])
+    first = list_last_sessions(TODAY, 21)[0]
+    earliest_day = day_number(list_last_sessions(TODAY, 261)[0])
     days = long.days.part(slice(int(np.searchsorted(long.days.session, earliest_day)), None))
     bars_of_window = long.five_minutes.part(slice(len(long.five_minutes.before(first)), None))
     short = replace(long, five_minutes=bars_of_window, days=days, minutes=long.minutes.of_session(TODAY))
@@ -127,5 +127,5 @@ def test_history_before_the_window_changes_nothing():
 
 def test_an_instant_after_the_close_is_the_close():
     tape = long_tape()
-    closes_ns = regular_hours(TODAY).closes_at_ns
+    closes_ns = get_regular_hours(TODAY).closes_at_ns
     assert_same(evaluate(tape, closes_ns + 90 * MINUTE), evaluate(tape, closes_ns))

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hd_pipelines.market.sessions import sessions_back, week_of
+from hd_pipelines.market.sessions import list_last_sessions, list_week_sessions
 from hd_pipelines.signals.features import session_frame
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.tape import day_number
 from tests.signals.features.tapes import TODAY, resampled, tape_of, walk
 
-YESTERDAY = sessions_back(TODAY, 2)[0]
+YESTERDAY = list_last_sessions(TODAY, 2)[0]
 
 
 def flat(session: date, price: float, volume: float = 100.0) -> pd.DataFrame:
@@ -107,9 +107,9 @@ def test_pivots_are_the_floors_of_the_prior_day():
 
 
 def test_the_prior_week_is_the_whole_week_before_this_one():
-    week = week_of(date(2024, 3, 6))
+    week = list_week_sessions(date(2024, 3, 6))
     parts = [flat(session, 100.0 + number) for number, session in enumerate(week)]
-    since = [flat(session, 50.0) for session in week_of(TODAY)[:3]]
+    since = [flat(session, 50.0) for session in list_week_sessions(TODAY)[:3]]
     minutes = pd.concat([*parts, *since, flat(TODAY, 51.0)], ignore_index=True)
     levels = session_frame(tape_of(minutes), TODAY).levels
     assert [levels[f"prior_week_{name}"][0] for name in ("high", "low", "close")] == [104.0, 100.0, 104.0]
@@ -133,7 +133,7 @@ def test_the_nearest_key_levels_are_above_and_below_the_price():
 
 
 def test_a_major_level_is_near_within_a_twentieth_of_a_days_range():
-    days = sessions_back(TODAY, 21)[:-1]
+    days = list_last_sessions(TODAY, 21)[:-1]
     earlier = pd.concat([flat(day, 100.0) for day in days], ignore_index=True)
     # Every day ranges over four dollars, so a twentieth of its ATR is 20 cents.
     earlier.loc[earlier["minute"] == 5, "high"] = 102.0
@@ -151,7 +151,7 @@ def test_a_price_on_a_level_is_at_no_distance_from_it():
 
 
 def test_relative_volume_is_that_of_whole_five_minutes_against_sessions_until_the_same_one():
-    sessions = sessions_back(TODAY, 21)
+    sessions = list_last_sessions(TODAY, 21)
     earlier = [flat(session, 100.0, volume=100.0 + 10 * number) for number, session in enumerate(sessions[:-1])]
     own = flat(TODAY, 100.0, volume=390.0)
     frame = session_frame(tape_of(pd.concat([*earlier, own], ignore_index=True)), TODAY)
@@ -165,7 +165,7 @@ def test_relative_volume_is_that_of_whole_five_minutes_against_sessions_until_th
 
 
 def test_a_symbol_that_rarely_trades_traded_nothing_in_between():
-    sessions = sessions_back(TODAY, 7)
+    sessions = list_last_sessions(TODAY, 7)
     parts = [flat(session, 100.0) for session in sessions]
     sparse = pd.concat([part[part["minute"] % 100 == 1] for part in parts], ignore_index=True)
     frame = session_frame(tape_of(sparse), TODAY)
@@ -174,7 +174,7 @@ def test_a_symbol_that_rarely_trades_traded_nothing_in_between():
 
 
 def test_five_sessions_are_a_usual_volume_and_four_are_not():
-    parts = {count: [flat(session, 100.0) for session in sessions_back(TODAY, count + 1)] for count in (4, 5)}
+    parts = {count: [flat(session, 100.0) for session in list_last_sessions(TODAY, count + 1)] for count in (4, 5)}
     four, five = (session_frame(tape_of(pd.concat(parts[count], ignore_index=True)), TODAY) for count in (4, 5))
     assert np.isnan(four["rvol"]).all()
     assert five["rvol"][100] == 1.0
@@ -189,7 +189,7 @@ def test_prices_are_those_of_the_last_minute_and_not_of_the_last_bar():
 
 
 def test_a_frame_of_another_session_knows_nothing_of_later_ones():
-    minutes = walk(sessions_back(TODAY, 3), seed=4)
+    minutes = walk(list_last_sessions(TODAY, 3), seed=4)
     tape = tape_of(minutes)
     early = tape_of(minutes[minutes["session"] <= day_number(YESTERDAY)])
     one, other = session_frame(tape, YESTERDAY), session_frame(replace(early, days=tape.days), YESTERDAY)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.detectors.examples import example_for
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, joined
@@ -33,7 +33,7 @@ PRICES = {AssetClass.STOCK: 200.0, AssetClass.INDEX: 6000.0, AssetClass.EQUITY_E
 
 
 def at(minute: int, session: date = SESSION) -> datetime:
-    return regular_hours(session).opens_at + timedelta(minutes=minute)
+    return get_regular_hours(session).opens_at + timedelta(minutes=minute)
 
 
 def ns(instant: datetime) -> int:
@@ -53,7 +53,7 @@ def row(
 ) -> FeatureFrame:
     """One row of a liquid, calm market on which everything is known. `values` take precedence."""
     price = values.get("price", PRICES[asset_class])
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     known = {
         "minutes_from_open": minute,
         "minutes_to_close": hours.minutes - minute,
@@ -130,7 +130,7 @@ def contexts(
     *, session: date = SESSION, regime: MarketRegime | None = MarketRegime.STRONG_UPTREND, vix: float = 17.0
 ) -> Contexts:
     """Cheap options, dealers short gamma, the regime given; all known at the close before `session`."""
-    before = ns(regular_hours(session).opens_at) - 1
+    before = ns(get_regular_hours(session).opens_at) - 1
     iv = tuple(
         IvContext(before - (20 - i) * 86_400_000_000_000, 0.2, 30.0, 0.3, IvRegime.NORMAL, 252) for i in range(21)
     )
@@ -206,7 +206,7 @@ def chain(
 
 def session_of(one: FeatureFrame, minutes: range, session: date = SESSION) -> FeatureFrame:
     """The same row at other minutes of the session."""
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     frames = []
     for minute in minutes:
         columns = {name: values.copy() for name, values in one.columns.items()}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.option_chain import OptionQuotes
 from hd_pipelines.signals.scanner.planning.contracts import Limit, chosen
@@ -83,14 +83,14 @@ def test_of_equal_contracts_the_more_traded_wins_and_then_the_name():
 
 def test_days_to_expiry_are_counted_from_the_signal_and_not_from_the_chain():
     """The chain is of Tuesday's close, the signal of Wednesday: what had 8 days has 7."""
-    close = regular_hours(SESSION).closes_at
+    close = get_regular_hours(SESSION).closes_at
     found = choice(chain(days=(8,), known_at=close), session=date(2025, 6, 18))
     assert found.contract["days_to_expiry"] == 7
     assert found.labels == ("chain_of_an_earlier_session",)
 
 
 def test_an_option_does_not_expire_before_the_signal():
-    until = regular_hours(date(2025, 6, 23)).closes_at
+    until = get_regular_hours(date(2025, 6, 23)).closes_at
     found = choice(chain(days=(3,)), valid_until=until)
     assert found.contract is None
     assert found.near_misses == {"outlives_the_signal": 3}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.scanner.cooldown import Memory
@@ -27,7 +27,7 @@ NOW = ns(at(60))
 
 
 def history(percentile=0.3, ivs=(0.2,) * 6, reason=None):
-    close = ns(regular_hours(date(2025, 6, 16)).closes_at)
+    close = ns(get_regular_hours(date(2025, 6, 16)).closes_at)
     return [
         IvContext(close - (len(ivs) - 1 - i) * 10**9, iv, 50.0, percentile, IvRegime.NORMAL, 252, reason)
         for i, iv in enumerate(ivs)
@@ -75,7 +75,7 @@ def test_a_change_needs_five_readings_before():
     [
         ([], "no row of this symbol"),
         ([replace(history()[0], iv_percentile=None, reason="99 observations, fewer than 126")], "fewer than 126"),
-        ([replace(history()[0], known_at_ns=ns(regular_hours(date(2025, 6, 2)).closes_at))], "too old"),
+        ([replace(history()[0], known_at_ns=ns(get_regular_hours(date(2025, 6, 2)).closes_at))], "too old"),
     ],
 )
 def test_unknown_volatility_passes_and_the_reason_is_told(rows, reason):
@@ -148,8 +148,8 @@ def test_a_day_trade_stands_until_a_quarter_before_its_own_close():
 
 
 def test_a_swing_stands_until_the_third_close_after():
-    assert ends(SWING) == regular_hours(date(2025, 6, 23)).closes_at  # Tuesday; Juneteenth lies between
-    assert ends(SWING, 390) == regular_hours(date(2025, 6, 23)).closes_at
+    assert ends(SWING) == get_regular_hours(date(2025, 6, 23)).closes_at  # Tuesday; Juneteenth lies between
+    assert ends(SWING, 390) == get_regular_hours(date(2025, 6, 23)).closes_at
 
 
 def test_nothing_outlives_the_option_it_is_traded_with():
@@ -167,8 +167,8 @@ def test_a_look_at_the_close_is_held_overnight():
     looked = {style: ends(style, 390, resolution=Resolution.DAY) for style in TradingStyle}
     assert looked == {
         SCALP: None,
-        DAY_TRADE: regular_hours(date(2025, 6, 18)).closes_at,
-        SWING: regular_hours(date(2025, 6, 23)).closes_at,
+        DAY_TRADE: get_regular_hours(date(2025, 6, 18)).closes_at,
+        SWING: get_regular_hours(date(2025, 6, 23)).closes_at,
     }
     assert ends(DAY_TRADE, 390, resolution=Resolution.DAY, contract=TODAY_ONLY) is None
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame, joined
@@ -230,7 +230,7 @@ def test_without_rows_there_is_a_label():
 def test_a_half_day_ends_earlier():
     (signal,) = scan(setup(BREAKOUT, session=HALF_DAY, minute=100), contexts(session=HALF_DAY)).signals
     assert (signal.as_of, signal.style) == (at(100, HALF_DAY), TradingStyle.DAY_TRADE)
-    assert signal.valid_until == regular_hours(HALF_DAY).closes_at - timedelta(minutes=15)
+    assert signal.valid_until == get_regular_hours(HALF_DAY).closes_at - timedelta(minutes=15)
     assert signal.explanation["thresholds"]["parts"][2]["source"] == "late_morning"
 
 
@@ -244,9 +244,9 @@ def day_row(**changes) -> FeatureFrame:
 
 def test_a_session_without_minutes_is_looked_at_once():
     (signal,) = scan(day_row(), contexts()).signals
-    hours = regular_hours(SESSION)
+    hours = get_regular_hours(SESSION)
     assert (signal.bar_time, signal.as_of, signal.resolution) == (hours.opens_at, hours.closes_at, Resolution.DAY)
-    assert (signal.style, signal.valid_until) == (TradingStyle.SWING, regular_hours(date(2025, 6, 23)).closes_at)
+    assert (signal.style, signal.valid_until) == (TradingStyle.SWING, get_regular_hours(date(2025, 6, 23)).closes_at)
     assert signal.explanation["plan"]["atr_feature"] == "atr_day_pct"
     assert signal.explanation["thresholds"]["parts"][2]["source"] == "whole_session"
     stored = EarlierSignal(signal.detector, signal.as_of, signal.bar_time)
@@ -258,7 +258,10 @@ def test_a_pattern_of_the_chain_at_a_close_is_a_day_trade_of_the_next_session():
     unknown = dict.fromkeys(("vwap", "rsi_14", "ema_21", "flow_bias", "flow_score", "atr_5m", "atr_15m", "atr_1h"), NAN)
     frame = setup(squeeze, resolution=Resolution.DAY, minute=390, minutes_to_close=0.0, **unknown)
     (signal,) = scan(frame, contexts(regime=None), detectors={squeeze.name: squeeze}).signals
-    assert (signal.style, signal.valid_until) == (TradingStyle.DAY_TRADE, regular_hours(date(2025, 6, 18)).closes_at)
+    assert (signal.style, signal.valid_until) == (
+        TradingStyle.DAY_TRADE,
+        get_regular_hours(date(2025, 6, 18)).closes_at,
+    )
 
 
 # Time order ------------------------------------------------------------------------------------------------------------

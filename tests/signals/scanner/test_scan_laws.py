@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.features import evaluate, frames
@@ -124,7 +124,7 @@ def test_scanning_each_minute_as_it_comes_is_scanning_the_session_later():
     """Frames of instants (`evaluate`) against the frame of the session, whose labels are others."""
     known = contexts(session=TODAY, regime=MarketRegime.STRONG_UPTREND)
     tape = replace(long_tape(seed=0, sessions=22, days=60), contexts=known)
-    opens_ns = regular_hours(TODAY).opens_at_ns
+    opens_ns = get_regular_hours(TODAY).opens_at_ns
     live = []
     for minute in range(1, 121):
         as_of_ns = opens_ns + minute * 60_000_000_000

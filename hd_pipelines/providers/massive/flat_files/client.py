@@ -1,7 +1,6 @@
-"""The vendor's flat files: list what is there, land what is wanted.
+"""Lists and downloads the vendor's flat files, from the bucket to a verified file on this disk.
 
-Belongs here: the way of an object from the bucket to a verified file on this disk. The bucket's answers are read in
-`s3_bucket`, where files lie is in `landing`, what is inside in `flat_file_csv`.
+`s3_bucket` interprets the bucket's responses, `landing` defines where files are stored, `reading` reads their contents.
 """
 
 from __future__ import annotations
@@ -22,7 +21,13 @@ from typing import TYPE_CHECKING, Protocol
 from hd_pipelines.providers.errors import CredentialsRefusedError, FlatFileError, ObjectPlace, ObjectRepublishedError
 from hd_pipelines.providers.massive.flat_files import refusals
 from hd_pipelines.providers.massive.flat_files.gzip_stream import count_lines
-from hd_pipelines.providers.massive.flat_files.landing import LandedFile, landed_path, newest_version, recall, record
+from hd_pipelines.providers.massive.flat_files.landing import (
+    LandedFile,
+    build_landed_path,
+    find_newest_version,
+    read_landed,
+    write_sidecar,
+)
 from hd_pipelines.providers.massive.flat_files.layout import BUCKET, FlatFileDataset, parse_key
 from hd_pipelines.providers.massive.flat_files.s3_bucket import ObjectVersion, S3Bucket
 
@@ -30,12 +35,12 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 DISK_MARGIN_BYTES = 2 << 30
-"""Free space that a download must leave: a database that runs out of disk is worse than a late file."""
+"""Free space that a download must leave, because a database without disk space is worse than a late file."""
 _MANY_MONTHS = 3
 
 
 class DiskUsage(Protocol):
-    """What `shutil.disk_usage` answers, as far as it matters here."""
+    """The parts of `shutil.disk_usage`'s result that are used here."""
 
     @property
     def free(self) -> int:
@@ -55,13 +60,13 @@ class RemoteObject:
 
     @property
     def place(self) -> ObjectPlace:
-        """Where this is, for findings."""
+        """The place that findings about this object refer to."""
         return ObjectPlace(self.dataset.name, self.session, self.key)
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadProgress:
-    """Where `download_many` stands: objects and bytes done (landed or failed) of those asked for."""
+    """Progress of `download_many`: objects and bytes done (landed or failed), and the totals."""
 
     objects_done: int
     objects: int
@@ -71,9 +76,9 @@ class DownloadProgress:
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """What `download_many` achieved: landed files in the order asked for, and why the others did not land.
+    """Result of `download_many`: landed files in the requested order, and why the others did not land.
 
-    `downloaded` counts the files fetched now; the rest of `landed` was here before.
+    `downloaded` counts the files fetched now; the rest of `landed` was already on this disk.
     """
 
     landed: tuple[LandedFile, ...]
@@ -83,10 +88,10 @@ class Downloads:
 
 
 class FlatFiles:
-    """Client of the flat-file bucket. Safe to share between threads; its repr shows no secret.
+    """Client of the flat-file bucket. It can be shared between threads, and its repr contains no secret.
 
-    `landing` is the folder of landed files. `disk_usage` is an argument so that a test can fill the disk.
-    `max_attempts` counts requests of one operation (429, 5xx, timeouts) and resumptions of one body without progress.
+    `landing` is the folder of landed files. `disk_usage` is an argument so that a test can fill the disk. `max_attempts`
+    counts requests of one operation (429, 5xx, timeouts) and resumptions of one body without progress.
     """
 
     def __init__(
@@ -112,21 +117,21 @@ class FlatFiles:
         return f"FlatFiles({self._bucket!r})"
 
     def list_objects(self, dataset: FlatFileDataset, first: date, last: date) -> list[RemoteObject]:
-        """Objects of `dataset` for days from `first` to `last`, by key, with strays (`session` None) among them.
+        """List the objects of `dataset` from `first` to `last`, by key, including stray objects (`session` None).
 
-        One LIST per month, or per year where the window touches more than three of its months. Days without an object
-        are simply not there: compare with the calendar. Raises `CredentialsRefusedError`, `ObjectUnavailableError`.
+        One LIST per month, or per year if the window touches more than three of its months. Days without an object are
+        absent, so compare with the calendar. Raises `CredentialsRefusedError`, `ObjectUnavailableError`.
         """
         versions = [
             version
             for prefix in _list_prefixes(dataset, first, last)
             for version in self._bucket.versions(ObjectPlace(dataset.name, None, prefix))
         ]
-        remotes = [_remote(dataset, version) for version in sorted(versions, key=lambda version: version.key)]
+        remotes = [_build_remote(dataset, version) for version in sorted(versions, key=lambda version: version.key)]
         return [remote for remote in remotes if remote.session is None or first <= remote.session <= last]
 
     def head(self, key: str) -> RemoteObject:
-        """The current version of the object `key`.
+        """Get the current version of the object `key`.
 
         Raises `ValueError` for a key of no known dataset, `ObjectAbsentError`, `ObjectNotEntitledError`,
         `CredentialsRefusedError` or `ObjectUnavailableError`.
@@ -135,30 +140,30 @@ class FlatFiles:
         if parsed is None:
             raise ValueError(f"{key!r} is not the key of a known dataset; see flat_file_layout.DATASETS")
         dataset, session = parsed
-        return _remote(dataset, self._bucket.head(ObjectPlace(dataset.name, session, key)))
+        return _build_remote(dataset, self._bucket.head(ObjectPlace(dataset.name, session, key)))
 
     def landed(self, dataset: FlatFileDataset, sessions: Iterable[date]) -> list[LandedFile]:
-        """The newest landed version of each of `sessions` that has one; looks at this disk only."""
-        newest = (newest_version(self._landing, dataset, session) for session in sessions)
+        """The newest landed version of each of `sessions` that has one. Looks at this disk only."""
+        newest = (find_newest_version(self._landing, dataset, session) for session in sessions)
         return [landed for landed in newest if landed is not None]
 
     def landed_version(self, remote: RemoteObject) -> LandedFile | None:
-        """This very version of the object if it has landed before; costs a stat, no request."""
+        """This exact version of the object if it has landed before. Costs one stat and no request."""
         if remote.session is None:
             return None
-        known = recall(landed_path(self._landing, remote.dataset, remote.session, remote.etag))
+        known = read_landed(build_landed_path(self._landing, remote.dataset, remote.session, remote.etag))
         if known is None or (known.etag, known.size) != (remote.etag, remote.size):
             return None
         if known.last_modified < remote.last_modified:  # put back by the vendor: this version is the newest again
             known = replace(known, last_modified=remote.last_modified)
-            record(known)
+            write_sidecar(known)
         return known
 
     def download(self, remote: RemoteObject) -> LandedFile:
-        """Land this version of the object, or find it landed already.
+        """Land this version of the object, unless it has landed already.
 
-        The body goes to a temporary file, is resumed where it was cut (If-Match keeps versions apart), verified to
-        the gzip trailer, synced and renamed; the object is looked at before and after. Nothing is left on failure.
+        The body goes to a temporary file, is resumed where it was cut (If-Match prevents mixing versions), verified to the
+        gzip trailer, synced and renamed. The object's version is checked before and after. Nothing is left on failure.
         Raises `FlatFileError`s: absent, not entitled, unavailable, republished, cut, disk nearly full, refused.
         """
         if remote.session is None:
@@ -166,7 +171,7 @@ class FlatFiles:
         if known := self.landed_version(remote):
             return known
         self._expect_unchanged(remote, "since it was listed")
-        target = landed_path(self._landing, remote.dataset, remote.session, remote.etag)
+        target = build_landed_path(self._landing, remote.dataset, remote.session, remote.etag)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")
         try:
@@ -188,7 +193,7 @@ class FlatFiles:
             remote.last_modified,
             target,
         )
-        record(landed)
+        write_sidecar(landed)
         return landed
 
     def download_many(
@@ -197,10 +202,10 @@ class FlatFiles:
         workers: int = 6,
         on_progress: Callable[[DownloadProgress], None] | None = None,
     ) -> Downloads:
-        """Download all, `workers` at a time; one object's failure leaves the others alone.
+        """Download all, `workers` at a time; a failure of one object does not affect the others.
 
-        An object republished meanwhile is taken once more in its new version. Refused credentials stop the rest,
-        which then fail for the same reason without a request.
+        An object that is republished meanwhile is downloaded once more in its new version. Refused credentials stop the
+        remaining downloads, which then fail for the same reason without a request.
         """
         landed: dict[int, LandedFile] = {}
         errors: dict[int, FlatFileError] = {}
@@ -249,10 +254,10 @@ class FlatFiles:
         now = self._bucket.head(remote.place)
         if (now.etag, now.size) != (remote.etag, remote.size):
             was, became = (f"ETag {version.etag} of {version.size:,} bytes" for version in (remote, now))
-            raise refusals.republished(remote.place, f"{when}: {was} became {became}")
+            raise refusals.build_republished_error(remote.place, f"{when}: {was} became {became}")
 
     def _fetch(self, remote: RemoteObject, temporary: Path) -> str:
-        """Write the body to `temporary`, synced; returns its SHA-256."""
+        """Write the body to `temporary` and sync it; returns its SHA-256."""
         digest = hashlib.sha256()
         offset, cuts = 0, 0
         with self._disk_errors(remote), temporary.open("wb") as file:
@@ -264,18 +269,18 @@ class FlatFiles:
                     offset += len(piece)
                 cuts = 0 if offset > before else cuts + 1  # a cut that brought bytes is progress
                 if cuts >= self._max_attempts:
-                    raise refusals.connection_cut(remote.place, offset, remote.size, cuts)
+                    raise refusals.build_connection_cut_error(remote.place, offset, remote.size, cuts)
             file.flush()
             os.fsync(file.fileno())
         return digest.hexdigest()
 
     @contextmanager
     def _disk_space(self, remote: RemoteObject) -> Iterator[None]:
-        """Reserve room for the object while it is under way; refuse if less than the margin would stay free."""
+        """Reserve space for the object during its download; refuse if less than the margin would stay free."""
         with self._lock:
             free = self._disk_usage(self._landing).free - self._bytes_under_way - remote.size
             if free < self._disk_margin_bytes:
-                raise refusals.disk_nearly_full(
+                raise refusals.build_disk_error(
                     remote.place,
                     f"{remote.size:,} bytes would leave {max(free, 0):,} bytes free, the margin is "
                     f"{self._disk_margin_bytes:,}.",
@@ -294,12 +299,12 @@ class FlatFiles:
         except OSError as error:
             if error.errno not in {ENOSPC, EDQUOT}:
                 raise
-            raise refusals.disk_nearly_full(
+            raise refusals.build_disk_error(
                 remote.place, f"the disk filled up while {remote.size:,} bytes were written."
             ) from error
 
 
-def _remote(dataset: FlatFileDataset, version: ObjectVersion) -> RemoteObject:
+def _build_remote(dataset: FlatFileDataset, version: ObjectVersion) -> RemoteObject:
     parsed = parse_key(version.key)
     session = parsed[1] if parsed and parsed[0] == dataset else None
     return RemoteObject(version.key, dataset, session, version.etag, version.size, version.last_modified)

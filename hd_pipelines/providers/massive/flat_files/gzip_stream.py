@@ -1,9 +1,8 @@
-"""Gzip text in blocks of whole lines, with bounded memory and everything verified.
+"""Decompresses gzip text in blocks of whole lines, with bounded memory, and verifies everything.
 
-Belongs here: decompression and its proof (RFC 1952 header, CRC-32, ISIZE, end of stream), SHA-256 of the compressed
-bytes, cutting at line ends, running ahead in a thread. Not here: what the lines mean.
-
-Concatenated members are one text, as RFC 1952 §2.2 says and `gzip -d` does; any other byte behind a member is refused.
+Checks the RFC 1952 header, CRC-32, ISIZE and the end of the stream, computes the SHA-256 of the compressed bytes, and can
+read ahead in a thread. Lines are not interpreted. Concatenated members are one text, as in RFC 1952 §2.2 and `gzip -d`; any
+other byte after a member is refused.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ _DOWNLOAD_AGAIN = "Delete the landed file and download it again; if it repeats, 
 
 
 class _Member(Protocol):
-    """One gzip member being unpacked; isal's object, which has no types of its own."""
+    """One gzip member being decompressed. isal's object has no types of its own."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class GzipLimits:
-    """How much a file may unpack to. The largest known aggregate file is 1 GiB of text at a ratio of 8.
+    """Limits on the decompressed size. The largest known aggregate file is 1 GiB of text at a ratio of 8.
 
-    The ratio counts from `small_text_bytes` on. Blocks are small enough to stay in the processor's cache between
+    The ratio is checked beyond `small_text_bytes`. Blocks are small enough to stay in the processor's cache between
     decompression, parsing and checking.
     """
 
@@ -54,9 +53,9 @@ class GzipLimits:
 class GzipLines:
     """Iterates once over a gzip file in blocks of whole lines; `sha256` and the counts are complete afterwards.
 
-    Every block ends in a line feed (one is added to a last line without). Raises `FileRefusedError` with
-    `GZIP_TRUNCATED`, `GZIP_CORRUPT`, `GZIP_TRAILING_BYTES`, `OUTPUT_TOO_LARGE`, `LINE_TOO_LONG` or `FILE_EMPTY`; blocks
-    handed out before that must not be published.
+    Every block ends in a line feed (one is added to a last line without). Raises `FileRefusedError` with `GZIP_TRUNCATED`,
+    `GZIP_CORRUPT`, `GZIP_TRAILING_BYTES`, `OUTPUT_TOO_LARGE`, `LINE_TOO_LONG` or `FILE_EMPTY`; blocks yielded before that
+    must not be published.
     """
 
     def __init__(self, path: Path, place: ObjectPlace, limits: GzipLimits | None = None) -> None:
@@ -88,7 +87,7 @@ class GzipLines:
             yield rest + b"\n"
 
     def _texts(self) -> Iterator[bytes]:
-        """Decompressed pieces of at most `block_bytes`, ending only after the last trailer was verified."""
+        """Yield decompressed pieces of at most `block_bytes`, ending only after the last trailer was verified."""
         member = isal_zlib.decompressobj(_GZIP_WINDOW)
         with self._path.open("rb", buffering=0) as file:
             while data := self._read(file):
@@ -157,20 +156,20 @@ class GzipLines:
 
 
 def count_lines(path: Path, place: ObjectPlace, limits: GzipLimits | None = None) -> int:
-    """Lines of a gzip text, header included, after verifying it to the last trailer. Raises as `GzipLines`."""
-    return sum(line_count(block) for block in GzipLines(path, place, limits))
+    """Count the lines of a gzip text, header included, and verify it to the last trailer. Raises as `GzipLines`."""
+    return sum(count_line_feeds(block) for block in GzipLines(path, place, limits))
 
 
-def line_count(block: bytes) -> int:
-    """Line feeds in `block`; four times faster than bytes.count() on short lines."""
+def count_line_feeds(block: bytes) -> int:
+    """Count line feeds in `block`; four times faster than bytes.count() on short lines."""
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
 def read_ahead(blocks: Iterable[bytes], depth: int = 2) -> Generator[bytes]:
-    """The same blocks, produced by a thread that stays at most `depth` blocks ahead of the reader.
+    """Yield the same blocks, produced by a thread that stays at most `depth` blocks ahead of the reader.
 
-    Decompression releases the interpreter lock, so it overlaps with parsing. An exception of the producer is raised
-    here, in its place in the order; closing the generator early ends the thread.
+    Decompression releases the interpreter lock, so it overlaps with parsing. An exception of the producer is raised here,
+    in its place in the order; closing the generator early ends the thread.
     """
     source = iter(blocks)
     with ThreadPoolExecutor(1, thread_name_prefix="gzip-read-ahead") as pool:

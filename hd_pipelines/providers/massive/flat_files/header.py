@@ -1,7 +1,6 @@
-"""The header line of a flat file: which column is where.
+"""Parses the header line of a flat file and maps its columns by name.
 
-Belongs here: mapping columns by name and refusing a header that cannot be mapped. Order is free, a missing or repeated
-column is an error, an unknown one is told and ignored.
+The order of columns is free. A missing or repeated column is an error; an unknown one is reported and ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Header:
 
     @property
     def text_schema(self) -> dict[str, pl.DataType]:
-        """What polars parses each column of the file as, in file order; unknown columns as text."""
+        """The type as which polars parses each column of the file, in file order; unknown columns as text."""
         known = set(self.wanted)
         return {name: _TYPES.get(name, pl.Float64()) if name in known else pl.String() for name in self.names}
 

@@ -1,8 +1,7 @@
-"""The folder of downloaded vendor objects: where each version lies and what is known about it.
+"""Manages the folder of downloaded vendor objects: names of landed files and their sidecar records.
 
-Belongs here: names of landed files, their sidecar records, and finding one again. Every version of an object has its
-own file, named by its ETag, so a republished object never overwrites what was loaded before. Fetching is in
-`flat_files`.
+Every version of an object has its own file, named by its ETag, so that a republished object never overwrites what was
+loaded before. Downloads are in `client`.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ _PLAIN_ETAG = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,79}")
 
 @dataclass(frozen=True, slots=True)
 class LandedFile:
-    """One version of one object on this disk, complete and verified. `rows` does not count the header.
+    """One complete and verified version of one object on this disk. `rows` does not count the header.
 
-    The ETag names the version but is no checksum (multipart uploads): `sha256` is, over the compressed bytes.
+    The ETag names the version but is not a checksum (multipart uploads); `sha256` is one, over the compressed bytes.
     """
 
     dataset: FlatFileDataset
@@ -38,13 +37,13 @@ class LandedFile:
     path: Path
 
 
-def landed_path(folder: Path, dataset: FlatFileDataset, session: date, etag: str) -> Path:
-    """`<folder>/<prefix>/YYYY/MM/YYYY-MM-DD.<etag>.csv.gz`. An ETag that is no plain word is hashed, never a path."""
+def build_landed_path(folder: Path, dataset: FlatFileDataset, session: date, etag: str) -> Path:
+    """Build `<folder>/<prefix>/YYYY/MM/YYYY-MM-DD.<etag>.csv.gz`. An ETag that is not a plain word is hashed."""
     name = etag if _PLAIN_ETAG.fullmatch(etag) else hashlib.sha256(etag.encode()).hexdigest()[:32]
     return folder / dataset.prefix / f"{session:%Y/%m/%Y-%m-%d}.{name}.csv.gz"
 
 
-def record(landed: LandedFile) -> None:
+def write_sidecar(landed: LandedFile) -> None:
     """Write the sidecar that lets a later run trust the file without reading it again."""
     known = asdict(landed) | {
         "dataset": landed.dataset.name,
@@ -52,16 +51,16 @@ def record(landed: LandedFile) -> None:
         "last_modified": landed.last_modified.isoformat(),
     }
     known.pop("path")
-    target = _sidecar(landed.path)
+    target = _build_sidecar_path(landed.path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     temporary.write_text(json.dumps(known, indent=1))
     temporary.replace(target)
 
 
-def recall(path: Path) -> LandedFile | None:
-    """The landed file at `path`, if it is there in full; None means it must be downloaded."""
+def read_landed(path: Path) -> LandedFile | None:
+    """Read the landed file at `path` if it is complete; None means that it must be downloaded."""
     try:
-        known = json.loads(_sidecar(path).read_text())
+        known = json.loads(_build_sidecar_path(path).read_text())
         landed = LandedFile(
             dataset=DATASET_BY_NAME[known["dataset"]],
             session=date.fromisoformat(known["session"]),
@@ -78,19 +77,19 @@ def recall(path: Path) -> LandedFile | None:
         return None  # no file, or a sidecar torn by a crash: the object is fetched again
 
 
-def newest_version(folder: Path, dataset: FlatFileDataset, session: date) -> LandedFile | None:
-    """Of all landed versions of a session's object the one that the vendor published last.
+def find_newest_version(folder: Path, dataset: FlatFileDataset, session: date) -> LandedFile | None:
+    """Find the version of a session's object that the vendor published last, among all landed versions.
 
-    The vendor's times have whole seconds: of two in the same second it is the one recorded last.
+    The vendor's times have whole seconds; of two in the same second, the one recorded last is taken.
     """
     day = (folder / dataset.key(session)).parent
-    versions = (recall(path) for path in day.glob(f"{session}.*.csv.gz"))
+    versions = (read_landed(path) for path in day.glob(f"{session}.*.csv.gz"))
     return max(
         (version for version in versions if version is not None),
-        key=lambda version: (version.last_modified, _sidecar(version.path).stat().st_mtime_ns),
+        key=lambda version: (version.last_modified, _build_sidecar_path(version.path).stat().st_mtime_ns),
         default=None,
     )
 
 
-def _sidecar(path: Path) -> Path:
+def _build_sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + ".json")

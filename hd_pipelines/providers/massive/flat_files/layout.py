@@ -1,7 +1,4 @@
-"""The vendor's bucket on paper: datasets, object keys and column names.
-
-Belongs here: what is where and what it is called. Fetching is in `flat_files`, reading the text in `flat_file_csv`.
-"""
+"""Defines the layout of the vendor's bucket: datasets, object keys and column names."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ BUCKET = "flatfiles"
 
 
 class AssetClass(StrEnum):
-    """Asset class of a dataset; decides columns, ticker grammar and the zone of day stamps."""
+    """Asset class of a dataset. It determines columns, ticker grammar and the zone of day timestamps."""
 
     STOCK = "stock"
     OPTION = "option"
@@ -42,7 +39,7 @@ class FlatFileDataset:
 
     @property
     def name(self) -> str:
-        """Our name, used for lake folders, asset keys and the manifest: `stock_minute_aggs`."""
+        """This platform's name, used for lake folders, asset keys and the manifest: `stock_minute_aggs`."""
         return f"{self.asset_class}_{self.interval}_aggs"
 
     @property
@@ -52,7 +49,7 @@ class FlatFileDataset:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Header of the file in the vendor's order. Index files carry neither volume nor transactions."""
+        """Header of the file in the vendor's order. Index files have neither volume nor transactions."""
         return INDEX_COLUMNS if self.asset_class is AssetClass.INDEX else STOCK_COLUMNS
 
     def key(self, session: date) -> str:
@@ -76,9 +73,9 @@ _KEY = re.compile(r"^(?P<prefix>[a-z_]+/[a-z_0-9]+)/(\d{4})/(\d{2})/(?P<day>\d{4
 
 
 def parse_key(key: str) -> tuple[FlatFileDataset, date] | None:
-    """Dataset and session of an object key; None for a key of another kind (other products, stray objects).
+    """Parse an object key into dataset and session; None for another kind of key (other products, stray objects).
 
-    The session of a row is always the key's: the stamps inside are UTC and differ by product.
+    A row's session is always the key's: the timestamps inside are UTC and differ by product.
     """
     match = _KEY.match(key)
     if match is None or match["prefix"] not in _DATASET_BY_PREFIX:

@@ -1,6 +1,6 @@
-"""What the vendor should have published by now, against what the bucket lists.
+"""Compares what the vendor should have published by now with what the bucket lists.
 
-Belongs here: absent, late and out-of-place objects as findings. Pure: the listing and the clock are arguments.
+Reports absent, late and misplaced objects as findings. The listing and the clock are arguments.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ PUBLICATION_RULES = frozenset(
         Rule.CONNECTION_CUT,
     }
 )
-"""What looking at the bucket and fetching from it can find; a fresh look resolves what it does not repeat."""
+"""Rules that listing the bucket and downloading can break; a new listing resolves the findings that it does not repeat."""
 
 
-def due_at(session: date) -> datetime:
-    """When the files of `session` should be there, UTC."""
+def compute_due_time(session: date) -> datetime:
+    """Compute when the files of `session` are due, UTC."""
     return datetime.combine(session + timedelta(days=1), DUE, tzinfo=NEW_YORK).astimezone(UTC)
 
 
-def publication_findings(
+def find_publication_gaps(
     dataset: FlatFileDataset, sessions: Sequence[date], listed: Sequence[RemoteObject], *, now: datetime
 ) -> list[Finding]:
-    """Absent objects of `sessions` (ascending), and listed objects on days without a session.
+    """Find absent objects of `sessions` (ascending), and listed objects on days without a session.
 
-    A dataset that begins later than the window is one finding, and so is one that is not in the bucket at all; an
-    object that is not due yet is none.
+    A dataset that begins later than the window gives one finding, and so does one that is not in the bucket at all; an
+    object that is not due yet gives none.
     """
     have = {remote.session for remote in listed if remote.session is not None}
-    due = [session for session in sessions if due_at(session) <= now]
+    due = [session for session in sessions if compute_due_time(session) <= now]
     begins = min((session for session in have if is_session(session)), default=None)
     before = [session for session in due if begins is None or session < begins]
     absent = [session for session in due if begins is not None and session > begins and session not in have]
     closed = [remote for remote in listed if remote.session is not None and not is_session(remote.session)]
     return [
-        *([_not_offered(dataset, before, begins)] if before else []),
-        *(_absent(dataset, session) for session in absent),
-        *(_on_closed_day(dataset, remote) for remote in closed),
+        *([_describe_not_offered(dataset, before, begins)] if before else []),
+        *(_describe_absent(dataset, session) for session in absent),
+        *(_describe_closed_day(dataset, remote) for remote in closed),
     ]
 
 
-def _not_offered(dataset: FlatFileDataset, before: Sequence[date], begins: date | None) -> Finding:
+def _describe_not_offered(dataset: FlatFileDataset, before: Sequence[date], begins: date | None) -> Finding:
     since = f"the bucket's first object is that of {begins}" if begins else "the bucket has no object of it here"
     return Finding(
         rule=Rule.DATASET_NOT_OFFERED,
@@ -72,19 +72,20 @@ def _not_offered(dataset: FlatFileDataset, before: Sequence[date], begins: date 
     )
 
 
-def _absent(dataset: FlatFileDataset, session: date) -> Finding:
+def _describe_absent(dataset: FlatFileDataset, session: date) -> Finding:
     return Finding(
         rule=Rule.OBJECT_ABSENT,
         severity=Severity.ERROR,
         dataset=dataset.name,
         session=session,
         subject=dataset.key(session),
-        detail=f"The exchange was open, the object was due at {due_at(session):%Y-%m-%d %H:%M} UTC and is not listed.",
+        detail=f"The exchange was open, the object was due at {compute_due_time(session):%Y-%m-%d %H:%M} UTC "
+        "and is not listed.",
         cure="Late files are picked up by the sensor. If it stays away, tell the vendor and name the key.",
     )
 
 
-def _on_closed_day(dataset: FlatFileDataset, remote: RemoteObject) -> Finding:
+def _describe_closed_day(dataset: FlatFileDataset, remote: RemoteObject) -> Finding:
     return Finding(
         rule=Rule.OBJECT_ON_CLOSED_DAY,
         severity=Severity.WARNING,

@@ -1,7 +1,6 @@
-"""A landed flat file into the columns of the lake.
+"""Reads a landed flat file into the columns of the lake, and refuses it if too many rows are bad.
 
-Belongs here: reading one file as a whole, and the decision whether so many rows are bad that it is refused. Bytes are
-in `gzip_stream`, text in `flat_file_text`, rules of a row in `bar_rules`, order of the rows in `bar_order`.
+Bytes are handled in `gzip_stream`, text in `text`, rules of a row in `bar_rules`, order of the rows in `bar_order`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ import polars as pl
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.frames import frame_schema
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
-from hd_pipelines.providers.massive.bar_order import KeyRange, rises_throughout, sort_by_key
+from hd_pipelines.providers.massive.bar_order import KeyRange, is_strictly_rising, sort_by_key
 from hd_pipelines.providers.massive.bar_rules import SetAside, is_sound, split_broken
-from hd_pipelines.providers.massive.flat_files.gzip_stream import GzipLimits, GzipLines, line_count, read_ahead
+from hd_pipelines.providers.massive.flat_files.gzip_stream import GzipLimits, GzipLines, count_line_feeds, read_ahead
 from hd_pipelines.providers.massive.flat_files.header import Header, parse_header
 from hd_pipelines.providers.massive.flat_files.layout import AssetClass, FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.text import parse_carefully, parse_fast
@@ -39,7 +38,7 @@ _BLOCKS_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class FlatFileBars:
-    """One file, read: `bars` has `BAR_SCHEMA`, sorted by (ticker, window_start), every key once.
+    """Contents of one file: `bars` has `BAR_SCHEMA`, sorted by (ticker, window_start), every key once.
 
     `rows_in_file` = `bars.height` + `rows_set_aside` + exact duplicates dropped.
     """
@@ -56,9 +55,9 @@ def read_flat_file(
 ) -> FlatFileBars:
     """Read the csv.gz at `path`, which the vendor publishes for `session`.
 
-    Single bad rows are set aside and told (one finding per rule, with count, first row and example). Raises
-    `FileRefusedError` when the bytes, the header or the whole are wrong, or when more than 1 % of the rows (and more
-    than five) are bad. Peak memory is about 100 bytes a row, plus 100 MB.
+    Single bad rows are set aside and reported (one finding per rule, with count, first row and example). Raises
+    `FileRefusedError` if the bytes, the header or the whole file are wrong, or if more than 1 % of the rows (and more than
+    five) are bad. Peak memory is about 100 bytes a row, plus 100 MB.
     """
     place = ObjectPlace(dataset.name, session, dataset.key(session))
     lines = GzipLines(path, place, limits)
@@ -77,7 +76,7 @@ def read_flat_file(
     aside = SetAside.of(block.aside for block in read)
     bars = pl.concat([block.frame for block in read], rechunk=False)
     told: tuple[Finding, ...] = ()
-    if not rises_throughout(block.keys for block in read):
+    if not is_strictly_rising(block.keys for block in read):
         bars, told = sort_by_key(bars, place, aside)
     _refuse_if_mostly_bad(rows, bars.height, aside, place)
     findings = (*header.findings, *told, *aside.findings(place))
@@ -86,7 +85,7 @@ def read_flat_file(
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Sound rows of a block with their `row` numbers, their keys, how many lines it had, and what was set aside."""
+    """Sound rows of a block with their `row` numbers, their keys, the number of lines, and what was set aside."""
 
     frame: pl.DataFrame
     keys: KeyRange | None
@@ -112,7 +111,7 @@ def _header(blocks: Iterator[bytes], dataset: FlatFileDataset, place: ObjectPlac
 
 
 def _in_parallel(blocks: Iterator[bytes], read: Callable[[bytes, int], _Block]) -> Iterator[_Block]:
-    """`read` applied to each block and the number of its first row; in order, two at a time.
+    """Apply `read` to each block and the number of its first row; in order, two at a time.
 
     Polars parses a block on all cores, but the checks after it run on one.
     """
@@ -121,7 +120,7 @@ def _in_parallel(blocks: Iterator[bytes], read: Callable[[bytes, int], _Block]) 
         first_row = 1
         for block in blocks:
             under_way.append(pool.submit(read, block, first_row))
-            first_row += line_count(block)
+            first_row += count_line_feeds(block)
             if len(under_way) > _BLOCKS_AT_ONCE:
                 yield under_way.popleft().result()
         while under_way:
@@ -140,7 +139,7 @@ def _read_block(header: Header, asset_class: AssetClass, session: date, block: b
         if frame.select(is_sound(asset_class, session)).item():
             return _Block(frame, KeyRange.of(frame), frame.height, aside)
     sound = split_broken(_with_all_columns(frame), asset_class, session, aside)
-    return _Block(sound[frame.columns], KeyRange.of(sound), line_count(block), aside)
+    return _Block(sound[frame.columns], KeyRange.of(sound), count_line_feeds(block), aside)
 
 
 def _with_all_columns(frame: pl.DataFrame) -> pl.DataFrame:

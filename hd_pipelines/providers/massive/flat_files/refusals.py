@@ -1,6 +1,6 @@
-"""How each refusal of the vendor's bucket reads: typed errors with a cure.
+"""Builds the typed errors for refusals of the vendor's bucket, each with a remedy.
 
-Belongs here: the words. Which answer of the bucket leads to which error is decided in `flat_files`.
+`client` and `s3_bucket` decide which response leads to which error.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from hd_pipelines.tables.vocabulary import Rule
 _FREE_SPACE = "Free space on the disk of HD_HOME, or move HD_HOME to a larger one."
 
 
-def absent(place: ObjectPlace) -> ObjectAbsentError:
-    """Not in the bucket, or not yet."""
+def build_absent_error(place: ObjectPlace) -> ObjectAbsentError:
+    """Build the error for an object that is not, or not yet, in the bucket."""
     return ObjectAbsentError(
         place.error(
             Rule.OBJECT_ABSENT,
@@ -31,8 +31,8 @@ def absent(place: ObjectPlace) -> ObjectAbsentError:
     )
 
 
-def not_entitled(place: ObjectPlace) -> ObjectNotEntitledError:
-    """Listed, but forbidden."""
+def build_not_entitled_error(place: ObjectPlace) -> ObjectNotEntitledError:
+    """Build the error for an object that is listed but forbidden."""
     return ObjectNotEntitledError(
         place.error(
             Rule.OBJECT_NOT_ENTITLED,
@@ -42,15 +42,15 @@ def not_entitled(place: ObjectPlace) -> ObjectNotEntitledError:
     )
 
 
-def republished(place: ObjectPlace, what: str) -> ObjectRepublishedError:
-    """It is another version now; `what` says since when or how we know."""
+def build_republished_error(place: ObjectPlace, what: str) -> ObjectRepublishedError:
+    """Build the error for an object that has a new version; `what` says since when or how that was noticed."""
     return ObjectRepublishedError(
         place.error(Rule.OBJECT_REPUBLISHED, f"the object changed {what}.", "List again and download the new version.")
     )
 
 
-def credentials_refused(place: ObjectPlace, what: str) -> CredentialsRefusedError:
-    """Even listing is forbidden."""
+def build_credentials_error(place: ObjectPlace, what: str) -> CredentialsRefusedError:
+    """Build the error for credentials with which even listing is forbidden."""
     return CredentialsRefusedError(
         place.error(
             Rule.OBJECT_UNAVAILABLE,
@@ -61,8 +61,8 @@ def credentials_refused(place: ObjectPlace, what: str) -> CredentialsRefusedErro
     )
 
 
-def connection_cut(place: ObjectPlace, offset: int, size: int, cuts: int) -> ConnectionCutError:
-    """The body stopped at `offset` of `size` bytes, and `cuts` resumptions brought nothing."""
+def build_connection_cut_error(place: ObjectPlace, offset: int, size: int, cuts: int) -> ConnectionCutError:
+    """Build the error for a body that stopped at `offset` of `size` bytes, after `cuts` resumptions without progress."""
     return ConnectionCutError(
         place.error(
             Rule.CONNECTION_CUT,
@@ -72,13 +72,13 @@ def connection_cut(place: ObjectPlace, offset: int, size: int, cuts: int) -> Con
     )
 
 
-def disk_nearly_full(place: ObjectPlace, what: str) -> DiskNearlyFullError:
-    """`what` says how much was needed."""
+def build_disk_error(place: ObjectPlace, what: str) -> DiskNearlyFullError:
+    """Build the error for too little disk space; `what` says how much was needed."""
     return DiskNearlyFullError(place.error(Rule.DISK_NEARLY_FULL, what, _FREE_SPACE))
 
 
-def unavailable(place: ObjectPlace, what: str) -> ObjectUnavailableError:
-    """No proper answer; `what` names status and code, or the exception."""
+def build_unavailable_error(place: ObjectPlace, what: str) -> ObjectUnavailableError:
+    """Build the error for a missing or invalid response; `what` names status and code, or the exception."""
     return ObjectUnavailableError(
         place.error(
             Rule.OBJECT_UNAVAILABLE,

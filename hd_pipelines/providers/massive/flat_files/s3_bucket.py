@@ -1,7 +1,6 @@
-"""One S3 bucket and what its answers mean for an object.
+"""Accesses one S3 bucket through boto3, and converts each refusal into a typed error about the object.
 
-Belongs here: speaking S3 through boto3 (path style, SigV4, botocore's standard retries) and turning each refusal into a
-typed error. Which objects exist is in `flat_file_layout`; landing them is in `flat_files`.
+Uses path style, SigV4 and botocore's standard retries. `layout` defines which objects exist; `client` downloads them.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 REGION = "us-east-1"
-"""Any region signs; the vendor has one bucket."""
+"""Any region works for signing; the vendor has one bucket."""
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
 _PIECE_BYTES = 1 << 20
 _REFUSED: type[Exception] = botocore_exceptions.ClientError
-"""An answer with an error status."""
+"""A response with an error status."""
 _CUT: tuple[type[Exception], ...] = (
     botocore_exceptions.ConnectionError,  # nobody listens, no TLS, no proxy
     botocore_exceptions.HTTPClientError,  # timeouts, closed connections
@@ -39,12 +38,12 @@ _CUT: tuple[type[Exception], ...] = (
     ConnectionError,
     TimeoutError,
 )
-"""No answer, or a body that stopped arriving."""
+"""No response, or a body that stopped arriving."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """What the bucket tells of one object: ETag without quotes, size in bytes, time of publication (UTC)."""
+    """One version of an object: ETag without quotes, size in bytes, time of publication (UTC)."""
 
     key: str
     etag: str
@@ -53,9 +52,9 @@ class ObjectVersion:
 
 
 class S3Bucket:
-    """A bucket behind an endpoint. Safe to share between threads. Every method raises `FlatFileError`s.
+    """A bucket behind an endpoint. It can be shared between threads. Every method raises `FlatFileError`s.
 
-    Nothing but the arguments is used: no profile, no credentials of the environment, and no proxy towards this machine.
+    Only the arguments are used: no profile, no credentials of the environment, and no proxy towards this machine.
     """
 
     def __init__(
@@ -94,30 +93,30 @@ class S3Bucket:
         return f"S3Bucket({parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}, {self._bucket!r})"
 
     def versions(self, place: ObjectPlace) -> Iterator[ObjectVersion]:
-        """Current versions of all objects whose key begins with `place.key`, one LIST per thousand."""
+        """List the current versions of all objects whose key begins with `place.key`; one LIST per thousand."""
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=place.key):
                 for entry in page.get("Contents", ()):
                     yield ObjectVersion(
-                        entry["Key"], _plain(entry["ETag"]), entry["Size"], entry["LastModified"].astimezone(UTC)
+                        entry["Key"], _strip_quotes(entry["ETag"]), entry["Size"], entry["LastModified"].astimezone(UTC)
                     )
         except _REFUSED as error:
             raise self._listing_refused(error, place) from None
         except _CUT as error:
-            raise refusals.unavailable(place, type(error).__name__) from None
+            raise refusals.build_unavailable_error(place, type(error).__name__) from None
 
     def head(self, place: ObjectPlace) -> ObjectVersion:
         """Current version of the object `place.key`."""
         with self._typed(place):
             answer = self._s3.head_object(Bucket=self._bucket, Key=place.key)
         return ObjectVersion(
-            place.key, _plain(answer["ETag"]), answer["ContentLength"], answer["LastModified"].astimezone(UTC)
+            place.key, _strip_quotes(answer["ETag"]), answer["ContentLength"], answer["LastModified"].astimezone(UTC)
         )
 
     def body(self, place: ObjectPlace, etag: str, offset: int, size: int) -> Iterator[bytes]:
-        """Pieces of the object from byte `offset` to `size`, of the version `etag` and no other.
+        """Yield pieces of the object from byte `offset` to `size`, of the version `etag` and no other.
 
-        Ends early, without an error, where the connection is cut: the caller counts, and asks again from there.
+        If the connection is cut, this ends early without an error; the caller counts the bytes and continues from there.
         """
         with self._typed(place):
             body = self._s3.get_object(
@@ -138,44 +137,44 @@ class S3Bucket:
         except _REFUSED as error:
             raise self._object_refused(error, place) from None
         except _CUT as error:
-            raise refusals.unavailable(place, type(error).__name__) from None
+            raise refusals.build_unavailable_error(place, type(error).__name__) from None
 
     def _object_refused(self, error: Exception, place: ObjectPlace) -> FlatFileError:
-        status = _status(error)
+        status = _get_status(error)
         if status == 403:
             return self._forbidden(place)
         if status == 404:
-            return refusals.absent(place)
+            return refusals.build_absent_error(place)
         if status == 412:
-            return refusals.republished(place, "while it was downloaded (412 on If-Match)")
-        return refusals.unavailable(place, _described(error))
+            return refusals.build_republished_error(place, "while it was downloaded (412 on If-Match)")
+        return refusals.build_unavailable_error(place, _describe_error(error))
 
     def _forbidden(self, place: ObjectPlace) -> FlatFileError:
-        """403 means another plan, an unpublished object or wrong keys; one cheap LIST tells them apart."""
+        """403 means another plan, an unpublished object or wrong keys; one cheap LIST distinguishes them."""
         try:
             answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=place.key, MaxKeys=1)
         except _REFUSED as error:
             return self._listing_refused(error, place)
         except _CUT as error:
-            return refusals.unavailable(place, type(error).__name__)
+            return refusals.build_unavailable_error(place, type(error).__name__)
         is_listed = any(entry["Key"] == place.key for entry in answer.get("Contents", ()))
-        return refusals.not_entitled(place) if is_listed else refusals.absent(place)
+        return refusals.build_not_entitled_error(place) if is_listed else refusals.build_absent_error(place)
 
     @staticmethod
     def _listing_refused(error: Exception, place: ObjectPlace) -> FlatFileError:
-        if _status(error) in {401, 403}:
-            return refusals.credentials_refused(place, _described(error))
-        return refusals.unavailable(place, _described(error))
+        if _get_status(error) in {401, 403}:
+            return refusals.build_credentials_error(place, _describe_error(error))
+        return refusals.build_unavailable_error(place, _describe_error(error))
 
 
-def _plain(etag: str) -> str:
+def _strip_quotes(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 
-def _status(error: Any) -> int:  # noqa: ANN401  (botocore has no types)
+def _get_status(error: Any) -> int:  # noqa: ANN401  (botocore has no types)
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _described(error: Any) -> str:  # noqa: ANN401
-    """`503 SlowDown`: status and code, without the message, which may repeat what was sent."""
-    return f"{_status(error)} {error.response.get('Error', {}).get('Code', '')}".strip()
+def _describe_error(error: Any) -> str:  # noqa: ANN401
+    """Describe as `503 SlowDown`: status and code, without the message, which may repeat what was sent."""
+    return f"{_get_status(error)} {error.response.get('Error', {}).get('Code', '')}".strip()

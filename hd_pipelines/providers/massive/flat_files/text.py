@@ -1,8 +1,7 @@
-"""Lines of a flat file into typed columns.
+"""Parses lines of a flat file into typed columns, in a fast and in a careful way.
 
-Belongs here: the two ways to read a block of lines. The fast one parses with polars and accepts the block only when
-every line came out whole; anything it cannot vouch for goes the careful way, line by line where needed, which sets
-single rows aside instead of giving up the file. Row rules are in `bar_rules`.
+The fast way parses with polars and accepts a block only if every line is complete. Any other block is parsed the careful
+way, line by line where needed, which sets single rows aside instead of refusing the file. Row rules are in `bar_rules`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import csv
 import polars as pl
 
 from hd_pipelines.providers.massive.bar_rules import SetAside
-from hd_pipelines.providers.massive.flat_files.gzip_stream import line_count
+from hd_pipelines.providers.massive.flat_files.gzip_stream import count_line_feeds
 from hd_pipelines.providers.massive.flat_files.header import Header
 from hd_pipelines.tables.vocabulary import Rule
 
@@ -21,31 +20,31 @@ _MAY_BE_EMPTY = ("volume", "transactions")
 
 
 def parse_fast(block: bytes, header: Header) -> pl.DataFrame | None:
-    """All lines of `block` as the wanted columns, or None if any of them is not plainly one full row of numbers.
+    """Parse all lines of `block` as the wanted columns, or return None unless each is plainly one full row of numbers.
 
-    Integers go text → int64 and never through a float. No value is null in an accepted block.
+    Integers are parsed from text to int64 and never through a float. An accepted block contains no nulls.
     """
     try:
         frame = pl.read_csv(block, has_header=False, schema=header.text_schema, quote_char=None)
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None
-    if frame.height != line_count(block) or any(column.null_count() for column in frame.iter_columns()):
+    if frame.height != count_line_feeds(block) or any(column.null_count() for column in frame.iter_columns()):
         return None  # a short line reads as nulls, a blank one as a row of them
     return frame[list(header.wanted)]
 
 
 def parse_carefully(block: bytes, header: Header, first_row: int, aside: SetAside) -> pl.DataFrame:
-    """The readable lines of `block` as the wanted columns plus `row`; every other line is tallied in `aside`.
+    """Parse the readable lines of `block` as the wanted columns plus `row`; every other line is counted in `aside`.
 
-    `first_row` is the 1-based number of the first line. A quoted field is unquoted; a line feed inside quotes breaks
-    its row in two, neither of which passes for a row. Empty volume or transactions become null.
+    `first_row` is the 1-based number of the first line. A quoted field is unquoted; a line feed inside quotes breaks its
+    row in two, neither of which is accepted. Empty volume or transactions become null.
     """
-    lines = pl.DataFrame({"line": _decoded_lines(block)}, schema={"line": pl.String}).with_row_index("row", first_row)
+    lines = pl.DataFrame({"line": _decode_lines(block)}, schema={"line": pl.String}).with_row_index("row", first_row)
     lines = lines.with_columns(pl.col("line").str.strip_suffix("\r"))
     fields = len(header.names)
     quoted = lines["line"].str.contains('"', literal=True).fill_null(value=False)
     if quoted.any():
-        unquoted = [_without_quotes(line) for line in lines.filter(quoted)["line"]]
+        unquoted = [_strip_quotes(line) for line in lines.filter(quoted)["line"]]
         lines = pl.concat([lines.filter(~quoted), lines.filter(quoted).with_columns(line=pl.Series(unquoted))])
         lines = lines.sort("row")
     line = pl.col("line")
@@ -78,23 +77,23 @@ def parse_carefully(block: bytes, header: Header, first_row: int, aside: SetAsid
     return values.filter(pl.col("rule").is_null()).select("row", *header.wanted)
 
 
-def _decoded_lines(block: bytes) -> list[str | None]:
+def _decode_lines(block: bytes) -> list[str | None]:
     body = block.removesuffix(b"\n")
     try:
         return list(body.decode().split("\n"))
     except UnicodeDecodeError:
-        return [_decoded(line) for line in body.split(b"\n")]
+        return [_decode(line) for line in body.split(b"\n")]
 
 
-def _decoded(line: bytes) -> str | None:
+def _decode(line: bytes) -> str | None:
     try:
         return line.decode()
     except UnicodeDecodeError:
         return None
 
 
-def _without_quotes(line: str) -> str:
-    """The line with its fields unquoted; unchanged (and so refused by a later rule) if that is not possible."""
+def _strip_quotes(line: str) -> str:
+    """Unquote the line's fields; unchanged (and so refused by a later rule) if that is not possible."""
     try:
         fields = next(csv.reader([line], strict=True))
     except (csv.Error, StopIteration):

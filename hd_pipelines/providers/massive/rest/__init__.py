@@ -1,1 +1,1 @@
-"""The vendor's REST service: requests, paging and the answers that the platform reads."""
+"""The vendor's REST service: requests, paging and the responses that the platform reads."""

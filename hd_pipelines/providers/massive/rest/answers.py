@@ -1,6 +1,6 @@
-"""What an answer of the vendor's REST service means: its envelope, or why there is none.
+"""Interprets a response of the vendor's REST service: its envelope, or the error that it stands for.
 
-Belongs here: status codes, `status` inside a 200, messages, Retry-After. Asking is in `rest`.
+Handles status codes, `status` inside a 200, messages and Retry-After. Requests are in `client`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from hd_pipelines.tables.vocabulary import Rule
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer. `results` is as sent (an object for a single thing, none if absent); `body` the bytes it was read from.
+    """One response. `results` is as sent (an object for a single thing, none if absent); `body` the bytes it was read from.
 
-    `about`: what else the answer says of itself: ticker, adjusted, counts.
+    `about`: other fields of the envelope, such as ticker, adjusted and counts.
     """
 
     results: list[Any]
@@ -47,41 +47,45 @@ ASKED_AGAIN = "It is tried again; if it goes on, look at the vendor's status pag
 ASK_VENDOR = "Tell the vendor, with path and time."
 
 
-def refusal(status: int, retry_after: str | None, body: bytes, now: datetime, place: ObjectPlace) -> ApiError:
-    """The error of an answer that is not 200. `retry_after`: that header, seconds or a date."""
-    told = _message_of(body)
+def build_error(status: int, retry_after: str | None, body: bytes, now: datetime, place: ObjectPlace) -> ApiError:
+    """Build the error of a response that is not 200. `retry_after`: that header, in seconds or as a date."""
+    message = _read_message(body)
     if status != 429 and status < 500:
-        return _lasting_refusal(status, told, place)
+        return _build_lasting_error(status, message, place)
     kind = ApiRateLimitedError if status == 429 else ApiUnavailableError
-    error = kind(place.error(Rule.OBJECT_UNAVAILABLE, f"{status}, {told}.", ASKED_AGAIN))
-    error.retry_after_seconds = _retry_after(retry_after, now)
+    error = kind(place.error(Rule.OBJECT_UNAVAILABLE, f"{status}, {message}.", ASKED_AGAIN))
+    error.retry_after_seconds = _read_retry_after(retry_after, now)
     return error
 
 
-def _lasting_refusal(status: int, told: str, place: ObjectPlace) -> ApiError:
+def _build_lasting_error(status: int, message: str, place: ObjectPlace) -> ApiError:
     if status == 401:
         return ApiKeyRefusedError(
-            place.error(Rule.OBJECT_UNAVAILABLE, f"401, {told}.", "Set HD_VENDOR_API_KEY to the key of the account.")
+            place.error(Rule.OBJECT_UNAVAILABLE, f"401, {message}.", "Set HD_VENDOR_API_KEY to the key of the account.")
         )
     if status == 403:
         return ApiNotEntitledError(
             place.error(
-                Rule.OBJECT_NOT_ENTITLED, f"403, {told}.", "Ask for what the plan includes, or change the plan."
+                Rule.OBJECT_NOT_ENTITLED, f"403, {message}.", "Ask for what the plan includes, or change the plan."
             )
         )
     if status == 404:
-        return ApiNotFoundError(place.error(Rule.OBJECT_ABSENT, f"404, {told}.", "Check the name of the underlying."))
+        return ApiNotFoundError(
+            place.error(Rule.OBJECT_ABSENT, f"404, {message}.", "Check the name of the underlying.")
+        )
     if 300 <= status < 400:
         return ApiResponseError(
             place.error(
                 Rule.RESPONSE_MALFORMED, f"{status}, a redirect.", "Set HD_VENDOR_API_URL to where the service is."
             )
         )
-    return ApiRequestRefusedError(place.error(Rule.RESPONSE_MALFORMED, f"{status}, {told}.", "Report it as a defect."))
+    return ApiRequestRefusedError(
+        place.error(Rule.RESPONSE_MALFORMED, f"{status}, {message}.", "Report it as a defect.")
+    )
 
 
 def read_page(body: bytes, fetched_at: datetime, place: ObjectPlace) -> Page:
-    """The page in a 200. Raises the `ApiError` that its `status` or its form stands for."""
+    """Read the page in a 200. Raises the `ApiError` for its `status` or its form."""
     try:
         answer = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -89,14 +93,14 @@ def read_page(body: bytes, fetched_at: datetime, place: ObjectPlace) -> Page:
         raise ApiUnavailableError(place.error(Rule.RESPONSE_MALFORMED, "the answer is no JSON.", ASKED_AGAIN)) from None
     if not isinstance(answer, dict):
         raise ApiResponseError(place.error(Rule.RESPONSE_MALFORMED, "the answer is no JSON object.", ASK_VENDOR))
-    status, told = answer.get("status"), _message_of(body)
+    status, message = answer.get("status"), _read_message(body)
     if status == "NOT_AUTHORIZED":
-        raise _lasting_refusal(403, told, place)
+        raise _build_lasting_error(403, message, place)
     if status == "NOT_FOUND":
-        raise _lasting_refusal(404, told, place)
+        raise _build_lasting_error(404, message, place)
     if status == "ERROR":
         raise ApiUnavailableError(
-            place.error(Rule.OBJECT_UNAVAILABLE, f"status ERROR inside a 200, {told}.", ASKED_AGAIN)
+            place.error(Rule.OBJECT_UNAVAILABLE, f"status ERROR inside a 200, {message}.", ASKED_AGAIN)
         )
     if status not in {"OK", "DELAYED"}:
         raise ApiResponseError(
@@ -118,18 +122,18 @@ def read_page(body: bytes, fetched_at: datetime, place: ObjectPlace) -> Page:
     )
 
 
-def _message_of(body: bytes) -> str:
-    """What the service says was wrong: under `error` or `message`; nothing of a body that is no JSON."""
+def _read_message(body: bytes) -> str:
+    """The service's message under `error` or `message`; nothing of a body that is not JSON."""
     try:
         answer = from_json(body)
     except ValueError:
         return "no reason given" if not body.strip() else "the body is no JSON"
-    told = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
-    return f"{str(told)[:200].rstrip('.')}" if told else "no reason given"
+    message = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
+    return f"{str(message)[:200].rstrip('.')}" if message else "no reason given"
 
 
-def _retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After of seconds or of an HTTP date; None without a readable one."""
+def _read_retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After in seconds or as an HTTP date; None without a readable one."""
     if header is None:
         return None
     if header.strip().isdigit():

@@ -1,9 +1,9 @@
-"""The vendor's option chain snapshot: all pages of one underlying as one chain.
+"""Fetches the vendor's option chain snapshot: all pages of one underlying as one chain.
 
-Belongs here: the wire form of a contract in `/v3/snapshot/options/{underlying}` and its way into `CHAIN`. The service
-leaves out what it does not know: Greeks and IV of deep contracts, quotes of a plan without them, a day without trades.
-That is null. A field that must be there and is not, or has another type, stops the snapshot: it would read as no data.
-Pages come seconds apart and nothing in them tells a common time; a snapshot is stamped with the start of its fetching.
+Defines the wire form of a contract in `/v3/snapshot/options/{underlying}` and its conversion to `CHAIN`. The service omits
+what it does not know: Greeks and IV of deep contracts, quotes of a plan without them, a day without trades. These become
+null. A required field that is missing or has another type stops the snapshot, because it would otherwise look like absent
+data. Pages arrive seconds apart and contain no common time, so a snapshot is stamped with the start of its fetching.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from hd_pipelines.market.option_chains import STAMP
-from hd_pipelines.market.sessions import NEW_YORK, is_session, sessions_back
-from hd_pipelines.market.symbols import symbol_of, ticker_of
-from hd_pipelines.providers.chain_rules import JudgedChain, judge_chain
+from hd_pipelines.market.sessions import NEW_YORK, is_session, list_last_sessions
+from hd_pipelines.market.symbols import to_symbol, to_ticker
+from hd_pipelines.providers.chain_rules import ValidatedChain, validate_chain
 from hd_pipelines.providers.errors import ApiResponseError, ObjectPlace
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.tables.vocabulary import ExerciseStyle, PriceSource, Rule, SnapshotKind
@@ -29,7 +29,7 @@ from hd_pipelines.tables.vocabulary import ExerciseStyle, PriceSource, Rule, Sna
 DATASET = "option_chains"
 PAGE_SIZE = 250
 SNAPSHOT_VERSION = 1
-"""Raised when the same pages would give another chain."""
+"""Raised when the same pages would give a different chain."""
 _ENOUGH_TO_EXPECT_OPEN_INTEREST = 20
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -39,7 +39,7 @@ _OPTIONAL = ConfigDict(extra="ignore")
 
 @with_config(ConfigDict(extra="forbid"))
 class _Empty(TypedDict):
-    """`{}`, which the service sends for what never happened."""
+    """`{}`, which the service sends for something that never happened."""
 
 
 @with_config(_OPTIONAL)
@@ -104,12 +104,12 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class ChainFetch:
-    """A snapshot and how it came. `skew_seconds`: from the start of the first page to that of the last.
+    """A snapshot and how it was fetched. `skew_seconds`: from the start of the first page to that of the last.
 
     `sha256` is of all pages' bytes in order; `url` the first request, without a key. `is_delayed`: the plan's data is.
     """
 
-    judged: JudgedChain
+    validated: ValidatedChain
     url: str
     sha256: str
     pages: int
@@ -117,21 +117,21 @@ class ChainFetch:
     is_delayed: bool
 
 
-def chain_path(underlying: str) -> str:
-    """Path of a chain; an index goes by its `I:` ticker here. `underlying`: symbol or ticker."""
-    return f"/v3/snapshot/options/{ticker_of(underlying)}"
+def build_chain_path(underlying: str) -> str:
+    """Build the path of a chain. `underlying`: symbol or ticker; an index is addressed by its `I:` ticker."""
+    return f"/v3/snapshot/options/{to_ticker(underlying)}"
 
 
 def fetch_chain(api: VendorApi, underlying: str, *, now: datetime, kind: SnapshotKind) -> ChainFetch:
-    """The whole chain of `underlying` as `CHAIN`, stamped `now`, to the second.
+    """Fetch the whole chain of `underlying` as `CHAIN`, stamped `now`, to the second.
 
-    Raises `ApiError`s for pages that cannot be had or read, `FileRefusedError` for a chain without usable rows,
+    Raises `ApiError`s for pages that cannot be fetched or read, `FileRefusedError` for a chain without usable rows,
     `ValueError` for a day without a session.
     """
     session = now.astimezone(NEW_YORK).date()
     if not is_session(session):
         raise ValueError(f"{session} is no exchange session: there is no chain to take")
-    path = chain_path(underlying)
+    path = build_chain_path(underlying)
     place = ObjectPlace(DATASET, session, path)
     digest = hashlib.sha256()
     contracts: list[_Contract] = []
@@ -142,9 +142,9 @@ def fetch_chain(api: VendorApi, underlying: str, *, now: datetime, kind: Snapsho
         contracts += read_contracts(page.results, place)
         fetched.append(page.fetched_at)
         is_delayed = is_delayed or page.is_delayed
-    rows = chain_rows(contracts, ticker_of(underlying), now, kind, place)
+    rows = to_chain_rows(contracts, to_ticker(underlying), now, kind, place)
     return ChainFetch(
-        judged=judge_chain(rows, place, session),
+        validated=validate_chain(rows, place, session),
         url=f"{api.url}{path}?limit={PAGE_SIZE}",
         sha256=digest.hexdigest(),
         pages=len(fetched),
@@ -154,7 +154,7 @@ def fetch_chain(api: VendorApi, underlying: str, *, now: datetime, kind: Snapsho
 
 
 def read_contracts(results: Sequence[Any], place: ObjectPlace) -> list[_Contract]:
-    """One page's contracts, types checked. Raises `ApiResponseError` naming the fields, never their values."""
+    """Read one page's contracts and check types. Raises `ApiResponseError` naming the fields, never their values."""
     try:
         return _CONTRACTS.validate_python(list(results))
     except ValidationError as error:
@@ -173,20 +173,20 @@ def read_contracts(results: Sequence[Any], place: ObjectPlace) -> list[_Contract
         ) from None
 
 
-def chain_rows(
+def to_chain_rows(
     contracts: Sequence[_Contract], underlying: str, now: datetime, kind: SnapshotKind, place: ObjectPlace
 ) -> pl.DataFrame:
-    """Contracts in the columns of `CHAIN`, as sent and not yet judged. Raises `ApiResponseError`."""
+    """Convert contracts to the columns of `CHAIN`, as sent and not yet validated. Raises `ApiResponseError`."""
     details = [contract["details"] for contract in contracts]
     quotes: list[Mapping[str, Any]] = [contract.get("last_quote") or _NOTHING for contract in contracts]
     greeks: list[Mapping[str, Any]] = [contract.get("greeks") or _NOTHING for contract in contracts]
     trades: list[Mapping[str, Any]] = [contract.get("last_trade") or _NOTHING for contract in contracts]
     days: list[Mapping[str, Any]] = [contract.get("day") or _NOTHING for contract in contracts]
     assets = [contract["underlying_asset"] for contract in contracts]
-    _expect_underlying({asset["ticker"] for asset in assets}, underlying, place)
+    _require_underlying({asset["ticker"] for asset in assets}, underlying, place)
     held = [contract.get("open_interest") for contract in contracts]
     if len(held) >= _ENOUGH_TO_EXPECT_OPEN_INTEREST and all(value is None for value in held):
-        raise _malformed("no contract has an open_interest; every plan's answer has one.", place)
+        raise _build_malformed_error("no contract has an open_interest; every plan's answer has one.", place)
     tickers = pl.Series("ticker", [detail["ticker"] for detail in details], dtype=pl.String)
     raw = pl.DataFrame(
         {
@@ -194,21 +194,21 @@ def chain_rows(
             "root": tickers.str.slice(2).str.head(-15),
             "expiration": pl.Series([detail["expiration_date"] for detail in details], dtype=pl.String),
             "option_type": pl.Series([detail["contract_type"] for detail in details], dtype=pl.String),
-            "strike": _floats(detail["strike_price"] for detail in details),
+            "strike": _to_floats(detail["strike_price"] for detail in details),
             "exercise_style": pl.Series([detail["exercise_style"] for detail in details], dtype=pl.String),
-            "shares_per_contract": _floats(detail["shares_per_contract"] for detail in details),
-            "bid": _floats(quote.get("bid") for quote in quotes),
-            "ask": _floats(quote.get("ask") for quote in quotes),
-            "bid_size": _floats(quote.get("bid_size") for quote in quotes),
-            "ask_size": _floats(quote.get("ask_size") for quote in quotes),
+            "shares_per_contract": _to_floats(detail["shares_per_contract"] for detail in details),
+            "bid": _to_floats(quote.get("bid") for quote in quotes),
+            "ask": _to_floats(quote.get("ask") for quote in quotes),
+            "bid_size": _to_floats(quote.get("bid_size") for quote in quotes),
+            "ask_size": _to_floats(quote.get("ask_size") for quote in quotes),
             "quote_at": pl.Series([quote.get("last_updated") for quote in quotes], dtype=pl.Int64),
-            "last": _floats(trade.get("price") for trade in trades),
-            "volume": _floats(day.get("volume") for day in days),
-            "open_interest": _floats(held),
-            "underlying_price": _floats(asset.get("price") or asset.get("value") for asset in assets),
-            "vendor_iv": _floats(contract.get("implied_volatility") for contract in contracts),
+            "last": _to_floats(trade.get("price") for trade in trades),
+            "volume": _to_floats(day.get("volume") for day in days),
+            "open_interest": _to_floats(held),
+            "underlying_price": _to_floats(asset.get("price") or asset.get("value") for asset in assets),
+            "vendor_iv": _to_floats(contract.get("implied_volatility") for contract in contracts),
             **{
-                f"vendor_{name}": _floats(greek.get(name) for greek in greeks)
+                f"vendor_{name}": _to_floats(greek.get(name) for greek in greeks)
                 for name in ("delta", "gamma", "theta", "vega")
             },
         }
@@ -216,7 +216,7 @@ def chain_rows(
     counts = ("bid_size", "ask_size", "volume", "open_interest")
     broken = [name for name in counts if (raw[name] % 1 != 0).any()]
     if broken:
-        raise _malformed(f"{', '.join(broken)} of an option is no whole number.", place)
+        raise _build_malformed_error(f"{', '.join(broken)} of an option is no whole number.", place)
     styles = {style.value: style.value for style in ExerciseStyle}
     session = now.astimezone(NEW_YORK).date()
     return raw.with_columns(
@@ -228,20 +228,20 @@ def chain_rows(
         pl.col("exercise_style").replace_strict(styles, default=None),
         *(pl.col(name).cast(pl.Int64) for name in counts),
         pl.from_epoch("quote_at", time_unit="ns").dt.cast_time_unit("us").dt.replace_time_zone("UTC"),
-        pl.lit(sessions_back(session, 2)[0]).alias("open_interest_as_of"),
+        pl.lit(list_last_sessions(session, 2)[0]).alias("open_interest_as_of"),
     )
 
 
-def _floats(values: Iterable[float | None]) -> pl.Series:
+def _to_floats(values: Iterable[float | None]) -> pl.Series:
     return pl.Series(list(values), dtype=pl.Float64, strict=False)
 
 
-def _expect_underlying(told: set[str], wanted: str, place: ObjectPlace) -> None:
-    if any(symbol_of(name) != symbol_of(wanted) for name in told):
-        raise _malformed(f"the contracts are on {', '.join(sorted(told)[:3])}, not on {wanted}.", place)
+def _require_underlying(stated: set[str], wanted: str, place: ObjectPlace) -> None:
+    if any(to_symbol(name) != to_symbol(wanted) for name in stated):
+        raise _build_malformed_error(f"the contracts are on {', '.join(sorted(stated)[:3])}, not on {wanted}.", place)
 
 
-def _malformed(detail: str, place: ObjectPlace) -> ApiResponseError:
+def _build_malformed_error(detail: str, place: ObjectPlace) -> ApiResponseError:
     return ApiResponseError(
         place.error(Rule.RESPONSE_MALFORMED, detail, "Compare with the vendor's documentation. Nothing was taken.")
     )

@@ -1,8 +1,8 @@
-"""The vendor's REST service: one request, and all pages of an answer.
+"""Sends requests to the vendor's REST service, and reads all pages of a response.
 
-Belongs here: HTTP with its retries, deadlines and limits, and paging. An answer's envelope is read in `rest_answers`, what
-is in it in `chain_snapshot`, `minute_bars` and `treasury`. A page that cannot be had fails the whole answer:
-a chain cut short is worse than none. The key travels in a header, to the configured origin only, and is never logged.
+Handles HTTP with its retries, deadlines and limits, and paging. `answers` reads a response's envelope; `chain_snapshot`,
+`minute_bars` and `treasury_yields` its contents. A page that cannot be fetched fails the whole request, because a chain cut
+short is worse than none. The key is sent in a header, to the configured origin only, and is never logged.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from hd_pipelines.providers.errors import (
     ApiUnavailableError,
     ObjectPlace,
 )
-from hd_pipelines.providers.massive.rest.answers import ASK_VENDOR, ASKED_AGAIN, Page, read_page, refusal
+from hd_pipelines.providers.massive.rest.answers import ASK_VENDOR, ASKED_AGAIN, Page, build_error, read_page
 from hd_pipelines.tables.vocabulary import Rule
 
 VENDOR_HOSTS = frozenset({"api.massive.com", "api.polygon.io"})
-"""Origins that the vendor writes into `next_url`; requests go to the configured one all the same."""
+"""Origins that the vendor writes into `next_url`; requests still go to the configured one."""
 ATTEMPTS = 5
 DEADLINE_SECONDS = 120.0
-"""For a whole answer, all pages and waits included. A full SPX chain is some 120 pages."""
+"""For a whole request, with all pages and waits. A full SPX chain has about 120 pages."""
 CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
 LARGEST_BODY = 32 << 20
 MOST_PAGES = 1_000
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 20.0
 FIRST_RATE_LIMIT_WAIT_SECONDS, LONGEST_RATE_LIMIT_WAIT_SECONDS = 4.0, 60.0
-"""A 429 without Retry-After speaks of requests per minute: 4, 16 and 60 seconds reach the next one."""
+"""A 429 without Retry-After refers to requests per minute; waits of 4, 16 and 60 seconds reach the next minute."""
 RETRIES_IN_HAND, RETRIES_EARNED = 40.0, 0.2
-"""Retries that one client may spend at once, and what a success gives back: a broken service is not hammered."""
+"""Retries that one client may use at once, and how many a success adds, so that a broken service is not flooded."""
 _log = structlog.get_logger()
 
 
 class VendorApi:
-    """The REST service at `url`. Safe to share between threads; close it, or use it as a context manager.
+    """The REST service at `url`. It can be shared between threads; close it, or use it as a context manager.
 
-    `sleep`, `monotonic`, `now` and `seed` are the clock and the dice of the retries.
+    `sleep`, `monotonic`, `now` and `seed` are the clock and the randomness of the retries.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class VendorApi:
         seed: int | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._origin = _origin(self.url)
+        self._origin = _parse_origin(self.url)
         self._deadline_seconds, self._attempts = deadline_seconds, attempts
         self._sleep, self._monotonic, self._now = sleep, monotonic, now
         self._random = random.Random(seed)  # noqa: S311  (spreads retries, guards nothing)
@@ -96,7 +96,7 @@ class VendorApi:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     def pages(
@@ -109,11 +109,11 @@ class VendorApi:
         repeated: Collection[str] = (),
         deadline_seconds: float | None = None,
     ) -> Iterator[Page]:
-        """All pages of an answer, in order. Raises `ApiError`s; what came before one is no answer.
+        """Yield all pages of a response, in order. Raises `ApiError`s; pages read before an error must not be used.
 
-        A page that fails is asked for again from its own cursor; pages before it are not. `next_path`: which paths the
-        next page may have, None: the first one's only. `repeated`: names of `params` that the service's cursor forgets.
-        `deadline_seconds`: for this answer, None: the client's.
+        A page that fails is requested again from its own cursor, without the pages before it. `next_path`: paths that the
+        next page may have; None: only the first one's. `repeated`: names of `params` that the service's cursor drops.
+        `deadline_seconds`: for this request; None: the client's.
         """
         ends_at = self._monotonic() + (deadline_seconds or self._deadline_seconds)
         query: dict[str, str] = {name: str(value) for name, value in params.items()}
@@ -140,10 +140,10 @@ class VendorApi:
     def _next(
         self, next_url: str, following: re.Pattern[str], path: str, place: ObjectPlace
     ) -> tuple[str, dict[str, str]]:
-        """What to ask for next, of the configured origin: path and query of `next_url` are taken, a key is not."""
+        """Build the next request to the configured origin from path and query of `next_url`, without a key."""
         try:
             parts = urlsplit(next_url)
-            origin = _origin(next_url)
+            origin = _parse_origin(next_url)
         except ValueError:
             parts, origin = urlsplit(""), ("", "", 0)
         is_vendors = parts.scheme == "https" and parts.hostname in VENDOR_HOSTS and parts.port in {None, 443}
@@ -190,7 +190,7 @@ class VendorApi:
             return self._retries >= 0
 
     def _wait(self, error: ApiError, attempt: int) -> float:
-        """Seconds before the next attempt: what the service asked for, else growing and spread."""
+        """Seconds before the next attempt: what the service asked for, else growing and randomized."""
         if error.retry_after_seconds is not None:
             return error.retry_after_seconds
         if isinstance(error, ApiRateLimitedError):
@@ -212,11 +212,11 @@ class VendorApi:
                 place.error(Rule.OBJECT_UNAVAILABLE, "the compressed answer is damaged.", ASKED_AGAIN)
             ) from None
         if response.status_code != 200:
-            raise refusal(response.status_code, response.headers.get("retry-after"), body, self._now(), place)
+            raise build_error(response.status_code, response.headers.get("retry-after"), body, self._now(), place)
         return read_page(body, fetched_at, place)
 
     def _body(self, response: httpx.Response, place: ObjectPlace, ends_at: float) -> bytes:
-        """The body, as long as it is neither too large nor still dripping at the deadline."""
+        """Read the body, unless it is too large or incomplete at the deadline."""
         parts, size = [], 0
         for part in response.iter_bytes():
             size += len(part)
@@ -234,6 +234,6 @@ class VendorApi:
         return b"".join(parts)
 
 
-def _origin(url: str) -> tuple[str, str, int]:
+def _parse_origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)

@@ -1,9 +1,9 @@
-"""The vendor's one-minute aggregates of the running session: one ticker, from midnight to now.
+"""Fetches the vendor's one-minute aggregates of the running session: one ticker, from midnight to now.
 
-Belongs here: the wire form of `/v2/aggs/ticker/{ticker}/range/1/minute/{from}/{to}` and its way into the columns of a
-minute file, so that bars are derived from both alike. Rows keep the rules of the files (`bar_rules`) and two of their own:
-a minute begins on a whole minute, and not later than now. The minute that is still forming comes with what it has so far;
-it is left out, and taken when it is over, on the clock of the plan. Prices are asked for unadjusted, as the files have them.
+Defines the wire form of `/v2/aggs/ticker/{ticker}/range/1/minute/{from}/{to}` and its conversion to the columns of a minute
+file, so that bars are derived from both alike. Rows follow the rules of the files (`bar_rules`) and two more: a minute
+begins on a whole minute, and not later than now. The service includes the minute that is still forming; it is left out and
+taken once it is over, by the clock of the plan. Prices are requested unadjusted, as in the files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.live_times import PLAN_DELAY
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session
-from hd_pipelines.market.symbols import canonical_symbol, is_index, ticker_of
+from hd_pipelines.market.symbols import canonicalize_symbol, is_index, to_ticker
 from hd_pipelines.providers.errors import ApiResponseError, ObjectPlace
 from hd_pipelines.providers.massive.bar_order import sort_by_key
 from hd_pipelines.providers.massive.bar_rules import SetAside, split_broken, split_by
@@ -32,15 +32,15 @@ from hd_pipelines.tables.vocabulary import Rule
 
 DATASET = "live_bars"
 PAGE_SIZE = 50_000
-"""The most the service gives at once. A day has 1,440 minutes: one page."""
+"""The most that the service returns at once. A day has 1,440 minutes, so one page suffices."""
 CLOCK_TOLERANCE = timedelta(seconds=2)
-"""How far our clock may be from the vendor's, and how long after its end a minute may still grow."""
+"""How far this clock may differ from the vendor's, and how long after its end a minute may still change."""
 DELAY_TOLERANCE = timedelta(seconds=30)
-"""How far a delayed plan may be from being 15 minutes behind."""
+"""How far a delayed plan may differ from being 15 minutes behind."""
 DEADLINE_SECONDS = 40.0
-"""For one ticker, waits included: the next minute asks again."""
+"""For one ticker, waits included. The next minute makes a new request."""
 MOST_BAD_ROWS, MOST_BAD_SHARE = 5, 0.01
-"""Beyond both the answer is refused: it is not these rows that are wrong."""
+"""If both are exceeded, the response is refused, because then more than single rows is wrong."""
 _CURE = "The rows were set aside, the others are used; the session is asked for again at the next minute."
 _LATEST_MS = 10**13
 
@@ -79,10 +79,10 @@ _ROWS = TypeAdapter(list[_Row])
 
 @dataclass(frozen=True, slots=True)
 class MinuteFetch:
-    """One ticker's finished minutes of a session, and how they came.
+    """One ticker's finished minutes of a session, and how they were fetched.
 
     `minutes`: columns `MINUTES`, ascending, extended hours included. `forming`: rows left out because their minute was not
-    over. `is_delayed`: the service called its answer delayed. `findings`: rows that were set aside or put in order.
+    over. `is_delayed`: the service marked its response as delayed. `findings`: rows that were set aside or reordered.
     """
 
     symbol: str
@@ -94,24 +94,27 @@ class MinuteFetch:
     findings: tuple[Finding, ...]
 
 
-def minutes_path(symbol: str, session: date) -> str:
-    """Path of a session's minutes; an index goes by its `I:` ticker, its plain symbol would be an empty 200."""
-    return f"/v2/aggs/ticker/{ticker_of(symbol)}/range/1/minute/{session}/{session}"
+def build_minutes_path(symbol: str, session: date) -> str:
+    """Build the path of a session's minutes.
+
+    An index is addressed by its `I:` ticker; its plain symbol gives an empty 200.
+    """
+    return f"/v2/aggs/ticker/{to_ticker(symbol)}/range/1/minute/{session}/{session}"
 
 
 def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: timedelta = CLOCK_TOLERANCE) -> MinuteFetch:
-    """The minutes of `symbol` (or a ticker) that were over at `now` less `tolerance`, of the session that `now` is in.
+    """Fetch the minutes of `symbol` (or a ticker) that were over at `now` minus `tolerance`, of the session of `now`.
 
-    `now` is the clock from before the request, so an answer knows every minute that was over then. No rows is an answer:
-    before the first trade, of a halted or of an unknown symbol.
+    `now` is the time before the request, so that the response contains every minute that was over then. No rows is a valid
+    result: before the first trade, or for a halted or unknown symbol.
 
-    Raises `ApiError`s for an answer that cannot be had, read or believed, `ValueError` for a day without a session.
+    Raises `ApiError`s for a response that cannot be fetched, read or trusted, and `ValueError` for a day without a session.
     """
     session = now.astimezone(NEW_YORK).date()
     if not is_session(session):
         raise ValueError(f"{session} is no exchange session: it has no minutes")
-    ticker, path = ticker_of(symbol), minutes_path(symbol, session)
-    place = ObjectPlace(DATASET, session, canonical_symbol(symbol))
+    ticker, path = to_ticker(symbol), build_minutes_path(symbol, session)
+    place = ObjectPlace(DATASET, session, canonicalize_symbol(symbol))
     params: dict[str, str | int] = {"adjusted": "false", "sort": "asc", "limit": PAGE_SIZE}
     # The cursor's page has its first millisecond in the path instead of the day, and forgets that prices are unadjusted.
     following = re.compile(rf"/v2/aggs/ticker/{re.escape(ticker)}/range/1/minute/[0-9-]+/[0-9-]+")
@@ -121,19 +124,19 @@ def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: time
         path, params, place, next_path=following, repeated=("adjusted",), deadline_seconds=DEADLINE_SECONDS
     )
     for page in answer:
-        _expect_what_was_asked(page, ticker, place)
+        _require_requested_range(page, ticker, place)
         rows += _read_rows(page.results, place)
         asked_at = max(asked_at, page.fetched_at)
         pages, is_delayed = pages + 1, is_delayed or page.is_delayed
     aside = SetAside()
-    sound = _sound(_frame(rows, ticker, place), ticker, session, asked_at + tolerance, aside)
-    ordered, told = sort_by_key(sound, place, aside)
-    findings = (*aside.findings(place, _CURE), *told)
+    sound = _keep_sound(_build_frame(rows, ticker, place), ticker, session, asked_at + tolerance, aside)
+    ordered, stated = sort_by_key(sound, place, aside)
+    findings = (*aside.findings(place, _CURE), *stated)
     if aside.rows > max(MOST_BAD_ROWS, MOST_BAD_SHARE * len(rows)):
         raise ApiResponseError(*findings)
     finished = ordered.filter(_is_over(now, tolerance, is_delayed=is_delayed)).select(MINUTES.names())
     return MinuteFetch(
-        symbol=canonical_symbol(symbol),
+        symbol=canonicalize_symbol(symbol),
         ticker=ticker,
         minutes=finished,
         forming=ordered.height - finished.height,
@@ -143,12 +146,12 @@ def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: time
     )
 
 
-def _expect_what_was_asked(page: Page, ticker: str, place: ObjectPlace) -> None:
-    told = page.about.get("ticker", ticker)
-    if told != ticker:
-        raise _malformed(f"the answer is about {str(told)[:20]!r}, not {ticker!r}.", place)
+def _require_requested_range(page: Page, ticker: str, place: ObjectPlace) -> None:
+    stated = page.about.get("ticker", ticker)
+    if stated != ticker:
+        raise _build_malformed_error(f"the answer is about {str(stated)[:20]!r}, not {ticker!r}.", place)
     if page.results and not is_index(ticker) and page.about.get("adjusted") is not False:
-        raise _malformed("the prices are not said to be unadjusted, as was asked.", place)
+        raise _build_malformed_error("the prices are not said to be unadjusted, as was asked.", place)
 
 
 def _read_rows(results: Sequence[Any], place: ObjectPlace) -> list[_Row]:
@@ -168,11 +171,11 @@ def _read_rows(results: Sequence[Any], place: ObjectPlace) -> list[_Row]:
         ) from None
 
 
-def _frame(rows: Sequence[_Row], ticker: str, place: ObjectPlace) -> pl.DataFrame:
-    """Rows as `MINUTES` with `row`, the 1-based number in the answer."""
+def _build_frame(rows: Sequence[_Row], ticker: str, place: ObjectPlace) -> pl.DataFrame:
+    """Rows as `MINUTES` with `row`, the 1-based number in the response."""
     has_volume = not is_index(ticker)
     if has_volume and any("v" not in row for row in rows):
-        raise _malformed("minutes of a stock come without a volume (v).", place)
+        raise _build_malformed_error("minutes of a stock come without a volume (v).", place)
     frame = pl.DataFrame(
         {
             "ticker": [ticker] * len(rows),
@@ -189,7 +192,7 @@ def _frame(rows: Sequence[_Row], ticker: str, place: ObjectPlace) -> pl.DataFram
     return frame.with_row_index("row", 1).with_columns(pl.col("row").cast(pl.Int64))
 
 
-def _sound(frame: pl.DataFrame, ticker: str, session: date, latest: datetime, aside: SetAside) -> pl.DataFrame:
+def _keep_sound(frame: pl.DataFrame, ticker: str, session: date, latest: datetime, aside: SetAside) -> pl.DataFrame:
     asset_class = AssetClass.INDEX if is_index(ticker) else AssetClass.STOCK
     begins = pl.col("window_start")
     of_minutes = pl.coalesce(
@@ -200,10 +203,10 @@ def _sound(frame: pl.DataFrame, ticker: str, session: date, latest: datetime, as
 
 
 def _is_over(now: datetime, tolerance: timedelta, *, is_delayed: bool) -> pl.Expr:
-    """Whether a row's minute can no longer grow, of rows in order of time.
+    """Whether a row's minute can no longer change, for rows in order of time.
 
-    By our clock; and the newest row of a delayed plan by a clock a quarter of an hour behind, on which that minute may be
-    forming still. A plan whose newest row begins just then is taken for delayed, whatever its answer says.
+    Decided by our clock. The newest row of a delayed plan is decided by a clock 15 minutes behind, on which that minute may
+    still be forming. A plan whose newest row begins just then counts as delayed, whatever its response says.
     """
     begins, ends = pl.col("window_start"), pl.col("window_start") + NANOSECONDS_PER_MINUTE
     is_newest = begins == begins.max()
@@ -217,7 +220,7 @@ def _ns(moment: datetime) -> int:
     return round(moment.timestamp() * 1_000_000) * 1_000
 
 
-def _malformed(detail: str, place: ObjectPlace) -> ApiResponseError:
+def _build_malformed_error(detail: str, place: ObjectPlace) -> ApiResponseError:
     return ApiResponseError(
         place.error(Rule.RESPONSE_MALFORMED, detail, "Compare with the vendor's documentation. Nothing was taken.")
     )

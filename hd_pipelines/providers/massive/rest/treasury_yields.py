@@ -1,9 +1,8 @@
-"""Yields of US Treasuries as the curve that discounts options.
+"""Fetches yields of US Treasuries as the curve that discounts options, from the vendor's REST service or an archive.
 
-Belongs here: reading yields from the vendor's REST service or an archive, and what their numbers mean. Both give constant
-maturity yields of the Treasury in percent on a bond-equivalent basis (compounded twice a year). The curve holds
-`rate = 2 ln(1 + yield / 200)`, continuously compounded per year: the step from bond equivalent over annual percentage yield
-of the Cboe's "Volatility Index Methodology" (2022), which interpolates the same curve.
+Both give constant maturity yields of the Treasury in percent on a bond-equivalent basis (compounded twice a year). The
+curve holds `rate = 2 ln(1 + yield / 200)`, continuously compounded per year: the conversion of Cboe's "Volatility Index
+Methodology" (2022), which interpolates the same curve.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PATH = "/fed/v1/treasury-yields"
 PAGE_SIZE = 50_000
 ARCHIVE_FILE = "treasury_yields.parquet"
 MOST_PERCENT = 30.0
-"""No yield since 1953 was above 18 %: more is another unit."""
+"""No yield since 1953 was above 18 %; a larger number must be in another unit."""
 
 MATURITIES: Mapping[str, float] = {
     "1_month": 1 / 12,
@@ -57,7 +56,7 @@ class FetchedYields:
 
 
 def fetch_yields(api: VendorApi, first: date, last: date) -> FetchedYields:
-    """The curve of `first` to `last` (both included) from the vendor; days and maturities that it lacks are absent.
+    """Fetch the curve of `first` to `last` (both included). Days and maturities that the vendor lacks are absent.
 
     Raises `ApiError`s.
     """
@@ -71,16 +70,16 @@ def fetch_yields(api: VendorApi, first: date, last: date) -> FetchedYields:
     digest, rows = hashlib.sha256(), []
     for page in api.pages(PATH, params, place):
         digest.update(page.body)
-        rows += [_row(result, place) for result in page.results]
+        rows += [_to_row(result, place) for result in page.results]
     wide = pl.DataFrame(rows, schema={"date": pl.String, **dict.fromkeys(MATURITIES, pl.Float64)})
     days = wide.with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False))
     if days["date"].null_count():
         raise ApiResponseError(place.error(Rule.RESPONSE_MALFORMED, "a date is none.", "Tell the vendor."))
-    return FetchedYields(_curve(days, MATURITIES, place), digest.hexdigest())
+    return FetchedYields(_build_curve(days, MATURITIES, place), digest.hexdigest())
 
 
-def archived_yields(archive: Path) -> FetchedYields | None:
-    """The curve of an archive's `treasury_yields.parquet` (date, DGS1MO to DGS30, percent); None without that file.
+def read_archived_yields(archive: Path) -> FetchedYields | None:
+    """Read the curve of an archive's `treasury_yields.parquet` (date, DGS1MO to DGS30, percent); None without that file.
 
     Raises `FileRefusedError` for a file that cannot be read or lacks these columns.
     """
@@ -104,10 +103,10 @@ def archived_yields(archive: Path) -> FetchedYields | None:
                 "Write dates and constant maturity yields in percent under FRED's names.",
             )
         )
-    return FetchedYields(_curve(rows, given, place), hashlib.sha256(body).hexdigest())
+    return FetchedYields(_build_curve(rows, given, place), hashlib.sha256(body).hexdigest())
 
 
-def _row(result: Any, place: ObjectPlace) -> dict[str, Any]:  # noqa: ANN401  (as JSON gave it)
+def _to_row(result: Any, place: ObjectPlace) -> dict[str, Any]:  # noqa: ANN401  (as JSON gave it)
     fields = result if isinstance(result, dict) else {}
     yields = {name: fields.get(f"yield_{name}") for name in MATURITIES}
     is_number = all(
@@ -124,8 +123,8 @@ def _row(result: Any, place: ObjectPlace) -> dict[str, Any]:  # noqa: ANN401  (a
     return {"date": fields["date"], **{name: None if value is None else float(value) for name, value in yields.items()}}
 
 
-def _curve(wide: pl.DataFrame, columns: Mapping[str, float], place: ObjectPlace) -> pl.DataFrame:
-    """One row per day and maturity, ordered. Raises `FileRefusedError` for days told twice or numbers in another unit."""
+def _build_curve(wide: pl.DataFrame, columns: Mapping[str, float], place: ObjectPlace) -> pl.DataFrame:
+    """One row per day and maturity, ordered. Raises `FileRefusedError` for repeated days or numbers in another unit."""
     names: Sequence[str] = list(columns)
     long = (
         wide.unpivot(on=names, index="date", variable_name="name", value_name="percent")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hd_pipelines.market.sessions import instant_trading_minutes_ago
+from hd_pipelines.market.sessions import subtract_trading_minutes
 from hd_pipelines.signals.catalogue import code_of
 from hd_pipelines.signals.features.contexts.newest_known import known_between, newest_of
 from hd_pipelines.signals.flow_window import WINDOW_HOURS, flow_columns
@@ -75,6 +75,6 @@ def _flow_features(prints: Prints | None, as_of_ns: Integers) -> dict[str, Float
     """`flow_columns`, without walking through prints that no row sees."""
     if prints is None or as_of_ns.size == 0:
         return flow_columns(prints, as_of_ns)
-    oldest = instant_trading_minutes_ago(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
+    oldest = subtract_trading_minutes(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
     first, end = prints.at_ns.searchsorted([oldest, int(as_of_ns[-1])], side="right").tolist()
     return flow_columns(prints.part(slice(first, end)), as_of_ns)

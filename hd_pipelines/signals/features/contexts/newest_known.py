@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, trading_time_ns
+from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, measure_trading_time_ns
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Known
 
@@ -31,12 +31,12 @@ def newest_of(
 ) -> tuple[Integers, Floats]:
     """Which of `known` (at least one row) each instant knows, `NONE` where none or too old an one; its age.
 
-    `clock_ns`: `trading_time_ns` of the instants. The age, in trading minutes, is told also of a row that is too old; it
-    is NaN where there is none.
+    `clock_ns`: `measure_trading_time_ns` of the instants. The age, in trading minutes, is returned for a row that is too
+    old as well; it is NaN where there is none.
     """
     known_ns = np.array([row.known_at_ns for row in known], np.int64)
     index = known_ns.searchsorted(as_of_ns, side="left") - 1
-    age = (clock_ns - trading_time_ns(known_ns).take(index)) / NANOSECONDS_PER_MINUTE
+    age = (clock_ns - measure_trading_time_ns(known_ns).take(index)) / NANOSECONDS_PER_MINUTE
     age[index < 0] = np.nan
     index[~(age <= oldest_minutes)] = NONE
     return index, age

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import regular_hours, trading_minutes_between
+from hd_pipelines.market.sessions import count_trading_minutes, get_regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import Floats
@@ -77,7 +77,7 @@ def chosen(
     """The contract of a signal. `chain`: the newest that was known at `as_of_ns`."""
     if chain is None:
         return Choice(None, None, "no chain of this symbol was known")
-    age = trading_minutes_between(chain.known_at_ns, as_of_ns)
+    age = count_trading_minutes(chain.known_at_ns, as_of_ns)
     if age > rules.max_chain_age_minutes:
         return Choice(None, None, f"the newest chain is {age:.0f} trading minutes old", labels=("chain_too_old",))
     side = chain.is_call if direction is Direction.LONG else ~chain.is_call
@@ -95,7 +95,7 @@ def chosen(
     passing = np.flatnonzero(broken == 0)
     best = min(passing.tolist(), key=lambda i: (*_distance(chain, int(rows[i]), limits), chain.tickers[int(rows[i])]))
     row = int(rows[best])
-    labels = ("chain_of_an_earlier_session",) if chain.known_at_ns < regular_hours(session).opens_at_ns else ()
+    labels = ("chain_of_an_earlier_session",) if chain.known_at_ns < get_regular_hours(session).opens_at_ns else ()
     contract = _facts(chain, row, int(dte[best])) | {"chain_age_minutes": round(age, 2)}
     reason = f"best of {passing.size} that keep to all limits, of {rows.size}"
     return Choice(chain.tickers[row], contract, reason, rows.size, labels=labels)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from hd_pipelines.market.sessions import regular_hours, sessions_between
+from hd_pipelines.market.sessions import get_regular_hours, list_sessions_between
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.scanner.policy.scan_policy import Validity
 from hd_pipelines.tables.vocabulary import Resolution, TradingStyle
@@ -42,7 +42,7 @@ def valid_until(
         return _close_after(session, rules.swing_sessions) if longest > rules.swing_sessions else None
     if resolution is Resolution.DAY:
         return _close_after(session, 1) if style is TradingStyle.DAY_TRADE and longest >= 1 else None
-    closes_at = regular_hours(session).closes_at
+    closes_at = get_regular_hours(session).closes_at
     if style is TradingStyle.SCALP:
         until = min(as_of + timedelta(minutes=rules.scalp_minutes), closes_at)
     else:
@@ -53,5 +53,5 @@ def valid_until(
 @lru_cache(maxsize=4096)
 def _close_after(session: date, count: int) -> datetime | None:
     """Close of the `count`-th session after; None beyond the calendar's end."""
-    later = sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
-    return regular_hours(later[count - 1]).closes_at if len(later) >= count else None
+    later = list_sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
+    return get_regular_hours(later[count - 1]).closes_at if len(later) >= count else None
