@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from hd_pipelines.analytics.iv_percentile import WINDOW
+from hd_pipelines.cli.background_fill import BackgroundFill, filling
 from hd_pipelines.cli.desk import Desk, open_desk
 from hd_pipelines.cli.output.radar import show_radar
 from hd_pipelines.cli.output.signals import show_signals
 from hd_pipelines.cli.output.summary import show_summary, summary_of
 from hd_pipelines.cli.runs import JobOutcome, run_job
-from hd_pipelines.cli.sandbox import chained_sessions, fill, minute_sessions, recording_sessions, serving
+from hd_pipelines.cli.sandbox import archive_folder, chained_sessions, minute_sessions, recording_sessions, serving
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
 from hd_pipelines.sandbox.recording import has_bars
@@ -46,22 +47,29 @@ def run_demo(
     source = f"recording {replay.name}" if replay else "synthetic market"
     console().print(f"[bold]hd demo[/bold]: {source}, {len(window)} sessions from {window[0]} to {window[-1]}")
     steps = Steps()
-    with steps.step("Postgres and schema"):
-        desk = open_desk(settings)
     # Ranks need a year of sessions; those before the window come as day bars and sparse chains.
-    is_synthetic = replay is None and not settings.has_vendor_credentials
-    missing = max(WINDOW + 1 - len(window), 0) if is_synthetic else 0
+    is_sandboxed = replay is not None or not settings.has_vendor_credentials
+    missing = max(WINDOW + 1 - len(window), 0) if is_sandboxed and replay is None else 0
     history = list_last_sessions(window[0], missing + 1)[:-1]
-    with _open_vendor(settings, replay, window, history, steps):
-        if history and not _has_history(desk, history):
-            with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
-                step.note = _run(desk, "history", history, step).run_id[:8]
-        for run_sessions in _split_into_runs(replay, window):
-            with steps.step("Main job") as step:
-                outcome = _run(desk, "main", run_sessions, step)
-                step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
-            if not outcome.succeeded:
-                break
+    with filling(settings, replay, window, history) if is_sandboxed else nullcontext() as files:
+        with steps.step("Postgres and schema"):
+            desk = open_desk(settings)
+        # Other processes write the files; meanwhile this one imports the definitions, which takes some seconds.
+        threading.Thread(target=_load_definitions, daemon=True).start()
+        if files is not None and history:
+            with steps.step("Sandbox: day bars and sparse chains of the history") as step:
+                step.note = files.wait_for_history(step.advance).note
+        with _open_vendor(settings, replay, window, files, steps) as wait_for_window:
+            if history and not _has_history(desk, history):
+                with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
+                    step.note = _run(desk, "history", history, step).run_id[:8]
+            wait_for_window()
+            for run_sessions in _split_into_runs(replay, window):
+                with steps.step("Main job") as step:
+                    outcome = _run(desk, "main", run_sessions, step)
+                    step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
+                if not outcome.succeeded:
+                    break
     scanned = _sessions_to_scan(replay, window)
     if outcome.succeeded:
         with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
@@ -107,18 +115,22 @@ def _split_into_runs(replay: Path | None, window: list[date]) -> list[list[date]
 
 @contextmanager
 def _open_vendor(
-    settings: Settings, replay: Path | None, window: list[date], history: list[date], steps: Steps
-) -> Iterator[None]:
-    """Make a vendor available during the block: the real one if there are credentials, otherwise the sandbox."""
-    if settings.has_vendor_credentials and replay is None:
-        yield
+    settings: Settings, replay: Path | None, window: list[date], files: BackgroundFill | None, steps: Steps
+) -> Iterator[Callable[[], None]]:
+    """Make a vendor available during the block; yields a function that waits for the files of the window."""
+    if files is None:
+        yield lambda: None
         return
-    # Other processes write the files; meanwhile this one imports the definitions, which takes some seconds.
-    threading.Thread(target=_load_definitions, daemon=True).start()
-    with steps.step("Sandbox: vendor files and option chains") as step:
-        step.note = fill(settings, replay, window, step.advance, history=history).note
+
+    def wait() -> None:
+        with steps.step("Sandbox: vendor files and option chains") as step:
+            step.note = files.wait_for_window(step.advance).note
+
+    is_waiting = archive_folder(settings, replay) is None  # the server must know at its start whether there are chains
+    if is_waiting:
+        wait()
     with serving(settings, replay, window[-1]):
-        yield
+        yield (lambda: None) if is_waiting else wait
 
 
 def _load_definitions() -> None:

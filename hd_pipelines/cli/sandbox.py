@@ -57,6 +57,7 @@ def fill(
     on_progress: Progress,
     *,
     history: Sequence[date] = (),
+    workers: Workers | None = None,
 ) -> Filled:
     """Write the files that the vendor would have for `window`, except those already written.
 
@@ -66,12 +67,18 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     reports: list[GenerationReport]
     if replay is None:
-        with Workers() as workers:
+        with workers or Workers() as hands:
             reports = [
-                generate(folder, window, workers=workers, on_progress=on_progress),
-                generate(folder, history, datasets=(STOCK_DAY, INDEX_DAY), workers=workers),
+                generate(folder, window, workers=hands, on_progress=on_progress),
+                generate(
+                    folder,
+                    history,
+                    datasets=(STOCK_DAY, INDEX_DAY),
+                    workers=hands,
+                    on_progress=None if window else on_progress,
+                ),
                 write_chain_archive(
-                    folder, window, settings.watchlist, extent=Extent.LIGHT, sparse_sessions=history, workers=workers
+                    folder, window, settings.watchlist, extent=Extent.LIGHT, sparse_sessions=history, workers=hands
                 ),
             ]
     else:

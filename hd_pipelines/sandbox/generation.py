@@ -1,6 +1,6 @@
-"""Filling the bucket: which objects are missing, making them on several processes, remembering what made them.
+"""Fill the bucket with synthetic sessions: find missing objects, write them in several processes, record their origin.
 
-Belongs here: windows of sessions and the bucket's manifest. What is in an object comes from `market` or `recording`.
+What an object contains is decided in `market` and `recording`.
 """
 
 from __future__ import annotations
@@ -78,8 +78,13 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
+    def cancel(self) -> None:
+        """Abandon the days that no process has begun."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
     def map(self, write: Callable[[date], list[WrittenObject]], days: Sequence[date]) -> Iterator[list[WrittenObject]]:
-        """What `write` makes of each day, in order."""
+        """Apply `write` to each day; results come in order."""
         if self._pool is None and len(days) < SESSIONS_WORTH_PROCESSES:
             yield from map(write, days)
             return
@@ -112,7 +117,7 @@ class Manifest:
         return (stat.st_size, stat.st_mtime_ns) == (entry.size, entry.modified_ns)
 
     def add(self, objects: Sequence[WrittenObject]) -> None:
-        """Remember objects; `save` makes it last."""
+        """Remember objects until `save` writes the manifest."""
         self._entries.update({entry.key: entry for entry in objects})
 
     def save(self) -> None:
@@ -149,7 +154,7 @@ def generate(
     workers: Workers | None = None,
     on_progress: Progress | None = None,
 ) -> GenerationReport:
-    """Have the synthetic market's objects of `sessions` in `bucket`; what is there from the same seed stays.
+    """Write the synthetic market's objects of `sessions` into `bucket`; objects from the same seed are kept.
 
     Raises `ValueError` for a closed day or a session before `daily_paths.MARKET_EPOCH`.
     """
@@ -167,7 +172,7 @@ def fill(
     write: Callable[[Sequence[date]], Iterable[list[WrittenObject]]],
     on_progress: Progress | None,
 ) -> GenerationReport:
-    """Call `write` with the days of `keys` whose objects are not all there from `origin`; keep the manifest.
+    """Call `write` with the days of `keys` that lack an object from `origin`, and update the manifest.
 
     `write` yields each day's objects as soon as they are written.
     """
