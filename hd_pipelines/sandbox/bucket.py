@@ -1,6 +1,6 @@
-"""A folder that behaves as a bucket: keys, atomic writes, ETags.
+"""A folder that behaves like a bucket: keys, atomic writes, ETags.
 
-Belongs here: objects on disk. What is written into them comes from `generation` and `recording`; HTTP is in `s3`.
+`generation` and `recording` write the objects; `s3` serves them over HTTP.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class UnsafeKeyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What HEAD and LIST tell: `etag` without quotes, `size` in bytes, `modified` in UTC."""
+    """What HEAD and LIST answer: `etag` without quotes, `size` in bytes, `modified` in UTC."""
 
     key: str
     etag: str
@@ -68,7 +68,7 @@ class Bucket:
         return self.path(key).read_bytes()
 
     def open(self, key: str) -> tuple[io.BufferedReader, ObjectInfo]:
-        """An open object and what is true of exactly these bytes, even if the key is replaced meanwhile."""
+        """Open an object; the returned info describes exactly these bytes, even if the key is replaced meanwhile."""
         stream = self.path(key).open("rb")
         return stream, self._info(key, stream)
 

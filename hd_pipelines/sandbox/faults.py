@@ -1,6 +1,6 @@
-"""What can go wrong with the vendor, as a script that tests write.
+"""Scripted vendor failures: rules that tests add, and the counters of each rule.
 
-Belongs here: rules and their counting. `s3` and `rest` obey them. A server has no faults unless a script is given.
+`s3` and `rest` apply them. A server without a script never fails.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class FaultRule:
                 raise ValueError(f"{operation.upper()} requests cannot obey {type(self.action).__name__}")
 
     def matches(self, operation: Operation, key: str) -> bool:
-        """Whether the rule looks at this request at all."""
+        """Whether the rule applies to this kind of request and key."""
         return operation in self.operations and fnmatchcase(key, self.key)
 
 
@@ -176,7 +176,7 @@ class FaultScript:
             self._rules.clear()
 
     def action_for(self, operation: Operation, key: str) -> Action | None:
-        """Count this request and return what must go wrong with it."""
+        """Count this request and return the fault to apply to it, if any."""
         with self._lock:
             for rule in self._rules:
                 if not rule.matches(operation, key) or self._is_over(rule.action):

@@ -1,7 +1,7 @@
-"""A market recording written out as the vendor's objects.
+"""Write a market recording as the vendor's objects, split by dataset and date.
 
-Belongs here: day and minute bars of a recording folder, split by dataset and date. Defects stay in: a row on a holiday
-becomes an object on a holiday, a missing session stays missing, null stays an empty field. Judging them is for checks.
+Defects are kept: a row on a holiday becomes an object on a holiday, a missing session stays missing, null stays an empty
+field. The platform's checks must find them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RecordingError(ValueError):
 
 
 def has_bars(recording: Path) -> bool:
-    """Whether there is anything for `write_recording`; a recording may hold option chains only."""
+    """Whether a recording has bars for `write_recording`; it may hold option chains only."""
     return any((recording / name).is_file() for name in _FILES.values())
 
 

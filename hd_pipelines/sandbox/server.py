@@ -1,6 +1,6 @@
-"""Running the sandbox: in a thread for the demo and tests, in the foreground for `hd sandbox`.
+"""Run the sandbox: in a thread for the demo and tests, in the foreground for `hd sandbox`.
 
-Belongs here: sockets, threads and signals, and which paths are the bucket's. What is answered is in `s3` and `rest`.
+It owns sockets, threads and signals and routes paths; `s3` and `rest` produce the answers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GRACE_SECONDS = 1
 
 
 class SandboxStartError(RuntimeError):
-    """The sandbox could not begin to listen."""
+    """The sandbox could not start listening."""
 
 
 def _listen(port: int) -> socket.socket:
@@ -116,7 +116,7 @@ class SandboxServer:
 
     @property
     def faults(self) -> FaultScript:
-        """What goes wrong; empty unless something was added."""
+        """The scripted faults; empty unless a test added some."""
         return self.app.faults
 
     @property
@@ -184,7 +184,7 @@ def run_sandbox(bucket: Path, port: int, *, plan: Plan | None = None, market: Re
     server = _uvicorn(SandboxApp(S3App(Bucket(bucket), plan=plan, faults=faults), rest))
 
     def already_handled(_number: int, _frame: FrameType | None) -> None:
-        """Uvicorn stops on the signal itself and then raises it once more for whoever was there before."""
+        """Ignore the signal that Uvicorn raises again for earlier handlers after it has stopped."""
 
     with closing(_listen(port)) as listener:
         before = {number: signal.signal(number, already_handled) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,7 +1,7 @@
-"""Frames to the bytes of a vendor object: CSV text in the vendor's number formats, gzip around it.
+"""Turn frames into the bytes of a vendor object: CSV in the vendor's number formats, compressed with gzip.
 
-Belongs here: how numbers look in the file. Real lines show it: vendor notes §1; the sandbox tests compare with them.
-Stocks print plain numbers until `SIX_DECIMALS_SINCE` and six decimals from then on; options and indices always plain.
+Stocks print plain numbers until `SIX_DECIMALS_SINCE` and six decimals from then on; options and indices are always
+plain. Tests compare the output with lines of real vendor files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much of a listed chain is shown: everything, a lighter chain, or just enough for 30-day volatility.
 
-Belongs here: choosing among listed contracts. It never changes what a chosen contract shows.
+The extent only selects contracts; it never changes the numbers of a selected contract.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Extent(StrEnum):
     SPARSE = "sparse"
 
 
-def chosen_contracts(
+def choose_contracts(
     extent: Extent, contracts: ListedContracts, log_open: Floats, near_vol: Floats, session: date
 ) -> Ints:
     """Positions of the contracts to show, ascending. `log_open`, `near_vol` (yearly): the underlyings', by root."""

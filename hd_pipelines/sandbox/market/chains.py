@@ -1,8 +1,8 @@
-"""Option chains of the synthetic market: as frames at any minute, and as an archive folder at the close.
+"""Option chains of the synthetic market: as frames at any minute, and as an archive folder of closes.
 
-Belongs here: putting contracts, values and quotes together. The archive is how a desk gets history: chains of the past
-come from own snapshots or are bought, in the layout of docs/vendor.md. A contract's numbers are a pure function of (seed,
-moment, contract): an archived close and the REST service's chain of that close agree, whatever else was asked for.
+The archive is how an installation gets history: its own past snapshots or bought chains, in the layout of docs/vendor.md.
+A contract's numbers are a pure function of (seed, moment, contract), so an archived close equals the REST service's chain
+of that close, whatever else was requested.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hd_pipelines.market.symbols import canonicalize_symbol, is_index, to_ticker
 from hd_pipelines.providers.archive.chains import to_folder_name
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, Workers, WrittenObject, fill, put_object
-from hd_pipelines.sandbox.market.chain_extent import Extent, chosen_contracts
+from hd_pipelines.sandbox.market.chain_extent import Extent, choose_contracts
 from hd_pipelines.sandbox.market.daily_paths import Floats, daily_paths
 from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, round_to_tick
 from hd_pipelines.sandbox.market.option_chains import ListedContracts, list_contracts
@@ -74,9 +74,9 @@ def synthetic_chains(
     at_open = option_volatilities(roots, day.open_, session)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
     log_prices = _log_prices(seed, session, minute, hours.minutes)
-    open_interest_, traded, luck = _crowd(seed, session, contracts, at_open, minute / hours.minutes)
+    open_interest_, traded, luck = _interest_and_volume(seed, session, contracts, at_open, minute / hours.minutes)
 
-    chosen = chosen_contracts(extent, contracts, day.open_[rows], at_open.near, session)
+    chosen = choose_contracts(extent, contracts, day.open_[rows], at_open.near, session)
     luck, held, volume_ = luck.of(chosen), open_interest_[chosen], traded[chosen]
     terms = ContractTerms.of(contracts, chosen)
     at_ns = hours.opens_at_ns + minute * NANOSECONDS_PER_MINUTE
@@ -97,7 +97,7 @@ def synthetic_chains(
                 "underlying": pl.Series([r.underlying for r in roots]).gather(terms.root),
                 "session": pl.repeat(session, len(chosen), dtype=pl.Date, eager=True),
                 "snapshot_note": pl.repeat(f"synthetic market, seed {seed}", len(chosen), eager=True),
-                "underlying_price": _printed(roots, log_prices[rows])[terms.root],
+                "underlying_price": _round_as_printed(roots, log_prices[rows])[terms.root],
                 "ticker": contracts.tickers(chosen),
                 "root": root.gather(terms.root),
                 "expiration": pl.Series(contracts.expirations).gather(contracts.expiration[chosen]),
@@ -127,10 +127,10 @@ def synthetic_chains(
     )
 
 
-def _crowd(
+def _interest_and_volume(
     seed: int, session: date, contracts: ListedContracts, at_open: Volatilities, share_of_day: float
 ) -> tuple[Ints, Ints, ContractLuck]:
-    """Open interest, volume until now and luck of everything listed: totals do not depend on what is shown of it."""
+    """Open interest, volume so far and random numbers of all listed contracts; independent of the extent."""
     roots, every = contracts.roots, np.arange(len(contracts.strike))
     rows = [POSITION[root.underlying] for root in roots]
     terms = ContractTerms.of(contracts, every)
@@ -171,10 +171,10 @@ def write_chain_archive(
     workers: Workers | None = None,
     on_progress: Progress | None = None,
 ) -> GenerationReport:
-    """Have `chains/<UNDERLYING>/<session>.parquet` of the synthetic market's closes in `folder`.
+    """Write `chains/<UNDERLYING>/<session>.parquet` of the synthetic market's closes into `folder`.
 
     `extent` for `sessions`, `Extent.SPARSE` for `sparse_sessions`, which a volatility history needs and nothing else.
-    What is there from the same seed and extent stays. Underlyings without options get no file.
+    Files from the same seed and extent are kept. Underlyings without options get no file.
     """
     wanted = sorted({canonicalize_symbol(name) for name in underlyings})
     with_options = sorted({name for name in wanted if any(root.underlying == to_ticker(name) for root in OPTION_ROOTS)})
@@ -240,7 +240,7 @@ def _slow_spot(seed: int, session: date) -> Floats:
     return np.asarray(np.exp(0.5 * recent.mean(axis=0) + 0.5 * recent[-1] + basis))
 
 
-def _printed(roots: Sequence[OptionRoot], log_spot: Floats) -> Floats:
+def _round_as_printed(roots: Sequence[OptionRoot], log_spot: Floats) -> Floats:
     """Prices of the roots' underlyings as their bars print them."""
     price = np.exp(log_spot)
     return np.asarray(np.where([is_index(root.underlying) for root in roots], np.round(price, 2), round_to_tick(price)))

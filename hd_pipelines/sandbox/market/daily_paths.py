@@ -1,10 +1,10 @@
 """The synthetic market from day to day: factor returns, variances, levels at each open and close.
 
-Belongs here: everything that carries over from one session to the next. Every draw of a session comes from a generator
-keyed by (seed, session), and the recursions start at one fixed epoch, so no session depends on the window asked for.
+Everything that carries over from one session to the next is here. Each session is drawn from a generator keyed by (seed,
+session), and the recursions start at one fixed epoch, so a session never depends on the requested window.
 
-Model: market variance is GARCH(1,1) with Student-t shocks and rare jumps; sectors and companies add their own shocks
-with volatilities that breathe with the market's; log prices are pulled weakly to a trend, so that ten years stay
+Model: market variance is GARCH(1,1) with Student-t shocks and rare jumps; sectors and companies add their own shocks,
+whose volatility rises and falls with the market's; log prices are pulled weakly to a trend, so that ten years stay
 plausible; log VIX reverts to the model's variance and falls when the market rises.
 """
 
@@ -46,7 +46,7 @@ JUMP_PROBABILITY, MARKET_JUMP_PROBABILITY = 0.012, 0.006
 
 @dataclass(frozen=True, slots=True)
 class DayState:
-    """What one session needs to be drawn minute by minute. Arrays over instruments (n) and factors (f), natural logs.
+    """Inputs from which one session is drawn minute by minute. Arrays over instruments (n) and factors (f), natural logs.
 
     `previous_close`, `open_`: log levels, unadjusted on the session's own basis. `factor_intraday` and `idio_intraday`
     are open-to-close returns, of which `*_jump` arrives within a single minute.

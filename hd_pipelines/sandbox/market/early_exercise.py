@@ -1,8 +1,8 @@
-"""What the right to exercise early adds to the synthetic market's American puts.
+"""The early-exercise premium of the synthetic market's American puts.
 
-Belongs here: the quadratic approximation of Barone-Adesi and Whaley, "Efficient Analytic Approximation of American Option
-Values", Journal of Finance 42 (1987), for a flat rate without dividends, where only puts are ever exercised early. The
-critical price depends on volatility and time alone, so it is tabulated once and interpolated.
+Quadratic approximation of Barone-Adesi and Whaley, "Efficient Analytic Approximation of American Option Values", Journal
+of Finance 42 (1987), for a flat rate without dividends, where only puts are ever exercised early. The critical price
+depends on volatility and time alone, so it is tabulated once and interpolated.
 """
 
 from __future__ import annotations

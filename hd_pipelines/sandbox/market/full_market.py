@@ -1,7 +1,7 @@
 """One session of the synthetic market at the size of the real one, for benchmarks.
 
-Belongs here: inventing enough tickers, contracts and trades. How they move and print is the small market's code. The
-counts are those of a vendor day of May 2026: vendor notes §1.
+It adds tickers, contracts and trades until the counts match a vendor day of May 2026; how they move and print is the
+small market's code.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ STOCKS_AT_ONCE = 2_000
 def generate_full_market(
     bucket: Path, session: date, seed: int = 7, on_progress: Progress | None = None
 ) -> GenerationReport:
-    """Have stock and option aggregates of `session` at real size in `bucket`. About half a minute on two cores.
+    """Write stock and option aggregates of `session` at real size into `bucket`. About half a minute on two cores.
 
     Raises `ValueError` for a closed day. The day's market moves as in the small market of the same seed.
     """
@@ -90,7 +90,7 @@ def full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.Da
     grid = MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), FULL_MARKET_STREAM])
     tickers = _tickers(rng)
-    day = _crowd(daily_paths(seed, session).state(session), rng)
+    day = _state_of_all_tickers(daily_paths(seed, session).state(session), rng)
     liquidity = _liquidity(day, grid, rng)
     factors = factor_paths(day, grid, rng)
     parts, knots = [], []
@@ -134,8 +134,8 @@ def _tickers(rng: np.random.Generator) -> list[str]:
     return sorted(names)
 
 
-def _crowd(market: DayState, rng: np.random.Generator) -> DayState:
-    """A day state for all tickers: the market's factor returns, everyone's own level, exposure and luck."""
+def _state_of_all_tickers(market: DayState, rng: np.random.Generator) -> DayState:
+    """Day state of all tickers: the market's factor returns, and each ticker's own level, exposure and shocks."""
     n = STOCK_TICKERS
     loadings = np.zeros((n, 1 + len(SECTORS)))
     loadings[:, 0] = rng.normal(0.95, 0.4, n)

@@ -1,7 +1,7 @@
 """One session of the synthetic market, minute by minute: paths of log prices and the bars that trades leave on them.
 
-Belongs here: arrays in, arrays or frames out, for any number of instruments. Levels and volatilities come from
-`daily_paths`; which instruments exist comes from `universe`.
+Arrays in, arrays or frames out, for any number of instruments. Levels and volatilities come from `daily_paths`;
+`universe` lists the instruments.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def round_to_tick(price: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Liquidity:
-    """How much trades, per instrument: shares of a normal day (not millions) and shares per print."""
+    """Liquidity per instrument: shares of a normal day (not millions) and shares per print."""
 
     shares: Floats
     shares_per_print: Floats

@@ -1,7 +1,7 @@
 """Which option contracts are listed on a session: roots, expirations, strikes.
 
-Belongs here: listing rules, simplified from the exchanges' (third Fridays, daily and weekly series, Wednesday VIX
-expirations, adjusted roots, holidays moved to the session before). Who trades them and at what price: `option_tape`.
+Listing rules simplified from the exchanges': third Fridays, daily and weekly series, Wednesday VIX expirations, adjusted
+roots, holidays moved to the session before. `option_tape` decides who trades them and at what price.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fair values for the synthetic option tape: Black-76 on a smile.
 
-Belongs here: plausible prices for made-up trades, vectorised, exact enough for put-call parity. The platform's own
-valuation lives in `pricing` and must never be checked against this file alone.
+Plausible, vectorised, and exact enough for put-call parity. The platform's own valuation is in `pricing` and must never
+be checked against this module alone.
 """
 
 from __future__ import annotations

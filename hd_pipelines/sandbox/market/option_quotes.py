@@ -1,8 +1,7 @@
-"""Quotes, open interest, volume and vendor Greeks of the synthetic market's option chains.
+"""Quotes, open interest, volume and vendor Greeks of the synthetic market's option chains, from fair values; vectorised.
 
-Belongs here: what a chain shows beside the contracts' terms, from their fair values; vectorised. All chance is a hash of
-contract, moment and purpose, so that a contract shows the same numbers whatever else was asked for with it. Values come
-from `option_values`, which contracts exist from `option_chains`, frames and files are made in `chains`.
+All randomness is a hash of contract, moment and purpose, so a contract shows the same numbers whatever else was requested
+with it. Values come from `option_values`, listed contracts from `option_chains`; `chains` builds frames and files.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class VendorGreeks:
 
 
 class Purpose(IntEnum):
-    """What a contract's luck decides. Never renumber one: other numbers, another market."""
+    """What a random number of a contract is used for. Never renumber: other numbers give another market."""
 
     OPEN_INTEREST = 0
     VOLUME = 1
@@ -60,23 +59,23 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContractLuck:
-    """Reproducible chance of contracts. `keys`: one number per contract, see `contract_keys`."""
+    """Reproducible random numbers of contracts. `keys`: one number per contract, see `contract_keys`."""
 
     keys: NDArray[np.uint64]
 
     def chance(self, purpose: Purpose, session: int = 0, minute: int = 0) -> Floats:
         """A number in (0, 1) per contract; without `session` (an ordinal) the same on all sessions."""
         seed = (session * 1_024 + minute) * 16 + purpose
-        mixed = _scrambled(self.keys ^ _scrambled(np.array([seed + 1], dtype=np.uint64)))
+        mixed = _scramble(self.keys ^ _scramble(np.array([seed + 1], dtype=np.uint64)))
         return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 + 2.0**-54
 
     def normal(self, purpose: Purpose, session: int = 0, minute: int = 0) -> Floats:
-        """Standard normal, near enough for luck (logistic approximation)."""
+        """Approximately standard normal (logistic approximation)."""
         chance = self.chance(purpose, session, minute)
         return np.asarray(np.log(chance / (1 - chance)) / 1.702)
 
     def of(self, chosen: Ints) -> ContractLuck:
-        """That of the chosen contracts."""
+        """Random numbers of the selected contracts."""
         return ContractLuck(self.keys[chosen])
 
 
@@ -89,7 +88,7 @@ def contract_keys(
     return np.asarray(key ^ (np.round(strikes * 1000).astype(np.uint64) << np.uint64(1)) ^ is_call.astype(np.uint64))
 
 
-def _scrambled(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _scramble(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finalizer of splitmix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014)."""
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -192,7 +191,7 @@ def volume(
 
 
 def _roundness(terms: ContractTerms) -> Floats:
-    """How much a strike attracts: a hundredth of the price level is round, a twentieth is rounder."""
+    """Weight of round strikes: multiples of a hundredth of the price level, more for a twentieth."""
     magnitude = 10.0 ** np.floor(np.log10(terms.strike) - 1)
     steps = terms.strike / magnitude
     is_round = np.abs(steps - np.round(steps)) < 1e-6

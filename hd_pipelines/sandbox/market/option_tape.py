@@ -1,7 +1,7 @@
-"""Minutes in which options traded on a session of the synthetic market, and what was paid.
+"""Minutes in which options traded on a session of the synthetic market, and the prices paid.
 
-Belongs here: activity by contract (heavy at the money and near expiration, a long thin tail) and printed prices on the
-vendor's ticks. Listing rules are in `option_chains`, fair values in `option_values`.
+Activity is heavy at the money and near expiration, with a long thin tail; prices are on the vendor's ticks. Listing rules
+are in `option_chains`, fair values in `option_values`.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def option_minute_bars(
         }
     )
     traded, position = np.unique(contract, return_inverse=True)
-    return _in_ticker_order(frame, contracts.tickers(traded), position)
+    return _sort_by_ticker(frame, contracts.tickers(traded), position)
 
 
-def _in_ticker_order(frame: pl.DataFrame, tickers: pl.Series, position: NDArray[np.int64]) -> pl.DataFrame:
+def _sort_by_ticker(frame: pl.DataFrame, tickers: pl.Series, position: NDArray[np.int64]) -> pl.DataFrame:
     """Sort rows by their contract's ticker, keeping time order inside; sorts the tickers, not the rows' strings."""
     ascending = tickers.arg_sort().to_numpy()
     rank = np.empty(len(ascending), dtype=np.int64)

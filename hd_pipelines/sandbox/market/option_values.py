@@ -1,6 +1,6 @@
-"""What the synthetic market's options are worth at a moment: the one valuation that tape and chains share.
+"""Value of the synthetic market's options at a moment: the one valuation that tape and chains share.
 
-Belongs here: contracts' terms as arrays, forwards, volatilities, values. Pieces of the formula are in `option_prices` and
+Contract terms as arrays, forwards, volatilities, values. Parts of the formula are in `option_prices` and
 `early_exercise`; printed prices are in `option_tape`, quotes in `option_quotes`.
 """
 
@@ -38,7 +38,7 @@ class Volatilities:
 
 @dataclass(frozen=True, slots=True)
 class ContractTerms:
-    """What valuation needs of contracts, one entry each (or one per contract and minute). `root` indexes the roots."""
+    """Contract terms that valuation needs, one entry each (or one per contract and minute). `root` indexes the roots."""
 
     root: NDArray[np.int64]
     strike: Floats
@@ -66,7 +66,7 @@ class ContractTerms:
 
 @dataclass(frozen=True, slots=True)
 class FairValues:
-    """Values and what they follow from, per contract; prices per share of contract size."""
+    """Values and their inputs, per contract; prices per share of contract size."""
 
     value: Floats
     spot: Floats

@@ -1,7 +1,7 @@
 """The synthetic market: one seeded session as the six datasets of the vendor.
 
-Belongs here: putting instruments, paths and options together. A session's data is a pure function of (seed, session);
-which window was asked for, in which order and by how many processes changes nothing.
+A session's data is a pure function of (seed, session): the requested window, its order and the number of processes change
+nothing.
 """
 
 from __future__ import annotations

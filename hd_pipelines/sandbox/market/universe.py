@@ -1,7 +1,7 @@
 """What trades in the synthetic market: stocks, ETFs, indices, their splits and their option roots.
 
-Belongs here: the table of instruments and nothing that moves. Prices, volatilities and volumes are round numbers of the
-right size, not estimates; only the symbols are real. Levels are unadjusted prices of `LEVEL_DATE`.
+Constants only. Prices, volatilities and volumes are round numbers of the right size, not estimates; only the symbols are
+real. Levels are unadjusted prices of `LEVEL_DATE`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The vendor's REST service as an ASGI app: chain snapshots with paging, minutes, index snapshots, Treasury yields.
 
-Belongs here: paths, keys, parameters, cursors, envelope. Content comes from `rest_market`, its JSON form from `rest_wire`
-and `rest_minutes`, misbehaviour from `faults`, running it is in `server`.
+Handles paths, keys, parameters, cursors and the envelope. Content comes from `rest.market`, its JSON form from `rest.wire`
+and `rest.minutes`, failures from `faults`; `server` runs it.
 """
 
 from __future__ import annotations

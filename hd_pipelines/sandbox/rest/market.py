@@ -1,6 +1,6 @@
 """What the sandbox's REST service shows: the synthetic market at any minute, or what a recording has.
 
-Belongs here: chains, minutes, index values and yields, as frames. The wire form is in `rest_wire`, HTTP in `rest`.
+Chains, minutes, index values and yields as frames; `rest.wire` turns them into JSON, `rest.app` serves them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The vendor's one-minute aggregates as of a moment: what is over, and what the forming minute shows so far.
+"""The vendor's one-minute aggregates as of a moment: completed minutes, and the forming one so far.
 
-Belongs here: a window's minutes cut at the service's clock, split adjustment, pages, and their JSON. The minutes
-themselves come from a market in `rest_market`.
+Cuts a window's minutes at the service's clock, adjusts for splits, pages, and builds the JSON. The minutes themselves come
+from a market in `rest.market`.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ def _window(
         rows = market.minutes(ticker, session)
         if rows.height:
             ratio = market.split_ratio(ticker, session, today) if is_adjusted else 1.0
-            parts.append(_adjusted(rows, ratio) if ratio != 1.0 else rows)
+            parts.append(_adjust_for_splits(rows, ratio) if ratio != 1.0 else rows)
     asked = pl.col("window_start").is_between(first_ms * 1_000_000, last_ms * 1_000_000)
     return pl.concat(parts).filter(asked) if parts else pl.DataFrame()
 
 
-def _adjusted(rows: pl.DataFrame, ratio: float) -> pl.DataFrame:
+def _adjust_for_splits(rows: pl.DataFrame, ratio: float) -> pl.DataFrame:
     """`rows` in shares of today, of which there are `ratio` for each of then."""
     prices = [(pl.col(name) / ratio).round(6) for name in ("open", "high", "low", "close")]
     return rows.with_columns(*prices, *([pl.col("volume") * ratio] if "volume" in rows.columns else []))

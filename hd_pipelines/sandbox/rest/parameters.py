@@ -1,7 +1,4 @@
-"""What a request to the REST service may ask, and how it is refused.
-
-Belongs here: the refusal itself, and parameters that several paths share. Paths are in `rest`.
-"""
+"""Request parameters that several REST paths share, and the error that refuses a request."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ class RestError(Exception):
 
 
 def page_limit(query: Mapping[str, str], *, default: int, most: int) -> int:
-    """Rows of a page. Raises `RestError` for what is no number or too large a one."""
+    """Rows of a page. Raises `RestError` unless it is a number within the limit."""
     text = query.get("limit", str(default))
     if not text.isdigit() or not 1 <= int(text) <= most:
         raise RestError(400, f"'limit' must be a number from 1 to {most}.")

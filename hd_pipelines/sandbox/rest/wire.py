@@ -1,7 +1,7 @@
-"""The vendor's JSON for contracts, indices and errors.
+"""The vendor's JSON for contracts, indices and errors: which fields there are, and which are left out.
 
-Belongs here: which fields there are, and which are left out. The service omits what it does not know instead of sending
-null: Greeks and IV of deep contracts, a day without trades (`{}`), what the plan does not include.
+The service omits what it does not know instead of sending null: Greeks and IV of deep contracts, a day without trades
+(`{}`), what the plan does not include.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RestPlan:
 
     @property
     def timeframe(self) -> str:
-        """The word that stands beside every price."""
+        """The `timeframe` field beside every price: real-time or delayed."""
         return "DELAYED" if self.is_delayed else "REAL-TIME"
 
 

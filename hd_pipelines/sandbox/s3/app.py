@@ -1,7 +1,6 @@
-"""The vendor's S3 endpoint as an ASGI app: ListObjectsV2, HEAD and GET on one bucket, path style.
+"""The vendor's S3 endpoint as an ASGI app: ListObjectsV2, HEAD and GET on one bucket, path style, as boto3 expects them.
 
-Belongs here: HTTP in, HTTP out, as boto3 expects it. Objects come from `bucket`, signatures are checked in
-`s3_signature`, misbehaviour is scripted in `faults`, running it is in `server`.
+Objects come from `bucket`, `s3.signature` checks signatures, `faults` scripts failures, `server` runs it.
 """
 
 from __future__ import annotations
@@ -240,7 +239,7 @@ def _etags(header: str) -> set[str]:
 
 
 def _byte_range(header: str | None, size: int) -> tuple[int, int]:
-    """First and last byte, inclusive; the whole object without a header. Raises 416 for what cannot be satisfied."""
+    """First and last byte, inclusive; the whole object without a header. Raises 416 for an unsatisfiable range."""
     if header is None:
         return 0, size - 1
     match = _RANGE.match(header.strip())

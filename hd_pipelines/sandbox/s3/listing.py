@@ -1,7 +1,4 @@
-"""ListObjectsV2: which keys and common prefixes one page holds, and its XML.
-
-Belongs here: prefix, delimiter, paging and encoding. Reading the request's headers and sending the answer: `s3`.
-"""
+"""ListObjectsV2: which keys and common prefixes one page holds, and its XML. `s3.app` handles the HTTP side."""
 
 from __future__ import annotations
 

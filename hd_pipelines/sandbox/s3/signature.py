@@ -1,7 +1,6 @@
-"""Checking AWS Signature Version 4 of a request, headers only, as S3 does.
+"""Check AWS Signature Version 4 of a request, headers only, as S3 does.
 
-Belongs here: the canonical request and its signature. Authority: AWS, "Signature Version 4 signing process"; S3 uses
-the path as sent, encoded once.
+Source: AWS, "Signature Version 4 signing process"; S3 uses the path as sent, encoded once.
 """
 
 from __future__ import annotations
