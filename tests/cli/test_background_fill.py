@@ -60,6 +60,5 @@ def test_leaving_early_does_not_write_the_window(written):
     calls, may_go_on = written
     threading.Timer(0.5, may_go_on.set).start()
     with pytest.raises(KeyError), filling(None, None, WINDOW, HISTORY) as files:
-        files.wait_for_history(lambda *_: None)
-        raise KeyError
+        raise KeyError(files.wait_for_history(lambda *_: None).written)
     assert calls[0] == ([], HISTORY)
