@@ -60,8 +60,8 @@ def make_minutes(sessions, seed: int = 7):
     import numpy as np
     import pandas as pd
 
-    from hd_pipelines.market.sessions import get_regular_hours
-    from hd_pipelines.signals.tape import day_number
+    from hd_pipelines.market.sessions import regular_hours
+    from hd_pipelines.signals.tape import to_day_number
 
     random = np.random.default_rng(seed)
     hours = [get_regular_hours(session) for session in sessions]
@@ -72,7 +72,7 @@ def make_minutes(sessions, seed: int = 7):
     opened = close * np.exp(moves[:, 1] / 2)
     return pd.DataFrame(
         {
-            "session": np.repeat([day_number(session) for session in sessions], [each.minutes for each in hours]),
+            "session": np.repeat([to_day_number(session) for session in sessions], [each.minutes for each in hours]),
             "minute": minute,
             "starts_ns": opens + (minute - 1) * MINUTE_NS,
             "ends_ns": opens + minute * MINUTE_NS,
@@ -296,9 +296,9 @@ class Contest:
 
     def ours(self) -> object:
         """A year of one symbol."""
-        from hd_pipelines.signals.features import frames
+        from hd_pipelines.signals.features import build_frames
 
-        return frames(self.tape, self.sessions)
+        return build_frames(self.tape, self.sessions)
 
     def detectors(self) -> object:
         """The year through all seventeen detectors: features, where each fires, and its points there.
@@ -306,17 +306,17 @@ class Contest:
         A symbol is of one asset class; it is looked at as a stock and once more as an index.
         """
         from hd_pipelines.signals.detectors.registry import DETECTORS
-        from hd_pipelines.signals.features import frames
+        from hd_pipelines.signals.features import build_frames
         from hd_pipelines.tables.vocabulary import AssetClass
 
-        frame = frames(self.tape, self.sessions)
+        frame = build_frames(self.tape, self.sessions)
         found = []
         for asset_class in (AssetClass.STOCK, AssetClass.INDEX):
             seen = replace(frame, asset_class=asset_class)
             for detector in DETECTORS.values():
                 for direction in detector.directions:
                     rows = detector.fires(seen, direction).nonzero()[0]
-                    found.append(detector.scores(seen, direction, rows))
+                    found.append(detector.score(seen, direction, rows))
         return found
 
     def signals(self) -> object:
@@ -324,11 +324,11 @@ class Contest:
 
         A symbol is of one asset class; it is scanned as a stock and once more as an index, so that all seventeen look at it.
         """
-        from hd_pipelines.signals.features import frames
+        from hd_pipelines.signals.features import build_frames
         from hd_pipelines.signals.scanner.scan import scan
         from hd_pipelines.tables.vocabulary import AssetClass
 
-        frame = frames(self.tape, self.sessions)
+        frame = build_frames(self.tape, self.sessions)
         return [
             scan(replace(frame, asset_class=asset_class), self.tape.contexts)
             for asset_class in (AssetClass.STOCK, AssetClass.INDEX)
@@ -352,13 +352,13 @@ def compare() -> None:
     """
     import numpy as np
 
-    from hd_pipelines.market.sessions import list_last_sessions
-    from hd_pipelines.signals.features import session_frame
+    from hd_pipelines.market.sessions import sessions_back
+    from hd_pipelines.signals.features import build_session_frame
 
     every = list_last_sessions(LAST, BEFORE + 1)
     minutes = make_minutes(every)
-    ours = session_frame(make_tape(every, 7, chain_sessions=1, prints=10), LAST)
-    plain = compute_plain_features(minutes, aggregate_bars(minutes, 1000)).tail(len(ours))
+    ours = build_session_frame(make_tape(every, 7, chain_sessions=1, prints=10), LAST)
+    plain = plain_features(minutes, longer_bars(minutes, 1000)).tail(len(ours))
     differing = [
         name for name in COMPARED if not np.allclose(ours[name], plain[name], rtol=1e-9, atol=1e-7, equal_nan=True)
     ]

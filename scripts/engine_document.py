@@ -113,7 +113,7 @@ def _iv() -> Iterable[str]:
         (
             f"`{word.value}`",
             f"{iv_percentile.OF_CLASS[word]:.2f}",
-            *(f"{iv_percentile.opinion(word, direction):.3f}" for direction in Direction),
+            *(f"{iv_percentile.compute_opinion(word, direction):.3f}" for direction in Direction),
             f"`{iv_percentile.RECOMMENDED[word].value}`",
         )
         for word in iv_percentile.OF_CLASS
@@ -143,7 +143,7 @@ def _mtf() -> Iterable[str]:
             f"`{word.value}`",
             f"{least:.0f}",
             f"{mtf_alignment.OF_CLASS[word]:.2f}",
-            f"{mtf_alignment.opinion(word, 1.0):.3f}",
+            f"{mtf_alignment.compute_opinion(word, 1.0):.3f}",
             f"`{mtf_alignment.RECOMMENDED[word].value}`",
         )
         for least, word in mtf_alignment.CLASSES
@@ -157,8 +157,8 @@ def _flow() -> Iterable[str]:
     edges = (0.1, 0.3, 0.45, 0.6, 1.0, 1.4, 1.6, 1.9, 3.0)
     rows = []
     for ratio in edges:
-        lean = flow.lean_of_ratio(ratio)
-        opinions = (f"{flow.opinion(lean, 50.0, direction):.3f}" for direction in Direction)
+        lean = flow.classify_ratio(ratio)
+        opinions = (f"{flow.compute_opinion(lean, 50.0, direction):.3f}" for direction in Direction)
         rows.append((f"{ratio:g}", f"`{lean.kind}`", f"{lean.strength:.0f}", *opinions))
     yield _table(("put/call ratio", "lean", "strength", "long: opinion", "short: opinion"), rows)
     steps = ", ".join(f"{factor:.2f} up to {most:.0f}" for most, factor in flow.STEPS)
@@ -185,7 +185,7 @@ def _regime() -> Iterable[str]:
 def _of_direction(market: MarketRegime, direction: Direction) -> float:
     if market in regime.AT_EXTREMES:
         return regime.AT_EXTREMES[market][direction]
-    return {1: regime.WITH_THE_MARKET, -1: regime.AGAINST_IT, 0: 1.0}[regime.course(market, direction)]
+    return {1: regime.WITH_THE_MARKET, -1: regime.AGAINST_IT, 0: 1.0}[regime.find_course(market, direction)]
 
 
 def _allowed() -> Iterable[str]:
@@ -196,7 +196,7 @@ def _allowed() -> Iterable[str]:
             f"`{strategy.value}`",
             *(
                 f"{100 * _sessions(strategy, direction, policy) / total:.0f} %"
-                for policy in (permissions.PRINTED, without)
+                for policy in (permissions.PUBLISHED, without)
                 for direction in Direction
             ),
         )
@@ -211,7 +211,7 @@ def _sessions(strategy: Strategy, direction: Direction, policy: permissions.Poli
         count
         for market, counts in HISTORY.items()
         for vix, count in zip(VixRegime, counts, strict=True)
-        if permissions.refusal(strategy, direction, regime=market, vix=vix, policy=policy) is None
+        if permissions.find_refusal(strategy, direction, regime=market, vix=vix, policy=policy) is None
     )
 
 

@@ -13,7 +13,7 @@ from engine_pictures import COLOURS, plainly
 
 from hd_pipelines.assets.picture_canvas import LEFT, RIGHT, TOP, Canvas, Scale
 from hd_pipelines.signals.engines import permissions, regime
-from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES, share_left
+from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES, compute_share_left
 from hd_pipelines.tables.vocabulary import ContextEngine, Direction, MarketRegime, Strategy, TradingStyle, VixRegime
 
 BOOST, PENALTY = "#12813f", "#b3261e"
@@ -58,9 +58,9 @@ def _if_favored(market: MarketRegime, vix: VixRegime, direction: Direction) -> f
     """The opinion without the factor of styles: that of a favoured one, or worked back where there is none."""
     favored = [style for style in TradingStyle if market in regime.FAVORED[style]]
     if favored:
-        return regime.opinion(market, vix, direction, favored[0])
-    most = 1.0 if regime.course(market, direction) < 0 else math.inf
-    return min(regime.opinion(market, vix, direction, TradingStyle.SCALP) / regime.NOT_FAVORED, most)
+        return regime.compute_opinion(market, vix, direction, favored[0])
+    most = 1.0 if regime.find_course(market, direction) < 0 else math.inf
+    return min(regime.compute_opinion(market, vix, direction, TradingStyle.SCALP) / regime.NOT_FAVORED, most)
 
 
 def _value(canvas: Canvas, corner: tuple[float, float], size: tuple[float, float], value: float) -> None:
@@ -89,7 +89,7 @@ def freshness_picture() -> str:
     )
     for engine, name, colour in named:
         ages = [10 * 200 ** (step / 600) for step in range(601)]
-        points = [(across(math.log(age)), up(100 * share_left(engine, age))) for age in ages]
+        points = [(across(math.log(age)), up(100 * compute_share_left(engine, age))) for age in ages]
         canvas.curve(points, colour=colour, width=2.2)
         limit = STALE_AFTER_MINUTES[engine]
         is_last = engine is ContextEngine.REGIME
@@ -126,14 +126,14 @@ def permissions_picture() -> str:
             canvas.text(left + width / 2, TOP + 26 + 13 * line, word, anchor="middle", more=' style="font-size:11px"')
         for row, strategy in enumerate(Strategy):
             for half, direction in enumerate(Direction):
-                refused = permissions.refusal(strategy, direction, regime=market, vix=None) is not None
+                refused = permissions.find_refusal(strategy, direction, regime=market, vix=None) is not None
                 x = left + 2 + half * (width / 2 - 1)
                 _permission(canvas, x, top + row * height, width / 2 - 2, refused=refused, colour=COLOURS[direction])
     for column, (vix, level) in enumerate(VIX_LEVELS.items()):
         left = vix_left + column * vix_width
         canvas.text(left + vix_width / 2, TOP + 52, level, anchor="middle")
         for row, strategy in enumerate(Strategy):
-            refused = strategy in permissions.PRINTED.at_vix.get(vix, frozenset())
+            refused = strategy in permissions.PUBLISHED.at_vix.get(vix, frozenset())
             _permission(canvas, left + 1, top + row * height, vix_width - 3, refused=refused, colour="soft")
     canvas.text(label + 5.5 * width, TOP + 4, "regime", anchor="middle", colour="ink", more=' class="b"')
     canvas.text(vix_left + 3 * vix_width, TOP + 4, "VIX, either way", anchor="middle", colour="ink", more=' class="b"')

@@ -55,7 +55,7 @@ def iv_picture() -> str:
     words = ((0, 20), (20, 100 * FAVORABLE_BELOW), (100 * FAVORABLE_BELOW, 60), (60, 90), (90, 100))
     for low, high in words:
         at = (low + high) / 200
-        word = iv_percentile.recommendation(_class_of(at), at)
+        word = iv_percentile.recommend(_class_of(at), at)
         canvas.box(across(low) + 1, 400, across(high) - across(low) - 2, 20, colour="wash", more=' rx="3"')
         canvas.text(across((low + high) / 2), 414, plainly(word.value), anchor="middle", colour="ink")
     for tick in range(0, 101, 10):
@@ -76,8 +76,8 @@ def _class_of(percentile: float) -> IvRegime:
 
 
 def _of_percentile(percentile: float, direction: Direction) -> float:
-    opinion = iv_percentile.opinion(_class_of(percentile), direction)
-    return multiplier(opinion, iv_percentile.confidence(percentile, 252))
+    opinion = iv_percentile.compute_opinion(_class_of(percentile), direction)
+    return multiplier(opinion, iv_percentile.compute_confidence(percentile, 252))
 
 
 _GAMMA_PLACES = [
@@ -137,8 +137,8 @@ def gamma_picture() -> str:
 
 def _of_gamma(place: int, behavior: ExpectedBehavior, *, is_in_the_way: bool) -> float:
     positioning, strength = _GAMMA_PLACES[place]
-    opinion = gamma_exposure.opinion(positioning, strength, behavior, is_in_the_way=is_in_the_way)
-    return multiplier(opinion, gamma_exposure.confidence(strength, 1e6))
+    opinion = gamma_exposure.compute_opinion(positioning, strength, behavior, is_in_the_way=is_in_the_way)
+    return multiplier(opinion, gamma_exposure.compute_confidence(strength, 1e6))
 
 
 def mtf_picture() -> str:
@@ -179,8 +179,10 @@ def mtf_picture() -> str:
 def _of_trends(strength: float) -> Iterator[tuple[float, float]]:
     for row in product((-2.0, -1.0, 0.0, 1.0, 2.0), repeat=4):
         trends = dict(zip(mtf_alignment.WEIGHTS, row, strict=True))
-        aligned = mtf_alignment.alignment(trends, Direction.LONG)
-        opinion = mtf_alignment.opinion(mtf_alignment.class_of(aligned), mtf_alignment.dominant(trends))
+        aligned = mtf_alignment.measure_alignment(trends, Direction.LONG)
+        opinion = mtf_alignment.compute_opinion(
+            mtf_alignment.classify_alignment(aligned), mtf_alignment.find_dominant_trend(trends)
+        )
         yield aligned, multiplier(opinion, (max(aligned, 100.0 - aligned) + strength) / 2.0)
 
 
@@ -228,7 +230,7 @@ def flow_picture() -> str:
 
 def _of_ratio(ratio: float, institutional: float, direction: Direction) -> float:
     confidence = 100.0 - flow.LESS_FOR_RETAIL * (institutional < flow.LITTLE_INSTITUTIONAL)
-    return multiplier(flow.opinion(flow.lean_of_ratio(ratio), institutional, direction), confidence)
+    return multiplier(flow.compute_opinion(flow.classify_ratio(ratio), institutional, direction), confidence)
 
 
 def _multiplier_grid(canvas: Canvas, up: Scale) -> None:

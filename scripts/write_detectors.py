@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from hd_pipelines.signals.catalogue import FEATURES, word_of
+from hd_pipelines.signals.catalogue import FEATURES, decode_value
 from hd_pipelines.signals.detectors.detector import Detector
-from hd_pipelines.signals.detectors.examples import NearMiss, example_for, firing_frame, near_misses
+from hd_pipelines.signals.detectors.examples import NearMiss, build_firing_frame, build_near_misses, get_example
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases
 from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto
@@ -59,10 +59,10 @@ def _overview() -> str:
     rows = []
     for detector in DETECTORS.values():
         for direction in detector.directions:
-            values = example_for(detector, direction)
+            values = get_example(detector, direction)
             tested = {test.feature: None for each in _conditions(detector, direction) for test in each.tests}
-            total = detector.scores(firing_frame(detector, direction), direction).total[0]
-            nearly = near_misses(detector, direction)[0]
+            total = detector.score(build_firing_frame(detector, direction), direction).total[0]
+            nearly = build_near_misses(detector, direction)[0]
             rows.append(
                 (
                     f"`{detector.name}`",
@@ -77,7 +77,7 @@ def _overview() -> str:
 
 def _detector(detector: Detector) -> str:
     direction = detector.directions[0]
-    misses = near_misses(detector, direction)
+    misses = build_near_misses(detector, direction)
     parts = [f"### `{detector.name}`", _about(detector), _conditions_table(detector, direction, misses)]
     parts += [*_vetoes_table(detector, direction, misses), _factors_table(detector, direction), _contract(detector)]
     return "\n\n".join(parts)
@@ -104,7 +104,7 @@ def _contract(detector: Detector) -> str:
 
 
 def _conditions_table(detector: Detector, direction: Direction, misses: Sequence[NearMiss]) -> str:
-    values = example_for(detector, direction)
+    values = get_example(detector, direction)
     rows = [
         (
             f"`{condition.name}`",
@@ -124,8 +124,8 @@ def _vetoes_table(detector: Detector, direction: Direction, misses: Sequence[Nea
 
 
 def _factors_table(detector: Detector, direction: Direction) -> str:
-    values = example_for(detector, direction)
-    scores = detector.scores(firing_frame(detector, direction), direction)
+    values = get_example(detector, direction)
+    scores = detector.score(build_firing_frame(detector, direction), direction)
     rows = [
         (
             f"`{factor.name}`",
@@ -171,7 +171,7 @@ def _values(values: Mapping[str, float]) -> str:
 
 
 def _value(feature: str, value: float) -> str:
-    return (word_of(feature, value) or "") if FEATURES[feature].words else f"{value:,.10g}"
+    return (decode_value(feature, value) or "") if FEATURES[feature].enum_values else f"{value:,.10g}"
 
 
 def _told_in(module: str) -> tuple[str, list[str], str]:

@@ -24,7 +24,7 @@ from hd_pipelines.market.sessions import (
     list_week_sessions,
 )
 from hd_pipelines.settings import load_settings
-from hd_pipelines.signals.scanner.explanation.text import explanation_lines
+from hd_pipelines.signals.scanner.explanation.text import render_lines
 from hd_pipelines.warehouse.errors import MartMissingError
 from hd_pipelines.warehouse.read.bars import newest_session
 from hd_pipelines.warehouse.records.signals import find_signals, rejections_of, signals_of
@@ -110,7 +110,7 @@ def _show_explanation(row: Row) -> None:
     time = f"{row['as_of'].astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York"
     out.print(f"[bold]{row['symbol']} {row['detector']}[/bold] {row['direction']} {row['style']}, {time}")
     out.print(f"Signal {row['signal_id']}; {describe_outcome(row)}")
-    for line in explanation_lines(row["explanation"]):
+    for line in render_lines(row["explanation"]):
         indent = " " * (len(line) - len(line.lstrip()) + 2)
         out.print("\n".join(textwrap.wrap(line, out.width, subsequent_indent=indent)), markup=False)
 

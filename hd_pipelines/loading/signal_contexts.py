@@ -18,7 +18,7 @@ import polars as pl
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.pricing.settlement import find_settlement_session
 from hd_pipelines.signals.frame import Floats
-from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, day_number
+from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, to_day_number
 from hd_pipelines.tables.vocabulary import (
     DealerPositioning,
     ExpectedBehavior,
@@ -118,7 +118,7 @@ class _Usual:
 
     def gamma_before(self, session: date) -> float:
         """Median size of the last 20 closes before `session`; NaN under `LEAST_CLOSES`."""
-        day = day_number(session)
+        day = to_day_number(session)
         if day not in self._gamma_before:
             known = self._close_sizes[: self._close_sessions.searchsorted(day)][-USUAL_SESSIONS:]
             self._gamma_before[day] = float(np.median(known)) if known.size >= LEAST_CLOSES else np.nan
@@ -126,7 +126,7 @@ class _Usual:
 
     def volume_before(self, at: datetime) -> float:
         """Mean volume of up to 20 sessions before, at the same minute; NaN under `LEAST_SESSIONS`."""
-        before = slice(0, self._session.searchsorted(day_number(at.date())))
+        before = slice(0, self._session.searchsorted(to_day_number(at.date())))
         known = self._volume[before][np.abs(self._minute[before] - _minutes_from_open(at)) <= NEAR_MINUTES]
         known = known[~np.isnan(known)][-USUAL_SESSIONS:]
         return float(known.mean()) if known.size >= LEAST_SESSIONS else np.nan

@@ -18,10 +18,10 @@ import polars as pl
 from hd_pipelines.loading.signal_contexts import read_contexts
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
-from hd_pipelines.signals.asset_classes import asset_class_of
+from hd_pipelines.signals.asset_classes import classify_symbol
 from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.option_chain import ChainAt, OptionQuotes
-from hd_pipelines.signals.tape import Bars, SymbolTape, no_bars
+from hd_pipelines.signals.tape import Bars, SymbolTape, empty_bars
 from hd_pipelines.tables.vocabulary import AssetClass, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import signals as signal_queries
@@ -86,7 +86,7 @@ def read_inputs(
     tapes = {
         symbol: SymbolTape(
             symbol,
-            asset_class_of(symbol),
+            classify_symbol(symbol),
             *parts[symbol],
             contexts=known[symbol],
             proxy=_proxy(symbol, parts),
@@ -108,7 +108,7 @@ def minutes_of(columns: BarColumns | None) -> Bars:
 
 def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
     if columns is None:
-        return no_bars()
+        return empty_bars()
     starts = columns.starts_ns
     return Bars(
         starts,
@@ -125,7 +125,7 @@ def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
 def day_bars_of(columns: BarColumns | None) -> Bars:
     """Day bars end with their session; one of a day without a session (a holiday row) is left out."""
     if columns is None:
-        return no_bars()
+        return empty_bars()
     ends = [_close_ns(int(number)) for number in columns.starts_ns // _DAY_NS]
     is_session = np.array([end is not None for end in ends])
     kept = [end for end in ends if end is not None]

@@ -23,7 +23,7 @@ from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.features import day_frame, frames, session_frame
+from hd_pipelines.signals.features import build_day_frame, build_frames, build_session_frame
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
@@ -89,8 +89,8 @@ def scan_now(
     inputs = read_inputs(database, symbols, [session], since=since, until=as_of)
     looked_at = {}
     for symbol, tape in inputs.tapes.items():
-        frame = session_frame(tape.until(_ns(as_of)), session, _ns(as_of))
-        looked_at[symbol] = frame.rows(frame.as_of_ns > _ns(since))
+        frame = build_session_frame(tape.until(_ns(as_of)), session, _ns(as_of))
+        looked_at[symbol] = frame.select(frame.as_of_ns > _ns(since))
     _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id)
     report.sessions, report.seconds = 1, time.perf_counter() - began
     return report
@@ -138,8 +138,8 @@ def scan_sessions(
 
 def _frame(tape: SymbolTape, session: date) -> FeatureFrame:
     if len(tape.minutes.of_session(session)):
-        return frames(tape, [session])
-    return day_frame(tape, [session])
+        return build_frames(tape, [session])
+    return build_day_frame(tape, [session])
 
 
 def _scan_frames(

@@ -11,7 +11,7 @@ from hd_pipelines.market.symbols import is_index
 from hd_pipelines.tables.vocabulary import AssetClass
 
 
-def asset_class_of(symbol: str) -> AssetClass:
+def classify_symbol(symbol: str) -> AssetClass:
     """INDEX, EQUITY_ETF or STOCK."""
     if is_index(symbol):
         return AssetClass.INDEX

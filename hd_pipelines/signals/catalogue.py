@@ -40,7 +40,7 @@ class Feature:
     meaning: str
     orientation: Orientation = Orientation.EVEN
     partner: str | None = None
-    words: tuple[str, ...] = ()
+    enum_values: tuple[str, ...] = ()
 
 
 def _even(name: str, unit: str, meaning: str) -> list[Feature]:
@@ -173,10 +173,16 @@ _TRENDS = [
 ]
 _MARKET = [
     Feature(
-        "regime_family", "word", "Family of the market's regime.", Orientation.REGIME, words=tuple(map(str, _FAMILIES))
+        "regime_family",
+        "word",
+        "Family of the market's regime.",
+        Orientation.REGIME,
+        enum_values=tuple(map(str, _FAMILIES)),
     ),
-    Feature("market_regime", "word", "The market's regime of the last complete session.", words=tuple(MarketRegime)),
-    Feature("vix_regime", "word", "Class of the VIX of the last complete session.", words=tuple(VixRegime)),
+    Feature(
+        "market_regime", "word", "The market's regime of the last complete session.", enum_values=tuple(MarketRegime)
+    ),
+    Feature("vix_regime", "word", "Class of the VIX of the last complete session.", enum_values=tuple(VixRegime)),
     *_even("vix_level", "points", "VIX of the last complete session."),
     *_even("iv_percentile", "0-1", "Share of the last 252 sessions with a lower 30-day volatility."),
     *_even("iv30", "per year", "30-day volatility at the forward."),
@@ -258,11 +264,11 @@ MAJOR_LEVELS = (
 """Those that many traders look at."""
 
 
-def code_of(feature: str, word: str) -> float:
+def encode_value(feature: str, word: str) -> float:
     """The value that stands for `word` in a feature of words. Raises `KeyError` or `ValueError` for an unknown one."""
-    return float(FEATURES[feature].words.index(word))
+    return float(FEATURES[feature].enum_values.index(word))
 
 
-def word_of(feature: str, code: float) -> str | None:
+def decode_value(feature: str, code: float) -> str | None:
     """The word of a code; None for NaN."""
-    return None if math.isnan(code) else FEATURES[feature].words[int(code)]
+    return None if math.isnan(code) else FEATURES[feature].enum_values[int(code)]

@@ -169,7 +169,9 @@ class FlowSummary:
         return 100.0 * count / self.prints if self.prints else math.nan
 
 
-def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WINDOW_HOURS) -> FlowSummary | None:
+def summarize_prints(
+    prints: Prints | None, as_of_ns: int, *, trading_hours: float = WINDOW_HOURS
+) -> FlowSummary | None:
     """The prints of the last `trading_hours` up to and including `as_of_ns`.
 
     None when no print was ever recorded; a summary of zero prints when none fell into the window. Premium that is NaN
@@ -205,7 +207,7 @@ def summarize(prints: Prints | None, as_of_ns: int, *, trading_hours: float = WI
     )
 
 
-def flow_columns(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
+def compute_flow_columns(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
     """The features of `catalogue` that flow makes, for each instant (ns UTC, any order); shape of `as_of_ns`.
 
     Each value is `summarize`'s over the last four trading hours, counted from running totals. NaN where no print was

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.catalogue import FEATURES, LEVELS, Orientation, code_of
+from hd_pipelines.signals.catalogue import FEATURES, LEVELS, Orientation, encode_value
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, RegimeFamily, Resolution
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,7 @@ class FeatureFrame:
         """The session of a row: regular hours lie within one UTC date."""
         return self.as_of(row).date()
 
-    def rows(self, chosen: slice | NDArray[np.intp] | NDArray[np.bool_]) -> FeatureFrame:
+    def select(self, chosen: slice | NDArray[np.intp] | NDArray[np.bool_]) -> FeatureFrame:
         """Only these rows."""
         return FeatureFrame(
             self.symbol,
@@ -65,14 +65,14 @@ class FeatureFrame:
             self.labels,
         )
 
-    def seen_by(self, direction: Direction) -> Mapping[str, Floats]:
+    def view_for(self, direction: Direction) -> Mapping[str, Floats]:
         """Features as a trader of that direction sees them: as they are, or turned around column by column."""
-        return self.columns if direction is Direction.LONG else SellersView(self.columns)
+        return self.columns if direction is Direction.LONG else MirroredView(self.columns)
 
 
 _REGIME_TO_A_SELLER = np.array(
     [
-        code_of(
+        encode_value(
             "regime_family",
             {
                 RegimeFamily.TRENDING_UP: RegimeFamily.TRENDING_DOWN,
@@ -85,7 +85,7 @@ _REGIME_TO_A_SELLER = np.array(
 
 
 @dataclass(frozen=True)
-class SellersView(Mapping[str, Floats]):
+class MirroredView(Mapping[str, Floats]):
     """Columns turned around for a seller when they are asked for; `catalogue` says how each is."""
 
     columns: Mapping[str, Floats]
@@ -127,7 +127,7 @@ def empty_levels(rows: int) -> dict[str, Floats]:
     return {name: np.full(rows, np.nan) for name in LEVELS}
 
 
-def joined(frames: Sequence[FeatureFrame]) -> FeatureFrame:
+def join_frames(frames: Sequence[FeatureFrame]) -> FeatureFrame:
     """Frames of one symbol put together in the order given, which must ascend. Raises `ValueError` without frames."""
     if not frames:
         raise ValueError("there is no frame to join; give at least one")

@@ -94,14 +94,14 @@ def settle(signal: Plan, bars: Bars, *, until_ns: int) -> Outcome | None:
     bars: the symbol's, of any length, ascending; those that begin before the signal are passed over. Once decided, later
     bars change nothing. Raises `ValueError` if the stop is not on its side of the entry.
     """
-    as_of_ns, lapses_ns = _ns(signal.as_of), _ns(signal.valid_until)
+    as_of_ns, lapses_ns = _to_ns(signal.as_of), _to_ns(signal.valid_until)
     bars = bars.until(until_ns)
-    bars = bars.part(slice(int(np.searchsorted(bars.starts_ns, as_of_ns)), None))
-    held = bars.part(slice(0, int(np.searchsorted(bars.ends_ns, lapses_ns, side="right"))))
+    bars = bars.select(slice(int(np.searchsorted(bars.starts_ns, as_of_ns)), None))
+    held = bars.select(slice(0, int(np.searchsorted(bars.ends_ns, lapses_ns, side="right"))))
     scale = _Scale.of(signal)
-    end = _while_held(signal, held, scale)
+    end = _find_exit_while_held(signal, held, scale)
     if end is None and until_ns >= lapses_ns:
-        end = _lapsed(held, bars, scale)
+        end = _find_exit_after_lapse(held, bars, scale)
     if end is None:
         return None
     return Outcome(
@@ -138,11 +138,11 @@ class _Scale:
         )
         return cls(entry, risk, (first, second, third))
 
-    def moves(self, prices: Floats) -> Floats:
+    def to_r(self, prices: Floats) -> Floats:
         """Of prices, in R."""
         return (prices - self.entry) / self.risk
 
-    def place(self, move: float) -> ExitReason:
+    def find_reason(self, move: float) -> ExitReason:
         """The highest target that a move lies beyond."""
         reached = sum(move >= target for target in self.targets)
         return (ExitReason.EXPIRED, ExitReason.TARGET_1, ExitReason.TARGET_2, ExitReason.TARGET_3)[reached]
@@ -159,51 +159,53 @@ class _End(NamedTuple):
     worst: float
 
 
-def _while_held(signal: Plan, held: Bars, scale: _Scale) -> _End | None:
+def _find_exit_while_held(signal: Plan, held: Bars, scale: _Scale) -> _End | None:
     """Where the stop or the third target ends it."""
-    opens = scale.moves(held.open)
-    edges = np.stack((scale.moves(held.high), scale.moves(held.low)))
+    opens = scale.to_r(held.open)
+    edges = np.stack((scale.to_r(held.high), scale.to_r(held.low)))
     best, worst = edges.max(axis=0), edges.min(axis=0)
     third = scale.targets[2]
-    stopped, reached = _first(worst <= -1.0), _first(best >= third)
+    stopped, reached = _find_first(worst <= -1.0), _find_first(best >= third)
     if stopped < len(held) and stopped <= reached:
-        before = _most(best[:stopped], max(float(opens[stopped]), 0.0))
+        before = _find_most(best[:stopped], max(float(opens[stopped]), 0.0))
         gap = float(opens[stopped])
         if gap <= -1.0:
-            return _End(ExitReason.STOP, _decimal(held.open[stopped]), int(held.starts_ns[stopped]), gap, before, gap)
+            return _End(
+                ExitReason.STOP, _to_decimal(held.open[stopped]), int(held.starts_ns[stopped]), gap, before, gap
+            )
         return _End(ExitReason.STOP, signal.stop_price, int(held.ends_ns[stopped]), -1.0, before, -1.0)
     if reached < len(held):
-        deepest = -_most(-worst[: reached + 1], 0.0)
+        deepest = -_find_most(-worst[: reached + 1], 0.0)
         return _End(ExitReason.TARGET_3, signal.target_3, int(held.ends_ns[reached]), third, third, deepest)
     return None
 
 
-def _lapsed(held: Bars, bars: Bars, scale: _Scale) -> _End | None:
+def _find_exit_after_lapse(held: Bars, bars: Bars, scale: _Scale) -> _End | None:
     """What time makes of a signal that neither stop nor third target ended; None until it trades again."""
     if len(held):
-        edges = np.stack((scale.moves(held.high), scale.moves(held.low)))
-        move = float(scale.moves(held.close[-1:])[0])
+        edges = np.stack((scale.to_r(held.high), scale.to_r(held.low)))
+        move = float(scale.to_r(held.close[-1:])[0])
         best, worst = max(float(edges.max()), 0.0), min(float(edges.min()), 0.0)
-        return _End(scale.place(move), _decimal(held.close[-1]), int(held.ends_ns[-1]), move, best, worst)
+        return _End(scale.find_reason(move), _to_decimal(held.close[-1]), int(held.ends_ns[-1]), move, best, worst)
     if not len(bars):
         return None
-    move = float(scale.moves(bars.open[:1])[0])
-    reason = ExitReason.STOP if move <= -1.0 else scale.place(move)
-    return _End(reason, _decimal(bars.open[0]), int(bars.starts_ns[0]), move, max(move, 0.0), min(move, 0.0))
+    move = float(scale.to_r(bars.open[:1])[0])
+    reason = ExitReason.STOP if move <= -1.0 else scale.find_reason(move)
+    return _End(reason, _to_decimal(bars.open[0]), int(bars.starts_ns[0]), move, max(move, 0.0), min(move, 0.0))
 
 
-def _first(where: Booleans) -> int:
+def _find_first(where: Booleans) -> int:
     """Position of the first that holds; the length if none does."""
     return int(np.argmax(where)) if where.any() else where.size
 
 
-def _most(moves: Floats, least: float) -> float:
+def _find_most(moves: Floats, least: float) -> float:
     return max(float(moves.max()), least) if moves.size else least
 
 
-def _decimal(price: float) -> Decimal:
+def _to_decimal(price: float) -> Decimal:
     return Decimal(float(price)).quantize(_PLACES)
 
 
-def _ns(instant: datetime) -> int:
+def _to_ns(instant: datetime) -> int:
     return int(instant.timestamp()) * 1_000_000_000

@@ -49,7 +49,7 @@ class Bars:
     def __len__(self) -> int:
         return self.starts_ns.size
 
-    def part(self, chosen: slice) -> Bars:
+    def select(self, chosen: slice) -> Bars:
         """Only these bars; views, nothing is copied."""
         return Bars(
             self.starts_ns[chosen],
@@ -64,25 +64,25 @@ class Bars:
 
     def until(self, as_of_ns: int) -> Bars:
         """Bars that had ended at `as_of_ns`."""
-        return self.part(slice(0, int(np.searchsorted(self.ends_ns, as_of_ns, side="right"))))
+        return self.select(slice(0, int(np.searchsorted(self.ends_ns, as_of_ns, side="right"))))
 
     def of_session(self, session: date) -> Bars:
         """The session's bars."""
-        day = day_number(session)
-        return self.part(slice(*np.searchsorted(self.session, [day, day + 1])))
+        day = to_day_number(session)
+        return self.select(slice(*np.searchsorted(self.session, [day, day + 1])))
 
     def before(self, session: date) -> Bars:
         """Bars of all earlier sessions."""
-        return self.part(slice(0, int(np.searchsorted(self.session, day_number(session)))))
+        return self.select(slice(0, int(np.searchsorted(self.session, to_day_number(session)))))
 
 
-def no_bars() -> Bars:
+def empty_bars() -> Bars:
     """An empty tape of bars."""
     whole, real = np.empty(0, np.int64), np.empty(0)
     return Bars(whole, whole, whole, real, real, real, real, real)
 
 
-def day_number(session: date) -> int:
+def to_day_number(session: date) -> int:
     """Days since 1970-01-01."""
     return session.toordinal() - date(1970, 1, 1).toordinal()
 
@@ -163,13 +163,13 @@ class Prints:
     def __len__(self) -> int:
         return self.at_ns.size
 
-    def part(self, chosen: slice) -> Prints:
+    def select(self, chosen: slice) -> Prints:
         """Only these prints."""
         return Prints(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     def until(self, as_of_ns: int) -> Prints:
         """Prints up to and including `as_of_ns`."""
-        return self.part(slice(0, int(np.searchsorted(self.at_ns, as_of_ns, side="right"))))
+        return self.select(slice(0, int(np.searchsorted(self.at_ns, as_of_ns, side="right"))))
 
 
 Known = TypeVar("Known", IvContext, GammaContext, RegimeContext)
@@ -194,7 +194,7 @@ class Contexts:
         )
 
 
-def newest(rows: Sequence[Known], as_of_ns: int) -> Known | None:
+def find_newest(rows: Sequence[Known], as_of_ns: int) -> Known | None:
     """The last row that was known at `as_of_ns`: of an instant before it."""
     position = bisect_left(rows, as_of_ns, key=lambda row: row.known_at_ns)
     return rows[position - 1] if position else None

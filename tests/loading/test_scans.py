@@ -217,7 +217,7 @@ def test_signals_of_a_symbol_that_never_trades_again_are_dismissed_without_an_ou
 def test_a_changed_policy_scans_again_and_keeps_what_was_said(breakout_desk: SmallDesk) -> None:
     scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
     before = stored(breakout_desk)
-    stricter = POLICY.varied({"thresholds.default.base": 99.0})
+    stricter = POLICY.vary({"thresholds.default.base": 99.0})
     report = scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=stricter)
     assert report.rows == 3 * 390
     assert report.stored == []

@@ -15,7 +15,7 @@ from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.detectors.detector import EQUITIES, Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, Test
-from hd_pipelines.signals.features import frames
+from hd_pipelines.signals.features import build_frames
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.tape import SymbolTape
 from hd_pipelines.tables.vocabulary import AssetClass
@@ -26,7 +26,7 @@ SESSIONS = list_last_sessions(TODAY, 23)
 SCANNED = SESSIONS[-2:]
 OPENS_NS = get_regular_hours(SCANNED[0]).opens_at_ns
 # Nothing but the pace decides, and that from signals before.
-POLICY = DEFAULT_POLICY.varied(
+POLICY = DEFAULT_POLICY.vary(
     {
         name: 0.0
         for name in DEFAULT_POLICY.parameters()
@@ -71,7 +71,7 @@ def made(asset_class: AssetClass, seed: int) -> SymbolTape:
 
 
 TAPES = {asset_class: made(asset_class, 5) for asset_class in (AssetClass.STOCK, AssetClass.INDEX)}
-WHOLE = {asset_class: frames(tape, SCANNED) for asset_class, tape in TAPES.items()}
+WHOLE = {asset_class: build_frames(tape, SCANNED) for asset_class, tape in TAPES.items()}
 CUTS = tuple(OPENS_NS + minutes * MINUTE for minutes in (17, 64, 201, 389, 390, 1_440 + 31, 1_440 + 300))
 
 
@@ -83,13 +83,13 @@ def class_of(detector: Detector) -> AssetClass:
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_says_the_same_of_every_minute_before_the_cut(name: str, cut_ns: int) -> None:
     asset_class = class_of(DETECTORS[name])
-    cut = frames(TAPES[asset_class].until(cut_ns), [session for session in SCANNED if _began(session, cut_ns)])
-    whole = WHOLE[asset_class].rows(WHOLE[asset_class].as_of_ns <= cut_ns)
+    cut = build_frames(TAPES[asset_class].until(cut_ns), [session for session in SCANNED if _began(session, cut_ns)])
+    whole = WHOLE[asset_class].select(WHOLE[asset_class].as_of_ns <= cut_ns)
     assert cut.as_of_ns.tolist() == whole.as_of_ns.tolist()
     for detector in (DETECTORS[name], OPENED[name]):
         for direction in detector.directions:
             assert detector.fires(cut, direction).tolist() == detector.fires(whole, direction).tolist()
-            ours, theirs = detector.scores(cut, direction), detector.scores(whole, direction)
+            ours, theirs = detector.score(cut, direction), detector.score(whole, direction)
             assert ours.total.tobytes() == theirs.total.tobytes()
 
 
@@ -102,7 +102,7 @@ def _began(session, cut_ns: int) -> bool:
 def test_a_scan_finds_before_the_cut_what_the_whole_scan_finds_there(asset_class: AssetClass, cut_ns: int) -> None:
     tape = TAPES[asset_class]
     cut = tape.until(cut_ns)
-    rows = frames(cut, [session for session in SCANNED if _began(session, cut_ns)])
+    rows = build_frames(cut, [session for session in SCANNED if _began(session, cut_ns)])
     found = scan(rows, cut.contexts, detectors=OPENED, policy=POLICY).signals
     whole = scan(WHOLE[asset_class], tape.contexts, detectors=OPENED, policy=POLICY).signals
     expected = [signal for signal in whole if signal.as_of.timestamp() * 1e9 <= cut_ns]
@@ -123,9 +123,9 @@ def test_a_feature_that_looks_ahead_by_one_minute_would_be_seen() -> None:
     frame = WHOLE[AssetClass.STOCK]
     ahead = replace(frame, columns={**frame.columns, "rvol": np.roll(frame["rvol"], -1)})
     cut_ns = CUTS[2]
-    cut = frames(TAPES[AssetClass.STOCK].until(cut_ns), SCANNED[:1])
+    cut = build_frames(TAPES[AssetClass.STOCK].until(cut_ns), SCANNED[:1])
     seen = replace(cut, columns={**cut.columns, "rvol": np.roll(cut["rvol"], -1)})
     detector = OPENED["breakout_bullish"]
     direction = detector.directions[0]
-    before = ahead.rows(ahead.as_of_ns <= cut_ns)
-    assert detector.scores(seen, direction).total.tobytes() != detector.scores(before, direction).total.tobytes()
+    before = ahead.select(ahead.as_of_ns <= cut_ns)
+    assert detector.score(seen, direction).total.tobytes() != detector.score(before, direction).total.tobytes()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.outcomes import settle
-from hd_pipelines.signals.tape import Bars, day_number, no_bars
+from hd_pipelines.signals.tape import Bars, empty_bars, to_day_number
 from hd_pipelines.tables.vocabulary import Direction, ExitReason, SignalStatus
 from tests.signals.scanner.setups import SESSION, at, ns
 
@@ -43,10 +43,10 @@ def minutes(*rows, first=30, session=SESSION):
     begin = ns(at(first, session))
     kept = [(begin + i * MINUTE, each) for i, each in enumerate(rows) if each is not None]
     if not kept:
-        return no_bars()
+        return empty_bars()
     starts = np.array([start for start, _ in kept], np.int64)
     prices = np.array([each for _, each in kept], float).T
-    return Bars(starts, starts + MINUTE, np.full(starts.size, day_number(session)), *prices, np.ones(starts.size))
+    return Bars(starts, starts + MINUTE, np.full(starts.size, to_day_number(session)), *prices, np.ones(starts.size))
 
 
 def flat(price=100.0):
@@ -131,7 +131,7 @@ def test_bars_before_the_signal_are_passed_over():
 def test_it_is_undecided_until_it_is():
     assert ended(*[flat()] * 20, until_ns=ns(at(50))) is None
     assert ended(*[flat()] * 30, until_ns=ns(at(60))).exit_reason is ExitReason.EXPIRED
-    assert settle(Plan(), no_bars(), until_ns=ns(at(40))) is None
+    assert settle(Plan(), empty_bars(), until_ns=ns(at(40))) is None
 
 
 def test_missing_minutes_end_at_the_last_close_that_there_was():
@@ -140,7 +140,7 @@ def test_missing_minutes_end_at_the_last_close_that_there_was():
 
 
 def test_a_halt_ends_with_the_first_trade_after_it():
-    assert settle(Plan(), no_bars(), until_ns=FAR) is None
+    assert settle(Plan(), empty_bars(), until_ns=FAR) is None
     reopened = settle(Plan(), minutes((100.7, 101.0, 100.0, 100.2), first=90), until_ns=FAR)
     assert (reopened.exit_reason, float(reopened.exit_price)) == (ExitReason.EXPIRED, 100.7)
     assert (reopened.exited_at, reopened.hold_minutes) == (at(90), 60.0)
@@ -156,7 +156,7 @@ def test_a_swing_is_settled_from_day_bars_over_a_holiday():
     bars = Bars(
         np.array([each.opens_at_ns for each in hours]),
         np.array([each.closes_at_ns for each in hours]),
-        np.array([day_number(day) for day in days]),
+        np.array([to_day_number(day) for day in days]),
         closes,
         closes + 0.1,
         closes - 0.1,

@@ -14,7 +14,7 @@ from tests.support.desk import SESSIONS, SmallDesk
 
 LAST = SESSIONS[-1]
 # The market of these tests is small and has no context: what is tested is what happens to a signal, not when there is one.
-POLICY = DEFAULT_POLICY.varied(
+POLICY = DEFAULT_POLICY.vary(
     {
         "filters.min_average_daily_volume": 0.0,
         "confidence.less_for_critical": 0.0,

@@ -11,8 +11,8 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
-from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareHolding
+from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, build_pair
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareOfTests
 from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most
 from hd_pipelines.signals.detectors.rules.curves import Line, Steps
 from hd_pipelines.signals.detectors.rules.factors import Factor
@@ -44,11 +44,11 @@ _AT_A_LEVEL = Bonuses(
         ("beyond_the_last_swing", (above("above_swing_high_pct", 0.0),), 15.0),
     ),
 )
-_MOMENTUM = ShareHolding(
+_MOMENTUM = ShareOfTests(
     tuple((at_least(rsi, 50.0), at_most(rsi, 70.0)) for rsi in ("rsi_14", "rsi_15m", "rsi_1h")),
 )
 
-BREAKOUTS = pair(
+BREAKOUTS = build_pair(
     "breakout",
     Strategy.BREAKOUT,
     purpose="Price leaves the range of the 20 complete 5-minute bars before, on volume and beyond VWAP.",

@@ -19,10 +19,10 @@ from hd_pipelines.signals.detectors.rules.conditions import (
     Condition,
     Parameters,
     Veto,
-    parameters_of,
-    seen,
-    told,
-    varied,
+    list_parameters,
+    observe_values,
+    to_json_value,
+    vary_tests,
 )
 from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.signals.frame import FeatureFrame, Floats, Integers
@@ -82,7 +82,7 @@ class Detector:
         """Shape (n,): where every condition holds. Nowhere for a symbol of another asset class."""
         if frame.asset_class not in self.asset_classes or direction not in self.directions:
             return np.zeros(len(frame), np.bool_)
-        view = frame.seen_by(direction)
+        view = frame.view_for(direction)
         fired = np.ones(len(frame), np.bool_)
         for condition in self.conditions:
             fired &= condition.passes(view)
@@ -90,12 +90,12 @@ class Detector:
                 break
         return fired
 
-    def scores(self, frame: FeatureFrame, direction: Direction, rows: Integers | Booleans | None = None) -> Scores:
+    def score(self, frame: FeatureFrame, direction: Direction, rows: Integers | Booleans | None = None) -> Scores:
         """Weighted mean of the factors that are known, for the rows chosen (all by default): those that fired."""
-        view = frame.seen_by(direction)
+        view = frame.view_for(direction)
         if rows is not None:
             view = {name: view[name][rows] for factor in self.factors for name in factor.curve.features}
-        by_factor = {factor.name: factor.points(view) for factor in self.factors}
+        by_factor = {factor.name: factor.evaluate(view) for factor in self.factors}
         # One factor after the other: a product of matrices adds up one row otherwise than the same row among many.
         points_known = np.zeros_like(by_factor[self.factors[0].name])
         weight_known = np.zeros_like(points_known)
@@ -112,11 +112,11 @@ class Detector:
         """Conditions as that trader would say them, in the frame's own terms: for people, not for `fires`."""
         if direction is Direction.LONG:
             return self.conditions
-        return tuple(condition.for_seller() for condition in self.conditions)
+        return tuple(condition.mirror() for condition in self.conditions)
 
     def factors_for(self, direction: Direction) -> tuple[Factor, ...]:
         """Factors as that trader would say them, in the frame's own terms."""
-        return self.factors if direction is Direction.LONG else tuple(factor.for_seller() for factor in self.factors)
+        return self.factors if direction is Direction.LONG else tuple(factor.mirror() for factor in self.factors)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -126,16 +126,16 @@ class Detector:
 
     def explain(self, frame: FeatureFrame, row: int, direction: Direction) -> dict[str, object]:
         """Every condition and factor of one row as JSON-ready values, in the frame's own terms."""
-        one = frame.rows(slice(row, row + 1))
-        view = one.seen_by(direction)
-        scores = self.scores(one, direction)
+        one = frame.select(slice(row, row + 1))
+        view = one.view_for(direction)
+        scores = self.score(one, direction)
         return {
             "conditions": [
                 {
                     "name": condition.name,
                     "kind": "veto" if isinstance(condition, Veto) else "condition",
                     "passes": bool(condition.passes(view)[0]),
-                    "seen": seen(said.tests, one.columns, 0),
+                    "seen": observe_values(said.tests, one.columns, 0),
                 }
                 for condition, said in zip(self.conditions, self.conditions_for(direction), strict=True)
             ],
@@ -143,24 +143,24 @@ class Detector:
                 {
                     "name": said.name,
                     "weight": said.weight,
-                    "points": _number(scores.by_factor[said.name][0]),
-                    "seen": {feature: told(feature, one.columns, 0) for feature in said.curve.features},
+                    "points": _to_json_number(scores.by_factor[said.name][0]),
+                    "seen": {feature: to_json_value(feature, one.columns, 0) for feature in said.curve.features},
                 }
                 for said in self.factors_for(direction)
             ],
-            "coverage": _number(scores.coverage[0]),
+            "coverage": _to_json_number(scores.coverage[0]),
         }
 
     def parameters(self) -> dict[str, float]:
         """Every number that can be varied, by name: `condition.<name>.<feature>.<comparison>`, `factor.<name>. …`."""
         numbers: dict[str, float] = {}
         for condition in self.conditions:
-            numbers |= parameters_of(condition.tests, f"condition.{condition.name}")
+            numbers |= list_parameters(condition.tests, f"condition.{condition.name}")
         for factor in self.factors:
             numbers |= factor.parameters()
         return numbers
 
-    def varied(self, changes: Parameters) -> Detector:
+    def vary(self, changes: Parameters) -> Detector:
         """The detector with other numbers. Raises `UnknownParameterError` for a name that it does not have."""
         unknown = sorted(changes.keys() - self.parameters().keys())
         if unknown:
@@ -170,9 +170,9 @@ class Detector:
         return replace(
             self,
             conditions=tuple(
-                replace(c, tests=varied(c.tests, f"condition.{c.name}", changes)) for c in self.conditions
+                replace(c, tests=vary_tests(c.tests, f"condition.{c.name}", changes)) for c in self.conditions
             ),
-            factors=tuple(factor.varied(changes) for factor in self.factors),
+            factors=tuple(factor.vary(changes) for factor in self.factors),
         )
 
     @cached_property
@@ -182,7 +182,7 @@ class Detector:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def pair(
+def build_pair(
     name: str,
     strategy: Strategy,
     *,
@@ -219,10 +219,10 @@ def pair(
         version,
     )
     short = replace(long, name=f"{name}_{suffixes[1]}", directions=(Direction.SHORT,))
-    return _without(long, long_without), _without(short, short_without).varied(short_changes or {})
+    return _leave_out(long, long_without), _leave_out(short, short_without).vary(short_changes or {})
 
 
-def _without(detector: Detector, left_out: Iterable[str]) -> Detector:
+def _leave_out(detector: Detector, left_out: Iterable[str]) -> Detector:
     names = frozenset(left_out)
     unknown = sorted(names - {part.name for part in (*detector.conditions, *detector.factors)})
     if unknown:
@@ -234,5 +234,5 @@ def _without(detector: Detector, left_out: Iterable[str]) -> Detector:
     )
 
 
-def _number(value: float) -> float | None:
+def _to_json_number(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from hd_pipelines.signals.catalogue import FEATURES, code_of
+from hd_pipelines.signals.catalogue import FEATURES, encode_value
 from hd_pipelines.signals.detectors.detector import Detector
-from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, IsWord, Test, Veto
-from hd_pipelines.signals.detectors.rules.mirroring import bound_for_seller, name_for_seller, word_for_seller
+from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, IsOneOf, Test, Veto
+from hd_pipelines.signals.detectors.rules.mirroring import mirror_bound, mirror_name, mirror_value
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 
@@ -40,17 +40,17 @@ class NearMiss:
     frame: FeatureFrame
 
 
-def firing_frame(detector: Detector, direction: Direction) -> FeatureFrame:
+def build_firing_frame(detector: Detector, direction: Direction) -> FeatureFrame:
     """One row on which the detector fires in that direction. Features that it does not look at are NaN."""
-    return frame_of(detector, example_for(detector, direction))
+    return build_frame(detector, get_example(detector, direction))
 
 
-def example_for(detector: Detector, direction: Direction) -> dict[str, float]:
+def get_example(detector: Detector, direction: Direction) -> dict[str, float]:
     """The features of the detector's example that it looks at, in the frame's own terms."""
-    return _in_frames_terms({name: detector.example[name] for name in detector.features}, direction)
+    return _to_frame_terms({name: detector.example[name] for name in detector.features}, direction)
 
 
-def frame_of(detector: Detector, values: Mapping[str, float]) -> FeatureFrame:
+def build_frame(detector: Detector, values: Mapping[str, float]) -> FeatureFrame:
     """One row with these features (in the frame's own terms), of a symbol that the detector is for."""
     columns = empty_columns(1)
     for name, value in values.items():
@@ -60,30 +60,32 @@ def frame_of(detector: Detector, values: Mapping[str, float]) -> FeatureFrame:
     return FeatureFrame(_SYMBOLS[asset_class], asset_class, Resolution.MINUTE, as_of_ns, columns, empty_levels(1))
 
 
-def near_misses(detector: Detector, direction: Direction) -> list[NearMiss]:
+def build_near_misses(detector: Detector, direction: Direction) -> list[NearMiss]:
     """One row per test of each condition, which alone fails by a hair, and one per veto, which alone forbids by one."""
     example = {name: detector.example[name] for name in detector.features}
     misses = []
     for condition in detector.conditions:
-        for changes in _just_missing(condition, example):
-            told = _in_frames_terms(changes, direction)
-            frame = frame_of(detector, example_for(detector, direction) | told)
+        for changes in _find_missing_changes(condition, example):
+            told = _to_frame_terms(changes, direction)
+            frame = build_frame(detector, get_example(detector, direction) | told)
             misses.append(NearMiss(condition.name, isinstance(condition, Veto), told, frame))
     return misses
 
 
-def _just_missing(condition: Condition | Veto, example: Mapping[str, float]) -> list[dict[str, float]]:
+def _find_missing_changes(condition: Condition | Veto, example: Mapping[str, float]) -> list[dict[str, float]]:
     if isinstance(condition, Condition):
-        return [{test.feature: _beside(test, holds=False)} for test in condition.tests]
+        return [{test.feature: _find_nearest_value(test, holds=False)} for test in condition.tests]
     row = {name: np.array([value]) for name, value in example.items()}
-    return [{test.feature: _beside(test, holds=True) for test in condition.tests if not test.holds(row)[0]}]
+    return [{test.feature: _find_nearest_value(test, holds=True) for test in condition.tests if not test.holds(row)[0]}]
 
 
-def _beside(test: Test | IsWord, *, holds: bool) -> float:
+def _find_nearest_value(test: Test | IsOneOf, *, holds: bool) -> float:
     """The value nearest to a threshold for which the test holds, or does not."""
-    if isinstance(test, IsWord):
-        among = [word for word in FEATURES[test.feature].words if (word in test.words) is (holds is not test.negated)]
-        return code_of(test.feature, among[0])
+    if isinstance(test, IsOneOf):
+        among = [
+            word for word in FEATURES[test.feature].enum_values if (word in test.values) is (holds is not test.negated)
+        ]
+        return encode_value(test.feature, among[0])
     is_whole = FEATURES[test.feature].unit in _WHOLE_NUMBERS
     is_upwards = (test.comparison in {Comparison.AT_LEAST, Comparison.ABOVE}) is holds
     includes_threshold = (test.comparison in {Comparison.AT_LEAST, Comparison.AT_MOST}) is holds
@@ -95,14 +97,14 @@ def _beside(test: Test | IsWord, *, holds: bool) -> float:
     return float(nearest)
 
 
-def _in_frames_terms(values: Mapping[str, float], direction: Direction) -> dict[str, float]:
+def _to_frame_terms(values: Mapping[str, float], direction: Direction) -> dict[str, float]:
     if direction is Direction.LONG:
         return dict(values)
-    return {name_for_seller(name): _in_sellers_terms(name, value) for name, value in values.items()}
+    return {mirror_name(name): _mirror_feature_value(name, value) for name, value in values.items()}
 
 
-def _in_sellers_terms(feature: str, value: float) -> float:
-    words = FEATURES[feature].words
+def _mirror_feature_value(feature: str, value: float) -> float:
+    words = FEATURES[feature].enum_values
     if words:
-        return code_of(feature, word_for_seller(feature, words[int(value)]))
-    return bound_for_seller(feature, value)
+        return encode_value(feature, mirror_value(feature, words[int(value)]))
+    return mirror_bound(feature, value)

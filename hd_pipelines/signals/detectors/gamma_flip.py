@@ -18,7 +18,7 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.conditions import Condition, at_least, at_most
 from hd_pipelines.signals.detectors.rules.curves import Line, Steps, line_through
 from hd_pipelines.signals.detectors.rules.factors import Factor
@@ -27,7 +27,7 @@ from hd_pipelines.tables.vocabulary import Strategy
 
 _EXPIRES_SOON = Steps("minutes_to_expiry", ((120.0, 100.0), (240.0, 75.0), (360.0, 50.0)), 25.0, rising=False)
 
-GAMMA_FLIPS = pair(
+GAMMA_FLIPS = build_pair(
     "gamma_flip",
     Strategy.GAMMA_FLIP,
     purpose="On a day of expiry an index crosses the level where dealer gamma changes sign.",

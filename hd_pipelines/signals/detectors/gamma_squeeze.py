@@ -17,7 +17,7 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.rules.curves import Line, Steps, line_through
 from hd_pipelines.signals.detectors.rules.factors import Factor
@@ -35,7 +35,7 @@ _EXPIRES_SOON = Steps(
 )
 _VOLUME = Steps("rvol", ((3.0, 100.0), (2.0, 80.0), (1.5, 60.0)), Line("rvol", 0.0, 40.0))
 
-GAMMA_SQUEEZES = pair(
+GAMMA_SQUEEZES = build_pair(
     "gamma_squeeze",
     Strategy.GAMMA_SQUEEZE,
     purpose="Late in the day an index stands at the strike with most gamma, moves, and dealers must hedge with the move.",

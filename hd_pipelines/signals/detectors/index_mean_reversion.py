@@ -15,8 +15,8 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.catalogue import encode_value
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.condition_curves import Cases
 from hd_pipelines.signals.detectors.rules.conditions import Condition, at_least, at_most, below
 from hd_pipelines.signals.detectors.rules.curves import Steps
@@ -47,7 +47,7 @@ _TIME_OF_DAY = Cases(
     60.0,
 )
 
-INDEX_MEAN_REVERSIONS = pair(
+INDEX_MEAN_REVERSIONS = build_pair(
     "index_mean_reversion",
     Strategy.INDEX_MEAN_REVERSION,
     purpose="An index is stretched away from VWAP with an extreme RSI, and should return.",
@@ -96,7 +96,7 @@ INDEX_MEAN_REVERSIONS = pair(
         "vwap_distance_pct": -0.75,
         "ema_21_distance_atr": -2.2,
         "rvol": 1.6,
-        "regime_family": code_of("regime_family", "RANGING"),
+        "regime_family": encode_value("regime_family", "RANGING"),
         "ema_9_distance_pct": -0.45,
         "ema_21_distance_pct": -0.8,
         "flow_bias": 0.0,

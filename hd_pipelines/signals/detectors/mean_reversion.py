@@ -14,8 +14,8 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
+from hd_pipelines.signals.catalogue import encode_value
+from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses
 from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.rules.curves import Steps
@@ -53,7 +53,7 @@ _SELLERS_REVERSAL = Bonuses(
     ),
 )
 
-MEAN_REVERSIONS = pair(
+MEAN_REVERSIONS = build_pair(
     "mean_reversion",
     Strategy.MEAN_REVERSION,
     purpose="Price is stretched away from VWAP with an extreme RSI, and should return.",
@@ -99,7 +99,7 @@ MEAN_REVERSIONS = pair(
         "vwap_distance_pct": -1.15,
         "ema_21_distance_atr": -2.6,
         "rvol": 1.8,
-        "regime_family": code_of("regime_family", "RANGING"),
+        "regime_family": encode_value("regime_family", "RANGING"),
         "ema_9_distance_pct": -0.9,
         "ema_21_distance_pct": -1.4,
         "flow_bias": 0.0,

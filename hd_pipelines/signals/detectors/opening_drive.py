@@ -14,7 +14,7 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases
 from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most
 from hd_pipelines.signals.detectors.rules.curves import Line, line_through
@@ -37,7 +37,7 @@ _LONGER_TRENDS = Bonuses(
     (("aligned", (at_least("mtf_trend_day", 1.0), at_least("mtf_trend_1h", 1.0)), 50.0),),
 )
 
-OPENING_DRIVES = pair(
+OPENING_DRIVES = build_pair(
     "opening_drive",
     Strategy.OPENING_DRIVE,
     purpose="In the first half hour an index moves away from its open on volume.",

@@ -14,7 +14,7 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, pair
+from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses
 from hd_pipelines.signals.detectors.rules.conditions import Condition, above, at_least, at_most
 from hd_pipelines.signals.detectors.rules.curves import Line, Steps
@@ -40,7 +40,7 @@ _FLOW = Bonuses(
     ),
 )
 
-POWER_HOUR_REVERSALS = pair(
+POWER_HOUR_REVERSALS = build_pair(
     "power_hour_reversal",
     Strategy.POWER_HOUR_REVERSAL,
     purpose="In the last hour an index lies at the day's extreme, exhausted, and turns back into its range.",

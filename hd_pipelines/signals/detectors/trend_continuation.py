@@ -13,10 +13,10 @@ Differences from the predecessor:
 
 from __future__ import annotations
 
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, pair
-from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareHolding
-from hd_pipelines.signals.detectors.rules.conditions import Condition, IsWord, above, at_least, at_most, below
+from hd_pipelines.signals.catalogue import encode_value
+from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, build_pair
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareOfTests
+from hd_pipelines.signals.detectors.rules.conditions import Condition, IsOneOf, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.signals.detectors.rules.shared_curves import AGAINST_THE_TRADE, WITH_THE_TRADE
 from hd_pipelines.tables.vocabulary import RegimeFamily, Strategy
@@ -58,7 +58,7 @@ _HIGHER_LOWS = Bonuses(
         ("near_the_swing_low", (at_least("below_swing_low_pct", -0.3), at_most("below_swing_low_pct", 0.0)), 10.0),
     ),
 )
-_LONGER_TRENDS = ShareHolding(((above("ema_spread_15m_pct", 0.0),), (above("ema_spread_1h_pct", 0.0),)))
+_LONGER_TRENDS = ShareOfTests(((above("ema_spread_15m_pct", 0.0),), (above("ema_spread_1h_pct", 0.0),)))
 _FLOW = Bonuses(
     50.0,
     ("flow_bias", "flow_score", "flow_sweeps"),
@@ -73,14 +73,14 @@ _FLOW = Bonuses(
     ),
 )
 
-TREND_CONTINUATIONS = pair(
+TREND_CONTINUATIONS = build_pair(
     "trend_continuation",
     Strategy.TREND_CONTINUATION,
     purpose="In a market that trends, a symbol with its averages in order has come back to its EMA 21.",
     suffixes=("long", "short"),
     asset_classes=EQUITIES,
     conditions=(
-        Condition("market_trends", (IsWord("regime_family", (RegimeFamily.TRENDING_UP,)),)),
+        Condition("market_trends", (IsOneOf("regime_family", (RegimeFamily.TRENDING_UP,)),)),
         Condition(
             "beyond_its_averages",
             tuple(at_least(f"ema_{length}_distance_pct", 0.0) for length in (21, 50, 200)),
@@ -100,7 +100,7 @@ TREND_CONTINUATIONS = pair(
     ),
     contract=ContractLimits((0.40, 0.55), (5, 14), 100, 500, 5.0),
     example={
-        "regime_family": code_of("regime_family", RegimeFamily.TRENDING_UP),
+        "regime_family": encode_value("regime_family", RegimeFamily.TRENDING_UP),
         "ema_21_distance_pct": 0.35,
         "ema_50_distance_pct": 0.8,
         "ema_200_distance_pct": 1.9,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment, regime
 from hd_pipelines.signals.engines.reading import Reading
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.tape import Contexts, newest
+from hd_pipelines.signals.tape import Contexts, find_newest
 from hd_pipelines.tables.vocabulary import Direction, TradingStyle
 
 
-def readings(
+def read_all(
     contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction, style: TradingStyle
 ) -> list[Reading]:
     """All five answers about a trade at a frame's row, in the order of `ContextEngine`.
@@ -21,26 +21,26 @@ def readings(
     Only what was known at the row's instant is looked at, whatever else `contexts` holds.
     """
     return [
-        *shared_readings(contexts, frame, row, direction=direction),
-        regime_reading(contexts, frame, row, direction=direction, style=style),
+        *read_shared(contexts, frame, row, direction=direction),
+        read_regime(contexts, frame, row, direction=direction, style=style),
     ]
 
 
-def shared_readings(contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction) -> list[Reading]:
+def read_shared(contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction) -> list[Reading]:
     """The four that are the same for every style: volatility, gamma, alignment, flow."""
     as_of_ns = int(frame.as_of_ns[row])
     price = float(frame.columns["price"][row])
     return [
-        iv_percentile.read(newest(contexts.iv, as_of_ns), as_of_ns=as_of_ns, direction=direction),
-        gamma_exposure.read(newest(contexts.gamma, as_of_ns), as_of_ns=as_of_ns, direction=direction, price=price),
+        iv_percentile.read(find_newest(contexts.iv, as_of_ns), as_of_ns=as_of_ns, direction=direction),
+        gamma_exposure.read(find_newest(contexts.gamma, as_of_ns), as_of_ns=as_of_ns, direction=direction, price=price),
         mtf_alignment.read(frame, row, direction=direction),
         flow.read(contexts.prints, as_of_ns=as_of_ns, direction=direction),
     ]
 
 
-def regime_reading(
+def read_regime(
     contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction, style: TradingStyle
 ) -> Reading:
     """The fifth, which depends on the style and is applied last."""
     as_of_ns = int(frame.as_of_ns[row])
-    return regime.read(newest(contexts.regime, as_of_ns), as_of_ns=as_of_ns, direction=direction, style=style)
+    return regime.read(find_newest(contexts.regime, as_of_ns), as_of_ns=as_of_ns, direction=direction, style=style)

@@ -11,9 +11,15 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
-from hd_pipelines.signals.flow_window import FEWEST_PRINTS, LEAST_PREMIUM_USD, WINDOW_HOURS, FlowSummary, summarize
+from hd_pipelines.signals.engines.freshness import measure_freshness
+from hd_pipelines.signals.engines.reading import Reading, make_neutral_reading, make_reading
+from hd_pipelines.signals.flow_window import (
+    FEWEST_PRINTS,
+    LEAST_PREMIUM_USD,
+    WINDOW_HOURS,
+    FlowSummary,
+    summarize_prints,
+)
 from hd_pipelines.signals.tape import Prints
 from hd_pipelines.tables.vocabulary import ContextEngine, Direction, FlowRecommendation, FlowStrength, FlowUrgency
 
@@ -57,37 +63,37 @@ class Lean(NamedTuple):
 
 def read(prints: Prints | None, *, as_of_ns: int, direction: Direction, trading_hours: float = WINDOW_HOURS) -> Reading:
     """What the prints of the last `trading_hours` say of a trade; silent without prints, or with too few."""
-    summary = summarize(prints, as_of_ns, trading_hours=trading_hours)
+    summary = summarize_prints(prints, as_of_ns, trading_hours=trading_hours)
     if summary is None:
-        return silent(ENGINE, FlowRecommendation.WAIT, "no flow: no option print was ever recorded")
+        return make_neutral_reading(ENGINE, FlowRecommendation.WAIT, "no flow: no option print was ever recorded")
     if summary.newest_at_ns is None or not summary.is_enough:
         found = f"{summary.prints} prints and ${summary.premium:,.0f} in {trading_hours:g} trading hours"
         needed = f"{FEWEST_PRINTS} and ${LEAST_PREMIUM_USD:,.0f} are needed"
-        return silent(ENGINE, FlowRecommendation.WAIT, f"{found}; {needed}")
-    lean, institutional = lean_of(summary), summary.institutional_score
-    fresh = freshness(ENGINE, summary.newest_at_ns, as_of_ns)
-    return spoken(
+        return make_neutral_reading(ENGINE, FlowRecommendation.WAIT, f"{found}; {needed}")
+    lean, institutional = find_lean(summary), summary.institutional_score
+    fresh = measure_freshness(ENGINE, summary.newest_at_ns, as_of_ns)
+    return make_reading(
         ENGINE,
-        opinion=opinion(lean, institutional, direction),
-        confidence=confidence(summary, trading_hours),
+        opinion=compute_opinion(lean, institutional, direction),
+        confidence=compute_confidence(summary, trading_hours),
         freshness=fresh.share,
-        recommendation=recommendation(lean.strength, institutional),
-        reason=fresh.said(_reason(summary, lean, institutional)),
+        recommendation=recommend(lean.strength, institutional),
+        reason=fresh.annotate(_reason(summary, lean, institutional)),
         age_minutes=fresh.age_minutes,
     )
 
 
-def lean_of(summary: FlowSummary) -> Lean:
+def find_lean(summary: FlowSummary) -> Lean:
     """The lean of a window, from the mean of its put/call ratios by volume and by premium."""
     ratio = (summary.bearish_bullish_by_volume + summary.bearish_bullish_by_premium) / 2.0
     if not math.isnan(ratio):
-        return lean_of_ratio(ratio)
+        return classify_ratio(ratio)
     if summary.bullish_premium > 0.0:
         return Lean(FlowStrength.BULLISH, ONE_SIDED_STRENGTH)
     return Lean(FlowStrength.BEARISH, ONE_SIDED_STRENGTH) if summary.bearish_premium > 0.0 else Lean(None, 0.0)
 
 
-def lean_of_ratio(ratio: float) -> Lean:
+def classify_ratio(ratio: float) -> Lean:
     """The lean of a put/call ratio above 0."""
     if ratio < STRONGLY_BULLISH_BELOW:
         return Lean(FlowStrength.STRONGLY_BULLISH, (1.0 - ratio) * 100.0)
@@ -100,21 +106,21 @@ def lean_of_ratio(ratio: float) -> Lean:
     return Lean(FlowStrength.STRONGLY_BEARISH, min((ratio - 1.0) * 100.0, 100.0))
 
 
-def opinion(lean: Lean, institutional: float, direction: Direction) -> float:
+def compute_opinion(lean: Lean, institutional: float, direction: Direction) -> float:
     """Multiplier of a lean and an institutional score (0-100) for a trade."""
     towards = lean.sign * direction.sign
-    of_institutions = institutional_factor(institutional)
+    of_institutions = find_institutional_factor(institutional)
     if towards > 0:
-        return WITH_THE_TRADE * strength_factor(lean.strength) * of_institutions
+        return WITH_THE_TRADE * find_strength_factor(lean.strength) * of_institutions
     return AGAINST_IT * min(of_institutions, 1.0) if towards < 0 else of_institutions
 
 
-def strength_factor(strength: float) -> float:
+def find_strength_factor(strength: float) -> float:
     """Multiplier of a lean that goes with the trade; 0-100."""
     return next((factor for most, factor in STEPS if strength <= most), STEPS[-1][1])
 
 
-def institutional_factor(score: float) -> float:
+def find_institutional_factor(score: float) -> float:
     """Multiplier of an institutional score, 0-100."""
     below, _ = INSTITUTIONAL[0]
     if score < below:
@@ -122,7 +128,7 @@ def institutional_factor(score: float) -> float:
     return next((factor for most, factor in INSTITUTIONAL[1:] if score <= most), INSTITUTIONAL_ABOVE)
 
 
-def confidence(summary: FlowSummary, trading_hours: float = WINDOW_HOURS) -> float:
+def compute_confidence(summary: FlowSummary, trading_hours: float = WINDOW_HOURS) -> float:
     """0-100: less for few prints, little premium, few institutions, mostly unknown sides, and a short window."""
     return (
         100.0
@@ -134,7 +140,7 @@ def confidence(summary: FlowSummary, trading_hours: float = WINDOW_HOURS) -> flo
     )
 
 
-def recommendation(strength: float, institutional: float) -> FlowRecommendation:
+def recommend(strength: float, institutional: float) -> FlowRecommendation:
     """What strength of the lean and institutional score suggest; both 0-100."""
     if strength > FOLLOW_FROM and institutional > FOLLOW_FROM:
         return FlowRecommendation.FOLLOW_FLOW
@@ -145,7 +151,7 @@ def recommendation(strength: float, institutional: float) -> FlowRecommendation:
     return FlowRecommendation.NEUTRAL
 
 
-def urgency(aggressiveness: float) -> FlowUrgency | None:
+def classify_urgency(aggressiveness: float) -> FlowUrgency | None:
     """The word for an aggressiveness, 0-100; None for NaN."""
     if math.isnan(aggressiveness):
         return None
@@ -156,7 +162,7 @@ def _reason(summary: FlowSummary, lean: Lean, institutional: float) -> str:
     found = f"{summary.prints} prints, ${summary.premium:,.0f}, institutional {institutional:.0f}"
     if lean.kind is None:
         return f"no side is known, so no lean; {found}"
-    hurry = urgency(summary.aggressiveness)
+    hurry = classify_urgency(summary.aggressiveness)
     one_sided = "" if summary.bullish and summary.bearish else " (one side only, no ratio)"
     told = f"{lean.kind.value}{one_sided}, {hurry.value if hurry is not None else 'urgency unknown'}"
     return f"{told}; {found}; side known of {summary.known_pct:.0f} % of premium"

@@ -33,7 +33,7 @@ class Freshness(NamedTuple):
     age_minutes: float
     share: float
 
-    def said(self, reason: str) -> str:
+    def annotate(self, reason: str) -> str:
         """A reason, with its age where that takes something off."""
         if self.share == 1.0:
             return reason
@@ -41,17 +41,17 @@ class Freshness(NamedTuple):
         return f"{reason}; {self.age_minutes:.0f} trading minutes old, {counts}"
 
 
-def share_left(engine: ContextEngine, age_minutes: float) -> float:
+def compute_share_left(engine: ContextEngine, age_minutes: float) -> float:
     """1 up to the engine's limit, 0 from four times the limit on, linear between."""
     limit = STALE_AFTER_MINUTES[engine]
     return min(max((GONE_AT * limit - age_minutes) / ((GONE_AT - 1.0) * limit), 0.0), 1.0)
 
 
-def aged(engine: ContextEngine, age_minutes: float) -> Freshness:
+def compute_freshness(engine: ContextEngine, age_minutes: float) -> Freshness:
     """The freshness of context that is `age_minutes` old."""
-    return Freshness(age_minutes, share_left(engine, age_minutes))
+    return Freshness(age_minutes, compute_share_left(engine, age_minutes))
 
 
-def freshness(engine: ContextEngine, known_at_ns: int, as_of_ns: int) -> Freshness:
+def measure_freshness(engine: ContextEngine, known_at_ns: int, as_of_ns: int) -> Freshness:
     """The freshness, at `as_of_ns`, of context known at `known_at_ns`; ns UTC."""
-    return aged(engine, count_trading_minutes(known_at_ns, as_of_ns))
+    return compute_freshness(engine, trading_minutes_between(known_at_ns, as_of_ns))

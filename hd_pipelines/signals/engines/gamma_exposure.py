@@ -7,8 +7,8 @@ Belongs here: multipliers, confidence and recommendation of a row of `gamma_expo
 
 from __future__ import annotations
 
-from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.engines.freshness import measure_freshness
+from hd_pipelines.signals.engines.reading import Reading, make_neutral_reading, make_reading
 from hd_pipelines.signals.tape import GammaContext
 from hd_pipelines.tables.vocabulary import (
     ContextEngine,
@@ -60,21 +60,21 @@ LESS_FOR_OPEN_INTEREST = ((50_000.0, 20.0), (100_000.0, 10.0))
 def read(context: GammaContext | None, *, as_of_ns: int, direction: Direction, price: float) -> Reading:
     """What dealers' hedging does to a trade; `context` is the newest snapshot or None. A NaN `price` has no walls."""
     if context is None:
-        return silent(ENGINE, GammaRecommendation.NEUTRAL, "no gamma: no chain of this symbol")
+        return make_neutral_reading(ENGINE, GammaRecommendation.NEUTRAL, "no gamma: no chain of this symbol")
     if context.positioning is None:
-        return silent(
+        return make_neutral_reading(
             ENGINE, GammaRecommendation.NEUTRAL, "no gamma: the chain has no answer to which side dealers are on"
         )
     above, below = is_above(context.resistance, price), is_above(-context.support, -price)
     is_in_the_way = above if direction is Direction.LONG else below
-    fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
-    return spoken(
+    fresh = measure_freshness(ENGINE, context.known_at_ns, as_of_ns)
+    return make_reading(
         ENGINE,
-        opinion=opinion(context.positioning, context.strength, context.behavior, is_in_the_way=is_in_the_way),
-        confidence=confidence(context.strength, context.total_open_interest),
+        opinion=compute_opinion(context.positioning, context.strength, context.behavior, is_in_the_way=is_in_the_way),
+        confidence=compute_confidence(context.strength, context.total_open_interest),
         freshness=fresh.share,
-        recommendation=recommendation(context.positioning, context.behavior, is_near_wall=above or below),
-        reason=fresh.said(_reason(context, direction, price, is_in_the_way=is_in_the_way)),
+        recommendation=recommend(context.positioning, context.behavior, is_near_wall=above or below),
+        reason=fresh.annotate(_reason(context, direction, price, is_in_the_way=is_in_the_way)),
         age_minutes=fresh.age_minutes,
     )
 
@@ -84,7 +84,7 @@ def is_above(wall: float, price: float) -> bool:
     return 0.0 <= wall - price <= NEAR * abs(price)
 
 
-def opinion(
+def compute_opinion(
     positioning: DealerPositioning,
     strength: PositioningStrength | None,
     behavior: ExpectedBehavior | None,
@@ -100,7 +100,7 @@ def opinion(
     )
 
 
-def confidence(strength: PositioningStrength | None, open_interest: float) -> float:
+def compute_confidence(strength: PositioningStrength | None, open_interest: float) -> float:
     """0-100: less for gamma of usual size or unranked, and for a chain that few hold."""
     of_strength = LESS_WITHOUT_RANK if strength is None else LESS_FOR_STRENGTH.get(strength, 0.0)
     return (
@@ -108,7 +108,7 @@ def confidence(strength: PositioningStrength | None, open_interest: float) -> fl
     )
 
 
-def recommendation(
+def recommend(
     positioning: DealerPositioning, behavior: ExpectedBehavior | None, *, is_near_wall: bool
 ) -> GammaRecommendation:
     """First that applies; a wall on either side is near."""

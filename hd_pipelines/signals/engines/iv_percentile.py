@@ -9,8 +9,8 @@ that everything was extremely cheap.)
 from __future__ import annotations
 
 from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW
-from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.engines.freshness import measure_freshness
+from hd_pipelines.signals.engines.reading import Reading, make_neutral_reading, make_reading
 from hd_pipelines.signals.tape import IvContext
 from hd_pipelines.tables.vocabulary import ContextEngine, Direction, IvRecommendation, IvRegime
 
@@ -47,41 +47,45 @@ RECOMMENDED = {
 def read(context: IvContext | None, *, as_of_ns: int, direction: Direction) -> Reading:
     """What the volatility's place among its last 252 sessions says of a trade; `context` is the newest row or None."""
     if context is None:
-        return silent(ENGINE, IvRecommendation.NEUTRAL, "no IV percentile: no row of this symbol")
+        return make_neutral_reading(ENGINE, IvRecommendation.NEUTRAL, "no IV percentile: no row of this symbol")
     percentile, regime = context.iv_percentile, context.regime
     if percentile is None or regime is None:
-        return silent(ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {context.reason or 'its row has none'}")
+        return make_neutral_reading(
+            ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {context.reason or 'its row has none'}"
+        )
     if not 0.0 <= percentile <= 1.0:
-        return silent(ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {percentile:g} is no share between 0 and 1")
-    fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
+        return make_neutral_reading(
+            ENGINE, IvRecommendation.NEUTRAL, f"no IV percentile: {percentile:g} is no share between 0 and 1"
+        )
+    fresh = measure_freshness(ENGINE, context.known_at_ns, as_of_ns)
     reason = f"IV above {100 * percentile:.0f} % of {context.n_observations} sessions: {regime.value}"
-    return spoken(
+    return make_reading(
         ENGINE,
-        opinion=opinion(regime, direction),
-        confidence=confidence(percentile, context.n_observations),
+        opinion=compute_opinion(regime, direction),
+        confidence=compute_confidence(percentile, context.n_observations),
         freshness=fresh.share,
-        recommendation=recommendation(regime, percentile),
-        reason=fresh.said(reason),
+        recommendation=recommend(regime, percentile),
+        reason=fresh.annotate(reason),
         age_minutes=fresh.age_minutes,
     )
 
 
-def opinion(regime: IvRegime, direction: Direction) -> float:
+def compute_opinion(regime: IvRegime, direction: Direction) -> float:
     """Multiplier of a class for a trade."""
     if regime in CHEAP:
         return OF_CLASS[regime] * IF_CHEAP[direction]
     return OF_CLASS[regime] * (IF_DEAR[direction] if regime in DEAR else 1.0)
 
 
-def confidence(percentile: float, n_observations: int) -> float:
+def compute_confidence(percentile: float, n_observations: int) -> float:
     """0-100: less with fewer than 200 observations, and at the ends, where a single day moves the class."""
     few = max(ENOUGH_OBSERVATIONS - n_observations, 0) / ENOUGH_OBSERVATIONS
     is_extreme = percentile < EXTREMES[0] or percentile > EXTREMES[1]
     return 100.0 - LESS_FOR_FEW * few - LESS_FOR_EXTREMES * is_extreme
 
 
-def recommendation(regime: IvRegime, percentile: float) -> IvRecommendation:
-    """The same words as `analytics.volatility.iv_classes.classify_iv_recommendation` stores."""
+def recommend(regime: IvRegime, percentile: float) -> IvRecommendation:
+    """The same words as `analytics.volatility.iv_classes.iv_recommendation` stores."""
     if regime is IvRegime.NORMAL and percentile < FAVORABLE_BELOW:
         return IvRecommendation.BUY_FAVORABLE
     return RECOMMENDED[regime]

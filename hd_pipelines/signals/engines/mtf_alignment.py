@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from hd_pipelines.signals.engines.freshness import aged
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.engines.freshness import compute_freshness
+from hd_pipelines.signals.engines.reading import Reading, make_neutral_reading, make_reading
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.tables.vocabulary import ContextEngine, Direction, MtfAlignment, MtfRecommendation
 
@@ -64,43 +64,45 @@ def read(frame: FeatureFrame, row: int, *, direction: Direction) -> Reading:
         trends[name] = trend
         strengths += 0.0 if math.isnan(strength) else strength
     if not trends:
-        return silent(ENGINE, MtfRecommendation.WAIT_ALIGNMENT, "no trend: too few bars of every timeframe")
-    aligned = alignment(trends, direction)
-    kind = class_of(aligned)
+        return make_neutral_reading(
+            ENGINE, MtfRecommendation.WAIT_ALIGNMENT, "no trend: too few bars of every timeframe"
+        )
+    aligned = measure_alignment(trends, direction)
+    kind = classify_alignment(aligned)
     price_age = float(frame.columns["price_age_minutes"][row])
-    fresh = aged(ENGINE, 0.0 if math.isnan(price_age) else price_age)
+    fresh = compute_freshness(ENGINE, 0.0 if math.isnan(price_age) else price_age)
     unknown = [name for name in WEIGHTS if name not in trends]
-    reason = f"{_told(trends)}: {aligned:.0f} % with the trade, {kind.value}"
-    return spoken(
+    reason = f"{_describe_trends(trends)}: {aligned:.0f} % with the trade, {kind.value}"
+    return make_reading(
         ENGINE,
-        opinion=opinion(kind, dominant(trends) * direction.sign),
+        opinion=compute_opinion(kind, find_dominant_trend(trends) * direction.sign),
         confidence=(max(aligned, 100.0 - aligned) - missing + strengths / len(WEIGHTS)) / 2.0,
         freshness=fresh.share,
         recommendation=RECOMMENDED[kind],
-        reason=fresh.said(reason + (f"; unknown: {', '.join(unknown)}" if unknown else "")),
+        reason=fresh.annotate(reason + (f"; unknown: {', '.join(unknown)}" if unknown else "")),
         age_minutes=fresh.age_minutes,
     )
 
 
-def alignment(trends: dict[str, float], direction: Direction) -> float:
+def measure_alignment(trends: dict[str, float], direction: Direction) -> float:
     """Weight of the timeframes that go with the trade, 0-100; one without a trend, or not in `trends`, counts half."""
     leaning = sum(WEIGHTS[name] * ((trend > 0) - (trend < 0)) for name, trend in trends.items())
     return 50.0 + 50.0 * direction.sign * leaning / _TOTAL
 
 
-def class_of(aligned: float) -> MtfAlignment:
+def classify_alignment(aligned: float) -> MtfAlignment:
     """The class of an alignment, 0-100."""
     return next(kind for least, kind in CLASSES if aligned >= least)
 
 
-def dominant(trends: dict[str, float]) -> float:
+def find_dominant_trend(trends: dict[str, float]) -> float:
     """The trend of the weighted mean of what is known: 2, 1, 0, -1 or -2."""
     mean = sum(WEIGHTS[name] * trend for name, trend in trends.items()) / sum(WEIGHTS[name] for name in trends)
     size = (abs(mean) >= DOMINANT_FROM) + (abs(mean) >= STRONGLY_FROM)
     return math.copysign(size, mean)
 
 
-def opinion(kind: MtfAlignment, dominant_towards: float) -> float:
+def compute_opinion(kind: MtfAlignment, dominant_towards: float) -> float:
     """Multiplier of a class; `dominant_towards`: the dominant trend as the trade sees it, positive if it goes along."""
     if kind in OPPOSED:
         return OF_CLASS[kind] * AGAINST_IT
@@ -112,5 +114,5 @@ def opinion(kind: MtfAlignment, dominant_towards: float) -> float:
 _WORDS = {2.0: "strong up", 1.0: "up", 0.0: "flat", -1.0: "down", -2.0: "strong down"}
 
 
-def _told(trends: dict[str, float]) -> str:
+def _describe_trends(trends: dict[str, float]) -> str:
     return ", ".join(f"{name} {_WORDS.get(trend, trend)}" for name, trend in trends.items())

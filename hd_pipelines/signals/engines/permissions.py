@@ -37,7 +37,7 @@ STRONG_TREND = {
 }
 """Trades that go with a family, and with the regimes in it that are strong."""
 
-PRINTED_VIX_MATRIX: Mapping[VixRegime, frozenset[Strategy]] = {
+PUBLISHED_VIX_MATRIX: Mapping[VixRegime, frozenset[Strategy]] = {
     VixRegime.EXTREMELY_LOW: REVERSAL,
     VixRegime.LOW: REVERSAL,
     VixRegime.HIGH: NEEDS_A_TREND,
@@ -59,30 +59,30 @@ class Policy:
     in_family: Mapping[RegimeFamily, frozenset[Strategy]] = field(
         default_factory=lambda: {RegimeFamily.RANGING: NEEDS_A_TREND, RegimeFamily.CHOPPY: NEEDS_A_TREND}
     )
-    at_vix: Mapping[VixRegime, frozenset[Strategy]] = field(default_factory=lambda: PRINTED_VIX_MATRIX)
+    at_vix: Mapping[VixRegime, frozenset[Strategy]] = field(default_factory=lambda: PUBLISHED_VIX_MATRIX)
     styles_against_strong_trend: frozenset[TradingStyle] = frozenset({TradingStyle.SWING})
 
 
-PRINTED = Policy()
+PUBLISHED = Policy()
 """The product's own rules. They refuse every reversal on 250 of the 251 sessions of 2017 and everything on 18 of the 22 of
 March 2020; whoever wants to trade then gives another `at_vix`."""
 
 
-def refusal(
+def find_refusal(
     strategy: Strategy,
     direction: Direction,
     *,
     regime: MarketRegime | None,
     vix: VixRegime | None,
     style: TradingStyle | None = None,
-    policy: Policy = PRINTED,
+    policy: Policy = PUBLISHED,
 ) -> str | None:
     """Why a strategy is not allowed now, by name (`momentum_long_in_strong_downtrend`), or None where it is.
 
     An unknown regime refuses nothing, nor does an unknown VIX. Without `style` no holding time is judged.
     """
     if regime is not None:
-        against = _against_the_market(strategy, direction, regime, style, policy)
+        against = _find_market_refusal(strategy, direction, regime, style, policy)
         if against is not None:
             return against
     if vix is not None and strategy in policy.at_vix.get(vix, frozenset()):
@@ -90,7 +90,7 @@ def refusal(
     return None
 
 
-def _against_the_market(
+def _find_market_refusal(
     strategy: Strategy, direction: Direction, regime: MarketRegime, style: TradingStyle | None, policy: Policy
 ) -> str | None:
     family = REGIME_FAMILIES[regime]

@@ -40,7 +40,7 @@ class Reading:
         return 1.0 + (self.opinion - 1.0) * self.confidence / 100.0 * self.freshness
 
 
-def spoken(
+def make_reading(
     engine: ContextEngine,
     *,
     opinion: float,
@@ -57,12 +57,12 @@ def spoken(
     return Reading(engine, status, opinion, kept, bounded, recommendation.value, reason, age_minutes)
 
 
-def silent(engine: ContextEngine, recommendation: StrEnum, reason: str) -> Reading:
+def make_neutral_reading(engine: ContextEngine, recommendation: StrEnum, reason: str) -> Reading:
     """A neutral reading, for context that is missing; `reason` says what and why."""
     return Reading(engine, ContextStatus.MISSING, 1.0, 0.0, 0.0, recommendation.value, reason, None)
 
 
-def applied(score: float, readings: list[Reading]) -> float:
+def apply_readings(score: float, readings: list[Reading]) -> float:
     """A score after all readings in order, kept within 0 and 100 at each step."""
     for reading in readings:
         score = min(max(score * reading.multiplier, 0.0), 100.0)

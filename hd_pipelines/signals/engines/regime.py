@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from hd_pipelines.signals.engines.freshness import freshness
-from hd_pipelines.signals.engines.reading import Reading, silent, spoken
+from hd_pipelines.signals.engines.freshness import measure_freshness
+from hd_pipelines.signals.engines.reading import Reading, make_neutral_reading, make_reading
 from hd_pipelines.signals.tape import RegimeContext
 from hd_pipelines.tables.vocabulary import (
     ContextEngine,
@@ -115,31 +115,33 @@ _CALM = frozenset({VixRegime.EXTREMELY_LOW, VixRegime.LOW})
 def read(context: RegimeContext | None, *, as_of_ns: int, direction: Direction, style: TradingStyle) -> Reading:
     """What the market's regime says of a trade; `context` is the newest row or None. An unknown VIX is left out and told."""
     if context is None:
-        return silent(ENGINE, RegimeRecommendation.NEUTRAL, "no regime: no session has one yet")
+        return make_neutral_reading(ENGINE, RegimeRecommendation.NEUTRAL, "no regime: no session has one yet")
     regime, vix = context.market_regime, context.vix_regime
     if regime is None:
-        return silent(ENGINE, RegimeRecommendation.NEUTRAL, f"no regime: {context.reason or 'its row has none'}")
+        return make_neutral_reading(
+            ENGINE, RegimeRecommendation.NEUTRAL, f"no regime: {context.reason or 'its row has none'}"
+        )
     if context.confidence is None or math.isnan(context.confidence):
-        return silent(
+        return make_neutral_reading(
             ENGINE, RegimeRecommendation.NEUTRAL, f"regime {regime.value} without confidence counts for nothing"
         )
-    fresh = freshness(ENGINE, context.known_at_ns, as_of_ns)
+    fresh = measure_freshness(ENGINE, context.known_at_ns, as_of_ns)
     of_vix = f"VIX {vix.value}" if vix is not None else "VIX unknown and left out"
     of_style = "" if regime in FAVORED[style] else f", no regime for a {style.value}"
-    return spoken(
+    return make_reading(
         ENGINE,
-        opinion=opinion(regime, vix, direction, style),
+        opinion=compute_opinion(regime, vix, direction, style),
         confidence=context.confidence,
         freshness=fresh.share,
-        recommendation=recommendation(regime, vix),
-        reason=fresh.said(f"{regime.value} {_COURSE[course(regime, direction)]}, {of_vix}{of_style}"),
+        recommendation=recommend(regime, vix),
+        reason=fresh.annotate(f"{regime.value} {_COURSE[find_course(regime, direction)]}, {of_vix}{of_style}"),
         age_minutes=fresh.age_minutes,
     )
 
 
-def opinion(regime: MarketRegime, vix: VixRegime | None, direction: Direction, style: TradingStyle) -> float:
+def compute_opinion(regime: MarketRegime, vix: VixRegime | None, direction: Direction, style: TradingStyle) -> float:
     """Multiplier of a regime for a trade; at most 1 if the market runs against it. An unknown VIX has no factor."""
-    way = course(regime, direction)
+    way = find_course(regime, direction)
     of_direction = AT_EXTREMES[regime][direction] if regime in AT_EXTREMES else _OF_COURSE[way]
     product = (
         OF_REGIME[regime]
@@ -150,14 +152,14 @@ def opinion(regime: MarketRegime, vix: VixRegime | None, direction: Direction, s
     return min(product, 1.0) if way < 0 else product
 
 
-def course(regime: MarketRegime, direction: Direction) -> int:
+def find_course(regime: MarketRegime, direction: Direction) -> int:
     """1 if the market goes with the trade, -1 against it, 0 neither; an exhausted market goes against those who follow."""
     if regime in AT_EXTREMES:
         return 1 if AT_EXTREMES[regime][direction] > 1.0 else -1
     return ((regime in RISING) - (regime in FALLING)) * direction.sign
 
 
-def recommendation(regime: MarketRegime, vix: VixRegime | None) -> RegimeRecommendation:
+def recommend(regime: MarketRegime, vix: VixRegime | None) -> RegimeRecommendation:
     """What a regime suggests, whatever the trade."""
     if regime is MarketRegime.RANGE_BOUND and vix is not None and vix not in _CALM:
         return RegimeRecommendation.AVOID_TRADING

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hd_pipelines.signals.features.indicators.swings import SWING_FEATURES, swing_features
+from hd_pipelines.signals.features.indicators.swings import SWING_FEATURES, fill_swing_features
 from hd_pipelines.signals.features.indicators.technical import (
     FIVE_MINUTE_INDICATORS,
     LONGER_BAR_INDICATORS,
     average_true_range,
-    five_minute_indicators,
-    longer_bar_indicators,
+    fill_five_minute_indicators,
+    fill_longer_bar_indicators,
     relative_strength,
 )
-from hd_pipelines.signals.features.placed_bars import CutBars, PlacedBars, cut, cut_complete
+from hd_pipelines.signals.features.placed_bars import CutBars, PlacedBars, cut_bars, cut_complete_bars
 from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.frame import Floats, Integers
 
@@ -51,36 +51,36 @@ class BarStates:
     close_before: Floats
 
 
-def bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
+def compute_bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
     """`history`: 5-minute bars of the sessions before; `minutes`: those of the grid's sessions."""
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
-    own = cut_complete(minutes, 5, rows.positions, rows.over)
+    own = cut_complete_bars(minutes, 5, rows.positions, rows.over)
     before = CutBars(history.session, history.minute, history.prices)
     longer: dict[str, dict[str, Floats]] = {}
     longer_before, longer_own = before, own
     for timeframe, length in LENGTHS.items():
-        longer_before = cut(longer_before, length)
-        longer_own = cut_complete(longer_own, length, rows.positions, rows.over)
+        longer_before = cut_bars(longer_before, length)
+        longer_own = cut_complete_bars(longer_own, length, rows.positions, rows.over)
         windows = _Windows(longer_before, longer_own, rows)
         states = windows.empty_states(len(LONGER_BAR_INDICATORS))
         for prices, _, filled in windows.each(states):
-            longer_bar_indicators(prices, filled, FEWEST_TREND_BARS[timeframe])
+            fill_longer_bar_indicators(prices, filled, FEWEST_TREND_BARS[timeframe])
         longer[timeframe] = _named(LONGER_BAR_INDICATORS, states.take(windows.column(), axis=1))
     windows = _Windows(before, own, rows)
     names = (*FIVE_MINUTE_INDICATORS, *SWING_FEATURES)
     states = windows.empty_states(len(names))
     for prices, bars, filled in windows.each(states):
         strength, atr = relative_strength(prices[2]), average_true_range(prices)
-        five_minute_indicators(prices, strength, atr, bars, filled[: len(FIVE_MINUTE_INDICATORS)])
-        swing_features(prices, strength, atr, bars, filled[len(FIVE_MINUTE_INDICATORS) :])
+        fill_five_minute_indicators(prices, strength, atr, bars, filled[: len(FIVE_MINUTE_INDICATORS)])
+        fill_swing_features(prices, strength, atr, bars, filled[len(FIVE_MINUTE_INDICATORS) :])
     first = names.index(BREAKOUT_WINDOW[0])
     window = states[first : first + len(BREAKOUT_WINDOW)]
     return BarStates(
         _named(names, states.take(windows.column(), axis=1)),
         _named(BREAKOUT_WINDOW, window.take(windows.column(minutes_ago=1), axis=1)),
         longer,
-        *kernels_bars.windows_made_from(before.session, before.prices[2], rows.positions, WINDOW_SESSIONS),
+        *kernels_bars.count_window_sessions(before.session, before.prices[2], rows.positions, WINDOW_SESSIONS),
     )
 
 
@@ -110,7 +110,7 @@ class _Windows:
         from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
         rows = self.rows
-        states: Integers = kernels_bars.states_at_rows(
+        states: Integers = kernels_bars.find_states_at_rows(
             self.own.session, self.own.minute, rows.session, rows.minute, minutes_ago
         )
         return states

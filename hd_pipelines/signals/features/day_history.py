@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.features.exchange_days import exchange_days
+from hd_pipelines.signals.features.exchange_days import load_exchange_days
 from hd_pipelines.signals.features.indicators.relative_volume import FEWEST_SESSIONS, SESSIONS
 from hd_pipelines.signals.features.indicators.technical import average_true_range, trend_line
 from hd_pipelines.signals.frame import Floats, Integers
@@ -54,16 +54,16 @@ class Weeks:
     prices: Floats
 
 
-def day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
+def compute_day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
     """From day bars before each session at `positions`; `volumes` are those whose volume counts, None if none does."""
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
-    calendar = exchange_days()
+    calendar = load_exchange_days()
     own, since = calendar.day.take(positions), calendar.day.take(np.maximum(positions - WINDOW_SESSIONS, 0))
-    kept, prices = believable_days(days, int(since[0]), int(own[-1]))
+    kept, prices = select_valid_days(days, int(since[0]), int(own[-1]))
     known = days.session.take(kept)
     weeks = Weeks(
-        *kernels_bars.complete_weeks(known, prices, calendar.week, calendar.week_sessions, calendar.week_begins)
+        *kernels_bars.cut_complete_weeks(known, prices, calendar.week, calendar.week_sessions, calendar.week_begins)
     )
     week_begins = calendar.week_begins.take(positions)
     # The session before a week's first one belongs to the week before.
@@ -71,17 +71,17 @@ def day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHis
     volume = np.full((2, positions.size), np.nan)
     if volumes is not None:
         usual_since = calendar.day.take(np.maximum(positions - SESSIONS, 0))
-        volume = kernels_bars.usual_day(volumes.session, volumes.volume, usual_since, own, FEWEST_SESSIONS)
+        volume = kernels_bars.average_volume(volumes.session, volumes.volume, usual_since, own, FEWEST_SESSIONS)
     return DayHistory(
-        kernels_bars.bars_at(known, prices, calendar.day.take(np.maximum(positions - 1, 0))),
-        kernels_bars.bars_at(weeks.week, weeks.prices, week_before),
+        kernels_bars.find_bars_at(known, prices, calendar.day.take(np.maximum(positions - 1, 0))),
+        kernels_bars.find_bars_at(weeks.week, weeks.prices, week_before),
         _newest(prices, known.searchsorted(since), known.searchsorted(own)),
         _newest(weeks.prices, weeks.begins.searchsorted(since), weeks.begins.searchsorted(week_begins)),
         volume,
     )
 
 
-def believable_days(days: Bars, first: int, end: int) -> tuple[Integers, Floats]:
+def select_valid_days(days: Bars, first: int, end: int) -> tuple[Integers, Floats]:
     """Which day bars of the exchange sessions [first, end), day numbers, lie within their own high and low.
 
     Their positions in `days`, and high, low and close, shape (3, n).
@@ -89,8 +89,8 @@ def believable_days(days: Bars, first: int, end: int) -> tuple[Integers, Floats]
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     since, until = days.session.searchsorted([first, end]).tolist()
-    kept, prices = kernels_bars.believable_days(
-        days.session, days.open, days.high, days.low, days.close, since, until, exchange_days().day
+    kept, prices = kernels_bars.select_valid_days(
+        days.session, days.open, days.high, days.low, days.close, since, until, load_exchange_days().day
     )
     return kept, prices
 

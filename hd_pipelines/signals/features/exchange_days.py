@@ -15,7 +15,7 @@ import numpy as np
 
 from hd_pipelines.market.sessions import get_regular_hours, known_sessions
 from hd_pipelines.signals.frame import Integers
-from hd_pipelines.signals.tape import day_number
+from hd_pipelines.signals.tape import to_day_number
 
 
 class ExchangeDays(NamedTuple):
@@ -34,17 +34,17 @@ class ExchangeDays(NamedTuple):
     week_begins: Integers
 
 
-def exchange_days() -> ExchangeDays:
-    """The calendar, at least up to every session that `positions_of` was asked about."""
-    return _exchange_days(len(known_sessions()))
+def load_exchange_days() -> ExchangeDays:
+    """The calendar, at least up to every session that `find_positions` was asked about."""
+    return _build_exchange_days(len(known_sessions()))
 
 
 @lru_cache(maxsize=4)
-def _exchange_days(known: int) -> ExchangeDays:
+def _build_exchange_days(known: int) -> ExchangeDays:
     sessions = known_sessions()[:known]
-    hours = [get_regular_hours(session) for session in sessions]
-    day = np.array([day_number(session) for session in sessions], np.int64)
-    week = week_of_day(day)
+    hours = [regular_hours(session) for session in sessions]
+    day = np.array([to_day_number(session) for session in sessions], np.int64)
+    week = compute_week(day)
     _, first, number, count = np.unique(week, return_index=True, return_inverse=True, return_counts=True)
     return ExchangeDays(
         day,
@@ -57,18 +57,18 @@ def _exchange_days(known: int) -> ExchangeDays:
     )
 
 
-def week_of_day(day: Integers) -> Integers:
+def compute_week(day: Integers) -> Integers:
     """Number of the Monday-to-Sunday week of a day number; 1970-01-01 was a Thursday."""
     week: Integers = (day + 3) // 7
     return week
 
 
-def positions_of(sessions: Sequence[date]) -> Integers:
-    """Where the sessions stand in `exchange_days`.
+def find_positions(sessions: Sequence[date]) -> Integers:
+    """Where the sessions stand in `load_exchange_days`.
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
-    known = _positions(len(known_sessions(max(sessions, default=None))))
+    known = _number_sessions(len(known_sessions(max(sessions, default=None))))
     unknown = [session for session in sessions if session not in known]
     if unknown:
         raise ValueError(f"{unknown[0]} is not an exchange session; give sessions of market.sessions")
@@ -79,5 +79,5 @@ def positions_of(sessions: Sequence[date]) -> Integers:
 
 
 @lru_cache(maxsize=4)
-def _positions(count: int) -> dict[date, int]:
+def _number_sessions(count: int) -> dict[date, int]:
     return {session: position for position, session in enumerate(known_sessions()[:count])}

@@ -64,20 +64,20 @@ IDLE_MINUTES = 15
 FULL_WINDOW = 20
 
 
-def of_volume(tape: SymbolTape) -> list[str]:
+def list_volume_labels(tape: SymbolTape) -> list[str]:
     """Whose volume it is, unless it is the symbol's own."""
     if tape.asset_class is not AssetClass.INDEX:
         return []
     return ["no_volume" if tape.proxy is None else f"volume_of_{tape.proxy.symbol}"]
 
 
-def missing(values: Mapping[str, Floats], last: Integers, asked: tuple[str, ...] = tuple(MISSING)) -> list[str]:
+def list_missing(values: Mapping[str, Floats], last: Integers, asked: tuple[str, ...] = tuple(MISSING)) -> list[str]:
     """Labels of what one of the rows `last` has no answer to."""
     answers = np.array([values[MISSING[label]][last] for label in asked])
     unknown: list[bool] = np.isnan(answers).any(axis=1).tolist()
     return [label for label, is_unknown in zip(asked, unknown, strict=True) if is_unknown]
 
 
-def short_windows(name: str, sessions: Integers) -> list[str]:
+def list_short_windows(name: str, sessions: Integers) -> list[str]:
     """`name` of n sessions, for every n below 20 that occurs."""
     return [f"{name}_of_{n}_sessions" for n in sorted(set(sessions.tolist())) if n < FULL_WINDOW]

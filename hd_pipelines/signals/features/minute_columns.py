@@ -10,17 +10,25 @@ import numpy as np
 
 from hd_pipelines.market.sessions import measure_trading_time_ns
 from hd_pipelines.signals.features import labels
-from hd_pipelines.signals.features.bar_states import WINDOW_SESSIONS, BarStates, bar_states
-from hd_pipelines.signals.features.contexts.chain_features import CROSSING_MINUTES, chain_features, crossings
-from hd_pipelines.signals.features.contexts.market_context import market_features
-from hd_pipelines.signals.features.day_history import day_history
-from hd_pipelines.signals.features.indicators.estimated_volume import with_estimates
-from hd_pipelines.signals.features.indicators.key_levels import nearest
-from hd_pipelines.signals.features.indicators.relative_volume import relative_volume, volume_source
+from hd_pipelines.signals.features.bar_states import WINDOW_SESSIONS, BarStates, compute_bar_states
+from hd_pipelines.signals.features.contexts.chain_features import (
+    CROSSING_MINUTES,
+    compute_chain_features,
+    find_crossings,
+)
+from hd_pipelines.signals.features.contexts.market_context import compute_market_features
+from hd_pipelines.signals.features.day_history import compute_day_history
+from hd_pipelines.signals.features.indicators.estimated_volume import add_estimates
+from hd_pipelines.signals.features.indicators.key_levels import measure_nearest_levels
+from hd_pipelines.signals.features.indicators.relative_volume import choose_volume_source, compute_relative_volume
 from hd_pipelines.signals.features.percentages import percent, position
-from hd_pipelines.signals.features.placed_bars import PlacedBars, placed
-from hd_pipelines.signals.features.session_columns import session_features, session_levels, trend_features
-from hd_pipelines.signals.features.session_grid import Grid, running_prices, running_volume
+from hd_pipelines.signals.features.placed_bars import PlacedBars, place_bars
+from hd_pipelines.signals.features.session_columns import (
+    compute_session_features,
+    compute_session_levels,
+    compute_trend_features,
+)
+from hd_pipelines.signals.features.session_grid import Grid, compute_running_prices, compute_running_volume
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import SymbolTape
 
@@ -47,7 +55,7 @@ OF_FIVE_MINUTES = (
 Columns = dict[str, Floats]
 
 
-def minute_columns(
+def compute_minute_columns(
     tape: SymbolTape, minutes: PlacedBars, rows: Grid, *, only_newest: bool = False
 ) -> tuple[Columns, Columns, tuple[str, ...]]:
     """Features, levels and labels of the rows, from the tape and the believable minutes of the grid's sessions.
@@ -55,62 +63,62 @@ def minute_columns(
     `only_newest`, for a grid of one session: the last rows, of which only the very last is whole.
     """
     before = np.arange(max(int(rows.positions[0]) - WINDOW_SESSIONS, 0), int(rows.positions[-1]))
-    history = placed(tape.five_minutes, before)
-    running = running_prices(minutes, rows)
-    columns, volume_sessions, is_estimated = _volume_features(tape, minutes, history, before, rows)
+    history = place_bars(tape.five_minutes, before)
+    running = compute_running_prices(minutes, rows)
+    columns, volume_sessions, is_estimated = _compute_volume_features(tape, minutes, history, before, rows)
     if only_newest:
         rows, running = rows.newest(ROWS_LOOKED_BACK_AT), running.newest(ROWS_LOOKED_BACK_AT)
         columns = {name: values[-ROWS_LOOKED_BACK_AT:] for name, values in columns.items()}
-    states = bar_states(history, minutes, rows)
-    source = volume_source(tape)
-    days = day_history(tape.days, None if source is None else source.days, rows.positions)
+    states = compute_bar_states(history, minutes, rows)
+    source = choose_volume_source(tape)
+    days = compute_day_history(tape.days, None if source is None else source.days, rows.positions)
     contradicts = np.abs(days.prior_day[2] / states.close_before - 1.0) > CONTRADICTION
     days = days.without(contradicts)
-    clock_ns = measure_trading_time_ns(rows.as_of_ns)
-    columns |= session_features(running, rows, days)
-    columns |= _bar_features(states, running.price)
-    columns |= trend_features(days, states.longer, running.price, rows)
-    columns |= market_features(tape.contexts, rows.as_of_ns, clock_ns)
-    of_chain, chain_levels = chain_features(tape.contexts.gamma, rows.as_of_ns, clock_ns, running.price)
+    clock_ns = trading_time_ns(rows.as_of_ns)
+    columns |= compute_session_features(running, rows, days)
+    columns |= _compute_bar_features(states, running.price)
+    columns |= compute_trend_features(days, states.longer, running.price, rows)
+    columns |= compute_market_features(tape.contexts, rows.as_of_ns, clock_ns)
+    of_chain, chain_levels = compute_chain_features(tape.contexts.gamma, rows.as_of_ns, clock_ns, running.price)
     columns |= of_chain
-    columns["zero_gamma_crossed"] = crossings(running.price, chain_levels["zero_gamma"], rows)
-    levels = session_levels(running, rows, days) | chain_levels
+    columns["zero_gamma_crossed"] = find_crossings(running.price, chain_levels["zero_gamma"], rows)
+    levels = compute_session_levels(running, rows, days) | chain_levels
     levels |= {"vwap": columns["vwap"], "swing_high": states.five["swing_high"], "swing_low": states.five["swing_low"]}
-    columns |= _structure(states, levels, running.price, columns["atr_day_pct"])
+    columns |= _compute_structure(states, levels, running.price, columns["atr_day_pct"])
     columns["vwap_distance_pct"] = percent(running.price, columns["vwap"])
     degraded = [
-        *labels.of_volume(tape),
+        *labels.list_volume_labels(tape),
         *([labels.BARS_LEFT_OUT] if minutes.left_out or history.left_out else []),
         *([labels.DAYS_CONTRADICT] if contradicts.any() else []),
         *([labels.IDLE] if np.any(running.price_age_minutes[rows.last] >= labels.IDLE_MINUTES) else []),
-        *labels.short_windows("bars", states.window_sessions),
-        *labels.short_windows("rvol", volume_sessions),
+        *labels.list_short_windows("bars", states.window_sessions),
+        *labels.list_short_windows("rvol", volume_sessions),
         *([labels.RVOL_FROM_DAYS] if is_estimated else []),
-        *labels.missing(columns | levels, rows.last),
+        *labels.list_missing(columns | levels, rows.last),
     ]
     return columns, levels, tuple(degraded)
 
 
-def _volume_features(
+def _compute_volume_features(
     tape: SymbolTape, minutes: PlacedBars, history: PlacedBars, before: Integers, rows: Grid
 ) -> tuple[Columns, Integers, bool]:
     """RVOL and VWAP; how many of the 20 sessions before each session have volume; whether an RVOL is estimated from days."""
-    source = volume_source(tape)
+    source = choose_volume_source(tape)
     if source is None:
         names = ("rvol", "rvol_sessions", "vwap", "is_proxy_volume")
         return dict(zip(names, np.full((4, len(rows)), np.nan), strict=True)), np.zeros(0, np.int64), False
     volumes = minutes
     if source is not tape:
-        volumes, history = placed(source.minutes, rows.positions), placed(source.five_minutes, before)
-    traded, vwap = running_volume(minutes, volumes, rows)
-    rvol, sessions, usual_sessions = relative_volume(traded, history, rows)
-    rvol, is_estimated = with_estimates(rvol, usual_sessions, traded, rows, history=history, days=source.days)
+        volumes, history = place_bars(source.minutes, rows.positions), place_bars(source.five_minutes, before)
+    traded, vwap = compute_running_volume(minutes, volumes, rows)
+    rvol, sessions, usual_sessions = compute_relative_volume(traded, history, rows)
+    rvol, is_estimated = add_estimates(rvol, usual_sessions, traded, rows, history=history, days=source.days)
     is_proxy = np.full(len(rows), float(source is not tape))
     columns = {"rvol": rvol, "rvol_sessions": sessions, "vwap": vwap, "is_proxy_volume": is_proxy}
     return columns, usual_sessions, is_estimated
 
 
-def _bar_features(states: BarStates, price: Floats) -> Columns:
+def _compute_bar_features(states: BarStates, price: Floats) -> Columns:
     five, quarter, hour = states.five, states.longer["15m"], states.longer["1h"]
     middle, band = five["bollinger_middle"], 2.0 * five["bollinger_deviation"]
     ema_21 = five["ema_21"]
@@ -133,7 +141,7 @@ def _bar_features(states: BarStates, price: Floats) -> Columns:
     }
 
 
-def _structure(states: BarStates, levels: Columns, price: Floats, atr_day_pct: Floats) -> Columns:
+def _compute_structure(states: BarStates, levels: Columns, price: Floats, atr_day_pct: Floats) -> Columns:
     return {
         "above_20_bar_high_pct": percent(price, states.before["highest_20"]),
         "below_20_bar_low_pct": -percent(price, states.before["lowest_20"]),
@@ -141,5 +149,5 @@ def _structure(states: BarStates, levels: Columns, price: Floats, atr_day_pct: F
         "below_opening_range_pct": -percent(price, levels["opening_range_low"]),
         "above_swing_high_pct": percent(price, levels["swing_high"]),
         "below_swing_low_pct": -percent(price, levels["swing_low"]),
-        **nearest(price, levels, atr_day_pct),
+        **measure_nearest_levels(price, levels, atr_day_pct),
     }

@@ -22,16 +22,16 @@ import numpy as np
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.features import labels
-from hd_pipelines.signals.features.exchange_days import positions_of
-from hd_pipelines.signals.features.minute_columns import minute_columns
-from hd_pipelines.signals.features.placed_bars import placed
-from hd_pipelines.signals.features.session_grid import grid, minutes_delivered
+from hd_pipelines.signals.features.exchange_days import find_positions
+from hd_pipelines.signals.features.minute_columns import compute_minute_columns
+from hd_pipelines.signals.features.placed_bars import place_bars
+from hd_pipelines.signals.features.session_grid import build_grid, count_minutes_delivered
 from hd_pipelines.signals.frame import FeatureFrame, Integers, empty_columns, empty_levels
 from hd_pipelines.signals.tape import SymbolTape
 from hd_pipelines.tables.vocabulary import Resolution
 
 
-def session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) -> FeatureFrame:
+def build_session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) -> FeatureFrame:
     """One row per minute of the session from its first to the last one the tape has a bar of, traded or not.
 
     With `as_of_ns` (ns UTC) the rows of the minutes that were over by then, as they were then: also those since the last
@@ -39,20 +39,24 @@ def session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) 
     have no price. No rows and a label saying why where there is nothing to say: `no_bars_today`, `before_open`. Raises
     `ValueError` if the exchange was closed that day.
     """
-    positions = positions_of([session])
+    positions = find_positions([session])
     if as_of_ns is None:
-        return _frame(tape, positions, None)
-    hours = get_regular_hours(session)
+        return _build_frame(tape, positions, None)
+    hours = regular_hours(session)
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
-    return _frame(_delivered(tape, session, over), positions, over) if over > 0 else _no_rows(tape, labels.BEFORE_OPEN)
+    return (
+        _build_frame(_cut_minutes(tape, session, over), positions, over)
+        if over > 0
+        else _build_empty_frame(tape, labels.BEFORE_OPEN)
+    )
 
 
-def frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
+def build_frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
     """The frames of `sessions` joined; labels are those of any of them. A year takes well under a second.
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
-    return _frame(tape, positions_of(sessions), None)
+    return _build_frame(tape, find_positions(sessions), None)
 
 
 def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
@@ -63,33 +67,33 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
     """
     session = datetime.fromtimestamp(as_of_ns // 1_000_000_000, NEW_YORK).date()
     if not is_session(session):
-        return _no_rows(tape, labels.NO_SESSION)
-    hours = get_regular_hours(session)
+        return _build_empty_frame(tape, labels.NO_SESSION)
+    hours = regular_hours(session)
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     if over < 1:
-        return _no_rows(tape, labels.BEFORE_OPEN)
-    return _frame(_delivered(tape, session, over), positions_of([session]), over, only_newest=True)
+        return _build_empty_frame(tape, labels.BEFORE_OPEN)
+    return _build_frame(_cut_minutes(tape, session, over), find_positions([session]), over, only_newest=True)
 
 
-def _delivered(tape: SymbolTape, session: date, over: int) -> SymbolTape:
+def _cut_minutes(tape: SymbolTape, session: date, over: int) -> SymbolTape:
     """Without minutes that end later. Of everything else only what was known at a row's instant is looked at anyway."""
     until_ns = get_regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
     return replace(tape, minutes=tape.minutes.until(until_ns))
 
 
-def _frame(
+def _build_frame(
     tape: SymbolTape, positions: Integers, minutes_over: int | None, *, only_newest: bool = False
 ) -> FeatureFrame:
     """Rows until each session's last bar, or until `minutes_over` of one session that has a bar; or only the newest."""
-    minutes = placed(tape.minutes, positions)
-    over = minutes_delivered(minutes, positions)
+    minutes = place_bars(tape.minutes, positions)
+    over = count_minutes_delivered(minutes, positions)
     if minutes_over is not None:
         over = np.where(over > 0, minutes_over, 0)
-    rows = grid(positions, over)
+    rows = build_grid(positions, over)
     if len(rows) == 0:
-        return _no_rows(tape, labels.NO_BARS)
+        return _build_empty_frame(tape, labels.NO_BARS)
     with np.errstate(all="ignore"):
-        columns, levels, degraded = minute_columns(tape, minutes, rows, only_newest=only_newest)
+        columns, levels, degraded = compute_minute_columns(tape, minutes, rows, only_newest=only_newest)
     if rows.positions.size < positions.size:
         degraded = (labels.NO_BARS, *degraded)
     wanted = slice(-1, None) if only_newest else slice(None)
@@ -104,7 +108,7 @@ def _frame(
     )
 
 
-def _no_rows(tape: SymbolTape, reason: str) -> FeatureFrame:
+def _build_empty_frame(tape: SymbolTape, reason: str) -> FeatureFrame:
     return FeatureFrame(
         tape.symbol,
         tape.asset_class,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.features.exchange_days import exchange_days
+from hd_pipelines.signals.features.exchange_days import load_exchange_days
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Bars
 
@@ -60,13 +60,13 @@ class CutBars:
         )
 
 
-def placed(bars: Bars, positions: Integers) -> PlacedBars:
+def place_bars(bars: Bars, positions: Integers) -> PlacedBars:
     """The believable bars of the sessions at `positions` (ascending)."""
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
-    calendar = exchange_days()
+    calendar = load_exchange_days()
     days = calendar.day.take(positions)
-    session, minute, values, count = kernels_bars.place(
+    session, minute, values, count = kernels_bars.find_reason(
         bars.starts_ns,
         bars.ends_ns,
         bars.open,
@@ -83,12 +83,12 @@ def placed(bars: Bars, positions: Integers) -> PlacedBars:
     return PlacedBars(session[:count], minute[:count], values[:, :count], int((end - begin).sum()) - count)
 
 
-def cut(bars: PlacedBars | CutBars, length: int) -> CutBars:
+def cut_bars(bars: PlacedBars | CutBars, length: int) -> CutBars:
     """Bars of `length` minutes made of shorter ones; a stretch without bars has none."""
     return _cut(bars, length, _NO_SESSION, _NO_SESSION)
 
 
-def cut_complete(bars: PlacedBars | CutBars, length: int, positions: Integers, over: Integers) -> CutBars:
+def cut_complete_bars(bars: PlacedBars | CutBars, length: int, positions: Integers, over: Integers) -> CutBars:
     """The same, without bars that had not ended when `over` minutes of the session at `positions` were over."""
     return _cut(bars, length, positions, over)
 
@@ -96,7 +96,7 @@ def cut_complete(bars: PlacedBars | CutBars, length: int, positions: Integers, o
 def _cut(bars: PlacedBars | CutBars, length: int, positions: Integers, over: Integers) -> CutBars:
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
-    lengths = exchange_days().minutes
+    lengths = load_exchange_days().minutes
     return CutBars(*kernels_bars.cut(bars.session, bars.minute, bars.prices, length, lengths, positions, over))
 
 

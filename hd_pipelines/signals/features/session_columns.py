@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from hd_pipelines.signals.features.day_history import DayHistory
-from hd_pipelines.signals.features.exchange_days import exchange_days
-from hd_pipelines.signals.features.indicators.key_levels import PIVOTS, gap_edge, pivots
-from hd_pipelines.signals.features.indicators.trends import TIMEFRAMES, trend_and_strength
+from hd_pipelines.signals.features.exchange_days import load_exchange_days
+from hd_pipelines.signals.features.indicators.key_levels import PIVOTS, compute_pivots, find_gap_edge
+from hd_pipelines.signals.features.indicators.trends import TIMEFRAMES, compute_trend_and_strength
 from hd_pipelines.signals.features.percentages import percent, position
 from hd_pipelines.signals.features.session_grid import Grid, Running
 from hd_pipelines.signals.frame import Floats
@@ -28,11 +28,11 @@ PRIOR_LEVELS = (
 Columns = dict[str, Floats]
 
 
-def session_features(running: Running, rows: Grid, days: DayHistory) -> Columns:
+def compute_session_features(running: Running, rows: Grid, days: DayHistory) -> Columns:
     """Where the price is in its day, and how the day began."""
     price = running.price
-    prior_close, day_atr, volume, length = rows.spread(
-        np.stack((days.prior_day[2], days.of_days[0], days.volume[0], exchange_days().minutes[rows.positions]))
+    prior_close, day_atr, volume, length = rows.spread_to_rows(
+        np.stack((days.prior_day[2], days.of_days[0], days.volume[0], load_exchange_days().minutes[rows.positions]))
     )
     minute = rows.minute.astype(np.float64)
     return {
@@ -54,22 +54,22 @@ def session_features(running: Running, rows: Grid, days: DayHistory) -> Columns:
     }
 
 
-def session_levels(running: Running, rows: Grid, days: DayHistory) -> Columns:
+def compute_session_levels(running: Running, rows: Grid, days: DayHistory) -> Columns:
     """Levels of the days before, pivots, the gap's edge and the opening range."""
-    of_days = rows.spread(np.concatenate((days.prior_day, days.prior_week, pivots(days.prior_day))))
+    of_days = rows.spread_to_rows(np.concatenate((days.prior_day, days.prior_week, compute_pivots(days.prior_day))))
     levels = dict(zip((*PRIOR_LEVELS, *PIVOTS), of_days, strict=True))
     levels["opening_range_high"], levels["opening_range_low"] = running.opening_range_high, running.opening_range_low
-    levels["gap_edge"] = gap_edge(levels["prior_day_close"], running.day_open, running.day_high, running.day_low)
+    levels["gap_edge"] = find_gap_edge(levels["prior_day_close"], running.day_open, running.day_high, running.day_low)
     return levels
 
 
-def trend_features(days: DayHistory, longer: Mapping[str, Columns], price: Floats, rows: Grid) -> Columns:
+def compute_trend_features(days: DayHistory, longer: Mapping[str, Columns], price: Floats, rows: Grid) -> Columns:
     """Trend and strength of all timeframes. `longer`: states of "15m" and "1h" bars; without them theirs are NaN."""
     lines = np.full((3, len(TIMEFRAMES), len(rows)), np.nan)
-    lines[:, :2] = rows.spread(np.stack((days.of_weeks, days.of_days), axis=1))
+    lines[:, :2] = rows.spread_to_rows(np.stack((days.of_weeks, days.of_days), axis=1))
     for timeframe, states in longer.items():
         for line, name in zip(lines, ("atr", "trend_ema", "trend_slope"), strict=True):
             line[TIMEFRAMES.index(timeframe)] = states[name]
-    trend, strength = trend_and_strength(price, *lines)
+    trend, strength = compute_trend_and_strength(price, *lines)
     columns = {f"mtf_trend_{timeframe}": trend[row] for row, timeframe in enumerate(TIMEFRAMES)}
     return columns | {f"mtf_strength_{timeframe}": strength[row] for row, timeframe in enumerate(TIMEFRAMES)}

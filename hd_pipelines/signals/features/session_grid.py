@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE
-from hd_pipelines.signals.features.exchange_days import exchange_days
+from hd_pipelines.signals.features.exchange_days import load_exchange_days
 from hd_pipelines.signals.features.placed_bars import PlacedBars
 from hd_pipelines.signals.frame import Floats, Integers
 
@@ -38,7 +38,7 @@ class Grid:
     def __len__(self) -> int:
         return self.row.size
 
-    def spread(self, by_session: Floats) -> Floats:
+    def spread_to_rows(self, by_session: Floats) -> Floats:
         """A value per session, shape (…, k), as a value per row, shape (…, n)."""
         return by_session.take(self.number, axis=-1)
 
@@ -59,7 +59,7 @@ class Grid:
         )
 
 
-def grid(positions: Integers, over: Integers) -> Grid:
+def build_grid(positions: Integers, over: Integers) -> Grid:
     """Rows of sessions of which so many minutes are over; those of 0 minutes have none and are left out."""
     began = over > 0
     positions, over = positions[began], over[began]
@@ -68,11 +68,11 @@ def grid(positions: Integers, over: Integers) -> Grid:
     number = np.arange(positions.size).repeat(over)
     row = np.arange(number.size)
     minute = row - first.take(number) + 1
-    as_of_ns = exchange_days().opens_ns.take(positions).take(number) + minute * NANOSECONDS_PER_MINUTE
+    as_of_ns = load_exchange_days().opens_ns.take(positions).take(number) + minute * NANOSECONDS_PER_MINUTE
     return Grid(positions, over, first, end - 1, number, positions.take(number), minute, as_of_ns, row)
 
 
-def minutes_delivered(minutes: PlacedBars, positions: Integers) -> Integers:
+def count_minutes_delivered(minutes: PlacedBars, positions: Integers) -> Integers:
     """The last minute that each session has a bar of; 0 without one."""
     if minutes.session.size == 0:
         return np.zeros(positions.size, np.int64)
@@ -100,18 +100,18 @@ class Running:
         return Running(*(getattr(self, name)[-rows:] for name in self.__dataclass_fields__))
 
 
-def running_prices(minutes: PlacedBars, rows: Grid) -> Running:
+def compute_running_prices(minutes: PlacedBars, rows: Grid) -> Running:
     """The last price, its age, the day's open, high and low so far, and the opening range."""
     from hd_pipelines.signals.features.kernels import running as kernels_running
 
     return Running(
-        *kernels_running.running_prices(
+        *kernels_running.compute_running_prices(
             minutes.session, minutes.minute, minutes.values, rows.positions, rows.over, len(rows)
         )
     )
 
 
-def running_volume(minutes: PlacedBars, volumes: PlacedBars, rows: Grid) -> tuple[Floats, Floats]:
+def compute_running_volume(minutes: PlacedBars, volumes: PlacedBars, rows: Grid) -> tuple[Floats, Floats]:
     """Volume so far of `volumes`, and the typical price of `minutes` weighted with it; shape (n,), NaN before any.
 
     Both are the same bars unless an index borrows its fund's volume: then only minutes count towards VWAP in which both
@@ -119,7 +119,7 @@ def running_volume(minutes: PlacedBars, volumes: PlacedBars, rows: Grid) -> tupl
     """
     from hd_pipelines.signals.features.kernels import running as kernels_running
 
-    volume, vwap = kernels_running.running_volume(
+    volume, vwap = kernels_running.compute_running_volume(
         minutes.session,
         minutes.minute,
         minutes.values,

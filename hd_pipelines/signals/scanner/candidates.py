@@ -16,16 +16,16 @@ from hd_pipelines.signals.catalogue import FEATURES
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.engines.permissions import Policy as Permissions
-from hd_pipelines.signals.engines.permissions import refusal
+from hd_pipelines.signals.engines.permissions import find_refusal
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition
 from hd_pipelines.signals.scanner.rejections import Rejection
-from hd_pipelines.signals.scanner.scoring.data_confidence import confidence
-from hd_pipelines.signals.scanner.scoring.filters import refused
-from hd_pipelines.signals.scanner.scoring.styles import conditions, suitability
-from hd_pipelines.signals.scanner.scoring.thresholds import base_thresholds, vix_bands
-from hd_pipelines.signals.scanner.scoring.windows import windows
+from hd_pipelines.signals.scanner.scoring.data_confidence import measure_confidence
+from hd_pipelines.signals.scanner.scoring.filters import find_refused
+from hd_pipelines.signals.scanner.scoring.styles import compute_suitability, find_conditions
+from hd_pipelines.signals.scanner.scoring.thresholds import classify_vix, find_base_thresholds
+from hd_pipelines.signals.scanner.scoring.windows import assign_windows
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 
 DECIMALS = 4
@@ -58,7 +58,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class DetectorResult:
     """What one detector saw in one direction. fired: rows. stored: those of them whose signal exists already."""
 
     fired: int
@@ -67,7 +67,7 @@ class Sighting:
     candidates: list[Candidate]
 
 
-def sighted(
+def find_candidates(
     frame: FeatureFrame,
     detector: Detector,
     direction: Direction,
@@ -76,7 +76,7 @@ def sighted(
     first_row: int,
     stored_ns: Collection[int],
     policy: ScanPolicy,
-) -> Sighting:
+) -> DetectorResult:
     """Every row of `frame` on which the detector fires, sorted out.
 
     first_row: what the frame's row 0 is called in candidates. stored_ns: instants at which its signal is stored already.
@@ -87,22 +87,25 @@ def sighted(
         rows = rows[~np.isin(frame.as_of_ns[rows], list(stored_ns))]
     sieve = _Sieve(rows.size)
     if not rows.size:
-        return Sighting(fired, fired, sieve.rejections, [])
-    found = frame if rows.size == len(frame) else frame.rows(rows)
-    for reason, where in (*refused(found, policy.filters), *_forbidden(found, detector, direction, policy.permissions)):
+        return DetectorResult(fired, fired, sieve.rejections, [])
+    found = frame if rows.size == len(frame) else frame.select(rows)
+    for reason, where in (
+        *find_refused(found, policy.filters),
+        *_find_forbidden(found, detector, direction, policy.permissions),
+    ):
         sieve.drop(reason, where)
-    trust = confidence(found, policy.confidence)
+    trust = measure_confidence(found, policy.confidence)
     sieve.drop(Rejection.LOW_DATA_CONFIDENCE, trust.total < policy.confidence.least)
-    raw = detector.scores(found, direction).total
+    raw = detector.score(found, direction).total
     sieve.drop(Rejection.NO_SCORE, np.isnan(raw))
     base = np.round(raw * trust.total / 100.0, DECIMALS)
-    window, band = windows(found), vix_bands(found["vix_level"], policy.thresholds)
-    least = base_thresholds(detector.strategy, found.asset_class, window, band, policy.thresholds)
+    window, band = assign_windows(found), classify_vix(found["vix_level"], policy.thresholds)
+    least = find_base_thresholds(detector.strategy, found.asset_class, window, band, policy.thresholds)
     sieve.drop(Rejection.BASE_SCORE_TOO_LOW, base < least)
     if not sieve.left.any():
-        return Sighting(fired, fired - rows.size, sieve.rejections, [])
-    holds = conditions(found, window, direction, policy.styles)
-    suits = suitability(holds, policy.styles)
+        return DetectorResult(fired, fired - rows.size, sieve.rejections, [])
+    holds = find_conditions(found, window, direction, policy.styles)
+    suits = compute_suitability(holds, policy.styles)
     of_styles = np.clip(base[:, None] * np.clip(suits, policy.styles.least, policy.styles.most), 0.0, 100.0)
     candidates = [
         Candidate(
@@ -123,7 +126,7 @@ def sighted(
         )
         for i in np.flatnonzero(sieve.left).tolist()
     ]
-    return Sighting(fired, fired - rows.size, sieve.rejections, candidates)
+    return DetectorResult(fired, fired - rows.size, sieve.rejections, candidates)
 
 
 class _Sieve:
@@ -140,23 +143,23 @@ class _Sieve:
             self.left &= ~where
 
 
-def _forbidden(
+def _find_forbidden(
     frame: FeatureFrame, detector: Detector, direction: Direction, permissions: Permissions
 ) -> Iterator[tuple[str, Booleans]]:
     """Where market regime and VIX forbid the strategy, by the rule's name."""
     markets = np.stack((frame["market_regime"], frame["vix_regime"]))
     kinds, which = np.unique(np.where(np.isnan(markets), -1.0, markets), axis=1, return_inverse=True)
     for position, (regime, vix) in enumerate(kinds.T.tolist()):
-        name = refusal(
+        name = find_refusal(
             detector.strategy,
             direction,
-            regime=MarketRegime(word) if (word := _word("market_regime", regime)) else None,
-            vix=VixRegime(word) if (word := _word("vix_regime", vix)) else None,
+            regime=MarketRegime(word) if (word := _decode("market_regime", regime)) else None,
+            vix=VixRegime(word) if (word := _decode("vix_regime", vix)) else None,
             policy=permissions,
         )
         if name is not None:
             yield f"{Rejection.NOT_PERMITTED}:{name}", which.reshape(-1) == position
 
 
-def _word(feature: str, code: float) -> str | None:
-    return FEATURES[feature].words[int(code)] if code >= 0 else None
+def _decode(feature: str, code: float) -> str | None:
+    return FEATURES[feature].enum_values[int(code)] if code >= 0 else None

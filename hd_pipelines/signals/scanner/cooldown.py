@@ -20,7 +20,7 @@ from hd_pipelines.signals.scanner.signal import EarlierSignal
 _HOUR = timedelta(hours=1)
 
 
-class Memory:
+class SignalMemory:
     """Signals of one symbol: stored ones, and those admitted since."""
 
     def __init__(self, earlier: Sequence[EarlierSignal], pace: Pace) -> None:

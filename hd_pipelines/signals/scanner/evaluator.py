@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from hd_pipelines.signals.catalogue import word_of
-from hd_pipelines.signals.engines import regime_reading, shared_readings
-from hd_pipelines.signals.engines.permissions import refusal
-from hd_pipelines.signals.engines.reading import Reading, applied
+from hd_pipelines.signals.catalogue import decode_value
+from hd_pipelines.signals.engines import read_regime, read_shared
+from hd_pipelines.signals.engines.permissions import find_refusal
+from hd_pipelines.signals.engines.reading import Reading, apply_readings
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.candidates import DECIMALS, Candidate
-from hd_pipelines.signals.scanner.planning.iv_gate import IvGate, iv_gate
-from hd_pipelines.signals.scanner.planning.trade_plan import Plan, has_atr, plan
-from hd_pipelines.signals.scanner.planning.validity import valid_until
+from hd_pipelines.signals.scanner.planning.iv_gate import IvGate, evaluate_iv_gate
+from hd_pipelines.signals.scanner.planning.trade_plan import Plan, build_plan, has_atr
+from hd_pipelines.signals.scanner.planning.validity import find_valid_until
 from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.rejections import Rejection
-from hd_pipelines.signals.scanner.scoring.edge import EdgeVerdict, judged
+from hd_pipelines.signals.scanner.scoring.edge import EdgeVerdict, evaluate_edge
 from hd_pipelines.signals.scanner.scoring.styles import STYLES
-from hd_pipelines.signals.scanner.scoring.thresholds import Demand, demand
+from hd_pipelines.signals.scanner.scoring.thresholds import Requirements, find_requirements
 from hd_pipelines.signals.scanner.signal import Edge
 from hd_pipelines.signals.tape import Contexts
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, TradingStyle, VixRegime
@@ -45,7 +45,7 @@ class Draft:
     style: TradingStyle
     strength: float
     readings: tuple[Reading, ...]
-    demand: Demand
+    demand: Requirements
     edge: EdgeVerdict
     iv: IvGate
     plan: Plan
@@ -62,7 +62,7 @@ class Draft:
         return round(self.demand.size * self.iv.size, 6)
 
 
-class _OfRow(NamedTuple):
+class _RowContext(NamedTuple):
     """What all candidates of a row and direction share."""
 
     shared: list[Reading]
@@ -70,22 +70,24 @@ class _OfRow(NamedTuple):
     iv: IvGate
 
 
-class Judge:
+class CandidateEvaluator:
     """Judges candidates of one symbol's frame; what candidates of a row share is made once."""
 
     def __init__(self, frame: FeatureFrame, contexts: Contexts, edges: Edges, policy: ScanPolicy) -> None:
         self._frame, self._contexts, self._edges, self._policy = frame, contexts, edges, policy
         self._row = -1
-        self._of_row: dict[Direction, _OfRow] = {}
+        self._of_row: dict[Direction, _RowContext] = {}
 
-    def judge(self, candidate: Candidate) -> Draft | str:
+    def evaluate(self, candidate: Candidate) -> Draft | str:
         """A draft, or the name of the first check that fails."""
         policy = self._policy
         offered = self._offered(candidate)
         if isinstance(offered, str):
             return offered
         context = self._context(candidate)
-        verdicts = {style: judged(self._edges.get((candidate.detector.name, style)), policy.edge) for style in STYLES}
+        verdicts = {
+            style: evaluate_edge(self._edges.get((candidate.detector.name, style)), policy.edge) for style in STYLES
+        }
         scores = {
             style: _score(before, [*context.shared, context.of_style[style]], verdicts[style])
             for style, before in zip(STYLES, candidate.style_scores, strict=True)
@@ -95,10 +97,10 @@ class Judge:
             for style, suits in zip(STYLES, candidate.suits, strict=True)
         }
         style = max(offered, key=lambda each: (scores[each], strengths[each]))
-        asked = demand(
+        asked = find_requirements(
             candidate.detector.strategy, self._frame.asset_class, candidate.window, candidate.band, policy.thresholds
         )
-        kept_back = _kept_back(scores[style], asked, verdicts[style], context.iv)
+        kept_back = _find_rejection(scores[style], asked, verdicts[style], context.iv)
         made = kept_back or self._plan(candidate, style, context.iv, asked)
         if isinstance(made, Rejection):
             return made
@@ -116,9 +118,9 @@ class Judge:
             valid_until=offered[style],
         )
 
-    def _plan(self, candidate: Candidate, style: TradingStyle, iv: IvGate, asked: Demand) -> Plan | Rejection:
+    def _plan(self, candidate: Candidate, style: TradingStyle, iv: IvGate, asked: Requirements) -> Plan | Rejection:
         rules = self._policy.plan
-        made = plan(
+        made = build_plan(
             self._frame,
             candidate.row,
             direction=candidate.direction,
@@ -138,7 +140,7 @@ class Judge:
             style: until
             for style in STYLES
             if (
-                until := valid_until(
+                until := find_valid_until(
                     style,
                     as_of=as_of,
                     session=session,
@@ -151,10 +153,10 @@ class Judge:
         }
         if not timely:
             return Rejection.NO_STYLE
-        regime = word_of("market_regime", float(frame["market_regime"][row]))
-        vix = word_of("vix_regime", float(frame["vix_regime"][row]))
+        regime = decode_value("market_regime", float(frame["market_regime"][row]))
+        vix = decode_value("vix_regime", float(frame["vix_regime"][row]))
         refusals = {
-            style: refusal(
+            style: find_refusal(
                 detector.strategy,
                 candidate.direction,
                 regime=MarketRegime(regime) if regime is not None else None,
@@ -169,21 +171,21 @@ class Judge:
             return f"{Rejection.NOT_PERMITTED}:{next(iter(refusals.values()))}"
         return {style: timely[style] for style in allowed if has_atr(frame, row, style)} or Rejection.NO_ATR
 
-    def _context(self, candidate: Candidate) -> _OfRow:
+    def _context(self, candidate: Candidate) -> _RowContext:
         frame, row, direction = self._frame, candidate.row, candidate.direction
         if row != self._row:
             self._row, self._of_row = row, {}
         if direction not in self._of_row:
             contexts = self._contexts
-            self._of_row[direction] = _OfRow(
-                shared_readings(contexts, frame, row, direction=direction),
-                {style: regime_reading(contexts, frame, row, direction=direction, style=style) for style in STYLES},
-                iv_gate(contexts.iv, int(frame.as_of_ns[row]), self._policy.iv_gate),
+            self._of_row[direction] = _RowContext(
+                read_shared(contexts, frame, row, direction=direction),
+                {style: read_regime(contexts, frame, row, direction=direction, style=style) for style in STYLES},
+                evaluate_iv_gate(contexts.iv, int(frame.as_of_ns[row]), self._policy.iv_gate),
             )
         return self._of_row[direction]
 
 
-def _kept_back(score: float, asked: Demand, edge: EdgeVerdict, iv: IvGate) -> Rejection | None:
+def _find_rejection(score: float, asked: Requirements, edge: EdgeVerdict, iv: IvGate) -> Rejection | None:
     if score < asked.style:
         return Rejection.STYLE_SCORE_TOO_LOW
     if edge.is_lost:
@@ -192,4 +194,4 @@ def _kept_back(score: float, asked: Demand, edge: EdgeVerdict, iv: IvGate) -> Re
 
 
 def _score(before: float, readings: list[Reading], edge: EdgeVerdict) -> float:
-    return round(min(applied(before, readings) * edge.multiplier, 100.0), DECIMALS)
+    return round(min(apply_readings(before, readings) * edge.multiplier, 100.0), DECIMALS)

@@ -23,11 +23,11 @@ from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.option_chain import ChainAt
-from hd_pipelines.signals.scanner.candidates import Candidate, sighted
-from hd_pipelines.signals.scanner.cooldown import Memory
-from hd_pipelines.signals.scanner.evaluator import Draft, Edges, Judge
-from hd_pipelines.signals.scanner.explanation.document import explanation
-from hd_pipelines.signals.scanner.planning.contracts import Choice, chosen
+from hd_pipelines.signals.scanner.candidates import Candidate, find_candidates
+from hd_pipelines.signals.scanner.cooldown import SignalMemory
+from hd_pipelines.signals.scanner.evaluator import CandidateEvaluator, Draft, Edges
+from hd_pipelines.signals.scanner.explanation.document import build_explanation
+from hd_pipelines.signals.scanner.planning.contracts import Choice, choose_contract
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.policy.scan_policy import ScanPolicy
 from hd_pipelines.signals.scanner.rejections import Rejection
@@ -60,7 +60,7 @@ def scan(
     1. Rows without an answer to something make fewer signals, never an error.
     """
     first, end, _ = (rows or slice(None)).indices(len(frame))
-    part = frame if (first, end) == (0, len(frame)) else frame.rows(slice(first, end))
+    part = frame if (first, end) == (0, len(frame)) else frame.select(slice(first, end))
     if not len(part):
         return ScanOutcome(frame.symbol, 0, 0, (), labels=(*frame.labels, NO_ROWS))
     stored_ns = _stored_instants(earlier, frame.resolution)
@@ -69,7 +69,7 @@ def scan(
     fired = stored = 0
     for order, detector in enumerate(detectors.values()):
         for direction in detector.directions:
-            sighting = sighted(
+            sighting = find_candidates(
                 part,
                 detector,
                 direction,
@@ -82,11 +82,11 @@ def scan(
             found += sighting.candidates
             for reason, count in sighting.rejections.items():
                 rejections[detector.name, reason] += count
-    fold = _Fold(
+    fold = _RowLoop(
         frame,
         contexts,
-        memory=Memory(earlier, policy.pace_of(frame.asset_class)),
-        judge=Judge(frame, contexts, edges, policy),
+        memory=SignalMemory(earlier, policy.get_pace(frame.asset_class)),
+        judge=CandidateEvaluator(frame, contexts, edges, policy),
         chain_at=chain_at,
         policy=policy,
         rejections=rejections,
@@ -110,7 +110,7 @@ def _stored_instants(earlier: Iterable[EarlierSignal], resolution: Resolution) -
     return instants
 
 
-class _Fold:
+class _RowLoop:
     """Rows one after another: who is admitted changes who may follow."""
 
     def __init__(
@@ -118,8 +118,8 @@ class _Fold:
         frame: FeatureFrame,
         contexts: Contexts,
         *,
-        memory: Memory,
-        judge: Judge,
+        memory: SignalMemory,
+        judge: CandidateEvaluator,
         chain_at: ChainAt | None,
         policy: ScanPolicy,
         rejections: Counter[tuple[str, str]],
@@ -136,12 +136,12 @@ class _Fold:
             if self._memory.is_cooling(candidate.detector.name, as_of):
                 self._reject(candidate, Rejection.COOL_DOWN)
                 continue
-            judged = self._judge.judge(candidate)
+            judged = self._judge.evaluate(candidate)
             if isinstance(judged, Draft):
                 drafts.append(judged)
             else:
                 self._reject(candidate, judged)
-        return [self._signal(draft) for draft in sorted(drafts, key=_from_the_best) if self._is_admitted(draft)]
+        return [self._signal(draft) for draft in sorted(drafts, key=_sort_key) if self._is_admitted(draft)]
 
     def _is_admitted(self, draft: Draft) -> bool:
         name, as_of = draft.candidate.detector.name, self._frame.as_of(draft.candidate.row)
@@ -169,7 +169,7 @@ class _Fold:
             asset_class=frame.asset_class,
             resolution=frame.resolution,
             session=session,
-            bar_time=_bar_time(frame, as_of),
+            bar_time=_find_bar_time(frame, as_of),
             as_of=as_of,
             base_score=candidate.base_score,
             scalp_score=draft.scores[TradingStyle.SCALP],
@@ -191,7 +191,7 @@ class _Fold:
             policy_version=self._policy.policy_version,
             contract_ticker=choice.ticker,
             contract=choice.contract,
-            explanation=explanation(draft, choice, frame, self._contexts, self._policy),
+            explanation=build_explanation(draft, choice, frame, self._contexts, self._policy),
         )
 
     def _choice(self, draft: Draft) -> Choice:
@@ -199,7 +199,7 @@ class _Fold:
             return Choice(None, None, "no chains were looked at")
         row = draft.candidate.row
         as_of_ns = int(self._frame.as_of_ns[row])
-        return chosen(
+        return choose_contract(
             self._chain_at(as_of_ns),
             symbol=self._frame.symbol,
             direction=draft.candidate.direction,
@@ -211,11 +211,11 @@ class _Fold:
         )
 
 
-def _from_the_best(draft: Draft) -> tuple[float, float, float, int]:
+def _sort_key(draft: Draft) -> tuple[float, float, float, int]:
     """By score; equal ones by what the scores are made of, then in the detectors' order."""
     return -draft.score, -draft.candidate.base_score, -draft.strength, draft.candidate.order
 
 
-def _bar_time(frame: FeatureFrame, as_of: datetime) -> datetime:
+def _find_bar_time(frame: FeatureFrame, as_of: datetime) -> datetime:
     """Begin of the minute, or of the session, that ended at `as_of`."""
     return get_regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from hd_pipelines.signals.catalogue import FEATURES, Orientation
 from hd_pipelines.signals.detectors.detector import Detector
-from hd_pipelines.signals.detectors.examples import example_for
+from hd_pipelines.signals.detectors.examples import get_example
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.detectors.rules.mirroring import name_for_seller
+from hd_pipelines.signals.detectors.rules.mirroring import mirror_name
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 
@@ -17,7 +17,7 @@ SIDES = [(detector, direction) for detector in DETECTORS.values() for direction 
 """Every detector with each of its directions."""
 
 
-LOOKED_AT = sorted({name_for(f) for d in DETECTORS.values() for f in d.features for name_for in (str, name_for_seller)})
+LOOKED_AT = sorted({name_for(f) for d in DETECTORS.values() for f in d.features for name_for in (str, mirror_name)})
 """Every feature that a detector looks at, for either side."""
 
 
@@ -39,7 +39,7 @@ def frame_with(values: Mapping[str, object], asset_class: AssetClass = AssetClas
 def points_of(detector: str, factor: str, **values: object) -> list[float]:
     """A factor's points on a frame with these values."""
     one = next(f for f in DETECTORS[detector].factors if f.name == factor)
-    return one.points(frame_with(values).columns).round(9).tolist()
+    return one.evaluate(frame_with(values).columns).round(9).tolist()
 
 
 def asset_class_for(detector: Detector) -> AssetClass:
@@ -65,15 +65,17 @@ def _row(with_infinities: bool) -> st.SearchStrategy[dict[str, float]]:
     extremes = [np.nan, np.inf, -np.inf] if with_infinities else [np.nan]
     numbers = st.one_of(st.sampled_from([0.0, -1.0, 1.0, 50.0, *extremes]), st.floats(-200.0, 200.0))
     changes = st.lists(st.tuples(st.sampled_from(LOOKED_AT), numbers), max_size=8).map(dict)
-    side = st.sampled_from(SIDES).map(lambda side: example_for(*side))
+    side = st.sampled_from(SIDES).map(lambda side: get_example(*side))
     return st.tuples(side, side, changes).map(lambda parts: _with_words(parts[0] | parts[1] | parts[2]))
 
 
 def _with_words(values: dict[str, float]) -> dict[str, float]:
     return {
-        name: float(int(value) % len(FEATURES[name].words)) if FEATURES[name].words and np.isfinite(value) else value
+        name: float(int(value) % len(FEATURES[name].enum_values))
+        if FEATURES[name].enum_values and np.isfinite(value)
+        else value
         for name, value in values.items()
-        if not (FEATURES[name].words and np.isinf(value))
+        if not (FEATURES[name].enum_values and np.isinf(value))
     }
 
 
@@ -83,14 +85,14 @@ def random_frame(rows: int, asset_class: AssetClass, seed: int) -> FeatureFrame:
     columns = empty_columns(rows)
     for name, feature in FEATURES.items():
         columns[name] = (
-            random.integers(0, len(feature.words), rows).astype(np.float64)
-            if feature.words
+            random.integers(0, len(feature.enum_values), rows).astype(np.float64)
+            if feature.enum_values
             else random.normal(0.0, 10.0, rows)
         )
     for detector in DETECTORS.values():
         near = random.random(rows) < 0.03
         for name, value in detector.example.items():
-            columns[name][near] = value if FEATURES[name].words else value * random.normal(1.0, 0.05, near.sum())
+            columns[name][near] = value if FEATURES[name].enum_values else value * random.normal(1.0, 0.05, near.sum())
     for values in columns.values():
         values[random.random(rows) < 0.05] = np.nan
     return FeatureFrame("ANY", asset_class, Resolution.MINUTE, np.arange(rows), columns, empty_levels(rows))
@@ -108,7 +110,7 @@ def turned_around(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             case Orientation.SWAPPED:
                 turned[name] = columns[FEATURES[name].partner]
             case Orientation.REGIME:
-                up, down = (FEATURES[name].words.index(word) for word in ("TRENDING_UP", "TRENDING_DOWN"))
+                up, down = (FEATURES[name].enum_values.index(word) for word in ("TRENDING_UP", "TRENDING_DOWN"))
                 turned[name] = np.select([values == up, values == down], [down, up], values)
             case Orientation.EVEN:
                 turned[name] = values

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareHolding
+from hd_pipelines.signals.catalogue import encode_value
+from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses, Cases, ShareOfTests
 from hd_pipelines.signals.detectors.rules.conditions import (
     Condition,
-    IsWord,
+    IsOneOf,
     Test,
     Veto,
     above,
@@ -17,9 +17,9 @@ from hd_pipelines.signals.detectors.rules.conditions import (
     at_least,
     at_most,
     below,
-    told,
+    to_json_value,
 )
-from hd_pipelines.signals.detectors.rules.curves import Line, Steps, Words, line_through
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps, ValuePoints, line_through
 from hd_pipelines.signals.detectors.rules.factors import Factor
 from tests.signals.detectors.frames import frame_with
 
@@ -31,7 +31,7 @@ def columns(**values):
 
 
 def told_points(curve, **values):
-    return [None if math.isnan(p) else round(float(p), 6) for p in curve.points(columns(**values))]
+    return [None if math.isnan(p) else round(float(p), 6) for p in curve.evaluate(columns(**values))]
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,10 @@ def test_a_comparison_holds_where_it_says_and_not_where_nothing_is_known(test, h
 
 
 def test_a_word_is_one_of_some_or_known_and_none_of_them():
-    words = [code_of("regime_family", word) for word in ("RANGING", "CHOPPY", "VOLATILE")]
+    words = [encode_value("regime_family", word) for word in ("RANGING", "CHOPPY", "VOLATILE")]
     seen = columns(regime_family=[*words, MISSING])
-    assert IsWord("regime_family", ("RANGING", "CHOPPY")).holds(seen).tolist() == [True, True, False, False]
-    assert IsWord("regime_family", ("RANGING",), negated=True).holds(seen).tolist() == [False, True, True, False]
+    assert IsOneOf("regime_family", ("RANGING", "CHOPPY")).holds(seen).tolist() == [True, True, False, False]
+    assert IsOneOf("regime_family", ("RANGING",), negated=True).holds(seen).tolist() == [False, True, True, False]
 
 
 def test_a_condition_needs_to_be_known_and_a_veto_needs_to_be_known_to_forbid():
@@ -63,24 +63,24 @@ def test_a_condition_without_tests_is_refused():
 
 
 def test_what_a_seller_hears_of_a_test():
-    assert str(below("rsi_14", 30.0).for_seller()) == "rsi_14 > 70"
-    assert str(at_most("vwap_distance_pct", -0.5).for_seller()) == "vwap_distance_pct ≥ 0.5"
-    assert str(above("above_20_bar_high_pct", 0.0).for_seller()) == "below_20_bar_low_pct > 0"
-    assert str(at_least("rvol", 1.2).for_seller()) == "rvol ≥ 1.2"
-    assert str(IsWord("regime_family", ("TRENDING_UP", "CHOPPY")).for_seller()) == (
+    assert str(below("rsi_14", 30.0).mirror()) == "rsi_14 > 70"
+    assert str(at_most("vwap_distance_pct", -0.5).mirror()) == "vwap_distance_pct ≥ 0.5"
+    assert str(above("above_20_bar_high_pct", 0.0).mirror()) == "below_20_bar_low_pct > 0"
+    assert str(at_least("rvol", 1.2).mirror()) == "rvol ≥ 1.2"
+    assert str(IsOneOf("regime_family", ("TRENDING_UP", "CHOPPY")).mirror()) == (
         "regime_family is TRENDING_DOWN or CHOPPY"
     )
-    assert str(IsWord("vix_regime", ("HIGH",), negated=True).for_seller()) == "vix_regime is not HIGH"
-    assert Test("rsi_14", below("rsi_14", 0).comparison, 30.0).for_seller().for_seller() == below("rsi_14", 30.0)
+    assert str(IsOneOf("vix_regime", ("HIGH",), negated=True).mirror()) == "vix_regime is not HIGH"
+    assert Test("rsi_14", below("rsi_14", 0).comparison, 30.0).mirror().mirror() == below("rsi_14", 30.0)
 
 
 def test_a_line_goes_through_its_two_points_and_turns_for_a_seller():
     line = line_through("rsi_14", (30.0, 80.0), (50.0, 20.0))
     assert told_points(line, rsi_14=[30.0, 50.0, MISSING]) == [80.0, 20.0, None]
-    assert told_points(line.for_seller(), rsi_14=[70.0, 50.0]) == [80.0, 20.0]
+    assert told_points(line.mirror(), rsi_14=[70.0, 50.0]) == [80.0, 20.0]
     assert told_points(Line("gap_pct", 10.0, 5.0, absolute=True), gap_pct=[-2.0, 2.0]) == [20.0, 20.0]
     assert str(Line("gap_pct", 20.0, -80.0, absolute=True)) == "20 - 80 × |gap_pct|"
-    assert str(Line("gap_pct", 20.0, 80.0).for_seller()) == "20 - 80 × gap_pct"
+    assert str(Line("gap_pct", 20.0, 80.0).mirror()) == "20 - 80 × gap_pct"
     with pytest.raises(ZeroDivisionError):
         line_through("rvol", (1.0, 0.0), (1.0, 100.0))
 
@@ -89,15 +89,15 @@ def test_steps_have_no_points_where_nothing_is_known_even_with_a_number_for_the_
     curve = Steps("rvol", ((2.0, 100.0), (1.0, 50.0)), 10.0)
     assert told_points(curve, rvol=[2.0, 1.99, 1.0, 0.9, MISSING]) == [100.0, 50.0, 50.0, 10.0, None]
     assert str(curve) == "rvol: 100 at ≥ 2; 50 at ≥ 1; else 10"
-    falling = Steps("rsi_14", ((20.0, 100.0),), Line("rsi_14", 100.0, -2.0), rising=False).for_seller()
+    falling = Steps("rsi_14", ((20.0, 100.0),), Line("rsi_14", 100.0, -2.0), rising=False).mirror()
     assert str(falling) == "rsi_14: 100 at ≥ 80; else -100 + 2 × rsi_14"
 
 
 def test_words_that_the_table_does_not_have_have_no_points():
-    curve = Words("regime_family", (("TRENDING_UP", 60.0),))
-    codes = [code_of("regime_family", word) for word in ("TRENDING_UP", "RANGING")]
+    curve = ValuePoints("regime_family", (("TRENDING_UP", 60.0),))
+    codes = [encode_value("regime_family", word) for word in ("TRENDING_UP", "RANGING")]
     assert told_points(curve, regime_family=[*codes, MISSING]) == [60.0, None, None]
-    assert str(curve.for_seller()) == "regime_family: 60 in TRENDING_DOWN"
+    assert str(curve.mirror()) == "regime_family: 60 in TRENDING_DOWN"
 
 
 def test_the_first_case_that_holds_gives_the_points():
@@ -112,7 +112,7 @@ def test_the_first_case_that_holds_gives_the_points():
     told_at = told_points(curve, flow_bias=[1.0, 1.0, 1.0, -1.0, MISSING], flow_score=[60.0, 50.0, MISSING, 60.0, 60.0])
     assert told_at == [90.0, 70.0, 70.0, 20.0, None]
     assert curve.features == ("flow_bias", "flow_score")
-    assert str(curve.for_seller()) == (
+    assert str(curve.mirror()) == (
         "90 if flow_bias < 0 and flow_score > 50; 70 if flow_bias < 0; else 30 - 10 × flow_bias"
     )
 
@@ -132,7 +132,7 @@ def test_a_bonus_on_a_missing_feature_is_not_given_and_a_missing_need_leaves_no_
 
 
 def test_a_share_is_of_what_is_known():
-    curve = ShareHolding(((above("rsi_14", 50.0),), (above("rsi_15m", 50.0), above("rsi_1h", 50.0))))
+    curve = ShareOfTests(((above("rsi_14", 50.0),), (above("rsi_15m", 50.0), above("rsi_1h", 50.0))))
     told_at = told_points(
         curve, rsi_14=[60, 60, 40, MISSING], rsi_15m=[60, 60, 60, MISSING], rsi_1h=[60, 40, MISSING, 60]
     )
@@ -141,10 +141,10 @@ def test_a_share_is_of_what_is_known():
 
 def test_points_of_a_factor_stay_within_0_and_100():
     factor = Factor("any", 0.5, Line("rvol", 0.0, 50.0))
-    assert factor.points(columns(rvol=[-1.0, 1.0, 9.0])).tolist() == [0.0, 50.0, 100.0]
+    assert factor.evaluate(columns(rvol=[-1.0, 1.0, 9.0])).tolist() == [0.0, 50.0, 100.0]
 
 
 def test_what_is_told_of_a_value_can_be_written_as_json():
     seen = columns(rvol=[1.23456789, MISSING, np.inf], regime_family=[0.0, MISSING, 2.0])
-    assert [told("rvol", seen, row) for row in range(3)] == [1.234568, None, None]
-    assert [told("regime_family", seen, row) for row in range(3)] == ["TRENDING_UP", None, "RANGING"]
+    assert [to_json_value("rvol", seen, row) for row in range(3)] == [1.234568, None, None]
+    assert [to_json_value("regime_family", seen, row) for row in range(3)] == ["TRENDING_UP", None, "RANGING"]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from hd_pipelines.signals.catalogue import FEATURES
 from hd_pipelines.signals.detectors.detector import UnknownParameterError
-from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of
+from hd_pipelines.signals.detectors.examples import build_firing_frame, build_frame, get_example
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.detectors.rules.conditions import Condition
-from hd_pipelines.signals.detectors.rules.mirroring import name_for_seller
+from hd_pipelines.signals.detectors.rules.mirroring import mirror_name
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 from tests.signals.detectors.frames import SIDES, asset_class_for, frame_with, frames, named, random_frame
 
@@ -24,7 +24,7 @@ INDEX, STOCK = AssetClass.INDEX, AssetClass.STOCK
 def answers(frame):
     """What all detectors say of a frame: where they fire, their scores, and the points of every factor."""
     for detector, direction in SIDES:
-        scores = detector.scores(frame, direction)
+        scores = detector.score(frame, direction)
         yield detector.fires(replace(frame, asset_class=asset_class_for(detector)), direction)
         yield scores.total
         yield scores.coverage
@@ -37,7 +37,7 @@ def test_a_row_is_judged_by_itself_whatever_follows_or_precedes_it(columns, data
     frame = frame_with(columns)
     cut = data.draw(st.integers(0, len(frame)))
     for whole, until, since in zip(
-        answers(frame), answers(frame.rows(slice(0, cut))), answers(frame.rows(slice(cut, None))), strict=True
+        answers(frame), answers(frame.select(slice(0, cut))), answers(frame.select(slice(cut, None))), strict=True
     ):
         np.testing.assert_array_equal(whole, np.concatenate([until, since]))
 
@@ -47,12 +47,12 @@ def test_a_long_frame_cut_at_any_row_says_the_same_until_then(asset_class):
     frame = random_frame(2_000, asset_class, seed=11)
     fired = 0
     for detector, direction in SIDES:
-        whole, scores = detector.fires(frame, direction), detector.scores(frame, direction).total
+        whole, scores = detector.fires(frame, direction), detector.score(frame, direction).total
         fired += int(whole.sum())
         for cut in (1, 2, 57, 1_024, 1_999):
-            part = frame.rows(slice(0, cut))
+            part = frame.select(slice(0, cut))
             assert detector.fires(part, direction).tobytes() == whole[:cut].tobytes()
-            assert detector.scores(part, direction).total.tobytes() == scores[:cut].tobytes()
+            assert detector.score(part, direction).total.tobytes() == scores[:cut].tobytes()
     assert fired > 50
 
 
@@ -62,7 +62,7 @@ def test_no_value_makes_a_detector_fail_or_a_score_leave_its_bounds(columns):
     frame = frame_with(columns)
     for detector, direction in SIDES:
         mine = replace(frame, asset_class=asset_class_for(detector))
-        fired, scores = detector.fires(mine, direction), detector.scores(mine, direction)
+        fired, scores = detector.fires(mine, direction), detector.score(mine, direction)
         assert fired.dtype == np.bool_
         assert fired.shape == scores.total.shape == scores.coverage.shape == (len(frame),)
         for points in (scores.total, *scores.by_factor.values()):
@@ -74,16 +74,16 @@ def test_no_value_makes_a_detector_fail_or_a_score_leave_its_bounds(columns):
 
 @pytest.mark.parametrize(("detector", "direction"), SIDES, ids=named)
 def test_without_a_feature_its_conditions_do_not_hold_and_its_factors_leave_the_mean(detector, direction):
-    example = example_for(detector, direction)
+    example = get_example(detector, direction)
     for feature in detector.features:
-        frame = frame_of(
-            detector, example | {name_for_seller(feature) if direction is Direction.SHORT else feature: np.nan}
+        frame = build_frame(
+            detector, example | {mirror_name(feature) if direction is Direction.SHORT else feature: np.nan}
         )
-        view = frame.seen_by(direction)
+        view = frame.view_for(direction)
         for condition in detector.conditions:
             is_required = isinstance(condition, Condition) and any(t.feature == feature for t in condition.tests)
             assert condition.passes(view)[0] == (not is_required)
-        scores = detector.scores(frame, direction)
+        scores = detector.score(frame, direction)
         known = [f.weight for f in detector.factors if not np.isnan(scores.by_factor[f.name][0])]
         assert scores.coverage[0] == pytest.approx(sum(known))
         assert not np.isnan(scores.total[0])
@@ -91,21 +91,21 @@ def test_without_a_feature_its_conditions_do_not_hold_and_its_factors_leave_the_
 
 @pytest.mark.parametrize(("detector", "direction"), SIDES, ids=named)
 def test_on_a_row_of_which_nothing_is_known_it_neither_fires_nor_scores(detector, direction):
-    frame = frame_of(detector, {})
+    frame = build_frame(detector, {})
     assert not detector.fires(frame, direction)[0]
-    assert np.isnan(detector.scores(frame, direction).total[0])
-    assert detector.scores(frame, direction).coverage[0] == 0.0
+    assert np.isnan(detector.score(frame, direction).total[0])
+    assert detector.score(frame, direction).coverage[0] == 0.0
 
 
 @pytest.mark.parametrize(("detector", "direction"), SIDES, ids=named)
 def test_it_does_not_fire_for_another_asset_class_or_direction(detector, direction):
-    frame = firing_frame(detector, direction)
+    frame = build_firing_frame(detector, direction)
     for asset_class in AssetClass:
         fires = detector.fires(replace(frame, asset_class=asset_class), direction)[0]
         assert fires == (asset_class in detector.asset_classes)
     if len(detector.directions) == 1:
         other = Direction.SHORT if direction is Direction.LONG else Direction.LONG
-        assert not detector.fires(firing_frame(detector, other), other)[0]
+        assert not detector.fires(build_firing_frame(detector, other), other)[0]
 
 
 @pytest.mark.parametrize("detector", DETECTORS.values(), ids=named)
@@ -128,11 +128,11 @@ def test_every_number_can_be_varied_and_changes_the_version(detector):
     parameters = detector.parameters()
     versions = {detector.parameter_version}
     for name, number in parameters.items():
-        other = detector.varied({name: number + 0.125})
+        other = detector.vary({name: number + 0.125})
         assert other.parameters() == parameters | {name: number + 0.125}
         versions.add(other.parameter_version)
     assert len(versions) == len(parameters) + 1
-    assert detector.varied({}) == detector
+    assert detector.vary({}) == detector
     assert all(len(version) == 12 for version in versions)
 
 
@@ -140,18 +140,18 @@ def test_every_number_can_be_varied_and_changes_the_version(detector):
 def test_each_condition_moves_with_its_threshold(detector):
     """Thresholds are data: moved out of reach, the example no longer fires."""
     direction = detector.directions[0]
-    frame = firing_frame(detector, direction)
+    frame = build_firing_frame(detector, direction)
     for name, number in detector.parameters().items():
         if name.startswith("condition.") and name.split(".")[1] in {
             c.name for c in detector.conditions if isinstance(c, Condition)
         }:
             away = 1e12 if name.endswith((".at_least", ".above")) else -1e12
-            assert not detector.varied({name: number + away}).fires(frame, direction)[0], name
+            assert not detector.vary({name: number + away}).fires(frame, direction)[0], name
 
 
 def test_a_number_that_it_does_not_have_is_refused():
     with pytest.raises(UnknownParameterError, match=r"breakout_bullish has no parameter 'factor\.luck\.weight'"):
-        DETECTORS["breakout_bullish"].varied({"factor.luck.weight": 1.0})
+        DETECTORS["breakout_bullish"].vary({"factor.luck.weight": 1.0})
 
 
 def test_there_are_six_for_equities_and_eleven_for_indices_and_five_need_the_chain():
@@ -173,8 +173,8 @@ def test_scoring_chosen_rows_is_scoring_a_frame_of_those_rows():
     frame = random_frame(500, INDEX, seed=5)
     rows = np.array([3, 99, 100, 499])
     for detector, direction in SIDES:
-        chosen = detector.scores(frame, direction, rows)
-        np.testing.assert_array_equal(chosen.total, detector.scores(frame.rows(rows), direction).total)
+        chosen = detector.score(frame, direction, rows)
+        np.testing.assert_array_equal(chosen.total, detector.score(frame.select(rows), direction).total)
 
 
 def test_only_what_needs_the_chain_fires_on_a_day_s_one_row():
@@ -182,8 +182,8 @@ def test_only_what_needs_the_chain_fires_on_a_day_s_one_row():
     day = {"minutes_from_open": 390.0, "minutes_to_close": 0.0}
     fired = set()
     for detector, direction in SIDES:
-        known = {n: v for n, v in example_for(detector, direction).items() if n not in OF_MINUTES} | day
-        frame = replace(frame_of(detector, known), resolution=Resolution.DAY)
+        known = {n: v for n, v in get_example(detector, direction).items() if n not in OF_MINUTES} | day
+        frame = replace(build_frame(detector, known), resolution=Resolution.DAY)
         if detector.fires(frame, direction)[0]:
             fired.add(detector.name)
     assert fired == {name for name, detector in DETECTORS.items() if detector.needs_chain}
@@ -201,4 +201,4 @@ def test_a_hundred_thousand_rows_are_scored_at_once():
         for detector, direction in SIDES:
             rows = np.flatnonzero(detector.fires(frame, direction))
             if rows.size:
-                assert np.isfinite(detector.scores(frame, direction, rows).total).all()
+                assert np.isfinite(detector.score(frame, direction, rows).total).all()

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hd_pipelines.signals.catalogue import FEATURES, code_of
-from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, UnknownParameterError, pair
-from hd_pipelines.signals.detectors.examples import example_for, firing_frame, frame_of
+from hd_pipelines.signals.catalogue import FEATURES, encode_value
+from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, UnknownParameterError, build_pair
+from hd_pipelines.signals.detectors.examples import build_firing_frame, build_frame, get_example
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.detectors.rules.conditions import Condition, above
 from hd_pipelines.signals.detectors.rules.curves import Line
@@ -21,7 +21,7 @@ LONG, SHORT = Direction.LONG, Direction.SHORT
 
 def fires(name, direction, **changes):
     detector = DETECTORS[name]
-    return bool(detector.fires(frame_of(detector, example_for(detector, direction) | changes), direction)[0])
+    return bool(detector.fires(build_frame(detector, get_example(detector, direction) | changes), direction)[0])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_late_is_late_on_a_half_day_too(name, last):
 
 
 def test_a_falling_market_asks_more_of_a_buyer_and_stops_a_seller_only_when_it_rises():
-    down, up = (code_of("regime_family", word) for word in ("TRENDING_DOWN", "TRENDING_UP"))
+    down, up = (encode_value("regime_family", word) for word in ("TRENDING_DOWN", "TRENDING_UP"))
     assert fires("mean_reversion_long", LONG, regime_family=down, rsi_14=20.0)
     assert not fires("mean_reversion_long", LONG, regime_family=down, rsi_14=20.5)
     assert fires("mean_reversion_long", LONG, regime_family=down, rsi_14=18.0, ema_9_distance_pct=-3.5)
@@ -93,9 +93,9 @@ def test_flow_against_a_buyer_stops_him_and_missing_flow_does_not(name):
     ("detector", "direction"), [side for side in SIDES if "flow" in {f.name for f in side[0].factors}], ids=named
 )
 def test_missing_flow_leaves_the_mean_instead_of_counting_fifty(detector, direction):
-    values = example_for(detector, direction)
-    without = frame_of(detector, {name: value for name, value in values.items() if not name.startswith("flow_")})
-    scores = detector.scores(without, direction)
+    values = get_example(detector, direction)
+    without = build_frame(detector, {name: value for name, value in values.items() if not name.startswith("flow_")})
+    scores = detector.score(without, direction)
     flow = next(factor.weight for factor in detector.factors if factor.name == "flow")
     assert detector.fires(without, direction)[0]
     assert np.isnan(scores.by_factor["flow"][0])
@@ -106,7 +106,7 @@ def test_missing_flow_leaves_the_mean_instead_of_counting_fifty(detector, direct
 
 @pytest.mark.parametrize(("detector", "direction"), SIDES, ids=named)
 def test_an_explanation_is_json_in_the_frame_s_own_terms(detector, direction):
-    frame = firing_frame(detector, direction)
+    frame = build_firing_frame(detector, direction)
     told = json.loads(json.dumps(detector.explain(frame, 0, direction), allow_nan=False))
     assert [c["name"] for c in told["conditions"]] == [c.name for c in detector.conditions]
     assert all(c["passes"] for c in told["conditions"])
@@ -114,15 +114,15 @@ def test_an_explanation_is_json_in_the_frame_s_own_terms(detector, direction):
     seen |= {name: value for factor in told["factors"] for name, value in factor["seen"].items()}
     for name, value in seen.items():
         given = frame[name][0]
-        assert value == (FEATURES[name].words[int(given)] if FEATURES[name].words else pytest.approx(given))
+        assert value == (FEATURES[name].enum_values[int(given)] if FEATURES[name].enum_values else pytest.approx(given))
     total = sum(f["weight"] * f["points"] for f in told["factors"]) / sum(f["weight"] for f in told["factors"])
-    assert total == pytest.approx(detector.scores(frame, direction).total[0])
+    assert total == pytest.approx(detector.score(frame, direction).total[0])
     assert told["coverage"] == 1.0
 
 
 def test_an_explanation_shows_a_seller_his_own_numbers():
     detector = DETECTORS["mean_reversion_short"]
-    told = detector.explain(firing_frame(detector, SHORT), 0, SHORT)
+    told = detector.explain(build_firing_frame(detector, SHORT), 0, SHORT)
     assert told["conditions"][0] == {
         "name": "extreme_rsi",
         "kind": "condition",
@@ -136,8 +136,8 @@ def test_an_explanation_shows_a_seller_his_own_numbers():
 
 def test_an_explanation_says_what_was_not_seen():
     detector = DETECTORS["mean_reversion_long"]
-    values = {n: v for n, v in example_for(detector, LONG).items() if not n.startswith(("flow_", "regime", "bullish"))}
-    told = detector.explain(frame_of(detector, values), 0, LONG)
+    values = {n: v for n, v in get_example(detector, LONG).items() if not n.startswith(("flow_", "regime", "bullish"))}
+    told = detector.explain(build_frame(detector, values), 0, LONG)
     by_name = {factor["name"]: factor for factor in told["factors"]}
     assert by_name["divergence"] == {
         "name": "divergence", "weight": 0.15, "points": None, "seen": {"bullish_divergence": None}
@@ -153,7 +153,7 @@ def test_an_explanation_says_what_was_not_seen():
 
 def test_a_pair_cannot_be_without_something_it_never_had():
     def made(**differences):
-        return pair(
+        return build_pair(
             "gap",
             Strategy.BREAKOUT,
             purpose="Price gaps.",
@@ -166,9 +166,9 @@ def test_a_pair_cannot_be_without_something_it_never_had():
         )
 
     long, short = made(short_changes={"condition.gaps.gap_pct.above": 2.5})
-    frame = replace(firing_frame(long, LONG))
+    frame = replace(build_firing_frame(long, LONG))
     assert long.fires(frame, LONG)[0]
-    assert not short.fires(firing_frame(short, SHORT), SHORT)[0]
+    assert not short.fires(build_firing_frame(short, SHORT), SHORT)[0]
     assert (long.name, short.name) == ("gap_bullish", "gap_bearish")
     with pytest.raises(UnknownParameterError, match="cannot be without 'gasp'"):
         made(short_without=("gasp",))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hd_pipelines.signals.catalogue import FEATURES, code_of
+from hd_pipelines.signals.catalogue import FEATURES, encode_value
 from tests.signals.detectors.frames import points_of
 
 JUST = 1e-6
@@ -83,8 +83,8 @@ def test_distance_from_ema_21():
 
 def test_regime_for_reversals():
     words = ("RANGING", "CHOPPY", "VOLATILE", "TRENDING_UP", "TRENDING_DOWN")
-    assert set(words) == set(FEATURES["regime_family"].words)
-    codes = [code_of("regime_family", word) for word in words]
+    assert set(words) == set(FEATURES["regime_family"].enum_values)
+    codes = [encode_value("regime_family", word) for word in words]
     assert points_of("mean_reversion_long", "regime", regime_family=codes) == [100, 90, 70, 60, 20]
     assert points_of("index_mean_reversion_long", "regime", regime_family=codes) == [100, 90, 70, 60, 40]
 

@@ -41,7 +41,7 @@ def test_the_partner_says_the_same_of_the_market_upside_down(columns):
             short.fires(replace(turned, asset_class=asset_class), Direction.SHORT),
         )
         np.testing.assert_allclose(
-            long.scores(upright, Direction.LONG).total, short.scores(turned, Direction.SHORT).total, atol=1e-9
+            long.score(upright, Direction.LONG).total, short.score(turned, Direction.SHORT).total, atol=1e-9
         )
 
 
@@ -69,9 +69,9 @@ def test_a_pair_of_unequal_sides_agrees_on_what_both_have(columns):
         of_long = {condition: condition for condition in long.conditions}
         for condition in set(of_long) & set(short.conditions):
             np.testing.assert_array_equal(
-                condition.passes(upright.seen_by(Direction.LONG)), condition.passes(turned.seen_by(Direction.SHORT))
+                condition.passes(upright.view_for(Direction.LONG)), condition.passes(turned.view_for(Direction.SHORT))
             )
-        by_long, by_short = long.scores(upright, Direction.LONG), short.scores(turned, Direction.SHORT)
+        by_long, by_short = long.score(upright, Direction.LONG), short.score(turned, Direction.SHORT)
         for name in by_long.by_factor.keys() & by_short.by_factor.keys():
             np.testing.assert_allclose(by_long.by_factor[name], by_short.by_factor[name], atol=1e-9)
 
@@ -97,14 +97,14 @@ def test_what_is_told_to_a_seller_is_what_was_evaluated(columns):
     """`for_seller` on the frame as it is, and the rule on the frame turned around, are two ways to one answer."""
     rounded = {name: np.round(values, 2) for name, values in columns.items()}
     frame = frame_with(rounded)
-    view = frame.seen_by(Direction.SHORT)
+    view = frame.view_for(Direction.SHORT)
     for detector, direction in SIDES:
         if direction is Direction.LONG:
             continue
         for evaluated, told in zip(detector.conditions, detector.conditions_for(direction), strict=True):
             np.testing.assert_array_equal(_passes(evaluated, view), _passes(told, frame.columns))
         for evaluated, told in zip(detector.factors, detector.factors_for(direction), strict=True):
-            np.testing.assert_allclose(evaluated.points(view), told.points(frame.columns), atol=1e-9)
+            np.testing.assert_allclose(evaluated.evaluate(view), told.evaluate(frame.columns), atol=1e-9)
 
 
 def _passes(condition, view):

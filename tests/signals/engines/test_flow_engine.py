@@ -42,7 +42,7 @@ def puts_over_calls(ratio: float, count: int = 40, **changed) -> list[dict]:
     ],
 )
 def test_the_lean_of_a_put_call_ratio(ratio, kind, strength):
-    found = flow.lean_of_ratio(ratio)
+    found = flow.classify_ratio(ratio)
     assert found.kind is kind
     assert found.strength == pytest.approx(strength)
 
@@ -62,16 +62,16 @@ def test_the_lean_of_a_put_call_ratio(ratio, kind, strength):
 )
 @pytest.mark.parametrize(("institutional", "factor"), [(20.0, 0.95), (30.0, 1.05), (70.0, 1.10), (90.0, 1.15)])
 def test_multipliers_of_the_facts(ratio, for_a_long, for_a_short, institutional, factor):
-    lean = flow.lean_of_ratio(ratio)
+    lean = flow.classify_ratio(ratio)
     for direction, of_lean in ((LONG, for_a_long), (SHORT, for_a_short)):
         of_institutions = min(factor, 1.0) if of_lean == 0.80 else factor
-        assert flow.opinion(lean, institutional, direction) == pytest.approx(of_lean * of_institutions)
+        assert flow.compute_opinion(lean, institutional, direction) == pytest.approx(of_lean * of_institutions)
 
 
 @given(st.floats(0.01, 20.0), st.floats(0, 100), st.sampled_from(Direction))
 def test_flow_against_a_trade_is_always_a_penalty(ratio, institutional, direction):
-    lean = flow.lean_of_ratio(ratio)
-    found = flow.opinion(lean, institutional, direction)
+    lean = flow.classify_ratio(ratio)
+    found = flow.compute_opinion(lean, institutional, direction)
     if lean.sign * direction.sign < 0:
         assert found <= 0.80
     elif lean.sign * direction.sign > 0:
@@ -161,7 +161,7 @@ def test_an_hour_is_a_short_window():
     ],
 )
 def test_recommendations_of_the_facts(strength, institutional, recommendation):
-    assert flow.recommendation(strength, institutional) == recommendation
+    assert flow.recommend(strength, institutional) == recommendation
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_recommendations_of_the_facts(strength, institutional, recommendation):
     ],
 )
 def test_words_for_urgency(aggressiveness, word):
-    assert flow.urgency(aggressiveness) == word
+    assert flow.classify_urgency(aggressiveness) == word
 
 
 def test_a_lull_of_three_hours_fades_the_flow():

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
-from hd_pipelines.signals.flow_window import FlowSummary, flow_columns, summarize
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.signals.flow_window import FlowSummary, compute_flow_columns, summarize_prints
 from hd_pipelines.signals.tape import Prints
 from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, SOLD_CALL, SOLD_PUT, ns, prints
 
@@ -20,14 +20,14 @@ MONDAY_OPEN, FRIDAY_OPEN = ns(2025, 3, 10, 9, 30), ns(2025, 3, 7, 9, 30)
 
 
 def counted(*rows: dict, at: int = NOW, **options) -> FlowSummary:
-    found = summarize(prints(*rows), at, **options)
+    found = summarize_prints(prints(*rows), at, **options)
     assert found is not None
     return found
 
 
 def test_without_a_recorded_print_there_is_no_summary():
-    assert summarize(None, NOW) is None
-    assert all(np.isnan(values).all() for values in flow_columns(None, np.array([NOW, NOW + MINUTE])).values())
+    assert summarize_prints(None, NOW) is None
+    assert all(np.isnan(values).all() for values in compute_flow_columns(None, np.array([NOW, NOW + MINUTE])).values())
 
 
 def test_a_window_without_prints_counts_none_and_has_no_ratio():
@@ -142,10 +142,10 @@ def test_aggressiveness_is_the_mean_of_swept_and_bought():
 )
 def test_ten_prints_and_fifty_thousand_dollars_are_the_least(count, premium, is_enough):
     table = prints(*[{**BOUGHT_CALL, "premium": premium}] * count)
-    found = summarize(table, NOW)
+    found = summarize_prints(table, NOW)
     assert found is not None
     assert found.is_enough is is_enough
-    assert np.isnan(flow_columns(table, np.array([NOW]))["flow_score"][0]) != is_enough
+    assert np.isnan(compute_flow_columns(table, np.array([NOW]))["flow_score"][0]) != is_enough
 
 
 def test_rising_compares_the_last_trading_hour_with_the_one_before():
@@ -182,7 +182,7 @@ tables = st.lists(rows, max_size=60).map(lambda several: prints(*sorted(several,
 
 def expected_columns(found: FlowSummary) -> dict[str, float]:
     if not found.is_enough:
-        return dict.fromkeys(flow_columns(None, np.empty(0, np.int64)), math.nan)
+        return dict.fromkeys(compute_flow_columns(None, np.empty(0, np.int64)), math.nan)
     return {
         "flow_bias": found.bias,
         "flow_score": found.score,
@@ -195,9 +195,9 @@ def expected_columns(found: FlowSummary) -> dict[str, float]:
 
 @given(tables, st.lists(times, min_size=1, max_size=8))
 def test_the_columns_are_the_summary_at_each_instant(table: Prints, instants: list[int]):
-    columns = flow_columns(table, np.array(instants))
+    columns = compute_flow_columns(table, np.array(instants))
     for position, instant in enumerate(instants):
-        found = summarize(table, instant)
+        found = summarize_prints(table, instant)
         assert found is not None
         for name, value in expected_columns(found).items():
             assert columns[name][position] == pytest.approx(float(value), rel=1e-12, nan_ok=True), name
@@ -206,7 +206,7 @@ def test_the_columns_are_the_summary_at_each_instant(table: Prints, instants: li
 @given(tables, times, st.lists(times, min_size=1, max_size=8))
 def test_what_comes_later_changes_no_column(table: Prints, cut: int, instants: list[int]):
     known = np.array([instant for instant in instants if instant <= cut], np.int64)
-    whole, cut_off = flow_columns(table, known), flow_columns(table.until(cut), known)
+    whole, cut_off = compute_flow_columns(table, known), compute_flow_columns(table.until(cut), known)
     for name, values in whole.items():
         np.testing.assert_array_equal(values, cut_off[name], err_msg=name)
 
@@ -217,7 +217,10 @@ def test_turning_the_market_around_turns_the_lean_around(table: Prints):
     turned = Prints(
         **{**{name: getattr(table, name) for name in table.__dataclass_fields__}, "sentiment": -table.sentiment}
     )
-    here, there = summarize(table, MONDAY_OPEN + 300 * MINUTE), summarize(turned, MONDAY_OPEN + 300 * MINUTE)
+    here, there = (
+        summarize_prints(table, MONDAY_OPEN + 300 * MINUTE),
+        summarize_prints(turned, MONDAY_OPEN + 300 * MINUTE),
+    )
     assert here is not None
     assert there is not None
     assert (here.bullish, here.bearish_premium, here.score) == (there.bearish, there.bullish_premium, there.score)
@@ -243,11 +246,11 @@ def test_a_year_of_minutes_takes_less_than_fifty_milliseconds():
         is_block=random.random(count) < 0.05,
         is_large=random.random(count) < 0.1,
     )
-    flow_columns(table, instants[:10])
+    compute_flow_columns(table, instants[:10])
     taken = []
     for _ in range(3):
         began = time.thread_time()
-        flow_columns(table, instants)
+        compute_flow_columns(table, instants)
         taken.append(time.thread_time() - began)
     assert instants.size > 97_000
     assert min(taken) < 0.05

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hd_pipelines.signals.engines import gamma_exposure, iv_percentile, regime
-from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES, freshness, share_left
+from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES, compute_share_left, measure_freshness
 from hd_pipelines.tables.vocabulary import ContextEngine, ContextStatus, Direction, TradingStyle
 from tests.signals.engines import made
 from tests.signals.engines.made import MINUTE, ns
@@ -30,7 +30,7 @@ def test_a_regime_is_not_a_minute_old_after_a_long_weekend():
 
 def test_a_daily_row_counts_through_the_whole_session_after_its_own_and_then_fades_over_three():
     def share(*clock: int) -> float:
-        return freshness(ContextEngine.REGIME, FRIDAYS_CLOSE, ns(*clock)).share
+        return measure_freshness(ContextEngine.REGIME, FRIDAYS_CLOSE, ns(*clock)).share
 
     assert share(2025, 1, 21, 16, 0) == 1.0
     assert share(2025, 1, 22, 16, 0) == pytest.approx(2 / 3)
@@ -65,16 +65,16 @@ def test_a_reading_says_how_old_its_context_is_once_that_costs_something():
 @given(engines, ages, ages)
 def test_older_context_never_counts_more(engine, one, other):
     young, old = sorted((one, other))
-    assert 0.0 <= share_left(engine, old) <= share_left(engine, young) <= 1.0
+    assert 0.0 <= compute_share_left(engine, old) <= compute_share_left(engine, young) <= 1.0
 
 
 @given(engines)
 def test_every_engine_counts_fully_at_its_limit_and_not_at_all_at_four_times_it(engine):
     limit = STALE_AFTER_MINUTES[engine]
-    assert share_left(engine, limit) == 1.0
-    assert share_left(engine, limit + 0.01) < 1.0
-    assert share_left(engine, GONE_AT * limit) == 0.0
-    assert share_left(engine, GONE_AT * limit - 0.01) > 0.0
+    assert compute_share_left(engine, limit) == 1.0
+    assert compute_share_left(engine, limit + 0.01) < 1.0
+    assert compute_share_left(engine, GONE_AT * limit) == 0.0
+    assert compute_share_left(engine, GONE_AT * limit - 0.01) > 0.0
 
 
 @given(st.integers(0, 40 * 24 * 60), st.integers(0, 40 * 24 * 60), st.sampled_from(Direction))

@@ -114,7 +114,7 @@ def test_the_order_of_timeframes_does_not_matter(row, order):
     known = {name: each for name, each in zip(("week", "day", "1h", "15m"), row, strict=True) if not math.isnan(each)}
     shuffled = {name: known[name] for name in order if name in known}
     for direction in Direction:
-        assert mtf_alignment.alignment(shuffled, direction) == mtf_alignment.alignment(known, direction)
+        assert mtf_alignment.measure_alignment(shuffled, direction) == mtf_alignment.measure_alignment(known, direction)
 
 
 @given(st.tuples(trend, trend, trend, trend), st.integers(0, 3))

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from hd_pipelines.analytics.regime.rules import RULES
-from hd_pipelines.signals.engines.permissions import PRINTED, Policy, refusal
+from hd_pipelines.signals.engines.permissions import PUBLISHED, Policy, find_refusal
 from hd_pipelines.tables.vocabulary import (
     REGIME_FAMILIES,
     Direction,
@@ -89,12 +89,12 @@ def vix_range(regime: MarketRegime) -> tuple[float, float]:
     ],
 )
 def test_reasons(strategy, direction, regime, vix, reason):
-    assert refusal(strategy, direction, regime=regime, vix=vix) == reason
+    assert find_refusal(strategy, direction, regime=regime, vix=vix) == reason
 
 
 def test_every_state_of_the_market_has_an_answer_for_every_trade_in_every_style():
     for (regime, vix), (strategy, direction), style in product(STATES, TRADES, [*TradingStyle, None]):
-        answer = refusal(strategy, direction, regime=regime, vix=vix, style=style)
+        answer = find_refusal(strategy, direction, regime=regime, vix=vix, style=style)
         assert answer is None or answer == answer.lower().replace(" ", "_") != ""
 
 
@@ -110,7 +110,7 @@ def test_every_strategy_may_trade_either_way_somewhere_the_market_can_be():
         allowed = [
             (regime, vix)
             for regime, vix in reachable
-            if refusal(strategy, direction, regime=regime, vix=vix, style=style) is None
+            if find_refusal(strategy, direction, regime=regime, vix=vix, style=style) is None
         ]
         assert allowed, f"{strategy.value} {direction.value} {style.value} could never trade"
         if strategy is Strategy.TREND_CONTINUATION:
@@ -119,16 +119,16 @@ def test_every_strategy_may_trade_either_way_somewhere_the_market_can_be():
 
 def test_a_market_turned_around_forbids_the_mirrored_trade():
     for (regime, vix), (strategy, direction), style in product(STATES, TRADES, [*TradingStyle, None]):
-        turned = refusal(
+        turned = find_refusal(
             strategy, SHORT if direction is LONG else LONG, regime=TURNED.get(regime, regime), vix=vix, style=style
         )
-        here = refusal(strategy, direction, regime=regime, vix=vix, style=style)
+        here = find_refusal(strategy, direction, regime=regime, vix=vix, style=style)
         assert (here is None) == (turned is None)
 
 
 def test_the_vix_matrix_as_printed():
     refused = {
-        vix: {strategy for strategy in Strategy if strategy in PRINTED.at_vix.get(vix, frozenset())}
+        vix: {strategy for strategy in Strategy if strategy in PUBLISHED.at_vix.get(vix, frozenset())}
         for vix in VixRegime
     }
     reversals = {Strategy.MEAN_REVERSION, Strategy.INDEX_MEAN_REVERSION, Strategy.POWER_HOUR_REVERSAL}
@@ -144,26 +144,28 @@ def test_the_vix_matrix_as_printed():
 
 def test_an_unknown_market_forbids_nothing():
     for strategy, direction in TRADES:
-        assert refusal(strategy, direction, regime=None, vix=None, style=TradingStyle.SWING) is None
+        assert find_refusal(strategy, direction, regime=None, vix=None, style=TradingStyle.SWING) is None
 
 
 def test_what_is_known_of_the_market_counts_alone():
-    assert refusal(Strategy.MEAN_REVERSION, LONG, regime=MarketRegime.RANGE_BOUND, vix=None) is None
-    assert refusal(Strategy.MEAN_REVERSION, LONG, regime=None, vix=VixRegime.LOW) is not None
+    assert find_refusal(Strategy.MEAN_REVERSION, LONG, regime=MarketRegime.RANGE_BOUND, vix=None) is None
+    assert find_refusal(Strategy.MEAN_REVERSION, LONG, regime=None, vix=VixRegime.LOW) is not None
 
 
 def test_nothing_is_held_over_nights_against_a_strong_trend():
     state = {"regime": MarketRegime.STRONG_DOWNTREND, "vix": VixRegime.ELEVATED}
-    assert refusal(Strategy.GAMMA_FLIP, LONG, **state, style=TradingStyle.SCALP) is None
-    assert refusal(Strategy.GAMMA_FLIP, LONG, **state) is None
-    assert refusal(Strategy.GAMMA_FLIP, LONG, **state, style=TradingStyle.SWING) == "swing_long_in_strong_downtrend"
+    assert find_refusal(Strategy.GAMMA_FLIP, LONG, **state, style=TradingStyle.SCALP) is None
+    assert find_refusal(Strategy.GAMMA_FLIP, LONG, **state) is None
+    assert (
+        find_refusal(Strategy.GAMMA_FLIP, LONG, **state, style=TradingStyle.SWING) == "swing_long_in_strong_downtrend"
+    )
 
 
 def test_a_policy_may_do_without_the_vix_matrix():
     """As printed it forbids reversals wherever the VIX is below 16: on 250 of 251 sessions of 2017."""
     calm = {"regime": MarketRegime.RANGE_BOUND, "vix": VixRegime.EXTREMELY_LOW}
-    assert refusal(Strategy.MEAN_REVERSION, LONG, **calm) is not None
-    assert refusal(Strategy.MEAN_REVERSION, LONG, **calm, policy=Policy(at_vix={})) is None
+    assert find_refusal(Strategy.MEAN_REVERSION, LONG, **calm) is not None
+    assert find_refusal(Strategy.MEAN_REVERSION, LONG, **calm, policy=Policy(at_vix={})) is None
 
 
 def test_trends_ranges_and_chop_share_the_strategies_among_them():
@@ -173,7 +175,7 @@ def test_trends_ranges_and_chop_share_the_strategies_among_them():
         allowed = {
             strategy
             for strategy, direction in TRADES
-            if refusal(strategy, direction, regime=regime, vix=VixRegime.NORMAL) is None
+            if find_refusal(strategy, direction, regime=regime, vix=VixRegime.NORMAL) is None
         }
         counts[regime] = len(allowed & {Strategy.BREAKOUT, Strategy.MEAN_REVERSION})
     assert all(counts[regime] >= 1 for regime in MarketRegime)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.signals.engines import readings, regime_reading, shared_readings
-from hd_pipelines.signals.engines.reading import applied
+from hd_pipelines.signals.engines import read_all, read_regime, read_shared
+from hd_pipelines.signals.engines.reading import apply_readings
 from hd_pipelines.signals.tape import Contexts
 from hd_pipelines.tables.vocabulary import (
     ContextEngine,
@@ -83,7 +83,7 @@ directions, styles = st.sampled_from(Direction), st.sampled_from(TradingStyle)
 
 @given(contexts(), rows, directions, styles)
 def test_a_multiplier_lies_between_its_opinion_and_one(held, row, direction, style):
-    for reading in readings(held, row, 0, direction=direction, style=style):
+    for reading in read_all(held, row, 0, direction=direction, style=style):
         low, high = sorted((reading.opinion, 1.0))
         assert low - 1e-12 <= reading.multiplier <= high + 1e-12
         assert 0.2 < reading.opinion < 2.1
@@ -92,7 +92,7 @@ def test_a_multiplier_lies_between_its_opinion_and_one(held, row, direction, sty
 
 @given(contexts(), rows, directions, styles)
 def test_every_answer_is_labelled_and_has_one_line_of_reason(held, row, direction, style):
-    for reading in readings(held, row, 0, direction=direction, style=style):
+    for reading in read_all(held, row, 0, direction=direction, style=style):
         assert reading.reason
         assert "\n" not in reading.reason
         assert not re.search(r"\bnan\b", reading.reason)
@@ -104,17 +104,17 @@ def test_every_answer_is_labelled_and_has_one_line_of_reason(held, row, directio
 
 
 def test_without_any_context_nothing_changes_a_score():
-    found = readings(Contexts(), made.frame(), 0, direction=Direction.LONG, style=TradingStyle.SCALP)
+    found = read_all(Contexts(), made.frame(), 0, direction=Direction.LONG, style=TradingStyle.SCALP)
     assert [reading.engine for reading in found] == list(ContextEngine)
     assert all(reading.status is ContextStatus.MISSING for reading in found)
-    assert applied(73.0, found) == 73.0
+    assert apply_readings(73.0, found) == 73.0
 
 
 @given(contexts(), rows, directions, styles)
 def test_the_shared_four_and_the_regime_are_the_five(held, row, direction, style):
-    shared = shared_readings(held, row, 0, direction=direction)
-    whole = readings(held, row, 0, direction=direction, style=style)
-    assert [*shared, regime_reading(held, row, 0, direction=direction, style=style)] == whole
+    shared = read_shared(held, row, 0, direction=direction)
+    whole = read_all(held, row, 0, direction=direction, style=style)
+    assert [*shared, read_regime(held, row, 0, direction=direction, style=style)] == whole
     assert [reading.engine for reading in whole] == list(ContextEngine)
 
 
@@ -122,8 +122,8 @@ def test_the_shared_four_and_the_regime_are_the_five(held, row, direction, style
 def test_what_becomes_known_later_changes_nothing(held, row, direction, style, minutes):
     """A reading at an instant is the one from contexts that were cut there."""
     row.as_of_ns[0] = NOW - minutes * MINUTE
-    whole = readings(held, row, 0, direction=direction, style=style)
-    assert whole == readings(held.until(int(row.as_of_ns[0])), row, 0, direction=direction, style=style)
+    whole = read_all(held, row, 0, direction=direction, style=style)
+    assert whole == read_all(held.until(int(row.as_of_ns[0])), row, 0, direction=direction, style=style)
 
 
 def test_the_newest_row_known_at_the_instant_speaks():
@@ -134,13 +134,13 @@ def test_the_newest_row_known_at_the_instant_speaks():
     held = Contexts(regime=(earlier, later))
     for as_of_ns, word in ((NOW, "STRONG_DOWNTREND"), (NOW + MINUTE, "STRONG_UPTREND")):
         row = made.frame(as_of_ns)
-        assert regime_reading(held, row, 0, direction=Direction.LONG, style=TradingStyle.SCALP).reason.startswith(word)
+        assert read_regime(held, row, 0, direction=Direction.LONG, style=TradingStyle.SCALP).reason.startswith(word)
 
 
 def test_daily_context_of_friday_is_fresh_on_the_tuesday_after_a_long_weekend():
     known, opens = LONG_WEEKEND
     held = Contexts((made.iv(known_at_ns=known),), (made.gamma(known_at_ns=known),), (made.regime(known_at_ns=known),))
-    found = readings(held, made.frame(opens, price=100.0), 0, direction=Direction.LONG, style=TradingStyle.SCALP)
+    found = read_all(held, made.frame(opens, price=100.0), 0, direction=Direction.LONG, style=TradingStyle.SCALP)
     spoke = [reading for reading in found if reading.status is not ContextStatus.MISSING]
     assert [reading.age_minutes for reading in spoke] == [0.0, 0.0, 0.0]
     assert [reading.status for reading in spoke] == [ContextStatus.FRESH] * 3
@@ -159,6 +159,6 @@ def test_five_engines_take_less_than_a_third_of_a_millisecond(direction):
     for _ in range(5):
         began = time.thread_time()
         for _ in range(100):
-            readings(held, row, 0, direction=direction, style=TradingStyle.SWING)
+            read_all(held, row, 0, direction=direction, style=TradingStyle.SWING)
         taken.append((time.thread_time() - began) / 100)
     assert min(taken) < 300e-6

@@ -57,17 +57,17 @@ def test_a_market_against_the_trade_never_boosts_it():
     """As printed a short in a breakout with a LOW VIX would: 1.30 × 1.10 × 0.70 = 1.001."""
     assert 1.30 * 1.10 * 0.70 > 1.0
     for market, vix, direction, style in EVERYTHING:
-        if regime.course(market, direction) < 0:
-            assert regime.opinion(market, vix, direction, style) <= 1.0
+        if regime.find_course(market, direction) < 0:
+            assert regime.compute_opinion(market, vix, direction, style) <= 1.0
 
 
 def test_no_market_boosts_both_directions():
     for market, vix, _, style in EVERYTHING:
-        assert min(regime.opinion(market, vix, direction, style) for direction in Direction) <= 1.0
+        assert min(regime.compute_opinion(market, vix, direction, style) for direction in Direction) <= 1.0
 
 
 def test_every_market_goes_one_way_or_none():
-    ways = {market: [regime.course(market, direction) for direction in Direction] for market in MarketRegime}
+    ways = {market: [regime.find_course(market, direction) for direction in Direction] for market in MarketRegime}
     assert all(sum(way) == 0 for way in ways.values())
     assert [market for market, way in ways.items() if way == [0, 0]] == [MarketRegime.RANGE_BOUND]
 

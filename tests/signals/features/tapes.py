@@ -17,8 +17,8 @@ from hd_pipelines.signals.tape import (
     Prints,
     RegimeContext,
     SymbolTape,
-    day_number,
-    no_bars,
+    empty_bars,
+    to_day_number,
 )
 from hd_pipelines.tables.vocabulary import AssetClass, MarketRegime, VixRegime
 
@@ -47,7 +47,7 @@ def walk(
                 {
                     "starts_ns": hours.opens_at_ns + (minute - 1) * MINUTE,
                     "ends_ns": hours.opens_at_ns + minute * MINUTE,
-                    "session": day_number(session),
+                    "session": to_day_number(session),
                     "minute": minute,
                 }
             )
@@ -67,7 +67,7 @@ def walk(
 def bars(frame: pd.DataFrame) -> Bars:
     """A frame of `walk` or `resampled` as bars of a tape."""
     if frame.empty:
-        return no_bars()
+        return empty_bars()
     integers = (frame[name].to_numpy(np.int64) for name in ("starts_ns", "ends_ns", "session"))
     return Bars(*integers, *(frame[name].to_numpy(float) for name in ("open", "high", "low", "close", "volume")))
 

@@ -9,10 +9,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
-from hd_pipelines.signals.catalogue import word_of
-from hd_pipelines.signals.features import evaluate, session_frame
-from hd_pipelines.signals.flow_window import flow_columns
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.signals.catalogue import decode_value
+from hd_pipelines.signals.features import build_session_frame, evaluate
+from hd_pipelines.signals.flow_window import compute_flow_columns
 from hd_pipelines.signals.tape import Contexts, IvContext, RegimeContext
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 from tests.signals.features.tapes import MINUTE, TODAY, chain, contexts, long_tape, walk
@@ -28,7 +28,7 @@ def at(minute: int) -> int:
 
 
 def frame_with(**known):
-    return session_frame(replace(TAPE, contexts=Contexts(**known)), TODAY)
+    return build_session_frame(replace(TAPE, contexts=Contexts(**known)), TODAY)
 
 
 def test_a_row_has_the_newest_chain_known_at_its_instant():
@@ -44,7 +44,7 @@ def test_a_chain_ages_in_trading_time_and_two_sessions_make_it_nothing():
     friday, monday, tuesday = (date(2024, 3, day) for day in (8, 11, 12))
     closed = get_regular_hours(friday).closes_at_ns - 30 * MINUTE
     tape = replace(TAPE, contexts=Contexts(gamma=(chain(closed),)))
-    on_monday, on_tuesday = session_frame(tape, monday), session_frame(tape, tuesday)
+    on_monday, on_tuesday = build_session_frame(tape, monday), build_session_frame(tape, tuesday)
     assert on_monday["chain_age_minutes"][[0, 389]].tolist() == [31, 420]
     assert not np.isnan(on_monday["dealer_gamma_ratio"]).any()
     assert on_tuesday["chain_age_minutes"][[359, 360]].tolist() == [780, 781]
@@ -114,7 +114,7 @@ def crossing_frame(prices, gamma):
         minutes.loc[minutes["minute"] >= minute, ["open", "high", "low", "close"]] = price
     from tests.signals.features.tapes import tape_of
 
-    return session_frame(tape_of(minutes, contexts=Contexts(gamma=gamma)), TODAY)["zero_gamma_crossed"]
+    return build_session_frame(tape_of(minutes, contexts=Contexts(gamma=gamma)), TODAY)["zero_gamma_crossed"]
 
 
 def test_a_crossing_is_remembered_for_fifteen_minutes_with_its_direction():
@@ -138,11 +138,11 @@ def regime(session, market=MarketRegime.STRONG_UPTREND, vix=VixRegime.LOW):
 def test_the_market_is_that_of_the_last_complete_session():
     frame = frame_with(regime=(regime(YESTERDAY), regime(TODAY, MarketRegime.CAPITULATION, VixRegime.EXTREME)))
     # Today's is made after today's close.
-    assert {word_of("market_regime", code) for code in frame["market_regime"]} == {"STRONG_UPTREND"}
-    assert {word_of("regime_family", code) for code in frame["regime_family"]} == {"TRENDING_UP"}
-    sold = frame.seen_by(Direction.SHORT)["regime_family"]
-    assert {word_of("regime_family", code) for code in sold} == {"TRENDING_DOWN"}
-    assert word_of("vix_regime", frame["vix_regime"][0]) == "LOW"
+    assert {decode_value("market_regime", code) for code in frame["market_regime"]} == {"STRONG_UPTREND"}
+    assert {decode_value("regime_family", code) for code in frame["regime_family"]} == {"TRENDING_UP"}
+    sold = frame.view_for(Direction.SHORT)["regime_family"]
+    assert {decode_value("regime_family", code) for code in sold} == {"TRENDING_DOWN"}
+    assert decode_value("vix_regime", frame["vix_regime"][0]) == "LOW"
     assert frame["vix_level"][0] == 13.5
 
 
@@ -167,8 +167,8 @@ def test_context_of_a_week_ago_is_not_todays():
 def test_flow_is_what_the_prints_say_and_none_without_them():
     known = contexts(walk(list_last_sessions(TODAY, 3)), seed=8)
     tape = replace(TAPE, contexts=known)
-    frame = session_frame(tape, TODAY)
-    for name, values in flow_columns(known.prints, frame.as_of_ns).items():
+    frame = build_session_frame(tape, TODAY)
+    for name, values in compute_flow_columns(known.prints, frame.as_of_ns).items():
         assert np.array_equal(frame[name], values, equal_nan=True), name
     assert not np.isnan(frame["flow_score"]).all()
     one = evaluate(tape, at(120))

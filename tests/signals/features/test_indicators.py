@@ -9,17 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.signal_features import (
-    compare,
-    compute_plain_adx,
-    compute_plain_atr,
-    compute_plain_ema,
-    compute_plain_rsi,
-)
-from hd_pipelines.market.sessions import list_last_sessions, list_week_sessions
-from hd_pipelines.signals.features import session_frame
+from benchmarks.signal_features import compare, plain_adx, plain_atr, plain_ema, plain_rsi
+from hd_pipelines.market.sessions import sessions_back, week_of
+from hd_pipelines.signals.features import build_session_frame
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.tape import day_number
+from hd_pipelines.signals.tape import to_day_number
 from tests.signals.features.tapes import TODAY, long_tape, resampled, tape_of, walk
 
 AFTER_A_HALF_DAY = date(2023, 11, 27)
@@ -29,20 +23,20 @@ MINUTES = (1, 4, 5, 9, 10, 61, 127, 200, 374, 389, 390)
 
 @cache
 def made(session: date) -> tuple[pd.DataFrame, FeatureFrame]:
-    minutes = walk(list_last_sessions(session, 21), seed=5, traded=0.97)
-    return minutes, session_frame(tape_of(minutes), session)
+    minutes = walk(sessions_back(session, 21), seed=5, traded=0.97)
+    return minutes, build_session_frame(tape_of(minutes), session)
 
 
 def window(minutes: pd.DataFrame, session: date, length: int, minute: int) -> pd.DataFrame:
     """Bars of the 20 sessions before, and of this one those that were over at the minute."""
     bars = resampled(minutes, length)
-    is_today = bars["session"] == day_number(session)
+    is_today = bars["session"] == to_day_number(session)
     return bars[~is_today | (bars["minute"] <= minute)].reset_index(drop=True)
 
 
 def oracle(minutes: pd.DataFrame, session: date, minute: int) -> dict[str, float]:
     five, quarter, hour = (window(minutes, session, length, minute) for length in (5, 15, 60))
-    so_far = minutes[(minutes["session"] == day_number(session)) & (minutes["minute"] <= minute)]
+    so_far = minutes[(minutes["session"] == to_day_number(session)) & (minutes["minute"] <= minute)]
     price, close = so_far["close"].iloc[-1], five["close"]
     rsi, last = compute_plain_rsi(close), close.tail(20)
     before = window(minutes, session, 5, minute - 1).tail(20)
@@ -94,7 +88,7 @@ def test_the_benchmarks_peer_agrees_on_every_row():
 def test_a_patience_candle_lies_inside_the_one_before_and_needs_two_of_today():
     minutes, frame = made(TODAY)
     five = resampled(minutes, 5)
-    today = five[five["session"] == day_number(TODAY)].reset_index(drop=True)
+    today = five[five["session"] == to_day_number(TODAY)].reset_index(drop=True)
     before = today.shift()
     inside = (today["high"] <= before["high"]) & (today["low"] >= before["low"])
     inside &= (today["high"] < before["high"]) | (today["low"] > before["low"])
@@ -105,14 +99,14 @@ def test_a_patience_candle_lies_inside_the_one_before_and_needs_two_of_today():
 
 def test_day_atr_and_trends_of_days_and_weeks_leave_out_the_forming_ones():
     tape = long_tape()
-    frame = session_frame(tape, TODAY)
+    frame = build_session_frame(tape, TODAY)
     days = pd.DataFrame({name: getattr(tape.days, name) for name in ("session", "high", "low", "close")})
-    window = list_last_sessions(TODAY, 261)[:-1]
-    days = days[days["session"].isin([day_number(day) for day in window])].reset_index(drop=True)
-    atr = compute_plain_atr(days).iloc[-1]
+    window = sessions_back(TODAY, 261)[:-1]
+    days = days[days["session"].isin([to_day_number(day) for day in window])].reset_index(drop=True)
+    atr = plain_atr(days).iloc[-1]
     assert frame["atr_day_pct"][99] == pytest.approx(atr / frame["price"][99] * 100, rel=1e-12)
-    whole = [day for day in window if list_week_sessions(day)[0] in window and list_week_sessions(day)[-1] < TODAY]
-    by_week = days[days["session"].isin([day_number(day) for day in whole])].copy()
+    whole = [day for day in window if week_of(day)[0] in window and week_of(day)[-1] < TODAY]
+    by_week = days[days["session"].isin([to_day_number(day) for day in whole])].copy()
     by_week["week"] = (by_week["session"] + 3) // 7
     weeks = by_week.groupby("week").agg(high=("high", "max"), low=("low", "min"), close=("close", "last")).reset_index()
     assert len(weeks) == 53
@@ -143,11 +137,11 @@ def test_twenty_sessions_are_enough_to_warm_up(monkeypatch):
     """Twice as much history moves no feature by more than its bound, and most by nothing but rounding."""
     from hd_pipelines.signals.features import bar_states, minute_columns
 
-    tape = tape_of(walk(list_last_sessions(TODAY, 41), seed=9))
-    usual = session_frame(tape, TODAY)
+    tape = tape_of(walk(sessions_back(TODAY, 41), seed=9))
+    usual = build_session_frame(tape, TODAY)
     for module in (bar_states, minute_columns):
         monkeypatch.setattr(module, "WINDOW_SESSIONS", 40)
-    longer = session_frame(tape, TODAY)
+    longer = build_session_frame(tape, TODAY)
     for name, values in usual.columns.items():
         if not np.isnan(values).all():
             assert np.nanmax(np.abs(values - longer[name])) <= WARM_UP_BOUNDS.get(name, 1e-9), name

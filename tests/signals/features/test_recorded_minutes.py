@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, list_sessions_between
-from hd_pipelines.signals.features import frames, session_frame
-from hd_pipelines.signals.tape import Bars, SymbolTape, day_number
+from hd_pipelines.market.sessions import NEW_YORK, regular_hours, sessions_between
+from hd_pipelines.signals.features import build_frames, build_session_frame
+from hd_pipelines.signals.tape import Bars, SymbolTape, to_day_number
 from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE
 
@@ -39,7 +39,7 @@ def recorded() -> pl.DataFrame:
 def bars_of(frame: pl.DataFrame, length: int) -> Bars:
     starts_ns = frame["starts_ns"].to_numpy()
     numbers = (frame[name].cast(float).to_numpy() for name in ("open", "high", "low", "close", "volume"))
-    session = np.array([day_number(day) for day in frame["day"]], np.int64)
+    session = np.array([to_day_number(day) for day in frame["day"]], np.int64)
     return Bars(starts_ns, starts_ns + length * MINUTE, session, *numbers)
 
 
@@ -73,7 +73,7 @@ def tape_of(symbol: str, recorded: pl.DataFrame) -> SymbolTape:
 
 @pytest.mark.parametrize("symbol", ["SPY", "MSFT", "AMT", "UGA"])
 def test_the_day_so_far_and_vwap_are_those_of_polars(symbol, recorded):
-    frame = frames(tape_of(symbol, recorded), SESSIONS)
+    frame = build_frames(tape_of(symbol, recorded), SESSIONS)
     typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
     expected = recorded.filter(pl.col("ticker") == symbol).select(
         "day",
@@ -105,7 +105,7 @@ def test_the_day_so_far_and_vwap_are_those_of_polars(symbol, recorded):
 def test_the_last_row_of_a_day_is_the_vendors_day_of_that_symbol(recorded):
     """The opening and closing auctions may lie outside the minutes, so high and low agree to half a thousandth."""
     tape = tape_of("SPY", recorded)
-    frame = session_frame(tape, date(2019, 2, 12))
+    frame = build_session_frame(tape, date(2019, 2, 12))
     day = tape.days.of_session(date(2019, 2, 12))
     assert len(frame) == 390
     assert frame["day_high"][-1] == pytest.approx(day.high[0], rel=5e-4)
@@ -115,20 +115,20 @@ def test_the_last_row_of_a_day_is_the_vendors_day_of_that_symbol(recorded):
 
 
 def test_a_fund_that_hardly_trades_has_every_minute_and_an_honest_age(recorded):
-    frame = session_frame(tape_of("UGA", recorded), date(2019, 2, 12))
+    frame = build_session_frame(tape_of("UGA", recorded), date(2019, 2, 12))
     traded = recorded.filter((pl.col("ticker") == "UGA") & (pl.col("day") == date(2019, 2, 12)))
     assert len(frame) == traded["minute"].max()
     assert np.flatnonzero(frame["price_age_minutes"] == 0).tolist() == (traded["minute"] - 1).to_list()
 
 
 def test_days_adjusted_for_a_later_split_are_not_mixed_with_minutes(recorded):
-    frame = session_frame(tape_of("AAPL", recorded), date(2019, 2, 13))
+    frame = build_session_frame(tape_of("AAPL", recorded), date(2019, 2, 13))
     assert "days_contradict_minutes" in frame.labels
     assert np.isnan(frame["gap_pct"]).all()
 
 
 def test_three_sessions_of_history_are_said_to_be_three(recorded):
-    frame = session_frame(tape_of("SPY", recorded), date(2019, 2, 14))
+    frame = build_session_frame(tape_of("SPY", recorded), date(2019, 2, 14))
     assert {"bars_of_3_sessions", "rvol_of_3_sessions", "rvol_from_days"} < set(frame.labels)
     assert "no_rvol" not in frame.labels
     assert 0.3 < np.nanmedian(frame["rvol"]) < 3.0

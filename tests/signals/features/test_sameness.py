@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
-from hd_pipelines.signals.features import evaluate, frames, session_frame
-from hd_pipelines.signals.frame import FeatureFrame, joined
-from hd_pipelines.signals.tape import SymbolTape, day_number
+from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.signals.features import build_frames, build_session_frame, evaluate
+from hd_pipelines.signals.frame import FeatureFrame, join_frames
+from hd_pipelines.signals.tape import SymbolTape, to_day_number
 from hd_pipelines.tables.vocabulary import AssetClass
 from tests.signals.features.tapes import MINUTE, TODAY, contexts, long_tape, tape_of, walk
 
@@ -48,10 +48,10 @@ class Case:
         sessions = list_last_sessions(self.session, self.history)
         minutes = walk(sessions, seed=self.seed, traded=self.traded)
         halted = minutes["minute"].between(self.halted_from, self.halted_from + self.halted_for - 1)
-        minutes = minutes[~halted | (minutes["session"] != day_number(self.session))].reset_index(drop=True)
+        minutes = minutes[~halted | (minutes["session"] != to_day_number(self.session))].reset_index(drop=True)
         if self.odd_volume is not None:
             minutes.loc[minutes.index % 7 == 3, "volume"] = self.odd_volume
-        recent = minutes[minutes["session"] >= day_number(list_last_sessions(self.session, 2)[0])]
+        recent = minutes[minutes["session"] >= to_day_number(sessions_back(self.session, 2)[0])]
         known = contexts(recent, seed=self.seed, every=2) if len(recent) and self.has_context else None
         if not self.is_index:
             return tape_of(minutes, contexts=known)
@@ -80,17 +80,17 @@ def test_nothing_that_comes_later_changes_a_row(case, minute, nanoseconds):
     hours = get_regular_hours(session)
     asked_ns = hours.opens_at_ns + minute * MINUTE + nanoseconds
     row_ns = min(asked_ns - nanoseconds, hours.closes_at_ns)
-    whole, cut = session_frame(tape, session), tape.until(asked_ns)
-    delivered = session_frame(cut, session)
-    assert_same(delivered, whole.rows(slice(0, len(delivered))))
-    then, one = session_frame(tape, session, asked_ns), evaluate(tape, asked_ns)
-    assert_same(then, session_frame(cut, session, asked_ns))
+    whole, cut = build_session_frame(tape, session), tape.until(asked_ns)
+    delivered = build_session_frame(cut, session)
+    assert_same(delivered, whole.select(slice(0, len(delivered))))
+    then, one = build_session_frame(tape, session, asked_ns), evaluate(tape, asked_ns)
+    assert_same(then, build_session_frame(cut, session, asked_ns))
     assert_same(one, evaluate(cut, asked_ns))
-    assert_same(one, then.rows(slice(-1, None)))
+    assert_same(one, then.select(slice(-1, None)))
     assert one.labels == evaluate(cut, asked_ns).labels
     if len(then):
         assert one.as_of_ns.tolist() == [row_ns]
-        assert_same(then.rows(then.as_of_ns <= whole.as_of_ns[-1]), whole.rows(whole.as_of_ns <= row_ns))
+        assert_same(then.select(then.as_of_ns <= whole.as_of_ns[-1]), whole.select(whole.as_of_ns <= row_ns))
     else:
         # Before its first trade a symbol has rows without a price; asked for one of them, there is nothing to say.
         assert np.isnan(whole["price"][whole.as_of_ns <= row_ns]).all()
@@ -99,30 +99,33 @@ def test_nothing_that_comes_later_changes_a_row(case, minute, nanoseconds):
 @pytest.mark.parametrize("minute", [1, 4, 5, 7, 15, 60, 61, 200, 389, 390])
 def test_a_cut_tape_gives_the_same_rows(minute):
     tape = long_tape(traded=0.9)
-    whole = session_frame(tape, TODAY)
+    whole = build_session_frame(tape, TODAY)
     as_of_ns = int(whole.as_of_ns[minute - 1])
-    cut = session_frame(tape.until(as_of_ns), TODAY)
-    assert_same(cut, whole.rows(slice(0, len(cut))))
-    assert_same(evaluate(tape, as_of_ns), whole.rows(slice(minute - 1, minute)))
+    cut = build_session_frame(tape.until(as_of_ns), TODAY)
+    assert_same(cut, whole.select(slice(0, len(cut))))
+    assert_same(evaluate(tape, as_of_ns), whole.select(slice(minute - 1, minute)))
 
 
 def test_many_sessions_at_once_are_each_of_them():
     tape, sessions = long_tape(sessions=28), list_last_sessions(TODAY, 6)
     tape = replace(tape, contexts=contexts(walk(sessions, seed=1), seed=3))
-    assert_same(frames(tape, sessions), joined([session_frame(tape, session) for session in sessions]))
-    assert_same(frames(tape, sessions[::2]), joined([session_frame(tape, session) for session in sessions[::2]]))
+    assert_same(build_frames(tape, sessions), join_frames([build_session_frame(tape, session) for session in sessions]))
+    assert_same(
+        build_frames(tape, sessions[::2]),
+        join_frames([build_session_frame(tape, session) for session in sessions[::2]]),
+    )
 
 
 def test_history_before_the_window_changes_nothing():
     long = long_tape(sessions=45, days=600)
-    first = list_last_sessions(TODAY, 21)[0]
-    earliest_day = day_number(list_last_sessions(TODAY, 261)[0])
-    days = long.days.part(slice(int(np.searchsorted(long.days.session, earliest_day)), None))
-    bars_of_window = long.five_minutes.part(slice(len(long.five_minutes.before(first)), None))
+    first = sessions_back(TODAY, 21)[0]
+    earliest_day = to_day_number(sessions_back(TODAY, 261)[0])
+    days = long.days.select(slice(int(np.searchsorted(long.days.session, earliest_day)), None))
+    bars_of_window = long.five_minutes.select(slice(len(long.five_minutes.before(first)), None))
     short = replace(long, five_minutes=bars_of_window, days=days, minutes=long.minutes.of_session(TODAY))
     assert len(short.five_minutes) < len(long.five_minutes)
     assert len(short.days) < len(long.days)
-    assert_same(session_frame(short, TODAY), session_frame(long, TODAY))
+    assert_same(build_session_frame(short, TODAY), build_session_frame(long, TODAY))
 
 
 def test_an_instant_after_the_close_is_the_close():

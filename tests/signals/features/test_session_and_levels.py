@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hd_pipelines.market.sessions import list_last_sessions, list_week_sessions
-from hd_pipelines.signals.features import session_frame
+from hd_pipelines.market.sessions import sessions_back, week_of
+from hd_pipelines.signals.features import build_session_frame
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.tape import day_number
+from hd_pipelines.signals.tape import to_day_number
 from tests.signals.features.tapes import TODAY, resampled, tape_of, walk
 
 YESTERDAY = list_last_sessions(TODAY, 2)[0]
@@ -35,7 +35,7 @@ def today(*closes: tuple[int, float]) -> pd.DataFrame:
 
 def frame_of(minutes: pd.DataFrame, prior: float | None = None) -> FeatureFrame:
     earlier = [] if prior is None else [flat(YESTERDAY, prior)]
-    return session_frame(tape_of(pd.concat([*earlier, minutes], ignore_index=True)), TODAY)
+    return build_session_frame(tape_of(pd.concat([*earlier, minutes], ignore_index=True)), TODAY)
 
 
 def test_the_days_open_high_and_low_are_the_sessions_and_not_the_last_bars():
@@ -89,7 +89,7 @@ def test_a_price_is_compared_with_twenty_bars_that_it_is_no_part_of():
 def test_pivots_are_the_floors_of_the_prior_day():
     minutes = pd.concat([flat(YESTERDAY, 100.0), today()], ignore_index=True)
     minutes.loc[5, ["high", "low"]] = [106.0, 97.0]
-    levels = session_frame(tape_of(minutes), TODAY).levels
+    levels = build_session_frame(tape_of(minutes), TODAY).levels
     assert {name: float(levels[name][0]) for name in levels if name.startswith("p")} == pytest.approx(
         {
             "prior_day_high": 106.0,
@@ -111,11 +111,11 @@ def test_the_prior_week_is_the_whole_week_before_this_one():
     parts = [flat(session, 100.0 + number) for number, session in enumerate(week)]
     since = [flat(session, 50.0) for session in list_week_sessions(TODAY)[:3]]
     minutes = pd.concat([*parts, *since, flat(TODAY, 51.0)], ignore_index=True)
-    levels = session_frame(tape_of(minutes), TODAY).levels
+    levels = build_session_frame(tape_of(minutes), TODAY).levels
     assert [levels[f"prior_week_{name}"][0] for name in ("high", "low", "close")] == [104.0, 100.0, 104.0]
     days = resampled(minutes, 1000)
-    without_tuesday = days[days["session"] != day_number(week[1])]
-    frame = session_frame(tape_of(minutes, without_tuesday), TODAY)
+    without_tuesday = days[days["session"] != to_day_number(week[1])]
+    frame = build_session_frame(tape_of(minutes, without_tuesday), TODAY)
     assert np.isnan(frame.levels["prior_week_high"]).all()
     assert "no_prior_week" in frame.labels
 
@@ -139,7 +139,7 @@ def test_a_major_level_is_near_within_a_twentieth_of_a_days_range():
     earlier.loc[earlier["minute"] == 5, "high"] = 102.0
     earlier.loc[earlier["minute"] == 6, "low"] = 98.0
     minutes = today((50, 101.85), (100, 101.75), (150, 103.0), (200, 100.15))
-    frame = session_frame(tape_of(pd.concat([earlier, minutes], ignore_index=True)), TODAY)
+    frame = build_session_frame(tape_of(pd.concat([earlier, minutes], ignore_index=True)), TODAY)
     assert frame["atr_day_pct"][60] == pytest.approx(100 * 4 / 101.85)
     # 102 is yesterday's high; 100 its close and the opening range.
     assert frame["is_near_key_level"][[60, 110, 160, 210]].tolist() == [1.0, 0.0, 0.0, 1.0]
@@ -154,12 +154,12 @@ def test_relative_volume_is_that_of_whole_five_minutes_against_sessions_until_th
     sessions = list_last_sessions(TODAY, 21)
     earlier = [flat(session, 100.0, volume=100.0 + 10 * number) for number, session in enumerate(sessions[:-1])]
     own = flat(TODAY, 100.0, volume=390.0)
-    frame = session_frame(tape_of(pd.concat([*earlier, own], ignore_index=True)), TODAY)
+    frame = build_session_frame(tape_of(pd.concat([*earlier, own], ignore_index=True)), TODAY)
     assert np.isnan(frame["rvol"][:4]).all()
     assert frame["rvol"][4:] == pytest.approx([2.0] * 386)  # 390 against a mean of 195 a minute
     assert frame["average_daily_volume"][0] == pytest.approx(195.0 * 390)
     own.loc[own["minute"] == 8, "volume"] = 1e6
-    frame = session_frame(tape_of(pd.concat([*earlier, own], ignore_index=True)), TODAY)
+    frame = build_session_frame(tape_of(pd.concat([*earlier, own], ignore_index=True)), TODAY)
     assert frame["rvol"][[7, 8]] == pytest.approx([2.0, 2.0])  # minute 8 counts once its five minutes are over
     assert frame["rvol"][9] == pytest.approx((9 * 390 + 1e6) / (10 * 195))
 
@@ -168,14 +168,14 @@ def test_a_symbol_that_rarely_trades_traded_nothing_in_between():
     sessions = list_last_sessions(TODAY, 7)
     parts = [flat(session, 100.0) for session in sessions]
     sparse = pd.concat([part[part["minute"] % 100 == 1] for part in parts], ignore_index=True)
-    frame = session_frame(tape_of(sparse), TODAY)
+    frame = build_session_frame(tape_of(sparse), TODAY)
     assert frame["rvol"][4:] == pytest.approx([1.0] * len(frame["rvol"][4:]))
     assert "rvol_of_6_sessions" in frame.labels
 
 
 def test_five_sessions_are_a_usual_volume_and_four_are_not():
-    parts = {count: [flat(session, 100.0) for session in list_last_sessions(TODAY, count + 1)] for count in (4, 5)}
-    four, five = (session_frame(tape_of(pd.concat(parts[count], ignore_index=True)), TODAY) for count in (4, 5))
+    parts = {count: [flat(session, 100.0) for session in sessions_back(TODAY, count + 1)] for count in (4, 5)}
+    four, five = (build_session_frame(tape_of(pd.concat(parts[count], ignore_index=True)), TODAY) for count in (4, 5))
     assert np.isnan(four["rvol"]).all()
     assert five["rvol"][100] == 1.0
     assert (four["rvol_sessions"][100], five["rvol_sessions"][100]) == (4, 5)
@@ -191,6 +191,6 @@ def test_prices_are_those_of_the_last_minute_and_not_of_the_last_bar():
 def test_a_frame_of_another_session_knows_nothing_of_later_ones():
     minutes = walk(list_last_sessions(TODAY, 3), seed=4)
     tape = tape_of(minutes)
-    early = tape_of(minutes[minutes["session"] <= day_number(YESTERDAY)])
-    one, other = session_frame(tape, YESTERDAY), session_frame(replace(early, days=tape.days), YESTERDAY)
+    early = tape_of(minutes[minutes["session"] <= to_day_number(YESTERDAY)])
+    one, other = build_session_frame(tape, YESTERDAY), build_session_frame(replace(early, days=tape.days), YESTERDAY)
     assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one.columns)

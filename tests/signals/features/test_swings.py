@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hd_pipelines.signals.features.indicators.swings import SWING_FEATURES, swing_features
+from hd_pipelines.signals.features.indicators.swings import SWING_FEATURES, fill_swing_features
 
 
 def swings(middle, strength=None, atr=1.0):
@@ -14,7 +14,7 @@ def swings(middle, strength=None, atr=1.0):
     prices = np.stack((middle + 0.5, middle - 0.5, middle))
     strength = np.full(middle.size, 50.0) if strength is None else np.asarray(strength, float)
     states = np.full((len(SWING_FEATURES), middle.size + 1), np.nan)
-    swing_features(prices, strength, np.full(middle.size, atr), middle.size, states)
+    fill_swing_features(prices, strength, np.full(middle.size, atr), middle.size, states)
     return dict(zip(SWING_FEATURES, states, strict=True))
 
 

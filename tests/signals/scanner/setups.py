@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from hd_pipelines.market.sessions import get_regular_hours
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.detectors.examples import example_for
-from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, joined
+from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.signals.catalogue import encode_value
+from hd_pipelines.signals.detectors.examples import get_example
+from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, join_frames
 from hd_pipelines.signals.option_chain import OptionQuotes
 from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, RegimeContext
 from hd_pipelines.tables.vocabulary import (
@@ -81,11 +81,11 @@ def row(
         "is_near_key_level": 0.0,
         "iv_percentile": 0.3,
         "vix_level": vix,
-        "vix_regime": code_of("vix_regime", _vix_regime(vix)) if vix == vix else np.nan,
+        "vix_regime": encode_value("vix_regime", _vix_regime(vix)) if vix == vix else np.nan,
     }
     if regime is not None:
-        known["market_regime"] = code_of("market_regime", regime)
-        known["regime_family"] = code_of("regime_family", REGIME_FAMILIES[regime])
+        known["market_regime"] = encode_value("market_regime", regime)
+        known["regime_family"] = encode_value("regime_family", REGIME_FAMILIES[regime])
     columns = empty_columns(1)
     for name, value in (known | values).items():
         columns[name][0] = value
@@ -106,7 +106,7 @@ def _vix_regime(level: float) -> VixRegime:
 def setup(detector, direction: Direction | None = None, **changes) -> FeatureFrame:
     """A row on which `detector` fires, in the detector's own example, with everything else going its way."""
     direction = direction or detector.directions[0]
-    example = example_for(detector, direction)
+    example = get_example(detector, direction)
     minute = 20 if detector.strategy == "opening_drive" else 75
     if "minutes_to_close" in example:
         minute = 390 - int(example.pop("minutes_to_close"))
@@ -212,4 +212,4 @@ def session_of(one: FeatureFrame, minutes: range, session: date = SESSION) -> Fe
         columns = {name: values.copy() for name, values in one.columns.items()}
         columns["minutes_from_open"][0], columns["minutes_to_close"][0] = minute, hours.minutes - minute
         frames.append(replace(one, as_of_ns=np.array([ns(at(minute, session))], np.int64), columns=columns))
-    return joined(frames)
+    return join_frames(frames)

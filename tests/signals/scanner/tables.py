@@ -12,7 +12,7 @@ from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY as
 from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition as On
 from hd_pipelines.signals.scanner.policy.vocabulary import TimeWindow
 from hd_pipelines.signals.scanner.rejections import MEANING, Rejection
-from hd_pipelines.signals.scanner.scoring.data_confidence import CRITICAL, CRITICAL_OF_AN_INDEX, OF_MINUTES
+from hd_pipelines.signals.scanner.scoring.data_confidence import CRITICAL, CRITICAL_OF_AN_INDEX, MINUTE_FEATURES
 from hd_pipelines.tables.vocabulary import ExitReason, TradingStyle
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "scanner.md"
@@ -92,7 +92,8 @@ def confidence():
         return "but for an index" if name in CRITICAL else ""
 
     weights = [
-        (f"`{name}`", weight, kind(name), "" if name in OF_MINUTES else "yes") for name, weight in rules.weights.items()
+        (f"`{name}`", weight, kind(name), "" if name in MINUTE_FEATURES else "yes")
+        for name, weight in rules.weights.items()
     ]
     steps = [
         ("each critical one missing", signed(-rules.less_for_critical)),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.option_chain import OptionQuotes
-from hd_pipelines.signals.scanner.planning.contracts import Limit, chosen
+from hd_pipelines.signals.scanner.planning.contracts import Limit, choose_contract
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.tables.vocabulary import Direction
 from tests.signals.scanner.setups import SESSION, at, chain, ns
@@ -22,7 +22,7 @@ LONG, SHORT = Direction.LONG, Direction.SHORT
 
 
 def choice(quotes, direction=LONG, *, limits=LIMITS, symbol="AAPL", minute=60, valid_until=None, session=SESSION):
-    return chosen(
+    return choose_contract(
         quotes,
         symbol=symbol,
         direction=direction,

@@ -3,7 +3,7 @@
 import pytest
 
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
-from hd_pipelines.signals.scanner.scoring.data_confidence import confidence, parts
+from hd_pipelines.signals.scanner.scoring.data_confidence import explain_confidence, measure_confidence
 from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 from tests.signals.scanner.setups import row
 
@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 def trust(asset_class=AssetClass.STOCK, resolution=Resolution.MINUTE, **changes):
-    return float(confidence(row(asset_class, resolution=resolution, **changes), RULES).total[0])
+    return float(measure_confidence(row(asset_class, resolution=resolution, **changes), RULES).total[0])
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_a_day_is_not_asked_for_what_only_minutes_have():
 
 
 def test_the_parts_add_up_to_the_total():
-    told = parts(88.0, ("average_daily_volume",), AssetClass.STOCK, RULES)
+    told = explain_confidence(88.0, ("average_daily_volume",), AssetClass.STOCK, RULES)
     assert told["missing_critical"] == ["average_daily_volume"]
     assert told["completeness"] + told["less_for_critical"] + told["step"] == 73

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.scanner.explanation.context_line import context_line, ordinal
-from hd_pipelines.signals.scanner.explanation.text import explanation_blocks, explanation_lines
+from hd_pipelines.signals.scanner.explanation.context_line import describe_context, format_ordinal
+from hd_pipelines.signals.scanner.explanation.text import render_blocks, render_lines
 from hd_pipelines.signals.scanner.scan import scan
 from hd_pipelines.signals.tape import Contexts, Prints
 from hd_pipelines.tables.vocabulary import ContextEngine, DealerPositioning, Direction, MarketRegime
@@ -74,9 +74,9 @@ def test_scores_can_be_computed_again_from_the_document(signal):
 
 
 def test_the_document_is_read_aloud_in_the_order_of_decisions(signal):
-    titles = [block.title for block in explanation_blocks(signal.explanation)]
+    titles = [block.title for block in render_blocks(signal.explanation)]
     assert titles[:4] == ["Context", "Detector", "Data confidence", "Base score"]
-    text = "\n".join(explanation_lines(signal.explanation))
+    text = "\n".join(render_lines(signal.explanation))
     for told in (
         "factor volume: 75 points × 0.3 (rvol 2.8)",
         "mid_morning: scalp ×1.1, day_trade ×1.15, swing ×1",
@@ -89,40 +89,40 @@ def test_the_document_is_read_aloud_in_the_order_of_decisions(signal):
 
 def test_what_was_stored_is_read_like_what_was_made(signal):
     stored = json.loads(json.dumps(signal.explanation))
-    assert explanation_lines(stored) == explanation_lines(signal.explanation)
+    assert render_lines(stored) == render_lines(signal.explanation)
 
 
 def test_a_document_of_another_version_is_read_as_far_as_it_goes(signal):
     less = {key: value for key, value in signal.explanation.items() if key not in {"edge", "plan"}}
-    assert "Edge" not in [block.title for block in explanation_blocks(less)]
-    assert explanation_lines({}) == []
+    assert "Edge" not in [block.title for block in render_blocks(less)]
+    assert render_lines({}) == []
 
 
 def test_a_missing_contract_tells_its_near_misses():
     quotes = replace(chain(), volume=np.zeros(len(chain())))
     found = scan(setup(DETECTORS["breakout_bullish"]), contexts(), chain_at=lambda _: quotes).signals[0]
     assert (found.contract_ticker, found.contract) == (None, None)
-    assert "  kept out by one limit alone: volume 6" in explanation_lines(found.explanation)
+    assert "  kept out by one limit alone: volume 6" in render_lines(found.explanation)
 
 
 def test_the_context_line_of_a_good_day():
     frame = row(mtf_trend_week=1.0, mtf_trend_day=2.0, mtf_trend_1h=1.0, mtf_trend_15m=1.0, iv_percentile=0.23)
     assert (
-        context_line(frame, 0, contexts(), Direction.LONG)
+        describe_context(frame, 0, contexts(), Direction.LONG)
         == "IV 23rd pctl · short gamma STRONG · 4 of 4 timeframes up · flow none · WEAK_UPTREND"
     )
 
 
 def test_a_short_trade_counts_timeframes_that_fall():
     frame = row(mtf_trend_week=-1.0, mtf_trend_day=-2.0, mtf_trend_1h=float("nan"), mtf_trend_15m=1.0)
-    assert "2 of 3 timeframes down" in context_line(frame, 0, contexts(), Direction.SHORT)
+    assert "2 of 3 timeframes down" in describe_context(frame, 0, contexts(), Direction.SHORT)
 
 
 def test_what_is_not_known_says_so():
     nothing = {f"mtf_trend_{name}": float("nan") for name in ("week", "day", "1h", "15m")}
     frame = row(regime=None, iv_percentile=float("nan"), **nothing)
     assert (
-        context_line(frame, 0, Contexts(), Direction.LONG)
+        describe_context(frame, 0, Contexts(), Direction.LONG)
         == "IV unknown · gamma unknown · trends unknown · flow none · regime unknown"
     )
 
@@ -140,13 +140,13 @@ def test_what_is_not_known_says_so():
 def test_flow_is_told_as_far_as_it_is_known(bias, score, told):
     none = np.empty(0)
     prints = Prints(none.astype(np.int64), none, none, none, none, none, none, none)
-    line = context_line(row(flow_bias=bias, flow_score=score), 0, Contexts(prints=prints), Direction.LONG)
+    line = describe_context(row(flow_bias=bias, flow_score=score), 0, Contexts(prints=prints), Direction.LONG)
     assert told in line
 
 
 def test_gamma_of_unknown_strength_has_no_word_for_it():
     known = Contexts(gamma=(gamma(0, strength=None, positioning=DealerPositioning.LONG_GAMMA),))
-    assert "· long gamma ·" in context_line(row(regime=MarketRegime.EUPHORIA), 0, known, Direction.LONG)
+    assert "· long gamma ·" in describe_context(row(regime=MarketRegime.EUPHORIA), 0, known, Direction.LONG)
 
 
 @pytest.mark.parametrize(
@@ -164,4 +164,4 @@ def test_gamma_of_unknown_strength_has_no_word_for_it():
     ],
 )
 def test_ordinals(number, told):
-    assert ordinal(number) == told
+    assert format_ordinal(number) == told

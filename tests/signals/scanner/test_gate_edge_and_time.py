@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.detectors.detector import ContractLimits
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.scanner.cooldown import Memory
-from hd_pipelines.signals.scanner.planning.iv_gate import iv_gate
-from hd_pipelines.signals.scanner.planning.validity import valid_until
+from hd_pipelines.signals.scanner.cooldown import SignalMemory
+from hd_pipelines.signals.scanner.planning.iv_gate import evaluate_iv_gate
+from hd_pipelines.signals.scanner.planning.validity import find_valid_until
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.policy.scan_policy import Pace
-from hd_pipelines.signals.scanner.scoring.edge import judged
+from hd_pipelines.signals.scanner.scoring.edge import evaluate_edge
 from hd_pipelines.signals.scanner.signal import EarlierSignal, Edge
 from hd_pipelines.signals.tape import IvContext
 from hd_pipelines.tables.vocabulary import IvRegime, Resolution, TradingStyle
@@ -47,13 +47,13 @@ def history(percentile=0.3, ivs=(0.2,) * 6, reason=None):
     ],
 )
 def test_premium_is_not_bought_in_the_dearest_quarter(percentile, is_blocked, size):
-    found = iv_gate(history(percentile), NOW, GATE)
+    found = evaluate_iv_gate(history(percentile), NOW, GATE)
     assert (found.is_blocked, found.size) == (is_blocked, size)
 
 
 def test_a_percentile_is_a_share_and_not_a_percentage():
     """The predecessor compared 0.8 with 75 and never blocked anything."""
-    assert iv_gate(history(0.8), NOW, GATE).is_blocked
+    assert evaluate_iv_gate(history(0.8), NOW, GATE).is_blocked
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_a_percentile_is_a_share_and_not_a_percentage():
     [(0.159, "crush", 1.2), (0.161, None, 1.1), (0.261, "spike", 0.99), (0.259, None, 1.1)],
 )
 def test_a_crush_and_a_spike_move_the_size(newest, change, size):
-    found = iv_gate(history(ivs=(0.2,) * 5 + (newest,)), NOW, GATE)
+    found = evaluate_iv_gate(history(ivs=(0.2,) * 5 + (newest,)), NOW, GATE)
     assert found.size == pytest.approx(size)  # 1.1 × 1.1 is kept at 1.2
     assert (change or "after") in found.reason if change else "after" not in found.reason
 
 
 def test_a_change_needs_five_readings_before():
-    assert iv_gate(history(ivs=(0.2,) * 4 + (0.1,)), NOW, GATE).change is None
+    assert evaluate_iv_gate(history(ivs=(0.2,) * 4 + (0.1,)), NOW, GATE).change is None
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_a_change_needs_five_readings_before():
     ],
 )
 def test_unknown_volatility_passes_and_the_reason_is_told(rows, reason):
-    found = iv_gate(rows, NOW, GATE)
+    found = evaluate_iv_gate(rows, NOW, GATE)
     assert (found.is_blocked, found.size, found.percentile) == (False, 1.0, None)
     assert reason in found.reason
 
 
 def test_later_volatility_is_not_looked_at():
     later = replace(history(0.9)[0], known_at_ns=NOW + 1)
-    assert not iv_gate([*history(0.3), later], NOW, GATE).is_blocked
+    assert not evaluate_iv_gate([*history(0.3), later], NOW, GATE).is_blocked
 
 
 @pytest.mark.parametrize(
@@ -106,17 +106,17 @@ def test_later_volatility_is_not_looked_at():
     ],
 )
 def test_settled_signals_move_the_next_score(edge, multiplier, is_lost):
-    found = judged(edge, EDGE)
+    found = evaluate_edge(edge, EDGE)
     assert (found.multiplier, found.is_lost) == (pytest.approx(multiplier), is_lost)
 
 
 def test_lost_r_may_carry_either_sign():
-    assert judged(Edge(30, 12, 10.0, -20.0), EDGE) == judged(Edge(30, 12, 10.0, 20.0), EDGE)
+    assert evaluate_edge(Edge(30, 12, 10.0, -20.0), EDGE) == evaluate_edge(Edge(30, 12, 10.0, 20.0), EDGE)
 
 
 @given(st.integers(1, 500), st.floats(0, 1), st.floats(0, 500), st.floats(0, 500))
 def test_an_edge_stays_within_its_span(count, share, won, lost):
-    found = judged(Edge(count, round(share * count), won, lost), EDGE)
+    found = evaluate_edge(Edge(count, round(share * count), won, lost), EDGE)
     span = 0.0 if count < 5 else 0.05 if count < 20 else 0.15 if count < 40 else 0.3
     assert 1 - span - 1e-9 <= found.multiplier <= 1 + span + 1e-9
     assert not (found.is_lost and count < 40)
@@ -127,7 +127,7 @@ TODAY_ONLY = ContractLimits((0.4, 0.5), (0, 0), 1, 1, 5.0)
 
 
 def ends(style, minute=60, session=SESSION, resolution=Resolution.MINUTE, contract=WEEKLY):
-    return valid_until(
+    return find_valid_until(
         style, as_of=at(minute, session), session=session, resolution=resolution, contract=contract, rules=VALIDITY
     )
 
@@ -184,18 +184,18 @@ def earlier(detector, instant: datetime) -> EarlierSignal:
 
 
 def test_a_detector_is_silent_for_its_cool_down_and_others_are_not():
-    memory = Memory([earlier("a", at(60))], Pace(15, 9))
+    memory = SignalMemory([earlier("a", at(60))], Pace(15, 9))
     assert [memory.is_cooling("a", at(minute)) for minute in (59, 60, 61, 74, 75)] == [False, True, True, True, False]
     assert not memory.is_cooling("b", at(61))
 
 
 def test_a_symbol_has_so_many_signals_in_any_hour():
-    memory = Memory([earlier("a", at(60)), earlier("b", at(80))], Pace(15, 2))
+    memory = SignalMemory([earlier("a", at(60)), earlier("b", at(80))], Pace(15, 2))
     assert [memory.is_full(at(minute)) for minute in (79, 80, 119, 120)] == [False, True, True, False]
 
 
 def test_what_is_admitted_counts_like_what_was_stored():
-    memory = Memory([], Pace(15, 2))
+    memory = SignalMemory([], Pace(15, 2))
     for name, minute in (("a", 60), ("b", 60)):
         assert not memory.is_full(at(minute))
         memory.admit(name, at(minute))
@@ -204,6 +204,6 @@ def test_what_is_admitted_counts_like_what_was_stored():
 
 
 def test_signals_of_the_future_do_not_count():
-    memory = Memory([earlier("a", at(100)), earlier("b", at(101))], Pace(15, 2))
+    memory = SignalMemory([earlier("a", at(100)), earlier("b", at(101))], Pace(15, 2))
     assert not memory.is_cooling("a", at(99))
     assert not memory.is_full(at(99))

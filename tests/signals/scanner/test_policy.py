@@ -116,9 +116,9 @@ def test_filters_pace_gate_and_confidence_are_the_published_ones():
     policy = DEFAULT_POLICY
     assert (policy.filters.min_relative_volume, policy.filters.min_average_daily_volume) == (0.8, 100_000)
     assert (policy.pace.cool_down_minutes, policy.pace.per_hour) == (15, 2)
-    index = policy.pace_of(AssetClass.INDEX)
+    index = policy.get_pace(AssetClass.INDEX)
     assert (index.cool_down_minutes, index.per_hour) == (10, 3)
-    assert policy.pace_of(AssetClass.STOCK) is policy.pace
+    assert policy.get_pace(AssetClass.STOCK) is policy.pace
     gate = policy.iv_gate
     assert (gate.blocked_from, gate.crush_below, gate.spike_above, gate.readings) == (0.75, -0.2, 0.3, 5)
     weights = policy.confidence.weights
@@ -148,7 +148,7 @@ def test_options_that_expire_today_have_the_published_limits():
 def test_every_number_can_be_varied_and_each_change_is_a_version_of_its_own():
     versions = {DEFAULT_POLICY.policy_version}
     for name, number in DEFAULT_POLICY.parameters().items():
-        other = DEFAULT_POLICY.varied({name: number + 1})
+        other = DEFAULT_POLICY.vary({name: number + 1})
         assert other.parameters() == DEFAULT_POLICY.parameters() | {name: number + 1}
         versions.add(other.policy_version)
     assert len(versions) == len(DEFAULT_POLICY.parameters()) + 1
@@ -162,13 +162,13 @@ def test_other_permissions_are_another_version_too():
 
 
 def test_the_version_is_the_same_tomorrow():
-    assert DEFAULT_POLICY.varied({}).policy_version == DEFAULT_POLICY.policy_version
+    assert DEFAULT_POLICY.vary({}).policy_version == DEFAULT_POLICY.policy_version
     assert len(DEFAULT_POLICY.policy_version) == 12
 
 
 def test_an_unknown_parameter_is_refused_by_name():
     with pytest.raises(UnknownParameterError, match=r"thresholds\.defualt\.base"):
-        DEFAULT_POLICY.varied({"thresholds.defualt.base": 71.0})
+        DEFAULT_POLICY.vary({"thresholds.defualt.base": 71.0})
 
 
 def test_a_number_that_may_have_a_fraction_keeps_it():
@@ -188,4 +188,4 @@ def test_a_number_that_may_have_a_fraction_keeps_it():
     tables = (RULES.windows, RULES.vix, RULES.by_strategy, RULES.by_asset_class, DEFAULT_POLICY.plan.profiles)
     inside = [pair for table in tables for row in table.values() for pair in numbers(row)]
     assert [name for name, number in inside if not isinstance(number, float)] == []
-    assert DEFAULT_POLICY.varied({"thresholds.default.base": 71.5}).thresholds.default.base == 71.5
+    assert DEFAULT_POLICY.vary({"thresholds.default.base": 71.5}).thresholds.default.base == 71.5

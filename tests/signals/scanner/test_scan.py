@@ -6,10 +6,10 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import get_regular_hours
-from hd_pipelines.signals.catalogue import code_of
+from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.frame import FeatureFrame, joined
+from hd_pipelines.signals.frame import FeatureFrame, join_frames
 from hd_pipelines.signals.scanner.rejections import MEANING, Rejection
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import EarlierSignal, Edge, signal_id
@@ -114,7 +114,7 @@ def test_volume_is_asked_of_what_trades():
 
 
 def test_a_new_listing_is_told_from_a_quiet_stock():
-    quiet = BREAKOUT.varied({"condition.volume.rvol.above": 0.0})
+    quiet = BREAKOUT.vary({"condition.volume.rvol.above": 0.0})
     asked = {"detectors": {quiet.name: quiet}}
     assert reasons(setup(BREAKOUT, rvol=0.5), **asked) == [Rejection.LOW_RELATIVE_VOLUME]
     trend = DETECTORS["trend_continuation_long"]
@@ -222,7 +222,7 @@ def test_volume_that_is_borrowed_is_told():
 
 
 def test_without_rows_there_is_a_label():
-    empty = setup(BREAKOUT).rows(slice(0, 0))
+    empty = setup(BREAKOUT).select(slice(0, 0))
     outcome = scan(replace(empty, labels=("no_bars_today",)), contexts())
     assert (outcome.rows, outcome.signals, outcome.labels) == (0, (), ("no_bars_today", "no_rows"))
 
@@ -311,7 +311,7 @@ def test_of_one_minute_the_best_go_first(order):
     both = scan(plain_row(), Contexts(), detectors={name: detectors[name] for name in order})
     assert [signal.detector for signal in both.signals] == ["better", "good"]
     assert both.signals[0].style_score > both.signals[1].style_score
-    capped = DEFAULT_POLICY.varied({"pace.per_hour": 1})
+    capped = DEFAULT_POLICY.vary({"pace.per_hour": 1})
     one = scan(plain_row(), Contexts(), detectors={name: detectors[name] for name in order}, policy=capped)
     assert [signal.detector for signal in one.signals] == ["better"]
     assert one.rejections == {("good", Rejection.HOURLY_CAP): 1}
@@ -326,7 +326,7 @@ def test_rows_can_be_chosen():
 
 def test_the_next_day_starts_anew():
     later = date(2025, 6, 18)
-    both = joined([steady(range(380, 386)), session_of(setup(BREAKOUT), range(1, 4), later)])
+    both = join_frames([steady(range(380, 386)), session_of(setup(BREAKOUT), range(1, 4), later)])
     outcome = scan(both, contexts(), **ONLY)
     assert [signal.session for signal in outcome.signals] == [SESSION, later]
 
@@ -352,7 +352,7 @@ def test_an_unknown_word_forbids_nothing():
 
 
 def test_sizes_multiply_window_vix_and_volatility():
-    frame = setup(OPENING_DRIVE, vix_level=13.0, vix_regime=code_of("vix_regime", "NORMAL"))
+    frame = setup(OPENING_DRIVE, vix_level=13.0, vix_regime=encode_value("vix_regime", "NORMAL"))
     (signal,) = scan(frame, contexts(), detectors={OPENING_DRIVE.name: OPENING_DRIVE}).signals
     assert signal.size_multiplier == pytest.approx(1.0 * 1.2 * 1.1)
 

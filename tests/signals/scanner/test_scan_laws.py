@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.catalogue import FEATURES, LEVELS
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.signals.features import evaluate, frames
+from hd_pipelines.signals.features import build_frames, evaluate
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.scanner.signal import EarlierSignal
@@ -20,7 +20,7 @@ from hd_pipelines.tables.vocabulary import AssetClass, MarketRegime, Resolution
 from tests.signals.features.tapes import TODAY, long_tape
 from tests.signals.scanner.setups import at, chain, contexts, ns
 
-EASY = DEFAULT_POLICY.varied(
+EASY = DEFAULT_POLICY.vary(
     {
         "thresholds.default.base": 25.0,
         "thresholds.default.style": 25.0,
@@ -36,7 +36,7 @@ EASY = DEFAULT_POLICY.varied(
     }
 )
 EAGER = {
-    name: detector.varied(
+    name: detector.vary(
         {parameter: 0.0 for parameter in detector.parameters() if parameter == "condition.volume.rvol.above"}
     )
     for name, detector in DETECTORS.items()
@@ -60,8 +60,8 @@ def noise(seed: int, minutes: int = 60, asset_class: AssetClass = AssetClass.STO
     random = np.random.default_rng(seed)
     columns, levels = empty_columns(minutes), empty_levels(minutes)
     for name, feature in FEATURES.items():
-        if feature.words:
-            columns[name] = random.integers(0, len(feature.words), minutes).astype(float)
+        if feature.enum_values:
+            columns[name] = random.integers(0, len(feature.enum_values), minutes).astype(float)
         elif name.startswith("mtf_trend"):
             columns[name] = random.integers(-2, 3, minutes).astype(float)
         elif feature.unit in {"0-100", "0/1"}:
@@ -94,7 +94,7 @@ def walks():
     """Frames of the last session of random walks, from the features themselves."""
     known = contexts(session=TODAY, regime=MarketRegime.STRONG_UPTREND)
     tapes = [replace(long_tape(seed=seed, sessions=22, days=60), contexts=known) for seed in range(2)]
-    return [frames(tape, [TODAY]) for tape in tapes], known
+    return [build_frames(tape, [TODAY]) for tape in tapes], known
 
 
 @settings(max_examples=15, deadline=None)
@@ -131,7 +131,7 @@ def test_scanning_each_minute_as_it_comes_is_scanning_the_session_later():
         cut = tape.until(as_of_ns)
         row = evaluate(cut, as_of_ns)
         live += scan(row, cut.contexts, policy=EASY, detectors=EAGER, earlier=stored(live)).signals
-    later = scan(frames(tape, [TODAY]), known, policy=EASY, detectors=EAGER, rows=slice(0, 120))
+    later = scan(build_frames(tape, [TODAY]), known, policy=EASY, detectors=EAGER, rows=slice(0, 120))
     assert live
     assert live == list(later.signals)
 
@@ -143,7 +143,7 @@ def test_what_is_cut_off_later_never_changes_a_signal(seed, rows):
     cut = int(frame.as_of_ns[rows - 1])
     whole = scan(frame, known, policy=EASY).signals
     assert [signal for signal in whole if ns(signal.as_of) <= cut] == list(
-        scan(frame.rows(slice(0, rows)), known.until(cut), policy=EASY).signals
+        scan(frame.select(slice(0, rows)), known.until(cut), policy=EASY).signals
     )
 
 

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.policy.vocabulary import TimeWindow, VixBand
-from hd_pipelines.signals.scanner.scoring.thresholds import BANDS, UNKNOWN, base_thresholds, demand, vix_bands
+from hd_pipelines.signals.scanner.scoring.thresholds import (
+    BANDS,
+    UNKNOWN,
+    classify_vix,
+    find_base_thresholds,
+    find_requirements,
+)
 from hd_pipelines.signals.scanner.scoring.windows import WINDOWS
 from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
@@ -17,7 +23,7 @@ PROFILES = DEFAULT_POLICY.plan.profiles
 
 def asked(strategy=Strategy.BREAKOUT, asset_class=AssetClass.STOCK, window="mid_morning", band="medium"):
     place = UNKNOWN if band is None else BANDS.index(VixBand(band))
-    return demand(strategy, asset_class, WINDOWS.index(TimeWindow(window)), place, RULES)
+    return find_requirements(strategy, asset_class, WINDOWS.index(TimeWindow(window)), place, RULES)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +39,14 @@ def asked(strategy=Strategy.BREAKOUT, asset_class=AssetClass.STOCK, window="mid_
     ],
 )
 def test_bands_of_the_vix(vix, band):
-    assert BANDS[vix_bands(np.array([vix]), RULES)[0]] == band
+    assert BANDS[classify_vix(np.array([vix]), RULES)[0]] == band
 
 
 def test_an_unknown_vix_adds_nothing_and_says_so():
-    assert vix_bands(np.array([np.nan]), RULES)[0] == UNKNOWN
+    assert classify_vix(np.array([np.nan]), RULES)[0] == UNKNOWN
     unknown = asked(band=None)
     assert (unknown.base, unknown.style, unknown.size) == (asked().base, asked().style, 1.0)
-    assert unknown.explained(TradingStyle.SCALP, PROFILES[TradingStyle.SCALP])["parts"][-1]["source"] == "vix_unknown"
+    assert unknown.to_json(TradingStyle.SCALP, PROFILES[TradingStyle.SCALP])["parts"][-1]["source"] == "vix_unknown"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_the_parts_that_are_told_add_up():
         for band in BANDS:
             for style, profile in PROFILES.items():
                 found = asked(Strategy.OPENING_DRIVE, AssetClass.INDEX, window, band)
-                told = found.explained(style, profile)
+                told = found.to_json(style, profile)
                 base, reward = (sum(part[key] for part in told["parts"]) for key in ("base", "risk_reward"))
                 assert told["base"] == min(base, 95)
                 assert told["risk_reward"] == pytest.approx(max(reward, 1.0))
@@ -94,8 +100,10 @@ def test_the_parts_that_are_told_add_up():
 @given(st.lists(st.tuples(st.integers(0, len(WINDOWS) - 1), st.integers(-1, 3)), min_size=1, max_size=30))
 def test_thresholds_of_many_rows_are_those_of_each(pairs):
     window, band = (np.array(each) for each in zip(*pairs, strict=True))
-    found = base_thresholds(Strategy.GAMMA_FLIP, AssetClass.INDEX, window, band, RULES)
-    assert found.tolist() == [demand(Strategy.GAMMA_FLIP, AssetClass.INDEX, w, b, RULES).base for w, b in pairs]
+    found = find_base_thresholds(Strategy.GAMMA_FLIP, AssetClass.INDEX, window, band, RULES)
+    assert found.tolist() == [
+        find_requirements(Strategy.GAMMA_FLIP, AssetClass.INDEX, w, b, RULES).base for w, b in pairs
+    ]
 
 
 def test_a_plan_without_levels_reaches_its_reward_in_most_hours():

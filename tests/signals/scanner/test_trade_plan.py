@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hd_pipelines.signals.catalogue import LEVELS
-from hd_pipelines.signals.scanner.planning.trade_plan import Plan, plan
+from hd_pipelines.signals.scanner.planning.trade_plan import Plan, build_plan
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.tables.vocabulary import Direction, Resolution, TradingStyle
@@ -20,7 +20,7 @@ SCALP, DAY_TRADE, SWING = TradingStyle
 
 def made(style=SCALP, direction=LONG, *, iv=0.5, levels=None, **changes):
     frame = row(levels=levels, **({"price": 200.0, "atr_5m": 1.0, "atr_15m": 2.0, "atr_1h": 4.0} | changes))
-    return plan(frame, 0, direction=direction, style=style, iv_percentile=iv, rules=RULES)
+    return build_plan(frame, 0, direction=direction, style=style, iv_percentile=iv, rules=RULES)
 
 
 def prices(found: Plan):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hd_pipelines.signals.engines import mtf_alignment
 from hd_pipelines.signals.scanner.policy.default_policy import DEFAULT_POLICY
 from hd_pipelines.signals.scanner.policy.vocabulary import StyleCondition as On
-from hd_pipelines.signals.scanner.scoring.styles import alignment, conditions, suitability
-from hd_pipelines.signals.scanner.scoring.windows import WINDOWS, windows
+from hd_pipelines.signals.scanner.scoring.styles import compute_suitability, find_conditions, measure_alignment
+from hd_pipelines.signals.scanner.scoring.windows import WINDOWS, assign_windows
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, MarketRegime, Resolution
 from tests.signals.scanner.setups import HALF_DAY, row
 
@@ -19,7 +19,7 @@ NAN = float("nan")
 
 
 def window_at(minute, session=date(2025, 6, 17)):
-    return WINDOWS[windows(row(minute=minute, session=session))[0]].value
+    return WINDOWS[assign_windows(row(minute=minute, session=session))[0]].value
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_a_half_day_has_its_power_hour_before_one_and_no_lunch(minute, name):
 
 def test_a_look_at_the_close_of_a_day_has_no_time_of_day():
     looked = row(minute=390, resolution=Resolution.DAY)
-    assert WINDOWS[windows(looked)[0]] == "whole_session"
+    assert WINDOWS[assign_windows(looked)[0]] == "whole_session"
     assert not {"power_hour", "close_within_30_minutes"} & set(holding(looked))
 
 
 def holding(frame, direction=Direction.LONG):
-    found = conditions(frame, windows(frame), direction, DEFAULT_POLICY.styles)
+    found = find_conditions(frame, assign_windows(frame), direction, DEFAULT_POLICY.styles)
     return [name.value for name, where in found.items() if where[0]]
 
 
 def product(frame, direction=Direction.LONG):
-    found = conditions(frame, windows(frame), direction, DEFAULT_POLICY.styles)
-    return suitability(found, DEFAULT_POLICY.styles)[0]
+    found = find_conditions(frame, assign_windows(frame), direction, DEFAULT_POLICY.styles)
+    return compute_suitability(found, DEFAULT_POLICY.styles)[0]
 
 
 QUIET = {"rvol": 1.0, "rsi_14": 50.0, "atr_day_pct": 1.2, "regime": None}
@@ -129,9 +129,9 @@ def test_missing_features_modify_nothing():
 )
 def test_alignment_is_that_of_the_engine(trends, direction):
     named = dict(zip(mtf_alignment.WEIGHTS, trends, strict=True))
-    mine = alignment(row(**{f"mtf_trend_{name}": trend for name, trend in named.items()}), direction)[0]
+    mine = measure_alignment(row(**{f"mtf_trend_{name}": trend for name, trend in named.items()}), direction)[0]
     known = {name: trend for name, trend in named.items() if not np.isnan(trend)}
-    assert mine == pytest.approx(mtf_alignment.alignment(known, direction)) if known else np.isnan(mine)
+    assert mine == pytest.approx(mtf_alignment.measure_alignment(known, direction)) if known else np.isnan(mine)
 
 
 @given(st.integers(1, 390), st.floats(0, 5), st.floats(0, 100), st.floats(0, 5), st.sampled_from(list(MarketRegime)))

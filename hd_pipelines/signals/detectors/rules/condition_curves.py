@@ -17,18 +17,18 @@ from hd_pipelines.signals.detectors.rules.conditions import (
     Parameters,
     View,
     all_hold,
-    for_seller,
-    parameters_of,
-    varied,
+    list_parameters,
+    mirror_tests,
+    vary_tests,
 )
 from hd_pipelines.signals.detectors.rules.curves import (
     Line,
-    parameters_otherwise,
-    points_otherwise,
-    said_otherwise,
-    varied_otherwise,
+    describe_fallback,
+    evaluate_fallback,
+    list_fallback_parameters,
+    vary_fallback,
 )
-from hd_pipelines.signals.detectors.rules.mirroring import name_for_seller
+from hd_pipelines.signals.detectors.rules.mirroring import mirror_name
 from hd_pipelines.signals.frame import Floats
 
 Rewards: TypeAlias = tuple[tuple[str, Comparisons, float], ...]
@@ -50,36 +50,36 @@ class Cases:
     def features(self) -> tuple[str, ...]:
         """What is needed, what the cases test, and what the line looks at."""
         line = self.otherwise.features if isinstance(self.otherwise, Line) else ()
-        return _each_once(*self.needs, *_tested(self.cases), *line)
+        return _drop_repeats(*self.needs, *_list_tested_features(self.cases), *line)
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,)."""
         is_missing = _is_any_missing(self.needs, view)
-        points = points_otherwise(self.otherwise, view, is_missing)
+        points = evaluate_fallback(self.otherwise, view, is_missing)
         for _, tests, given in reversed(self.cases):
             points = np.where(all_hold(tests, view) & ~is_missing, given, points)
         return points
 
     def parameters(self, prefix: str) -> dict[str, float]:
         """Points and thresholds of each case, and those of `otherwise`."""
-        return parameters_otherwise(self.otherwise, prefix) | _rewards_parameters(self.cases, prefix)
+        return list_fallback_parameters(self.otherwise, prefix) | _list_reward_parameters(self.cases, prefix)
 
-    def varied(self, prefix: str, changes: Parameters) -> Cases:
+    def vary(self, prefix: str, changes: Parameters) -> Cases:
         """Other cases."""
-        cases = _rewards_varied(self.cases, prefix, changes)
-        return replace(self, cases=cases, otherwise=varied_otherwise(self.otherwise, prefix, changes))
+        cases = _vary_rewards(self.cases, prefix, changes)
+        return replace(self, cases=cases, otherwise=vary_fallback(self.otherwise, prefix, changes))
 
-    def for_seller(self) -> Cases:
+    def mirror(self) -> Cases:
         """Every test turned around."""
         return Cases(
-            tuple(map(name_for_seller, self.needs)),
-            _rewards_for_seller(self.cases),
-            self.otherwise.for_seller() if isinstance(self.otherwise, Line) else self.otherwise,
+            tuple(map(mirror_name, self.needs)),
+            _mirror_rewards(self.cases),
+            self.otherwise.mirror() if isinstance(self.otherwise, Line) else self.otherwise,
         )
 
     def __str__(self) -> str:
-        cases = "; ".join(f"{given:g} if {_said(tests)}" for _, tests, given in self.cases)
-        return f"{cases}; else {said_otherwise(self.otherwise)}"
+        cases = "; ".join(f"{given:g} if {_describe(tests)}" for _, tests, given in self.cases)
+        return f"{cases}; else {describe_fallback(self.otherwise)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class Bonuses:
     @property
     def features(self) -> tuple[str, ...]:
         """What is needed and what the bonuses test."""
-        return _each_once(*self.needs, *_tested(self.bonuses))
+        return _drop_repeats(*self.needs, *_list_tested_features(self.bonuses))
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,)."""
         points = np.where(_is_any_missing(self.needs, view), np.nan, self.base)
         for _, tests, given in self.bonuses:
@@ -107,23 +107,23 @@ class Bonuses:
 
     def parameters(self, prefix: str) -> dict[str, float]:
         """The base, and points and thresholds of each bonus."""
-        return {f"{prefix}.base": self.base, **_rewards_parameters(self.bonuses, prefix)}
+        return {f"{prefix}.base": self.base, **_list_reward_parameters(self.bonuses, prefix)}
 
-    def varied(self, prefix: str, changes: Parameters) -> Bonuses:
+    def vary(self, prefix: str, changes: Parameters) -> Bonuses:
         """Other bonuses."""
         base = changes.get(f"{prefix}.base", self.base)
-        return Bonuses(base, self.needs, _rewards_varied(self.bonuses, prefix, changes))
+        return Bonuses(base, self.needs, _vary_rewards(self.bonuses, prefix, changes))
 
-    def for_seller(self) -> Bonuses:
+    def mirror(self) -> Bonuses:
         """Every test turned around."""
-        return Bonuses(self.base, tuple(map(name_for_seller, self.needs)), _rewards_for_seller(self.bonuses))
+        return Bonuses(self.base, tuple(map(mirror_name, self.needs)), _mirror_rewards(self.bonuses))
 
     def __str__(self) -> str:
-        return f"{self.base:g}; " + "; ".join(f"{given:+g} if {_said(tests)}" for _, tests, given in self.bonuses)
+        return f"{self.base:g}; " + "; ".join(f"{given:+g} if {_describe(tests)}" for _, tests, given in self.bonuses)
 
 
 @dataclass(frozen=True, slots=True)
-class ShareHolding:
+class ShareOfTests:
     """100 × the share of groups of tests that hold, among those whose features are known."""
 
     groups: tuple[Comparisons, ...]
@@ -131,9 +131,9 @@ class ShareHolding:
     @property
     def features(self) -> tuple[str, ...]:
         """What the groups look at."""
-        return _each_once(*(test.feature for group in self.groups for test in group))
+        return _drop_repeats(*(test.feature for group in self.groups for test in group))
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,); NaN where nothing is known."""
         known = np.array([~_is_any_missing(tuple(test.feature for test in group), view) for group in self.groups])
         holding = np.array([all_hold(group, view) for group in self.groups])
@@ -142,25 +142,25 @@ class ShareHolding:
 
     def parameters(self, prefix: str) -> dict[str, float]:
         """Thresholds of the groups."""
-        return {k: v for i, group in enumerate(self.groups) for k, v in parameters_of(group, f"{prefix}.{i}").items()}
+        return {k: v for i, group in enumerate(self.groups) for k, v in list_parameters(group, f"{prefix}.{i}").items()}
 
-    def varied(self, prefix: str, changes: Parameters) -> ShareHolding:
+    def vary(self, prefix: str, changes: Parameters) -> ShareOfTests:
         """Other thresholds."""
-        return ShareHolding(tuple(varied(group, f"{prefix}.{i}", changes) for i, group in enumerate(self.groups)))
+        return ShareOfTests(tuple(vary_tests(group, f"{prefix}.{i}", changes) for i, group in enumerate(self.groups)))
 
-    def for_seller(self) -> ShareHolding:
+    def mirror(self) -> ShareOfTests:
         """Every test turned around."""
-        return ShareHolding(tuple(map(for_seller, self.groups)))
+        return ShareOfTests(tuple(map(mirror_tests, self.groups)))
 
     def __str__(self) -> str:
-        return "100 × the share that holds of: " + "; ".join(map(_said, self.groups))
+        return "100 × the share that holds of: " + "; ".join(map(_describe, self.groups))
 
 
-def _each_once(*names: str) -> tuple[str, ...]:
+def _drop_repeats(*names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _tested(rewards: Rewards) -> Iterable[str]:
+def _list_tested_features(rewards: Rewards) -> Iterable[str]:
     return (test.feature for _, tests, _ in rewards for test in tests)
 
 
@@ -171,24 +171,24 @@ def _is_any_missing(features: tuple[str, ...], view: View) -> Booleans:
     return missing
 
 
-def _rewards_parameters(rewards: Rewards, prefix: str) -> dict[str, float]:
+def _list_reward_parameters(rewards: Rewards, prefix: str) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, tests, given in rewards:
         numbers[f"{prefix}.{name}.points"] = given
-        numbers |= parameters_of(tests, f"{prefix}.{name}")
+        numbers |= list_parameters(tests, f"{prefix}.{name}")
     return numbers
 
 
-def _rewards_varied(rewards: Rewards, prefix: str, changes: Parameters) -> Rewards:
+def _vary_rewards(rewards: Rewards, prefix: str, changes: Parameters) -> Rewards:
     return tuple(
-        (name, varied(tests, f"{prefix}.{name}", changes), changes.get(f"{prefix}.{name}.points", given))
+        (name, vary_tests(tests, f"{prefix}.{name}", changes), changes.get(f"{prefix}.{name}.points", given))
         for name, tests, given in rewards
     )
 
 
-def _rewards_for_seller(rewards: Rewards) -> Rewards:
-    return tuple((name, for_seller(tests), given) for name, tests, given in rewards)
+def _mirror_rewards(rewards: Rewards) -> Rewards:
+    return tuple((name, mirror_tests(tests), given) for name, tests, given in rewards)
 
 
-def _said(tests: Comparisons) -> str:
+def _describe(tests: Comparisons) -> str:
     return " and ".join(map(str, tests))

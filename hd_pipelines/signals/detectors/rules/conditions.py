@@ -18,12 +18,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.catalogue import FEATURES, code_of, word_of
+from hd_pipelines.signals.catalogue import FEATURES, decode_value, encode_value
 from hd_pipelines.signals.detectors.rules.mirroring import (
-    bound_for_seller,
-    is_reversed_for_seller,
-    name_for_seller,
-    word_for_seller,
+    is_reversed,
+    mirror_bound,
+    mirror_name,
+    mirror_value,
 )
 from hd_pipelines.signals.frame import Floats
 
@@ -77,47 +77,47 @@ class Test:
         held: Booleans = _COMPARE[self.comparison](view[self.feature], self.threshold)
         return held
 
-    def for_seller(self) -> Test:
+    def mirror(self) -> Test:
         """What it says to a seller, in the frame's own terms."""
-        comparison = _REVERSED[self.comparison] if is_reversed_for_seller(self.feature) else self.comparison
-        return Test(name_for_seller(self.feature), comparison, bound_for_seller(self.feature, self.threshold))
+        comparison = _REVERSED[self.comparison] if is_reversed(self.feature) else self.comparison
+        return Test(mirror_name(self.feature), comparison, mirror_bound(self.feature, self.threshold))
 
     def __str__(self) -> str:
         return f"{self.feature} {_SIGNS[self.comparison]} {self.threshold:g}"
 
 
 @dataclass(frozen=True, slots=True)
-class IsWord:
+class IsOneOf:
     """Whether a feature of words is one of some, or (`negated`) is known and none of them. It has no parameter."""
 
     feature: str
-    words: tuple[str, ...]
+    values: tuple[str, ...]
     negated: bool = False
 
     def holds(self, view: View) -> Booleans:
         """Shape (n,); False where the feature is missing."""
         values = view[self.feature]
-        first, *others = _codes(self.feature, self.words)
+        first, *others = _codes(self.feature, self.values)
         is_one: Booleans = values == first
         for code in others:
             is_one = is_one | (values == code)
         return ~is_one & ~np.isnan(values) if self.negated else is_one
 
-    def for_seller(self) -> IsWord:
+    def mirror(self) -> IsOneOf:
         """What it says to a seller, in the frame's own terms."""
-        words = tuple(word_for_seller(self.feature, word) for word in self.words)
-        return IsWord(name_for_seller(self.feature), words, self.negated)
+        words = tuple(mirror_value(self.feature, word) for word in self.values)
+        return IsOneOf(mirror_name(self.feature), words, self.negated)
 
     def __str__(self) -> str:
-        return f"{self.feature} is {'not ' if self.negated else ''}{' or '.join(self.words)}"
+        return f"{self.feature} is {'not ' if self.negated else ''}{' or '.join(self.values)}"
 
 
 @lru_cache
 def _codes(feature: str, words: tuple[str, ...]) -> tuple[float, ...]:
-    return tuple(code_of(feature, word) for word in words)
+    return tuple(encode_value(feature, word) for word in words)
 
 
-Comparisons: TypeAlias = tuple["Test | IsWord", ...]
+Comparisons: TypeAlias = tuple["Test | IsOneOf", ...]
 
 
 def at_least(feature: str, threshold: float) -> Test:
@@ -150,7 +150,7 @@ def all_hold(tests: Comparisons, view: View) -> Booleans:
     return held
 
 
-def varied(tests: Comparisons, prefix: str, changes: Parameters) -> Comparisons:
+def vary_tests(tests: Comparisons, prefix: str, changes: Parameters) -> Comparisons:
     """The same tests with the thresholds that `changes` has for them."""
     return tuple(
         replace(test, threshold=changes.get(f"{prefix}.{test.key}", test.threshold)) if isinstance(test, Test) else test
@@ -158,7 +158,7 @@ def varied(tests: Comparisons, prefix: str, changes: Parameters) -> Comparisons:
     )
 
 
-def parameters_of(tests: Comparisons, prefix: str) -> dict[str, float]:
+def list_parameters(tests: Comparisons, prefix: str) -> dict[str, float]:
     """Thresholds by name."""
     return {f"{prefix}.{test.key}": test.threshold for test in tests if isinstance(test, Test)}
 
@@ -174,9 +174,9 @@ class Condition:
         """Shape (n,)."""
         return all_hold(self.tests, view)
 
-    def for_seller(self) -> Condition:
+    def mirror(self) -> Condition:
         """What it says to a seller, in the frame's own terms."""
-        return Condition(self.name, for_seller(self.tests))
+        return Condition(self.name, mirror_tests(self.tests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,24 +190,26 @@ class Veto:
         """Shape (n,)."""
         return ~all_hold(self.tests, view)
 
-    def for_seller(self) -> Veto:
+    def mirror(self) -> Veto:
         """What it says to a seller, in the frame's own terms."""
-        return Veto(self.name, for_seller(self.tests))
+        return Veto(self.name, mirror_tests(self.tests))
 
 
-def for_seller(tests: Comparisons) -> Comparisons:
+def mirror_tests(tests: Comparisons) -> Comparisons:
     """What the tests say to a seller, in the frame's own terms."""
-    return tuple(test.for_seller() for test in tests)
+    return tuple(test.mirror() for test in tests)
 
 
-def seen(tests: Comparisons, view: View, row: int) -> list[dict[str, object]]:
+def observe_values(tests: Comparisons, view: View, row: int) -> list[dict[str, object]]:
     """What each test saw at a row, for explanations: feature, value (or word, or None), and the test as text."""
-    return [{"feature": test.feature, "value": told(test.feature, view, row), "test": str(test)} for test in tests]
+    return [
+        {"feature": test.feature, "value": to_json_value(test.feature, view, row), "test": str(test)} for test in tests
+    ]
 
 
-def told(feature: str, view: View, row: int) -> float | str | None:
+def to_json_value(feature: str, view: View, row: int) -> float | str | None:
     """A feature at a row as a JSON-ready value: its word, a number, or None where there is no answer."""
     value = float(view[feature][row])
-    if FEATURES[feature].words:
-        return word_of(feature, value)
+    if FEATURES[feature].enum_values:
+        return decode_value(feature, value)
     return round(value, 6) if np.isfinite(value) else None

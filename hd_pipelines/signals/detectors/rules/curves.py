@@ -13,13 +13,13 @@ from typing import Protocol
 
 import numpy as np
 
-from hd_pipelines.signals.catalogue import FEATURES, code_of
+from hd_pipelines.signals.catalogue import FEATURES, encode_value
 from hd_pipelines.signals.detectors.rules.conditions import Booleans, Parameters, View
 from hd_pipelines.signals.detectors.rules.mirroring import (
-    bound_for_seller,
-    is_reversed_for_seller,
-    name_for_seller,
-    word_for_seller,
+    is_reversed,
+    mirror_bound,
+    mirror_name,
+    mirror_value,
 )
 from hd_pipelines.signals.frame import Floats
 
@@ -31,16 +31,16 @@ class Curve(Protocol):
     def features(self) -> tuple[str, ...]:
         """What it looks at, each once."""
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,), unbounded; NaN where a feature that it needs is missing."""
 
     def parameters(self, prefix: str) -> dict[str, float]:
         """Its numbers by name."""
 
-    def varied(self, prefix: str, changes: Parameters) -> Curve:
+    def vary(self, prefix: str, changes: Parameters) -> Curve:
         """The same curve with other numbers."""
 
-    def for_seller(self) -> Curve:
+    def mirror(self) -> Curve:
         """What it says to a seller, in the frame's own terms."""
 
 
@@ -58,7 +58,7 @@ class Line:
         """One."""
         return (self.feature,)
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,)."""
         values = view[self.feature]
         return self.intercept + self.slope * (np.abs(values) if self.absolute else values)
@@ -67,7 +67,7 @@ class Line:
         """Intercept and slope."""
         return {f"{prefix}.intercept": self.intercept, f"{prefix}.slope": self.slope}
 
-    def varied(self, prefix: str, changes: Parameters) -> Line:
+    def vary(self, prefix: str, changes: Parameters) -> Line:
         """Another line."""
         return replace(
             self,
@@ -75,12 +75,12 @@ class Line:
             slope=changes.get(f"{prefix}.slope", self.slope),
         )
 
-    def for_seller(self) -> Line:
+    def mirror(self) -> Line:
         """Falling where it rose, if more of the feature is less to a seller."""
-        name = name_for_seller(self.feature)
-        if self.absolute or not is_reversed_for_seller(self.feature):
+        name = mirror_name(self.feature)
+        if self.absolute or not is_reversed(self.feature):
             return replace(self, feature=name)
-        at_zero = self.intercept + self.slope * bound_for_seller(self.feature, 0.0)
+        at_zero = self.intercept + self.slope * mirror_bound(self.feature, 0.0)
         return Line(name, at_zero, 0.0 - self.slope)
 
     def __str__(self) -> str:
@@ -113,46 +113,46 @@ class Steps:
         """One."""
         return (self.feature,)
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,)."""
         values = view[self.feature]
-        points = points_otherwise(self.otherwise, view, np.isnan(values))
+        points = evaluate_fallback(self.otherwise, view, np.isnan(values))
         for bound, given in reversed(self.steps):
             points = np.where(values >= bound if self.rising else values <= bound, given, points)
         return points
 
     def parameters(self, prefix: str) -> dict[str, float]:
         """Bound and points of each step, and those of `otherwise`."""
-        numbers = parameters_otherwise(self.otherwise, prefix)
+        numbers = list_fallback_parameters(self.otherwise, prefix)
         for position, (bound, given) in enumerate(self.steps):
             numbers[f"{prefix}.{position}.bound"], numbers[f"{prefix}.{position}.points"] = bound, given
         return numbers
 
-    def varied(self, prefix: str, changes: Parameters) -> Steps:
+    def vary(self, prefix: str, changes: Parameters) -> Steps:
         """Other steps."""
         steps = tuple(
             (changes.get(f"{prefix}.{position}.bound", bound), changes.get(f"{prefix}.{position}.points", given))
             for position, (bound, given) in enumerate(self.steps)
         )
-        return replace(self, steps=steps, otherwise=varied_otherwise(self.otherwise, prefix, changes))
+        return replace(self, steps=steps, otherwise=vary_fallback(self.otherwise, prefix, changes))
 
-    def for_seller(self) -> Steps:
+    def mirror(self) -> Steps:
         """Falling where they rose, if more of the feature is less to a seller."""
         return Steps(
-            name_for_seller(self.feature),
-            tuple((bound_for_seller(self.feature, bound), given) for bound, given in self.steps),
-            self.otherwise.for_seller() if isinstance(self.otherwise, Line) else self.otherwise,
-            self.rising is not is_reversed_for_seller(self.feature),
+            mirror_name(self.feature),
+            tuple((mirror_bound(self.feature, bound), given) for bound, given in self.steps),
+            self.otherwise.mirror() if isinstance(self.otherwise, Line) else self.otherwise,
+            self.rising is not is_reversed(self.feature),
         )
 
     def __str__(self) -> str:
         sign = "≥" if self.rising else "≤"
         steps = "; ".join(f"{given:g} at {sign} {bound:g}" for bound, given in self.steps)
-        return f"{self.feature}: {steps}; else {said_otherwise(self.otherwise)}"
+        return f"{self.feature}: {steps}; else {describe_fallback(self.otherwise)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ValuePoints:
     """Points by word."""
 
     feature: str
@@ -163,11 +163,11 @@ class Words:
         """One."""
         return (self.feature,)
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,); NaN for a word that the table does not have."""
-        by_code = np.full(len(FEATURES[self.feature].words), np.nan)
+        by_code = np.full(len(FEATURES[self.feature].enum_values), np.nan)
         for word, given in self.table:
-            by_code[int(code_of(self.feature, word))] = given
+            by_code[int(encode_value(self.feature, word))] = given
         values = view[self.feature]
         is_missing = np.isnan(values)
         return np.where(is_missing, np.nan, by_code[np.where(is_missing, 0, values).astype(np.intp)])
@@ -176,39 +176,39 @@ class Words:
         """Points by word."""
         return {f"{prefix}.{word}": given for word, given in self.table}
 
-    def varied(self, prefix: str, changes: Parameters) -> Words:
+    def vary(self, prefix: str, changes: Parameters) -> ValuePoints:
         """Other points."""
         return replace(self, table=tuple((word, changes.get(f"{prefix}.{word}", given)) for word, given in self.table))
 
-    def for_seller(self) -> Words:
+    def mirror(self) -> ValuePoints:
         """Opposite trends have each other's points."""
-        return Words(
-            name_for_seller(self.feature),
-            tuple((word_for_seller(self.feature, word), given) for word, given in self.table),
+        return ValuePoints(
+            mirror_name(self.feature),
+            tuple((mirror_value(self.feature, word), given) for word, given in self.table),
         )
 
     def __str__(self) -> str:
         return f"{self.feature}: " + "; ".join(f"{given:g} in {word}" for word, given in self.table)
 
 
-def points_otherwise(otherwise: Line | float, view: View, is_missing: Booleans) -> Floats:
+def evaluate_fallback(otherwise: Line | float, view: View, is_missing: Booleans) -> Floats:
     """Points where no step or case applies, shape (n,); NaN where `is_missing`."""
-    given = otherwise.points(view) if isinstance(otherwise, Line) else otherwise
+    given = otherwise.evaluate(view) if isinstance(otherwise, Line) else otherwise
     return np.where(is_missing, np.nan, given)
 
 
-def parameters_otherwise(otherwise: Line | float, prefix: str) -> dict[str, float]:
+def list_fallback_parameters(otherwise: Line | float, prefix: str) -> dict[str, float]:
     """Its numbers by name."""
     name = f"{prefix}.otherwise"
     return otherwise.parameters(name) if isinstance(otherwise, Line) else {name: otherwise}
 
 
-def varied_otherwise(otherwise: Line | float, prefix: str, changes: Parameters) -> Line | float:
+def vary_fallback(otherwise: Line | float, prefix: str, changes: Parameters) -> Line | float:
     """The same with other numbers."""
     name = f"{prefix}.otherwise"
-    return otherwise.varied(name, changes) if isinstance(otherwise, Line) else changes.get(name, otherwise)
+    return otherwise.vary(name, changes) if isinstance(otherwise, Line) else changes.get(name, otherwise)
 
 
-def said_otherwise(otherwise: Line | float) -> str:
+def describe_fallback(otherwise: Line | float) -> str:
     """In words."""
     return str(otherwise) if isinstance(otherwise, Line) else f"{otherwise:g}"

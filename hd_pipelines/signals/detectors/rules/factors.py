@@ -23,22 +23,22 @@ class Factor:
     weight: float
     curve: Curve
 
-    def points(self, view: View) -> Floats:
+    def evaluate(self, view: View) -> Floats:
         """Shape (n,), kept within 0 and 100; NaN where a feature is missing."""
-        return np.clip(self.curve.points(view), 0.0, 100.0)
+        return np.clip(self.curve.evaluate(view), 0.0, 100.0)
 
     def parameters(self) -> dict[str, float]:
         """Its numbers by name."""
         return {f"factor.{self.name}.weight": self.weight, **self.curve.parameters(f"factor.{self.name}")}
 
-    def varied(self, changes: Parameters) -> Factor:
+    def vary(self, changes: Parameters) -> Factor:
         """The factor with other numbers."""
         return Factor(
             self.name,
             changes.get(f"factor.{self.name}.weight", self.weight),
-            self.curve.varied(f"factor.{self.name}", changes),
+            self.curve.vary(f"factor.{self.name}", changes),
         )
 
-    def for_seller(self) -> Factor:
+    def mirror(self) -> Factor:
         """What it says to a seller, in the frame's own terms."""
-        return Factor(self.name, self.weight, self.curve.for_seller())
+        return Factor(self.name, self.weight, self.curve.mirror())

@@ -16,12 +16,12 @@ _OPPOSITE: dict[str, str] = {
 }
 
 
-def name_for_seller(feature: str) -> str:
+def mirror_name(feature: str) -> str:
     """The partner of a swapped feature, any other by its own name. Raises `KeyError` for an unknown one."""
     return FEATURES[feature].partner or feature
 
 
-def bound_for_seller(feature: str, bound: float) -> float:
+def mirror_bound(feature: str, bound: float) -> float:
     """The value of `name_for_seller(feature)` that a seller sees as `bound`."""
     orientation = FEATURES[feature].orientation
     if orientation is Orientation.SIGNED:
@@ -29,11 +29,11 @@ def bound_for_seller(feature: str, bound: float) -> float:
     return 100.0 - bound if orientation is Orientation.CENTRED else bound
 
 
-def is_reversed_for_seller(feature: str) -> bool:
+def is_reversed(feature: str) -> bool:
     """Whether more of it is less to a seller."""
     return FEATURES[feature].orientation in {Orientation.SIGNED, Orientation.CENTRED}
 
 
-def word_for_seller(feature: str, word: str) -> str:
+def mirror_value(feature: str, word: str) -> str:
     """The opposite trend where `feature` tells trends, any other word as it is."""
     return _OPPOSITE.get(word, word) if FEATURES[feature].orientation is Orientation.REGIME else word

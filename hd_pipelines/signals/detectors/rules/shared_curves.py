@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hd_pipelines.signals.detectors.rules.condition_curves import Cases
 from hd_pipelines.signals.detectors.rules.conditions import above, at_least, at_most, below
-from hd_pipelines.signals.detectors.rules.curves import Line, Steps, Words
+from hd_pipelines.signals.detectors.rules.curves import Line, Steps, ValuePoints
 from hd_pipelines.tables.vocabulary import RegimeFamily
 
 WITH_THE_TRADE = at_least("flow_bias", 0.5)
@@ -41,9 +41,9 @@ def below_vwap(slope: float) -> Steps:
     )
 
 
-def regime_for_reversal(against: float) -> Words:
+def regime_for_reversal(against: float) -> ValuePoints:
     """How well a regime suits a reversal upwards; `against` is what a falling market gets."""
-    return Words(
+    return ValuePoints(
         "regime_family",
         (
             (RegimeFamily.RANGING, 100.0),

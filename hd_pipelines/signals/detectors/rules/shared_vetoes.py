@@ -6,14 +6,14 @@ missing flow or a missing regime does not forbid), and how old a chain may be.
 
 from __future__ import annotations
 
-from hd_pipelines.signals.detectors.rules.conditions import Condition, IsWord, Veto, above, at_least, at_most, below
+from hd_pipelines.signals.detectors.rules.conditions import Condition, IsOneOf, Veto, above, at_least, at_most, below
 from hd_pipelines.signals.detectors.rules.shared_curves import AGAINST_THE_TRADE
 from hd_pipelines.tables.vocabulary import RegimeFamily
 
 RECENT_CHAIN = Condition("recent_chain", (at_most("chain_age_minutes", 390.0),))
 """One session of trading time: open interest of this morning, levels at most a day old. What ages within a day is for the
 gamma engine to fade."""
-MARKET_AGAINST_THE_TRADE = IsWord("regime_family", (RegimeFamily.TRENDING_DOWN,))
+MARKET_AGAINST_THE_TRADE = IsOneOf("regime_family", (RegimeFamily.TRENDING_DOWN,))
 AGAINST_THE_MARKET = Veto("against_the_market", (MARKET_AGAINST_THE_TRADE,))
 OPPOSED_FLOW = (
     Veto("opposed_by_blocks", (AGAINST_THE_TRADE, above("flow_blocks", 2.0))),

@@ -13,7 +13,7 @@ from operator import attrgetter
 import numpy as np
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE
-from hd_pipelines.signals.features.contexts.newest_known import NONE, known_between, newest_of
+from hd_pipelines.signals.features.contexts.newest_known import NONE, find_newest_of_each, select_known_between
 from hd_pipelines.signals.features.percentages import percent, ratio
 from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.frame import Floats, Integers
@@ -58,21 +58,21 @@ _SAID = (*_GIVEN, *_SHARES, *_AT_STRIKES)
 _given_by = attrgetter(*_GIVEN)
 
 
-def chain_features(
+def compute_chain_features(
     gamma: Sequence[GammaContext], as_of_ns: Integers, clock_ns: Integers, price: Floats
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """`CHAIN_FEATURES` and `CHAIN_LEVELS` of rows at `as_of_ns` (ascending) with that `price`.
 
     `clock_ns`: `trading_time_ns` of them. NaN where no snapshot is known, or where it does not say.
     """
-    known = known_between(gamma, as_of_ns)
+    known = select_known_between(gamma, as_of_ns)
     if not known:
         features, levels = (
             dict(zip(names, np.full((len(names), price.size), np.nan), strict=True))
             for names in (CHAIN_FEATURES, CHAIN_LEVELS)
         )
         return features, levels
-    snapshot, age = newest_of(known, as_of_ns, clock_ns, OLDEST_CHAIN_MINUTES)
+    snapshot, age = find_newest_of_each(known, as_of_ns, clock_ns, OLDEST_CHAIN_MINUTES)
     said = dict(zip(_SAID, _table(known, snapshot).take(snapshot, axis=1), strict=True))
     expires_ns = np.array([row.max_pain_expires_at_ns or 0 for row in known] + [0], np.int64)[snapshot]
     to_expiry = np.where(expires_ns > 0, (expires_ns - as_of_ns) / NANOSECONDS_PER_MINUTE, np.nan)
@@ -104,14 +104,14 @@ def chain_features(
     return dict(zip(CHAIN_FEATURES, answers, strict=True)), found
 
 
-def crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
+def find_crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
     """1 where the price last rose through the level known then, within 15 minutes, -1 where it fell; else 0.
 
     A level that moves past a standing price is no crossing, and neither is a night. NaN without a level.
     """
     from hd_pipelines.signals.features.kernels import running as kernels_running
 
-    crossed: Floats = kernels_running.crossings(price, zero_gamma, rows.session, CROSSING_MINUTES)
+    crossed: Floats = kernels_running.find_crossings(price, zero_gamma, rows.session, CROSSING_MINUTES)
     return crossed
 
 
@@ -132,5 +132,5 @@ def _table(known: Sequence[GammaContext], snapshot: Integers) -> Floats:
     shares[2] = ratio(of["option_volume"], of["typical_option_volume"])
     for index in set(snapshot.tolist()) - {NONE}:
         by_strike = known[index].by_strike
-        at_strikes[:, index] = kernels_shapes.at_strikes(by_strike, of["zero_gamma"][index], of["max_pain"][index])
+        at_strikes[:, index] = kernels_shapes.read_strikes(by_strike, of["zero_gamma"][index], of["max_pain"][index])
     return table

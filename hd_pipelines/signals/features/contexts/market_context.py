@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hd_pipelines.market.sessions import subtract_trading_minutes
-from hd_pipelines.signals.catalogue import code_of
-from hd_pipelines.signals.features.contexts.newest_known import known_between, newest_of
-from hd_pipelines.signals.flow_window import WINDOW_HOURS, flow_columns
+from hd_pipelines.market.sessions import instant_trading_minutes_ago
+from hd_pipelines.signals.catalogue import encode_value
+from hd_pipelines.signals.features.contexts.newest_known import find_newest_of_each, select_known_between
+from hd_pipelines.signals.flow_window import WINDOW_HOURS, compute_flow_columns
 from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Contexts, Known, Prints
 from hd_pipelines.tables.vocabulary import REGIME_FAMILIES, MarketRegime, VixRegime
@@ -23,17 +23,17 @@ OLDEST_MINUTES = 5 * 390.0
 """Trading minutes."""
 REGIME_FEATURES = ("market_regime", "regime_family", "vix_regime", "vix_level")
 IV_FEATURES = ("iv_percentile", "iv30")
-_REGIMES = {regime: code_of("market_regime", regime) for regime in MarketRegime}
-_FAMILIES = {regime: code_of("regime_family", family) for regime, family in REGIME_FAMILIES.items()}
-_VIX = {regime: code_of("vix_regime", regime) for regime in VixRegime}
+_REGIMES = {regime: encode_value("market_regime", regime) for regime in MarketRegime}
+_FAMILIES = {regime: encode_value("regime_family", family) for regime, family in REGIME_FAMILIES.items()}
+_VIX = {regime: encode_value("vix_regime", regime) for regime in VixRegime}
 
 
-def market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: Integers) -> dict[str, Floats]:
+def compute_market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: Integers) -> dict[str, Floats]:
     """`REGIME_FEATURES`, `IV_FEATURES` and those of flow for rows at `as_of_ns` (ascending).
 
     `clock_ns`: `trading_time_ns` of them. NaN where nothing recent is known.
     """
-    regimes = known_between(contexts.regime, as_of_ns)
+    regimes = select_known_between(contexts.regime, as_of_ns)
     of_regimes = [
         (
             _REGIMES.get(row.market_regime) if row.market_regime else None,
@@ -43,7 +43,7 @@ def market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: Integers) 
         )
         for row in regimes
     ]
-    ivs = known_between(contexts.iv, as_of_ns)
+    ivs = select_known_between(contexts.iv, as_of_ns)
     of_ivs = [(row.iv_percentile, row.iv30) for row in ivs]
     return {
         **dict(
@@ -66,7 +66,7 @@ def _at_rows(
         return np.full((features, as_of_ns.size), np.nan)
     table = np.full((features, len(known) + 1), np.nan)
     table[:, :-1] = np.array(said, np.float64).T
-    newest, _ = newest_of(known, as_of_ns, clock_ns, OLDEST_MINUTES)
+    newest, _ = find_newest_of_each(known, as_of_ns, clock_ns, OLDEST_MINUTES)
     answers: Floats = table.take(newest, axis=1)
     return answers
 
@@ -74,7 +74,7 @@ def _at_rows(
 def _flow_features(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
     """`flow_columns`, without walking through prints that no row sees."""
     if prints is None or as_of_ns.size == 0:
-        return flow_columns(prints, as_of_ns)
-    oldest = subtract_trading_minutes(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
+        return compute_flow_columns(prints, as_of_ns)
+    oldest = instant_trading_minutes_ago(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
     first, end = prints.at_ns.searchsorted([oldest, int(as_of_ns[-1])], side="right").tolist()
-    return flow_columns(prints.part(slice(first, end)), as_of_ns)
+    return compute_flow_columns(prints.select(slice(first, end)), as_of_ns)

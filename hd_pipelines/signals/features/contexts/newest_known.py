@@ -18,7 +18,7 @@ NONE = -1
 """Index of "no row": the last value of a table that ends with one of NaN."""
 
 
-def known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
+def select_known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
     """Of rows ascending by `known_at_ns`, those that are the newest at one of the instants `as_of_ns` (ascending)."""
     if not rows or as_of_ns.size == 0:
         return ()
@@ -26,7 +26,7 @@ def known_between(rows: Sequence[Known], as_of_ns: Integers) -> Sequence[Known]:
     return rows[max(first - 1, 0) : end]
 
 
-def newest_of(
+def find_newest_of_each(
     known: Sequence[Known], as_of_ns: Integers, clock_ns: Integers, oldest_minutes: float
 ) -> tuple[Integers, Floats]:
     """Which of `known` (at least one row) each instant knows, `NONE` where none or too old an one; its age.

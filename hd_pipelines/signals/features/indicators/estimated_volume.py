@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hd_pipelines.signals.features.exchange_days import exchange_days
+from hd_pipelines.signals.features.exchange_days import load_exchange_days
 from hd_pipelines.signals.features.indicators.relative_volume import FEWEST_SESSIONS, SESSIONS
 from hd_pipelines.signals.features.placed_bars import PlacedBars
 from hd_pipelines.signals.features.session_grid import Grid
@@ -22,7 +22,7 @@ FEWEST_DAYS = 10
 _SLOTS, _SLOT_MINUTES = 78, 5
 
 
-def with_estimates(
+def add_estimates(
     rvol: Floats, usual_sessions: Integers, traded: Floats, rows: Grid, *, history: PlacedBars, days: Bars
 ) -> tuple[Floats, bool]:
     """`rvol` with an estimate in rows of sessions that have 1 to 4 sessions of minutes before them; whether it has any.
@@ -32,7 +32,7 @@ def with_estimates(
     """
     estimated = False
     for number in np.flatnonzero((usual_sessions > 0) & (usual_sessions < FEWEST_SESSIONS)):
-        usual = _usual(int(rows.positions[number]), history, days)
+        usual = _estimate_usual_volume(int(rows.positions[number]), history, days)
         if usual is None:
             continue
         first, over = int(rows.first[number]), int(rows.over[number])
@@ -46,9 +46,9 @@ def with_estimates(
     return rvol, estimated
 
 
-def _usual(position: int, history: PlacedBars, days: Bars) -> Floats | None:
+def _estimate_usual_volume(position: int, history: PlacedBars, days: Bars) -> Floats | None:
     """Usual volume until each five minutes of the session at `position`, shape (78,); None where it cannot be told."""
-    calendar = exchange_days()
+    calendar = load_exchange_days()
     day = calendar.day
     before = slice(*days.session.searchsorted([day[max(position - SESSIONS, 0)], day[position]]))
     volumes = dict(zip(days.session[before].tolist(), days.volume[before].tolist(), strict=True))

@@ -20,7 +20,7 @@ NEAR = 0.05
 """Share of a day's ATR within which a key level is near."""
 
 
-def pivots(prior_day: Floats) -> Floats:
+def compute_pivots(prior_day: Floats) -> Floats:
     """Floor pivots of a prior day's high, low and close, shape (3, k): `PIVOTS`, shape (5, k).
 
     P = (H + L + C)/3, R1 = 2P - L, S1 = 2P - H, R2 = P + H - L, S2 = P - H + L. NaN where one would not be positive.
@@ -32,7 +32,7 @@ def pivots(prior_day: Floats) -> Floats:
     return levels
 
 
-def gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: Floats) -> Floats:
+def find_gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: Floats) -> Floats:
     """The prior close while the session has only traded on one side of it; NaN once the gap is filled."""
     is_open = ((day_open > prior_close) & (day_low > prior_close)) | (
         (day_open < prior_close) & (day_high < prior_close)
@@ -40,14 +40,14 @@ def gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: F
     return np.where(is_open, prior_close, np.nan)
 
 
-def nearest(price: Floats, levels: Mapping[str, Floats], atr_day_pct: Floats) -> dict[str, Floats]:
+def measure_nearest_levels(price: Floats, levels: Mapping[str, Floats], atr_day_pct: Floats) -> dict[str, Floats]:
     """Distance to the nearest level at or above the price and at or below it, % of the price; whether a major one is near.
 
     Near is `NEAR` of a day's ATR: with twenty levels some level always lies within a third of a per cent, so that would
     say nothing. NaN where there is none on that side; `is_near_key_level` also where the ATR is not known.
     """
-    above, below = _distances(price, list(levels.values()))
-    closest = np.fmin(*_distances(price, [levels[name] for name in MAJOR_LEVELS]))
+    above, below = _measure_distances(price, list(levels.values()))
+    closest = np.fmin(*_measure_distances(price, [levels[name] for name in MAJOR_LEVELS]))
     unknown = np.isnan(closest) | np.isnan(atr_day_pct)
     return {
         "distance_to_resistance_pct": 100.0 * above,
@@ -56,13 +56,13 @@ def nearest(price: Floats, levels: Mapping[str, Floats], atr_day_pct: Floats) ->
     }
 
 
-def _distances(price: Floats, levels: list[Floats]) -> Floats:
+def _measure_distances(price: Floats, levels: list[Floats]) -> Floats:
     """To the nearest level at or above each price, and at or below it, as shares of it; shape (2, n)."""
     from hd_pipelines.signals.features.kernels import shapes as kernels_shapes
 
     blocks = []
     for begin in range(0, price.size, BLOCK):
         block = slice(begin, begin + BLOCK)
-        blocks.append(kernels_shapes.nearest_levels(price[block], np.array([level[block] for level in levels])))
+        blocks.append(kernels_shapes.measure_nearest_levels(price[block], np.array([level[block] for level in levels])))
     distances: Floats = (blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)) / price
     return distances

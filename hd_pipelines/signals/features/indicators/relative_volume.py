@@ -12,7 +12,7 @@ halt, not a quiet day.
 
 from __future__ import annotations
 
-from hd_pipelines.signals.features.exchange_days import exchange_days
+from hd_pipelines.signals.features.exchange_days import load_exchange_days
 from hd_pipelines.signals.features.placed_bars import PlacedBars
 from hd_pipelines.signals.features.session_grid import Grid
 from hd_pipelines.signals.frame import Floats, Integers
@@ -23,12 +23,12 @@ SESSIONS = 20
 FEWEST_SESSIONS = 5
 
 
-def volume_source(tape: SymbolTape) -> SymbolTape | None:
+def choose_volume_source(tape: SymbolTape) -> SymbolTape | None:
     """The tape whose volume counts for this one: its fund's for an index, None for an index without one, else its own."""
     return tape.proxy if tape.asset_class is AssetClass.INDEX else tape
 
 
-def relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Floats, Floats, Integers]:
+def compute_relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Floats, Floats, Integers]:
     """RVOL at the end of the last complete five minutes of each row, and of how many sessions its mean is, shape (n,).
 
     `traded`: volume so far at each row. `history`: 5-minute bars of the sessions before. NaN in a session's first four
@@ -37,14 +37,14 @@ def relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Fl
     """
     from hd_pipelines.signals.features.kernels import running as kernels_running
 
-    (rvol, sessions), usual_sessions = kernels_running.relative_volume(
+    (rvol, sessions), usual_sessions = kernels_running.compute_relative_volume(
         traded,
         history.session,
         history.minute,
         history.volume,
         rows.positions,
         rows.over,
-        exchange_days().minutes,
+        load_exchange_days().minutes,
         SESSIONS,
         FEWEST_SESSIONS,
     )

@@ -30,7 +30,7 @@ FRESH_BARS = 12
 COMPARABLE_BARS = 48
 
 
-def swing_features(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
+def fill_swing_features(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
     """Fill `states`, shape (6, own + 1) of NaN: the state after each of the window's last `own` bars and before them.
 
     `prices`: rows high, low, close, shape (3, n). `strength`, `atr`: RSI and ATR of each bar, shape (n,). NaN: swing_*
@@ -38,4 +38,4 @@ def swing_features(prices: Floats, strength: Floats, atr: Floats, own: int, stat
     """
     from hd_pipelines.signals.features.kernels import shapes as kernels_shapes
 
-    kernels_shapes.swings(prices, strength, atr, own, CLEAR_RSI_POINTS, FRESH_BARS, COMPARABLE_BARS, states)
+    kernels_shapes.fill_swings(prices, strength, atr, own, CLEAR_RSI_POINTS, FRESH_BARS, COMPARABLE_BARS, states)

@@ -44,7 +44,7 @@ BREAKOUT_BARS = BOLLINGER_BARS = 20
 TREND_EMA_BARS = 20
 
 
-def five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
+def fill_five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
     """Fill `states`, shape (13, own + 1), from a window of 5-minute bars of which the last `own` are the session's.
 
     `prices`: rows high, low and close, shape (3, n), each row contiguous; `strength` and `atr`: what `relative_strength`
@@ -71,7 +71,7 @@ def five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, own: i
     _patience_candle(high[high.size - own :], low[low.size - own :], states[12])
 
 
-def longer_bar_indicators(prices: Floats, states: Floats, fewest: int) -> None:
+def fill_longer_bar_indicators(prices: Floats, states: Floats, fewest: int) -> None:
     """Fill `states`, shape (5, own + 1), from a window of longer bars; the trend needs `fewest` of them.
 
     The trend's EMA starts at the first close, so that it speaks before 20 bars are there. trend_slope: least squares of

@@ -27,7 +27,7 @@ STRONG_SLOPE = 0.1
 _LIMITS = np.array([DISTANCE, STRONG_DISTANCE, STRONG_SLOPE])
 
 
-def trend_and_strength(price: Floats, atr: Floats, ema: Floats, slope: Floats) -> tuple[Floats, Floats]:
+def compute_trend_and_strength(price: Floats, atr: Floats, ema: Floats, slope: Floats) -> tuple[Floats, Floats]:
     """Trend, -2 to 2, and strength, 0 to 100; NaN where EMA, ATR or slope is.
 
     A trend has the direction of its slope, and the price on that side of the EMA. `price`: shape (n,). The others and
@@ -35,5 +35,5 @@ def trend_and_strength(price: Floats, atr: Floats, ema: Floats, slope: Floats) -
     """
     from hd_pipelines.signals.features.kernels import shapes as kernels_shapes
 
-    trend, strength = kernels_shapes.trends(price, atr, ema, slope, DAY_RANGES, _LIMITS)
+    trend, strength = kernels_shapes.compute_trends(price, atr, ema, slope, DAY_RANGES, _LIMITS)
     return trend, strength

@@ -6,13 +6,13 @@ Belongs here: what `placed_bars`, `bar_states` and `day_history` do bar by bar.
 
 import numpy as np
 
-from hd_pipelines.signals.features.kernels.types import INT, PRICES, REAL, WHOLE, compiled
+from hd_pipelines.signals.features.kernels.types import INT, PRICES, REAL, WHOLE, compile_kernel
 from hd_pipelines.signals.frame import Floats, Integers
 
 MINUTE_NS = 60_000_000_000
 
 
-@compiled(WHOLE, WHOLE, REAL, REAL, REAL, REAL, REAL, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE)
+@compile_kernel(WHOLE, WHOLE, REAL, REAL, REAL, REAL, REAL, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE)
 def place(
     starts_ns: Integers,
     ends_ns: Integers,
@@ -51,7 +51,7 @@ def place(
     return session, minute, values, count
 
 
-@compiled(WHOLE, WHOLE, PRICES, INT, WHOLE, WHOLE, WHOLE)
+@compile_kernel(WHOLE, WHOLE, PRICES, INT, WHOLE, WHOLE, WHOLE)
 def cut(
     session: Integers,
     minute: Integers,
@@ -86,8 +86,8 @@ def cut(
     return cut_session[:count], cut_minute[:count], cut_prices[:, :count]
 
 
-@compiled(WHOLE, WHOLE, WHOLE, WHOLE, INT)
-def states_at_rows(
+@compile_kernel(WHOLE, WHOLE, WHOLE, WHOLE, INT)
+def find_states_at_rows(
     session: Integers, minute: Integers, row_session: Integers, row_minute: Integers, minutes_ago: int
 ) -> Integers:
     """Which state of bars each row has: one of "none yet" per session, then one after each of its bars.
@@ -107,8 +107,10 @@ def states_at_rows(
     return states
 
 
-@compiled(WHOLE, REAL, WHOLE, INT)
-def windows_made_from(session: Integers, close: Floats, positions: Integers, window: int) -> tuple[Integers, Floats]:
+@compile_kernel(WHOLE, REAL, WHOLE, INT)
+def count_window_sessions(
+    session: Integers, close: Floats, positions: Integers, window: int
+) -> tuple[Integers, Floats]:
     """Per session: how many of the `window` sessions before have bars, and the last close of the one before or NaN."""
     sessions, close_before = np.zeros(positions.size, np.int64), np.full(positions.size, np.nan)
     for number in range(positions.size):
@@ -121,8 +123,8 @@ def windows_made_from(session: Integers, close: Floats, positions: Integers, win
     return sessions, close_before
 
 
-@compiled(WHOLE, PRICES, WHOLE, WHOLE, WHOLE)
-def complete_weeks(
+@compile_kernel(WHOLE, PRICES, WHOLE, WHOLE, WHOLE)
+def cut_complete_weeks(
     day: Integers, prices: Floats, calendar_week: Integers, week_sessions: Integers, week_begins: Integers
 ) -> tuple[Integers, Integers, Floats]:
     """Weeks of which every session has a bar: number, day of the first session, prices (high, low, close).
@@ -145,8 +147,8 @@ def complete_weeks(
     return week[:count], begins[:count], cut[:, :count]
 
 
-@compiled(WHOLE, REAL, REAL, REAL, REAL, INT, INT, WHOLE)
-def believable_days(
+@compile_kernel(WHOLE, REAL, REAL, REAL, REAL, INT, INT, WHOLE)
+def select_valid_days(
     day: Integers,
     opened: Floats,
     high: Floats,
@@ -176,8 +178,8 @@ def believable_days(
     return kept[:count], prices[:, :count]
 
 
-@compiled(WHOLE, PRICES, WHOLE)
-def bars_at(keys: Integers, prices: Floats, wanted: Integers) -> Floats:
+@compile_kernel(WHOLE, PRICES, WHOLE)
+def find_bars_at(keys: Integers, prices: Floats, wanted: Integers) -> Floats:
     """Prices of the bars whose key is wanted, shape (3, wanted); NaN where there is none. Keys ascend."""
     found = np.full((3, wanted.size), np.nan)
     for i in range(wanted.size):
@@ -187,8 +189,8 @@ def bars_at(keys: Integers, prices: Floats, wanted: Integers) -> Floats:
     return found
 
 
-@compiled(WHOLE, REAL, WHOLE, WHOLE, INT)
-def usual_day(day: Integers, volume: Floats, since: Integers, until: Integers, fewest: int) -> Floats:
+@compile_kernel(WHOLE, REAL, WHOLE, WHOLE, INT)
+def average_volume(day: Integers, volume: Floats, since: Integers, until: Integers, fewest: int) -> Floats:
     """Mean volume of the days in [since, until), NaN of fewer than `fewest`; and how many have any. Shape (2, k)."""
     usual = np.full((2, since.size), np.nan)
     for number in range(since.size):

@@ -7,7 +7,7 @@ session.
 
 import numpy as np
 
-from hd_pipelines.signals.features.kernels.types import INT, PRICES, REAL, WHOLE, compiled
+from hd_pipelines.signals.features.kernels.types import INT, PRICES, REAL, WHOLE, compile_kernel
 from hd_pipelines.signals.frame import Floats, Integers
 
 SLOTS = 78
@@ -15,8 +15,8 @@ SLOT_MINUTES = 5
 OPENING_RANGE_MINUTES = 15
 
 
-@compiled(WHOLE, WHOLE, PRICES, WHOLE, WHOLE, INT)
-def running_prices(
+@compile_kernel(WHOLE, WHOLE, PRICES, WHOLE, WHOLE, INT)
+def compute_running_prices(
     session: Integers, minute: Integers, values: Floats, positions: Integers, over: Integers, rows: int
 ) -> Floats:
     """Per row: last close, its age, the day's open, high, low, the opening range's high and low. Shape (7, rows).
@@ -46,8 +46,8 @@ def running_prices(
     return running
 
 
-@compiled(WHOLE, WHOLE, PRICES, WHOLE, WHOLE, REAL, WHOLE, WHOLE, INT)
-def running_volume(
+@compile_kernel(WHOLE, WHOLE, PRICES, WHOLE, WHOLE, REAL, WHOLE, WHOLE, INT)
+def compute_running_volume(
     session: Integers,
     minute: Integers,
     values: Floats,
@@ -93,8 +93,8 @@ def running_volume(
     return running
 
 
-@compiled(REAL, WHOLE, WHOLE, REAL, WHOLE, WHOLE, WHOLE, INT, INT)
-def relative_volume(
+@compile_kernel(REAL, WHOLE, WHOLE, REAL, WHOLE, WHOLE, WHOLE, INT, INT)
+def compute_relative_volume(
     traded: Floats,
     session: Integers,
     minute: Integers,
@@ -140,8 +140,8 @@ def relative_volume(
     return answers, usual_sessions
 
 
-@compiled(REAL, REAL, WHOLE, INT)
-def crossings(price: Floats, level: Floats, row_session: Integers, window: int) -> Floats:
+@compile_kernel(REAL, REAL, WHOLE, INT)
+def find_crossings(price: Floats, level: Floats, row_session: Integers, window: int) -> Floats:
     """1 where the price last rose through the level known then within `window` rows, -1 where it fell, else 0.
 
     A price on the level is above it. Rows of another session are another day. NaN without a level or a price.

@@ -6,12 +6,12 @@ Belongs here: what `swings`, `trends`, `key_levels` and `chain_features` do row 
 
 import numpy as np
 
-from hd_pipelines.signals.features.kernels.types import FLOAT, INT, OUT, PRICES, REAL, compiled
+from hd_pipelines.signals.features.kernels.types import FLOAT, INT, OUT, PRICES, REAL, compile_kernel
 from hd_pipelines.signals.frame import Floats
 
 
-@compiled(PRICES, REAL, REAL, INT, FLOAT, INT, INT, OUT)
-def swings(
+@compile_kernel(PRICES, REAL, REAL, INT, FLOAT, INT, INT, OUT)
+def fill_swings(
     prices: Floats,
     strength: Floats,
     atr: Floats,
@@ -56,8 +56,10 @@ def swings(
             states[4 + side, column] = clear if is_one else 0.0
 
 
-@compiled(REAL, PRICES, PRICES, PRICES, REAL, REAL)
-def trends(price: Floats, atr: Floats, ema: Floats, slope: Floats, day_ranges: Floats, limits: Floats) -> Floats:
+@compile_kernel(REAL, PRICES, PRICES, PRICES, REAL, REAL)
+def compute_trends(
+    price: Floats, atr: Floats, ema: Floats, slope: Floats, day_ranges: Floats, limits: Floats
+) -> Floats:
     """Trend and strength of each timeframe and row, shape (2, timeframes, rows); see `trends`. NaN as ATR, EMA or slope.
 
     `day_ranges`: factor from ATR share of the price to a day's, per timeframe. `limits`: of distance, strong distance,
@@ -87,8 +89,8 @@ def trends(price: Floats, atr: Floats, ema: Floats, slope: Floats, day_ranges: F
     return answers
 
 
-@compiled(REAL, PRICES)
-def nearest_levels(price: Floats, levels: Floats) -> Floats:
+@compile_kernel(REAL, PRICES)
+def measure_nearest_levels(price: Floats, levels: Floats) -> Floats:
     """Distance from each price to the nearest level at or above it, and at or below it; NaN without. Shape (2, rows).
 
     `levels`: shape (m, rows), NaN where there is none.
@@ -104,8 +106,8 @@ def nearest_levels(price: Floats, levels: Floats) -> Floats:
     return nearest
 
 
-@compiled(PRICES, FLOAT, FLOAT)
-def at_strikes(by_strike: Floats, zero_gamma: float, max_pain: float) -> tuple[float, float, float, float]:
+@compile_kernel(PRICES, FLOAT, FLOAT)
+def read_strikes(by_strike: Floats, zero_gamma: float, max_pain: float) -> tuple[float, float, float, float]:
     """Gamma at the strike nearest to `zero_gamma`, 0-100 of all; open interest at `max_pain`, its share, gamma there.
 
     `by_strike`: strike, gamma, open interest; shape (m, 3). NaN without the level, or a strike there.

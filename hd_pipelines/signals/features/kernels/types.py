@@ -23,7 +23,7 @@ PRICES = types.Array(FLOAT, 2, "A", readonly=True)
 OUT = types.Array(FLOAT, 2, "A")
 
 
-def compiled(*arguments: types.Type) -> Callable[[_Function], _Function]:
+def compile_kernel(*arguments: types.Type) -> Callable[[_Function], _Function]:
     """Compile a kernel for these types now, or load it from the cache on disk."""
     return cast(
         "Callable[[_Function], _Function]", numba.njit([arguments], cache=True, nogil=True, error_model="numpy")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from hd_pipelines.signals.catalogue import word_of
+from hd_pipelines.signals.catalogue import decode_value
 from hd_pipelines.signals.engines.mtf_alignment import WEIGHTS
 from hd_pipelines.signals.frame import FeatureFrame
-from hd_pipelines.signals.tape import Contexts, newest
+from hd_pipelines.signals.tape import Contexts, find_newest
 from hd_pipelines.tables.vocabulary import DealerPositioning, Direction
 
 _POSITIONING = {
@@ -22,39 +22,39 @@ _POSITIONING = {
 _FLOW = {1.0: "bullish", 0.0: "mixed", -1.0: "bearish"}
 
 
-def context_line(frame: FeatureFrame, row: int, contexts: Contexts, direction: Direction) -> str:
+def describe_context(frame: FeatureFrame, row: int, contexts: Contexts, direction: Direction) -> str:
     """Volatility, gamma, trends, flow and regime of a row, as known at its instant."""
     return " · ".join(
         (
-            _volatility(frame, row),
-            _gamma(frame, row, contexts),
-            _trends(frame, row, direction),
-            _flow(frame, row, contexts),
-            word_of("market_regime", float(frame["market_regime"][row])) or "regime unknown",
+            _describe_volatility(frame, row),
+            _describe_gamma(frame, row, contexts),
+            _describe_trends(frame, row, direction),
+            _describe_flow(frame, row, contexts),
+            decode_value("market_regime", float(frame["market_regime"][row])) or "regime unknown",
         )
     )
 
 
-def ordinal(number: int) -> str:
+def format_ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 4th, 11th, 23rd."""
     ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 
 
-def _volatility(frame: FeatureFrame, row: int) -> str:
+def _describe_volatility(frame: FeatureFrame, row: int) -> str:
     percentile = float(frame["iv_percentile"][row])
-    return "IV unknown" if math.isnan(percentile) else f"IV {ordinal(round(100.0 * percentile))} pctl"
+    return "IV unknown" if math.isnan(percentile) else f"IV {format_ordinal(round(100.0 * percentile))} pctl"
 
 
-def _gamma(frame: FeatureFrame, row: int, contexts: Contexts) -> str:
-    known = newest(contexts.gamma, int(frame.as_of_ns[row]))
+def _describe_gamma(frame: FeatureFrame, row: int, contexts: Contexts) -> str:
+    known = find_newest(contexts.gamma, int(frame.as_of_ns[row]))
     if known is None or known.positioning is None:
         return "gamma unknown"
     strength = f" {known.strength.value}" if known.strength is not None else ""
     return f"{_POSITIONING[known.positioning]}{strength}"
 
 
-def _trends(frame: FeatureFrame, row: int, direction: Direction) -> str:
+def _describe_trends(frame: FeatureFrame, row: int, direction: Direction) -> str:
     trends = [float(frame[f"mtf_trend_{name}"][row]) for name in WEIGHTS]
     known = [trend for trend in trends if not math.isnan(trend)]
     if not known:
@@ -63,7 +63,7 @@ def _trends(frame: FeatureFrame, row: int, direction: Direction) -> str:
     return f"{sum(trend * direction.sign > 0 for trend in known)} of {len(known)} timeframes {towards}"
 
 
-def _flow(frame: FeatureFrame, row: int, contexts: Contexts) -> str:
+def _describe_flow(frame: FeatureFrame, row: int, contexts: Contexts) -> str:
     if contexts.prints is None:
         return "flow none"
     bias, score = float(frame["flow_bias"][row]), float(frame["flow_score"][row])

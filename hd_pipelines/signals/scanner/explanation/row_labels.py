@@ -19,12 +19,14 @@ from hd_pipelines.signals.scanner.scoring.styles import STYLES
 from hd_pipelines.tables.vocabulary import ContextStatus, Resolution
 
 
-def row_labels(frame: FeatureFrame, row: int, readings: Iterable[Reading]) -> list[str]:
+def list_row_labels(frame: FeatureFrame, row: int, readings: Iterable[Reading]) -> list[str]:
     """`no_vix`, `no_atr_1h`, `rvol_of_7_sessions`, `volume_of_SPY`, `regime_fading`, `flow_missing`, …; each once."""
-    return list(dict.fromkeys((*_of_volume(frame, row), *_missing(frame, row), *_of_contexts(readings))))
+    return list(
+        dict.fromkeys((*_list_volume_labels(frame, row), *_list_missing(frame, row), *_list_context_labels(readings)))
+    )
 
 
-def _of_volume(frame: FeatureFrame, row: int) -> Iterator[str]:
+def _list_volume_labels(frame: FeatureFrame, row: int) -> Iterator[str]:
     if frame["is_proxy_volume"][row] == 1.0:
         yield f"volume_of_{VOLUME_PROXIES.get(frame.symbol, 'another_symbol')}"
     sessions = float(frame["rvol_sessions"][row])
@@ -34,7 +36,7 @@ def _of_volume(frame: FeatureFrame, row: int) -> Iterator[str]:
         yield RVOL_FROM_DAYS
 
 
-def _missing(frame: FeatureFrame, row: int) -> Iterator[str]:
+def _list_missing(frame: FeatureFrame, row: int) -> Iterator[str]:
     is_of_days = frame.resolution is Resolution.DAY
     for label in MISSING_OF_DAYS if is_of_days else MISSING:
         feature = MISSING[label]
@@ -44,7 +46,7 @@ def _missing(frame: FeatureFrame, row: int) -> Iterator[str]:
         yield from (f"no_{ATR_OF_STYLE[style]}" for style in STYLES if not has_atr(frame, row, style))
 
 
-def _of_contexts(readings: Iterable[Reading]) -> Iterator[str]:
+def _list_context_labels(readings: Iterable[Reading]) -> Iterator[str]:
     for reading in readings:
         if reading.status is not ContextStatus.FRESH:
             yield f"{reading.engine.value}_{'missing' if reading.status is ContextStatus.MISSING else 'fading'}"

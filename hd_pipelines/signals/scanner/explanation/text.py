@@ -19,38 +19,40 @@ class Block(NamedTuple):
     lines: list[str]
 
 
-def explanation_blocks(document: Document) -> list[Block]:
+def render_blocks(document: Document) -> list[Block]:
     """The parts of a signal's explanation in the order in which they were decided."""
     return [Block(title, read(document[key])) for key, title, read in _PARTS if document.get(key)]
 
 
-def explanation_lines(document: Document) -> list[str]:
+def render_lines(document: Document) -> list[str]:
     """The same as lines of text, blocks divided by empty ones."""
     lines: list[str] = []
-    for title, told in explanation_blocks(document):
+    for title, told in render_blocks(document):
         lines += ["", title, *(f"  {line}" for line in told)]
     return lines[1:]
 
 
-def _line(text: str) -> list[str]:
+def _render_line(text: str) -> list[str]:
     return [text]
 
 
-def _detector(part: Document) -> list[str]:
+def _render_detector(part: Document) -> list[str]:
     lines = []
     for condition in part["conditions"]:
-        seen = "; ".join(f"{_shown(test['value'])} ({test['test']})" for test in condition["seen"])
+        seen = "; ".join(f"{_format_value(test['value'])} ({test['test']})" for test in condition["seen"])
         holds = (
             {True: "holds", False: "fails"} if condition["kind"] == "condition" else {True: "lets pass", False: "bars"}
         )
         lines.append(f"{condition['kind']} {condition['name']} {holds[condition['passes']]}: {seen}")
     for factor in part["factors"]:
-        seen = ", ".join(f"{name} {_shown(value)}" for name, value in factor["seen"].items())
-        lines.append(f"factor {factor['name']}: {_shown(factor['points'])} points × {factor['weight']:g} ({seen})")
+        seen = ", ".join(f"{name} {_format_value(value)}" for name, value in factor["seen"].items())
+        lines.append(
+            f"factor {factor['name']}: {_format_value(factor['points'])} points × {factor['weight']:g} ({seen})"
+        )
     return lines
 
 
-def _confidence(part: Document) -> list[str]:
+def _render_confidence(part: Document) -> list[str]:
     lines = [f"{part['total']:g} of 100: {part['completeness']:g} % known, step {part['step']:+g}"]
     if part["missing"]:
         critical = set(part["missing_critical"])
@@ -59,11 +61,11 @@ def _confidence(part: Document) -> list[str]:
     return lines
 
 
-def _base(score: float) -> list[str]:
+def _render_base(score: float) -> list[str]:
     return [f"{score:g} after data confidence"]
 
 
-def _styles(part: Document) -> list[str]:
+def _render_styles(part: Document) -> list[str]:
     lines = [
         f"{style}: {part['before_contexts'][style]:g} before contexts, {score:g} after"
         + (" (recommended)" if style == part["recommended"] else "")
@@ -74,19 +76,19 @@ def _styles(part: Document) -> list[str]:
     return lines
 
 
-def _readings(part: list[Document]) -> list[str]:
+def _render_readings(part: list[Document]) -> list[str]:
     return [
         f"{reading['engine']} ×{reading['multiplier']:g} ({reading['recommendation']}): {reading['reason']}"
         for reading in part
     ]
 
 
-def _permissions(part: Document) -> list[str]:
+def _render_permissions(part: Document) -> list[str]:
     regime, vix = part["market_regime"] or "unknown", part["vix_regime"] or "unknown"
     return [f"allowed with regime {regime} and VIX {vix}"]
 
 
-def _thresholds(part: Document) -> list[str]:
+def _render_thresholds(part: Document) -> list[str]:
     lines = [f"base {part['base']:g}, {part['of_style']} {part['style']:g}, reward per risk {part['risk_reward']:g}"]
     start, *others = part["parts"]
     lines.append(f"{start['source']}: {start['base']:g}, {start['style']:g}, {start['risk_reward']:g}")
@@ -94,7 +96,7 @@ def _thresholds(part: Document) -> list[str]:
     return lines
 
 
-def _plan(part: Document) -> list[str]:
+def _render_plan(part: Document) -> list[str]:
     lines = [
         f"reward per risk {part['risk_reward']:g}; {part['atr_feature']} {part['atr']:g}, stop at {part['stop_atr']:g} ATR"
     ]
@@ -102,15 +104,15 @@ def _plan(part: Document) -> list[str]:
     return lines
 
 
-def _iv_gate(part: Document) -> list[str]:
+def _render_iv_gate(part: Document) -> list[str]:
     return [f"{part['reason']}; size ×{part['size']:g}"]
 
 
-def _edge(part: Document) -> list[str]:
+def _render_edge(part: Document) -> list[str]:
     return [f"{part['reason']}; score ×{part['multiplier']:g}"]
 
 
-def _contract(part: Document) -> list[str]:
+def _render_contract(part: Document) -> list[str]:
     lines = [f"{part['ticker'] or 'none'}: {part['reason']}"]
     if part["near_misses"]:
         misses = ", ".join(f"{name} {count}" for name, count in part["near_misses"].items())
@@ -118,25 +120,25 @@ def _contract(part: Document) -> list[str]:
     return lines
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return "unknown"
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 _PARTS: tuple[tuple[str, str, Callable[[Any], list[str]]], ...] = (
-    ("context_line", "Context", _line),
-    ("detector", "Detector", _detector),
-    ("data_confidence", "Data confidence", _confidence),
-    ("base_score", "Base score", _base),
-    ("styles", "Styles", _styles),
-    ("readings", "Contexts, in the order in which they are applied", _readings),
-    ("permissions", "Permissions", _permissions),
-    ("thresholds", "Thresholds (base score, style score, reward per risk)", _thresholds),
-    ("plan", "Plan", _plan),
-    ("iv_gate", "Volatility", _iv_gate),
-    ("edge", "Edge", _edge),
-    ("contract", "Contract", _contract),
+    ("context_line", "Context", _render_line),
+    ("detector", "Detector", _render_detector),
+    ("data_confidence", "Data confidence", _render_confidence),
+    ("base_score", "Base score", _render_base),
+    ("styles", "Styles", _render_styles),
+    ("readings", "Contexts, in the order in which they are applied", _render_readings),
+    ("permissions", "Permissions", _render_permissions),
+    ("thresholds", "Thresholds (base score, style score, reward per risk)", _render_thresholds),
+    ("plan", "Plan", _render_plan),
+    ("iv_gate", "Volatility", _render_iv_gate),
+    ("edge", "Edge", _render_edge),
+    ("contract", "Contract", _render_contract),
     ("labels", "Labels", list),
 )
 """Key, heading, and how it is read."""

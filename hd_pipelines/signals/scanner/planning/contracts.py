@@ -53,7 +53,7 @@ class Choice:
     near_misses: Mapping[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
 
-    def explained(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """JSON-ready."""
         return {
             "ticker": self.ticker,
@@ -63,7 +63,7 @@ class Choice:
         }
 
 
-def chosen(
+def choose_contract(
     chain: OptionQuotes | None,
     *,
     symbol: str,
@@ -85,7 +85,7 @@ def chosen(
     if not rows.size:
         return Choice(None, None, "the chain has no contract of this side")
     dte = (chain.expirations[rows] - np.datetime64(session)) / np.timedelta64(1, "D")
-    kept = _kept(chain, rows, dte, symbol=symbol, valid_until=valid_until, limits=limits, rules=rules)
+    kept = _check_limits(chain, rows, dte, symbol=symbol, valid_until=valid_until, limits=limits, rules=rules)
     broken = len(kept) - np.sum(list(kept.values()), axis=0)
     if not (broken == 0).any():
         alone = {name.value: int(np.count_nonzero((broken == 1) & ~held)) for name, held in kept.items()}
@@ -93,15 +93,17 @@ def chosen(
         reason = f"none of {rows.size} contracts keeps to all limits"
         return Choice(None, None, reason, rows.size, near_misses)
     passing = np.flatnonzero(broken == 0)
-    best = min(passing.tolist(), key=lambda i: (*_distance(chain, int(rows[i]), limits), chain.tickers[int(rows[i])]))
+    best = min(
+        passing.tolist(), key=lambda i: (*_measure_distance(chain, int(rows[i]), limits), chain.tickers[int(rows[i])])
+    )
     row = int(rows[best])
-    labels = ("chain_of_an_earlier_session",) if chain.known_at_ns < get_regular_hours(session).opens_at_ns else ()
-    contract = _facts(chain, row, int(dte[best])) | {"chain_age_minutes": round(age, 2)}
+    labels = ("chain_of_an_earlier_session",) if chain.known_at_ns < regular_hours(session).opens_at_ns else ()
+    contract = _to_json(chain, row, int(dte[best])) | {"chain_age_minutes": round(age, 2)}
     reason = f"best of {passing.size} that keep to all limits, of {rows.size}"
     return Choice(chain.tickers[row], contract, reason, rows.size, labels=labels)
 
 
-def _kept(
+def _check_limits(
     chain: OptionQuotes,
     rows: NDArray[np.intp],
     dte: Floats,
@@ -142,7 +144,7 @@ def _kept(
     return kept
 
 
-def _distance(chain: OptionQuotes, row: int, limits: ContractLimits) -> tuple[float, float]:
+def _measure_distance(chain: OptionQuotes, row: int, limits: ContractLimits) -> tuple[float, float]:
     """How far from the best there could be: delta from the middle and spread, against what is allowed; then volume."""
     middle, half = sum(limits.delta) / 2.0, (limits.delta[1] - limits.delta[0]) / 2.0
     spread_pct = 200.0 * float(chain.ask[row] - chain.bid[row]) / float(chain.ask[row] + chain.bid[row])
@@ -150,24 +152,24 @@ def _distance(chain: OptionQuotes, row: int, limits: ContractLimits) -> tuple[fl
     return round(off_middle + spread_pct / limits.max_spread_pct, 9), -float(chain.volume[row])
 
 
-def _facts(chain: OptionQuotes, row: int, dte: int) -> dict[str, Any]:
+def _to_json(chain: OptionQuotes, row: int, dte: int) -> dict[str, Any]:
     bid, ask = float(chain.bid[row]), float(chain.ask[row])
     facts: dict[str, Any] = {
         "ticker": chain.tickers[row],
         "expiration": str(chain.expirations[row].astype("datetime64[D]")),
         "days_to_expiry": dte,
         "right": "call" if chain.is_call[row] else "put",
-        "strike": _number(chain.strike[row]),
-        "bid": _number(bid),
-        "ask": _number(ask),
-        "mid": _number((bid + ask) / 2.0),
-        "spread_pct": _number(200.0 * (ask - bid) / (ask + bid)),
+        "strike": _to_json_number(chain.strike[row]),
+        "bid": _to_json_number(bid),
+        "ask": _to_json_number(ask),
+        "mid": _to_json_number((bid + ask) / 2.0),
+        "spread_pct": _to_json_number(200.0 * (ask - bid) / (ask + bid)),
         "quoted_at": datetime.fromtimestamp(chain.known_at_ns // 1_000_000_000, UTC).isoformat(),
     }
     for name in ("volume", "open_interest", "implied_volatility", "delta", "gamma", "theta", "vega"):
-        facts[name] = _number(getattr(chain, name)[row])
+        facts[name] = _to_json_number(getattr(chain, name)[row])
     return facts
 
 
-def _number(value: float) -> float | None:
+def _to_json_number(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
 
-from hd_pipelines.signals.engines.freshness import freshness
+from hd_pipelines.signals.engines.freshness import measure_freshness
 from hd_pipelines.signals.scanner.policy.scan_policy import IvGateRules
-from hd_pipelines.signals.tape import IvContext, newest
+from hd_pipelines.signals.tape import IvContext, find_newest
 from hd_pipelines.tables.vocabulary import ContextEngine
 
 
@@ -34,7 +34,7 @@ class IvGate:
     size: float
     reason: str
 
-    def explained(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """JSON-ready."""
         return {
             "percentile": self.percentile,
@@ -45,13 +45,13 @@ class IvGate:
         }
 
 
-def iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateRules) -> IvGate:
+def evaluate_iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateRules) -> IvGate:
     """What the volatility known at `as_of_ns` allows. `history`: ascending rows of the symbol, later ones ignored."""
-    row = newest(history, as_of_ns)
+    row = find_newest(history, as_of_ns)
     if row is None or row.iv_percentile is None:
         why = "no row of this symbol" if row is None else row.reason or "its row has none"
         return IvGate(None, None, is_blocked=False, size=1.0, reason=f"IV percentile unknown: {why}")
-    if not freshness(ContextEngine.IV_PERCENTILE, row.known_at_ns, as_of_ns).share:
+    if not measure_freshness(ContextEngine.IV_PERCENTILE, row.known_at_ns, as_of_ns).share:
         return IvGate(None, None, is_blocked=False, size=1.0, reason="IV percentile is too old")
     percentile = row.iv_percentile
     change = _change(history, row, rules.readings)

@@ -45,7 +45,7 @@ class Plan:
     levels: Mapping[str, str]
 
 
-def atr_of(frame: FeatureFrame, row: int, style: TradingStyle) -> tuple[str, float]:
+def find_atr(frame: FeatureFrame, row: int, style: TradingStyle) -> tuple[str, float]:
     """The feature that a style is measured in, and its value in price; NaN where it is missing."""
     if frame.resolution is Resolution.DAY:
         return DAY_ATR, float(frame[DAY_ATR][row]) / 100.0 * float(frame["price"][row])
@@ -55,11 +55,11 @@ def atr_of(frame: FeatureFrame, row: int, style: TradingStyle) -> tuple[str, flo
 
 def has_atr(frame: FeatureFrame, row: int, style: TradingStyle) -> bool:
     """Whether there is an ATR to measure in."""
-    _, atr = atr_of(frame, row, style)
+    _, atr = find_atr(frame, row, style)
     return 0.0 < atr < math.inf
 
 
-def plan(
+def build_plan(
     frame: FeatureFrame,
     row: int,
     *,
@@ -69,11 +69,11 @@ def plan(
     rules: PlanRules,
 ) -> Plan | Rejection:
     """The plan of a row for a style, or why there is none. `iv_percentile`: 0 to 1, None if unknown."""
-    feature, atr = atr_of(frame, row, style)
+    feature, atr = find_atr(frame, row, style)
     if not 0.0 < atr < math.inf:
         return Rejection.NO_ATR
     profile, price = rules.profiles[style], float(frame["price"][row])
-    ahead, behind = _levels(frame, row, price, direction)
+    ahead, behind = _sort_levels(frame, row, price, direction)
     buffer = profile.level_buffer * _buffer_factor(iv_percentile, rules) * atr
     distance = max(profile.stop * atr, profile.min_stop_pct / 100.0 * price)
     most = profile.max_stop_pct / 100.0 * price
@@ -86,14 +86,16 @@ def plan(
         if nearest <= away + buffer <= farthest:
             distance, used["stop"] = away + buffer, name
             break
-    rewards = _targets(ahead, distance, profile, rules, used)
-    entry, stop, first, second, third = (_cents(price + direction.sign * move) for move in (0.0, -distance, *rewards))
+    rewards = _place_targets(ahead, distance, profile, rules, used)
+    entry, stop, first, second, third = (
+        _to_cents(price + direction.sign * move) for move in (0.0, -distance, *rewards)
+    )
     if min((entry - stop) * direction.sign, (first - entry) * direction.sign) < _CENT or min(stop, third) <= 0:
         return Rejection.RISK_BELOW_A_CENT
     return Plan(entry, stop, (first, second, third), round(rewards[1] / distance, 2), atr, feature, buffer / atr, used)
 
 
-def _levels(
+def _sort_levels(
     frame: FeatureFrame, row: int, price: float, direction: Direction
 ) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
     """Distances and names of the levels ahead of a trade and behind it, nearest first."""
@@ -115,7 +117,7 @@ def _buffer_factor(iv_percentile: float | None, rules: PlanRules) -> float:
     return rules.buffer_in_low_iv if iv_percentile < rules.low_iv else 1.0
 
 
-def _targets(
+def _place_targets(
     ahead: list[tuple[float, str]], risk: float, profile: RiskProfile, rules: PlanRules, used: dict[str, str]
 ) -> list[float]:
     """Distances of the three targets, rising.
@@ -140,5 +142,5 @@ def _targets(
     return rewards
 
 
-def _cents(price: float) -> Decimal:
+def _to_cents(price: float) -> Decimal:
     return Decimal(price).quantize(_CENT)

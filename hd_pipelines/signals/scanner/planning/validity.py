@@ -27,7 +27,7 @@ _LONGEST_PAUSE = timedelta(days=7)
 """Between two sessions, with room to spare; September 2001 lasted six days."""
 
 
-def valid_until(
+def find_valid_until(
     style: TradingStyle,
     *,
     as_of: datetime,
@@ -39,10 +39,10 @@ def valid_until(
     """When a signal of that style lapses, UTC; None if the style is not offered now."""
     longest = contract.days_to_expiry[1]
     if style is TradingStyle.SWING:
-        return _close_after(session, rules.swing_sessions) if longest > rules.swing_sessions else None
+        return _find_close_after(session, rules.swing_sessions) if longest > rules.swing_sessions else None
     if resolution is Resolution.DAY:
-        return _close_after(session, 1) if style is TradingStyle.DAY_TRADE and longest >= 1 else None
-    closes_at = get_regular_hours(session).closes_at
+        return _find_close_after(session, 1) if style is TradingStyle.DAY_TRADE and longest >= 1 else None
+    closes_at = regular_hours(session).closes_at
     if style is TradingStyle.SCALP:
         until = min(as_of + timedelta(minutes=rules.scalp_minutes), closes_at)
     else:
@@ -51,7 +51,7 @@ def valid_until(
 
 
 @lru_cache(maxsize=4096)
-def _close_after(session: date, count: int) -> datetime | None:
+def _find_close_after(session: date, count: int) -> datetime | None:
     """Close of the `count`-th session after; None beyond the calendar's end."""
     later = list_sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
     return get_regular_hours(later[count - 1]).closes_at if len(later) >= count else None

@@ -217,38 +217,38 @@ class ScanPolicy:
     pace_by_asset_class: Mapping[AssetClass, Pace]
     validity: Validity
     contracts: ContractRules
-    permissions: permissions.Policy = permissions.PRINTED
+    permissions: permissions.Policy = permissions.PUBLISHED
     version: int = 1
 
-    def pace_of(self, asset_class: AssetClass) -> Pace:
+    def get_pace(self, asset_class: AssetClass) -> Pace:
         """The class's own, or everybody's."""
         return self.pace_by_asset_class.get(asset_class, self.pace)
 
     def parameters(self) -> dict[str, float]:
         """Every number that can be varied, by name: `thresholds.default.base`, `plan.profiles.swing.stop`."""
-        return {path: float(number) for part in _varied_parts(self) for path, number in _numbers(*part)}
+        return {path: float(number) for part in _list_variable_parts(self) for path, number in _iterate_numbers(*part)}
 
-    def varied(self, changes: Mapping[str, float]) -> ScanPolicy:
+    def vary(self, changes: Mapping[str, float]) -> ScanPolicy:
         """The policy with other numbers. Raises `UnknownParameterError` for a name that it does not have."""
         unknown = sorted(changes.keys() - self.parameters().keys())
         if unknown:
             raise UnknownParameterError(
                 f"the scanner's policy has no parameter {unknown[0]!r}; `ScanPolicy.parameters()` lists those that it has"
             )
-        return replace(self, **{name: _changed(name, part, changes) for name, part in _varied_parts(self)})
+        return replace(self, **{name: _change(name, part, changes) for name, part in _list_variable_parts(self)})
 
     @cached_property
     def policy_version(self) -> str:
         """12 hex digits that change when any number or permission does."""
-        text = json.dumps([self.version, self.parameters(), _permitted(self.permissions)], sort_keys=True)
+        text = json.dumps([self.version, self.parameters(), _permissions_to_json(self.permissions)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _varied_parts(policy: ScanPolicy) -> list[tuple[str, Any]]:
+def _list_variable_parts(policy: ScanPolicy) -> list[tuple[str, Any]]:
     return [(f.name, getattr(policy, f.name)) for f in fields(policy) if f.name not in {"permissions", "version"}]
 
 
-def _children(value: object) -> list[tuple[str, Any]]:
+def _list_children(value: object) -> list[tuple[str, Any]]:
     if is_dataclass(value):
         return [(f.name, getattr(value, f.name)) for f in fields(value)]
     if isinstance(value, Mapping):
@@ -256,17 +256,17 @@ def _children(value: object) -> list[tuple[str, Any]]:
     return [(str(position), child) for position, child in enumerate(value)] if isinstance(value, tuple) else []
 
 
-def _numbers(path: str, value: object) -> Iterator[tuple[str, float]]:
+def _iterate_numbers(path: str, value: object) -> Iterator[tuple[str, float]]:
     if isinstance(value, int | float):
         yield path, value
-    for name, child in _children(value):
-        yield from _numbers(f"{path}.{name}", child)
+    for name, child in _list_children(value):
+        yield from _iterate_numbers(f"{path}.{name}", child)
 
 
-def _changed(path: str, value: Any, changes: Mapping[str, float]) -> Any:  # noqa: ANN401  # a tree of many types
+def _change(path: str, value: Any, changes: Mapping[str, float]) -> Any:  # noqa: ANN401  # a tree of many types
     if isinstance(value, int | float):
         return type(value)(changes.get(path, value))
-    children = [_changed(f"{path}.{name}", child, changes) for name, child in _children(value)]
+    children = [_change(f"{path}.{name}", child, changes) for name, child in _list_children(value)]
     if isinstance(value, tuple):
         return tuple(children)
     if isinstance(value, Mapping):
@@ -274,10 +274,10 @@ def _changed(path: str, value: Any, changes: Mapping[str, float]) -> Any:  # noq
     return replace(value, **dict(zip((f.name for f in fields(value)), children, strict=True)))
 
 
-def _permitted(policy: permissions.Policy) -> dict[str, Any]:
-    def said(value: object) -> object:
+def _permissions_to_json(policy: permissions.Policy) -> dict[str, Any]:
+    def to_json(value: object) -> object:
         if isinstance(value, Mapping):
-            return {str(key): said(child) for key, child in value.items()}
+            return {str(key): to_json(child) for key, child in value.items()}
         return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
 
-    return {f.name: said(getattr(policy, f.name)) for f in fields(policy)}
+    return {f.name: to_json(getattr(policy, f.name)) for f in fields(policy)}

@@ -22,7 +22,7 @@ from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 
 ATR = {Resolution.MINUTE: "atr_5m", Resolution.DAY: "atr_day_pct"}
 """The feature that stands for `atr` among the weights."""
-OF_MINUTES = frozenset({"vwap", "rsi_14", "ema_21", "flow_bias", "flow_score"})
+MINUTE_FEATURES = frozenset({"vwap", "rsi_14", "ema_21", "flow_bias", "flow_score"})
 """What a frame of days cannot have."""
 CRITICAL = ("price", "average_daily_volume", "atr")
 CRITICAL_OF_AN_INDEX = ("price", "atr")
@@ -36,26 +36,26 @@ class Confidence(NamedTuple):
     missing: dict[str, Booleans]
 
 
-def confidence(frame: FeatureFrame, rules: ConfidenceRules) -> Confidence:
+def measure_confidence(frame: FeatureFrame, rules: ConfidenceRules) -> Confidence:
     """The confidence of every row."""
-    weights = weights_of(frame.resolution, rules)
+    weights = list_weights(frame.resolution, rules)
     missing = {name: np.isnan(frame[ATR[frame.resolution] if name == "atr" else name]) for name in weights}
     known, lost = np.zeros(len(frame)), np.zeros(len(frame))
     for name, weight in weights.items():
         known += weight * ~missing[name]
-    for name in critical(frame.asset_class):
+    for name in list_critical(frame.asset_class):
         lost += rules.less_for_critical * missing[name]
     completeness = 100.0 * known / sum(weights.values())
     return Confidence(np.clip(completeness - lost + _step(completeness, rules), 0.0, 100.0), completeness, missing)
 
 
-def weights_of(resolution: Resolution, rules: ConfidenceRules) -> dict[str, float]:
+def list_weights(resolution: Resolution, rules: ConfidenceRules) -> dict[str, float]:
     """What a row of that resolution can have: a session without minutes has nothing that is made of minutes."""
-    unheard = OF_MINUTES if resolution is Resolution.DAY else frozenset()
+    unheard = MINUTE_FEATURES if resolution is Resolution.DAY else frozenset()
     return {name: weight for name, weight in rules.weights.items() if name not in unheard}
 
 
-def critical(asset_class: AssetClass) -> tuple[str, ...]:
+def list_critical(asset_class: AssetClass) -> tuple[str, ...]:
     """Names among the weights without which a score is hardly one."""
     return CRITICAL_OF_AN_INDEX if asset_class is AssetClass.INDEX else CRITICAL
 
@@ -68,11 +68,11 @@ def _step(completeness: Floats, rules: ConfidenceRules) -> Floats:
     )
 
 
-def parts(
+def explain_confidence(
     completeness: float, missing: tuple[str, ...], asset_class: AssetClass, rules: ConfidenceRules
 ) -> dict[str, object]:
     """What one row's confidence is made of, JSON-ready."""
-    lost = [name for name in critical(asset_class) if name in missing]
+    lost = [name for name in list_critical(asset_class) if name in missing]
     return {
         "completeness": completeness,
         "missing": list(missing),

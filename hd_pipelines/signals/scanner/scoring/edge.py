@@ -25,12 +25,12 @@ class EdgeVerdict:
     is_lost: bool
     reason: str
 
-    def explained(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """JSON-ready."""
         return {"multiplier": self.multiplier, "passes": not self.is_lost, "reason": self.reason}
 
 
-def judged(edge: Edge | None, rules: EdgeRules) -> EdgeVerdict:
+def evaluate_edge(edge: Edge | None, rules: EdgeRules) -> EdgeVerdict:
     """The verdict on one detector and style; None and few signals say nothing. `lost_r` may carry either sign."""
     if edge is None or edge.count < max(rules.few, 1):
         return EdgeVerdict(1.0, is_lost=False, reason=f"{edge.count if edge else 0} settled signals say nothing yet")

@@ -18,7 +18,7 @@ from hd_pipelines.signals.scanner.rejections import Rejection
 from hd_pipelines.tables.vocabulary import AssetClass
 
 
-def refused(frame: FeatureFrame, rules: UniversalFilters) -> list[tuple[Rejection, Booleans]]:
+def find_refused(frame: FeatureFrame, rules: UniversalFilters) -> list[tuple[Rejection, Booleans]]:
     """Where each filter refuses, in the order in which they are asked; booleans of shape (n,)."""
     price, volume, usual = frame["price"], frame["rvol"], frame["average_daily_volume"]
     is_traded = frame.asset_class is not AssetClass.INDEX

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.signals.catalogue import code_of
+from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.engines.mtf_alignment import WEIGHTS
 from hd_pipelines.signals.frame import FeatureFrame, Floats
@@ -33,7 +33,7 @@ _FAMILIES = {
 }
 
 
-def conditions(
+def find_conditions(
     frame: FeatureFrame, window: NDArray[np.intp], direction: Direction, rules: StyleRules
 ) -> dict[On, Booleans]:
     """Where each condition holds, booleans of shape (n,). `window`: positions in `WINDOWS`."""
@@ -49,13 +49,13 @@ def conditions(
     holds[On.VOLUME_LOW] = (volume < bounds[On.VOLUME_LOW]) & ~holds[On.VOLUME_VERY_LOW]
     holds[On.NEAR_KEY_LEVEL] = frame["is_near_key_level"] == 1.0
     holds[On.RSI_EXTREME] = (rsi <= bounds[On.RSI_EXTREME]) | (rsi >= 100.0 - bounds[On.RSI_EXTREME])
-    aligned = alignment(frame, direction)
+    aligned = measure_alignment(frame, direction)
     holds[On.TRENDS_STRONGLY_ALIGNED] = aligned > bounds[On.TRENDS_STRONGLY_ALIGNED]
     holds[On.TRENDS_ALIGNED] = (aligned > bounds[On.TRENDS_ALIGNED]) & ~holds[On.TRENDS_STRONGLY_ALIGNED]
     holds[On.TRENDS_OPPOSED] = aligned < bounds[On.TRENDS_OPPOSED]
     family = frame["regime_family"]
     for name, members in _FAMILIES.items():
-        holds[name] = np.isin(family, [code_of("regime_family", member) for member in members])
+        holds[name] = np.isin(family, [encode_value("regime_family", member) for member in members])
     if frame.resolution is Resolution.MINUTE:
         to_close = frame["minutes_to_close"]
         holds[On.CLOSE_WITHIN_30_MINUTES] = to_close < bounds[On.CLOSE_WITHIN_30_MINUTES]
@@ -65,7 +65,7 @@ def conditions(
     return holds
 
 
-def alignment(frame: FeatureFrame, direction: Direction) -> Floats:
+def measure_alignment(frame: FeatureFrame, direction: Direction) -> Floats:
     """Weight of the timeframes that go with the trade, 0-100, shape (n,); a flat or unknown one counts half.
 
     NaN where no timeframe is known. The measure of `engines.mtf_alignment`, for all rows at once.
@@ -79,7 +79,7 @@ def alignment(frame: FeatureFrame, direction: Direction) -> Floats:
     return np.where(is_known, 50.0 + 50.0 * direction.sign * leaning / sum(WEIGHTS.values()), np.nan)
 
 
-def suitability(holds: dict[On, Booleans], rules: StyleRules) -> Floats:
+def compute_suitability(holds: dict[On, Booleans], rules: StyleRules) -> Floats:
     """Product of the modifiers of all conditions that hold, not yet bounded; shape (n, 3), `STYLES`."""
     rows = next(iter(holds.values())).size
     product = np.ones((rows, len(STYLES)))

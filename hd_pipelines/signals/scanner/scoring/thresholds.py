@@ -31,14 +31,14 @@ UNKNOWN = -1
 _NOTHING = Adjustment(0.0, 0.0, 0.0, 1.0)
 
 
-def vix_bands(vix: Floats, rules: ThresholdRules) -> NDArray[np.intp]:
+def classify_vix(vix: Floats, rules: ThresholdRules) -> NDArray[np.intp]:
     """Position in `BANDS` of each level, `UNKNOWN` where it is NaN; shape (n,)."""
     position = np.searchsorted(np.array(rules.vix_bounds), np.where(np.isnan(vix), 0.0, vix), side="right")
     return np.where(np.isnan(vix), UNKNOWN, position).astype(np.intp)
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Requirements:
     """Thresholds of one strategy in one window at one level of the VIX, and where they come from. size: of a position."""
 
     source: str
@@ -74,7 +74,7 @@ class Demand:
     def _score(self, threshold: float) -> float:
         return min(threshold, self.rules.highest_score)
 
-    def explained(self, style: TradingStyle, profile: RiskProfile) -> dict[str, object]:
+    def to_json(self, style: TradingStyle, profile: RiskProfile) -> dict[str, object]:
         """Each threshold with the parts it is made of, JSON-ready."""
         of_vix = f"vix_{self.band.value if self.band is not None else 'unknown'}"
         of_style = max(profile.min_risk_reward - self.start.risk_reward, 0.0)
@@ -94,7 +94,9 @@ class Demand:
         }
 
 
-def demand(strategy: Strategy, asset_class: AssetClass, window: int, band: int, rules: ThresholdRules) -> Demand:
+def find_requirements(
+    strategy: Strategy, asset_class: AssetClass, window: int, band: int, rules: ThresholdRules
+) -> Requirements:
     """The thresholds of a candidate; `window` and `band` are positions in `WINDOWS` and `BANDS`."""
     if strategy in rules.by_strategy:
         source, start = strategy.value, rules.by_strategy[strategy]
@@ -105,13 +107,13 @@ def demand(strategy: Strategy, asset_class: AssetClass, window: int, band: int, 
     name = WINDOWS[window]
     vix = BANDS[band] if band != UNKNOWN else None
     of_vix = rules.vix[vix] if vix is not None else _NOTHING
-    return Demand(source, start, name, rules.windows[name], vix, of_vix, rules)
+    return Requirements(source, start, name, rules.windows[name], vix, of_vix, rules)
 
 
-def base_thresholds(
+def find_base_thresholds(
     strategy: Strategy, asset_class: AssetClass, window: NDArray[np.intp], band: NDArray[np.intp], rules: ThresholdRules
 ) -> Floats:
     """Least base score of each row, shape (n,)."""
     pairs, which = np.unique(np.stack((window, band)), axis=1, return_inverse=True)
-    least = [demand(strategy, asset_class, w, b, rules).base for w, b in pairs.T.tolist()]
+    least = [find_requirements(strategy, asset_class, w, b, rules).base for w, b in pairs.T.tolist()]
     return np.array(least, np.float64)[which.reshape(-1)]

@@ -24,7 +24,7 @@ TO_CLOSE = ((60, TimeWindow.POWER_HOUR), (90, TimeWindow.AFTERNOON), (150, TimeW
 """Minutes to the close at which each begins."""
 
 
-def windows(frame: FeatureFrame) -> NDArray[np.intp]:
+def assign_windows(frame: FeatureFrame) -> NDArray[np.intp]:
     """Position in `WINDOWS` of each row's window, shape (n,). The rows must lie within sessions."""
     if frame.resolution is Resolution.DAY:
         return np.full(len(frame), WINDOWS.index(TimeWindow.WHOLE_SESSION), np.intp)
