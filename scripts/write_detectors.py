@@ -37,7 +37,7 @@ terms: "`rsi_14` > 70", where the code says 30 of a reflected RSI. What a featur
 `hd_pipelines/signals/catalogue.py`.
 
 Every number below is a parameter: `detector.parameters()` names them, as in `condition.volume.rvol.above` or
-`factor.volume.weight`, `detector.varied({name: number})` gives the detector with another, and `parameter_version`, stored
+`factor.volume.weight`, `detector.vary({name: number})` gives the detector with another, and `parameter_version`, stored
 with every signal, tells the two apart."""
 _KINDS = {AssetClass.STOCK: "stocks", AssetClass.EQUITY_ETF: "equity ETFs", AssetClass.INDEX: "indices"}
 

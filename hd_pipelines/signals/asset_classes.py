@@ -1,7 +1,6 @@
-"""What kind of underlying a symbol is.
+"""Classify a symbol as index, ETF or stock.
 
-Belongs here: the one classification that detectors and thresholds go by. Indices are known by their ticker, funds by the
-list below; everything else that trades as a share is a stock.
+Indices are recognized by ticker and ETFs by the list of funds; every other symbol is a stock.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from hd_pipelines.tables.vocabulary import AssetClass
 
 
 def classify_symbol(symbol: str) -> AssetClass:
-    """INDEX, EQUITY_ETF or STOCK."""
+    """Return INDEX, EQUITY_ETF or STOCK."""
     if is_index(symbol):
         return AssetClass.INDEX
     return AssetClass.EQUITY_ETF if symbol in FUNDS else AssetClass.STOCK

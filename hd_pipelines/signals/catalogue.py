@@ -1,15 +1,14 @@
-"""Every feature a detector may look at: its name, unit, meaning, and what it is to a seller.
+"""Catalogue of features: name, unit, meaning, and how each mirrors for a short trade.
 
-Belongs here: the vocabulary of the feature frame. How the values are made is in `features`; which detector wants which
-is in `detectors`. A frame has exactly these columns, float64, NaN where there is no answer.
+A frame has exactly these columns, float64, NaN where a value is unknown. `features` computes them.
 
-A symmetrical pair of detectors is written once, from the buyer's side. `seen_by(SHORT)` turns a frame around for it:
+A symmetrical pair of detectors is written once, from the long side. `view_for(SHORT)` mirrors the frame for the other:
 
-- `SIGNED` features change their sign (distance from VWAP),
-- `CENTRED` ones are reflected at 50 (RSI 30 becomes 70),
-- `SWAPPED` ones trade places with their partner (distance from the day's low and from its high),
-- `REGIME` trades trends up for trends down,
-- `EVEN` ones are the same for both (relative volume).
+- `SIGNED` features change sign (distance from VWAP),
+- `CENTRED` features are reflected at 50 (RSI 30 becomes 70),
+- `SWAPPED` features trade places with their partner (distance above the day's low and below its high),
+- `REGIME` swaps up and down trends,
+- `EVEN` features stay the same (relative volume).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from hd_pipelines.tables.vocabulary import MarketRegime, RegimeFamily, VixRegime
 
 
 class Orientation(Enum):
-    """What a feature becomes when it is looked at by a seller."""
+    """How a feature changes when the frame is mirrored for a short trade."""
 
     EVEN = auto()
     SIGNED = auto()
@@ -33,7 +32,7 @@ class Orientation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One column of the frame. `partner` is set for `SWAPPED`; `words` for features whose value is a word's position."""
+    """One column of the frame. `partner`: for `SWAPPED`. `enum_values`: for features that hold an enum value's position."""
 
     name: str
     unit: str
@@ -64,17 +63,17 @@ def _swapped(name: str, partner: str, unit: str, meaning: str, partners_meaning:
 
 _FAMILIES = tuple(RegimeFamily)
 _TIME = [
-    *_even("minutes_from_open", "minutes", "Since the session's open; 1 at the close of its first minute."),
-    *_even("minutes_to_close", "minutes", "To the session's own close; half days are shorter."),
-    *_even("price_age_minutes", "minutes", "Since the last minute that traded; grows when a symbol is halted."),
+    *_even("minutes_from_open", "minutes", "Minutes since the session's open; 1 at the end of its first minute."),
+    *_even("minutes_to_close", "minutes", "Minutes to the session's own close; half days are shorter."),
+    *_even("price_age_minutes", "minutes", "Minutes since the last trade; grows while a symbol is halted."),
 ]
 _SESSION = [
-    *_even("price", "price", "Last close of a minute of this session."),
+    *_even("price", "price", "Close of the last minute that traded in this session."),
     *_even("day_open", "price", "First price of the session."),
     *_even("day_high", "price", "Highest price of the session so far."),
     *_even("day_low", "price", "Lowest price of the session so far."),
-    *_signed("change_from_open_pct", "%", "Price against the session's open."),
-    *_signed("gap_pct", "%", "The session's open against the close before."),
+    *_signed("change_from_open_pct", "%", "Price relative to the session's open."),
+    *_signed("gap_pct", "%", "The session's open relative to the previous close."),
     *_signed("gap_in_atr", "day ATR", "The gap in units of the 14-day ATR."),
     *_centred("day_range_position", "Where the price lies between the day's low (0) and high (100)."),
     *_swapped(
@@ -82,38 +81,38 @@ _SESSION = [
     ),
 ]
 _VOLUME = [
-    *_even("rvol", "×", "Volume so far against the mean of the last 20 sessions until the same minute."),
-    *_even("rvol_sessions", "sessions", "How many sessions that mean has."),
-    *_even("is_proxy_volume", "0/1", "The volume is that of the index's fund, since an index has none."),
-    *_even("average_daily_volume", "shares", "Mean of the last 20 sessions' volume."),
+    *_even("rvol", "×", "Volume so far relative to the mean of the last 20 sessions up to the same minute."),
+    *_even("rvol_sessions", "sessions", "Number of sessions in that mean."),
+    *_even("is_proxy_volume", "0/1", "Volume is that of the index's ETF, since an index has none."),
+    *_even("average_daily_volume", "shares", "Mean volume of the last 20 sessions."),
     *_even("vwap", "price", "Volume-weighted typical price of the session so far."),
-    *_signed("vwap_distance_pct", "%", "Price against VWAP."),
+    *_signed("vwap_distance_pct", "%", "Price relative to VWAP."),
 ]
 _FIVE_MINUTES = [
     *_centred("rsi_14", "RSI of 14 complete 5-minute bars."),
-    *_signed("rsi_change", "points", "RSI against its value one 5-minute bar before."),
+    *_signed("rsi_change", "points", "Change of RSI since the previous 5-minute bar."),
     *_even("atr_5m", "price", "Wilder ATR of 14 complete 5-minute bars."),
     *_even("atr_15m", "price", "Wilder ATR of 14 complete 15-minute bars."),
     *_even("atr_1h", "price", "Wilder ATR of 14 complete hours."),
-    *_even("atr_day_pct", "%", "Wilder ATR of 14 days, of the price."),
+    *_even("atr_day_pct", "%", "Wilder ATR of 14 days, in percent of the price."),
     *_even("adx_14", "0-100", "ADX of 14 complete 5-minute bars."),
     *_centred("bollinger_position", "Where the price lies between the Bollinger bands (20, 2) of 5-minute closes."),
-    *_even("bollinger_width_pct", "%", "Distance of the bands, of the middle one."),
+    *_even("bollinger_width_pct", "%", "Width of the Bollinger bands, in percent of the middle band."),
     *_even("ema_9", "price", "EMA of 9 complete 5-minute bars."),
     *_even("ema_21", "price", "EMA of 21 complete 5-minute bars."),
     *_even("ema_50", "price", "EMA of 50 complete 5-minute bars."),
     *_even("ema_200", "price", "EMA of 200 complete 5-minute bars."),
-    *_signed("ema_9_distance_pct", "%", "Price against EMA 9."),
-    *_signed("ema_21_distance_pct", "%", "Price against EMA 21."),
-    *_signed("ema_50_distance_pct", "%", "Price against EMA 50."),
-    *_signed("ema_200_distance_pct", "%", "Price against EMA 200."),
-    *_signed("ema_21_distance_atr", "ATR", "Price against EMA 21 in 5-minute ATRs."),
-    *_signed("ema_21_50_spread_pct", "%", "EMA 21 against EMA 50."),
-    *_signed("ema_21_200_spread_pct", "%", "EMA 21 against EMA 200."),
+    *_signed("ema_9_distance_pct", "%", "Price relative to EMA 9."),
+    *_signed("ema_21_distance_pct", "%", "Price relative to EMA 21."),
+    *_signed("ema_50_distance_pct", "%", "Price relative to EMA 50."),
+    *_signed("ema_200_distance_pct", "%", "Price relative to EMA 200."),
+    *_signed("ema_21_distance_atr", "ATR", "Price relative to EMA 21, in 5-minute ATRs."),
+    *_signed("ema_21_50_spread_pct", "%", "EMA 21 relative to EMA 50."),
+    *_signed("ema_21_200_spread_pct", "%", "EMA 21 relative to EMA 200."),
     *_centred("rsi_15m", "RSI of 14 complete 15-minute bars."),
     *_centred("rsi_1h", "RSI of 14 complete hours."),
-    *_signed("ema_spread_15m_pct", "%", "EMA 21 against EMA 50 of 15-minute bars."),
-    *_signed("ema_spread_1h_pct", "%", "EMA 21 against EMA 50 of hours."),
+    *_signed("ema_spread_15m_pct", "%", "EMA 21 relative to EMA 50, of 15-minute bars."),
+    *_signed("ema_spread_1h_pct", "%", "EMA 21 relative to EMA 50, of hourly bars."),
     *_even("is_patience_candle", "0/1", "The last complete 5-minute bar lies inside the one before."),
 ]
 _STRUCTURE = [
@@ -149,15 +148,15 @@ _STRUCTURE = [
         "bullish_divergence",
         "bearish_divergence",
         "0-100",
-        "A lower swing low with a higher RSI: how clear; 0 where there is none.",
-        "A higher swing high with a lower RSI: how clear; 0 where there is none.",
+        "Clarity of a lower swing low with a higher RSI; 0 if there is none.",
+        "Clarity of a higher swing high with a lower RSI; 0 if there is none.",
     ),
     *_swapped(
         "distance_to_resistance_pct",
         "distance_to_support_pct",
         "%",
-        "To the nearest key level above the price.",
-        "To the nearest key level below the price.",
+        "Distance to the nearest key level above the price.",
+        "Distance to the nearest key level below the price.",
     ),
     *_even("is_near_key_level", "0/1", "A major key level lies within a twentieth of a day's ATR."),
 ]
@@ -180,38 +179,46 @@ _MARKET = [
         enum_values=tuple(map(str, _FAMILIES)),
     ),
     Feature(
-        "market_regime", "word", "The market's regime of the last complete session.", enum_values=tuple(MarketRegime)
+        "market_regime", "enum", "The market's regime of the last complete session.", enum_values=tuple(MarketRegime)
     ),
-    Feature("vix_regime", "word", "Class of the VIX of the last complete session.", enum_values=tuple(VixRegime)),
+    Feature("vix_regime", "enum", "Class of the VIX of the last complete session.", enum_values=tuple(VixRegime)),
     *_even("vix_level", "points", "VIX of the last complete session."),
     *_even("iv_percentile", "0-1", "Share of the last 252 sessions with a lower 30-day volatility."),
     *_even("iv30", "per year", "30-day volatility at the forward."),
 ]
 _FLOW = [
-    *_signed("flow_bias", "-1..1", "1 bullish, -1 bearish, 0 neither: option prints of the last four trading hours."),
-    *_even("flow_score", "0-100", "How much those prints say."),
+    *_signed(
+        "flow_bias", "-1..1", "Lean of option prints of the last four trading hours: 1 bullish, -1 bearish, 0 neither."
+    ),
+    *_even("flow_score", "0-100", "Strength of that flow, from sweeps, blocks and large prints."),
     *_even("flow_sweeps", "prints", "Sweeps among them."),
     *_even("flow_blocks", "prints", "Blocks among them."),
-    *_centred("flow_buy_pressure", "Share of premium that speaks for a rise."),
+    *_centred("flow_buy_pressure", "Share of premium that is bullish."),
     *_even("flow_is_rising", "0/1", "The last hour has more premium than the hour before."),
 ]
 _CHAIN = [
-    *_even("chain_age_minutes", "trading minutes", "Since the chain that the next features come from."),
-    *_even("minutes_to_expiry", "minutes", "To the settlement of the nearest expiration."),
+    *_even("chain_age_minutes", "trading minutes", "Age of the chain that the next features come from."),
+    *_even("minutes_to_expiry", "minutes", "Minutes to the settlement of the nearest expiration."),
     *_even("is_zero_dte", "0/1", "The nearest expiration is today's."),
     *_even("zero_dte_share", "0-1", "Share of gamma that expires today."),
-    *_even("max_gamma_distance_pct", "%", "Price to the strike with most gamma, either way."),
-    *_even("dealer_gamma_ratio", "×", "Dealer gamma against the median size of its last 20 closes; below 0 is short."),
+    *_even("max_gamma_distance_pct", "%", "Absolute distance of the price from the strike with the most gamma."),
+    *_even(
+        "dealer_gamma_ratio",
+        "×",
+        "Dealer gamma relative to the median absolute gamma of the last 20 closes; negative is short.",
+    ),
     *_swapped("call_gamma_share", "put_gamma_share", "0-100", "Calls' share of gamma.", "Puts' share of gamma."),
-    *_signed("zero_gamma_distance_pct", "%", "Price against the level where dealer gamma changes sign."),
+    *_signed("zero_gamma_distance_pct", "%", "Price relative to the level where dealer gamma changes sign."),
     *_signed(
         "zero_gamma_crossed", "-1..1", "1 if the price rose through that level in the last 15 minutes, -1 if it fell."
     ),
     *_even("flip_strike_gamma_share", "0-100", "Share of gamma at the strike nearest to that level."),
-    *_even("option_volume_ratio", "×", "Options' volume against the mean of the last 20 closes until the same minute."),
-    *_signed("max_pain_distance_pct", "%", "Price against max pain of the nearest expiration."),
+    *_even(
+        "option_volume_ratio", "×", "Option volume relative to the mean of the last 20 sessions up to the same minute."
+    ),
+    *_signed("max_pain_distance_pct", "%", "Price relative to max pain of the nearest expiration."),
     *_even("max_pain_open_interest", "contracts", "Open interest at that strike."),
-    *_even("max_pain_oi_share", "0-1", "Its share of the expirations' open interest."),
+    *_even("max_pain_oi_share", "0-1", "Share of the expirations' open interest at that strike."),
     *_even("max_pain_gamma", "$ per 1 %", "Dealer gamma at that strike."),
 ]
 FEATURES: dict[str, Feature] = {
@@ -244,7 +251,7 @@ LEVELS = (
     "zero_gamma",
     "max_pain",
 )
-"""Key levels of a frame, prices; NaN where there is none (yet)."""
+"""Key levels of a frame, prices; NaN where a level does not exist (yet)."""
 
 MAJOR_LEVELS = (
     "prior_day_high",
@@ -261,14 +268,14 @@ MAJOR_LEVELS = (
     "zero_gamma",
     "max_pain",
 )
-"""Those that many traders look at."""
+"""Levels that many traders watch."""
 
 
-def encode_value(feature: str, word: str) -> float:
-    """The value that stands for `word` in a feature of words. Raises `KeyError` or `ValueError` for an unknown one."""
-    return float(FEATURES[feature].enum_values.index(word))
+def encode_value(feature: str, value: str) -> float:
+    """Return the code of an enum value. Raises `KeyError` for an unknown feature, `ValueError` for an unknown value."""
+    return float(FEATURES[feature].enum_values.index(value))
 
 
 def decode_value(feature: str, code: float) -> str | None:
-    """The word of a code; None for NaN."""
+    """Return the enum value of a code; None for NaN."""
     return None if math.isnan(code) else FEATURES[feature].enum_values[int(code)]

@@ -1,10 +1,8 @@
-"""What the option prints of a window say: how much was traded, by whom it looks, and which way it leans.
+"""Summarize the option prints of a time window: volume, premium, lean, sweeps and blocks.
 
-Belongs here: counting prints over the last trading hours, for one instant (`summarize`) and for all rows of a frame at
-once (`flow_columns`). What a signal should make of it is in `engines.flow`. Limits: product facts §3.5 and §6.
-
-A print says which way it leans only if its side is known (definition 5.8): one of unknown side counts as volume and
-premium and never as a direction. A bought call and a sold put are bullish, a bought put and a sold call bearish.
+`summarize_prints` does it for one instant, `compute_flow_columns` for all rows of a frame. A print has a direction only if
+its side is known: a print of unknown side counts as volume and premium only. A bought call and a sold put are bullish, a
+bought put and a sold call bearish.
 """
 
 from __future__ import annotations
@@ -20,11 +18,11 @@ from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import Prints
 
 WINDOW_HOURS = 4.0
-"""Trading hours; the predecessor's were clock hours, so that its Monday mornings saw no flow."""
+"""Trading hours, not clock hours, so that a Monday morning still includes Friday afternoon's flow."""
 FEWEST_PRINTS = 10
 LEAST_PREMIUM_USD = 50_000.0
 BULLISH_ABOVE, BEARISH_BELOW = 60.0, 40.0
-"""Buy pressure."""
+"""Limits of buy pressure."""
 SCORE_PER_SWEEP, SCORE_OF_SWEEPS = 15.0, 40.0
 SCORE_PER_BLOCK, SCORE_OF_BLOCKS = 10.0, 30.0
 SCORE_PER_LARGE, SCORE_OF_LARGE = 3.0, 20.0
@@ -34,12 +32,12 @@ MEAN_PREMIUM_POINTS = ((100_000.0, 30.0), (50_000.0, 15.0), (10_000.0, 5.0))
 MOST_FOR_LARGE, MOST_FOR_SWEEPS, MOST_FOR_BLOCKS = 40.0, 20.0, 10.0
 _HOUR_NS = 60 * NANOSECONDS_PER_MINUTE
 _BEARISH_PUT, _BULLISH_PUT, _BEARISH_CALL, _BULLISH_CALL = 0, 2, 3, 5
-"""Places of `3 × is_call + sentiment + 1`."""
+"""Values of `3 × is_call + sentiment + 1`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowSummary:
-    """Prints of one symbol in one window. Premium in dollars, sizes in contracts; a ratio is NaN where it has no answer.
+    """Prints of one symbol in one window. Premium in dollars, sizes in contracts; an undefined ratio is NaN.
 
     calls, puts: contracts. bullish, bearish: contracts of prints whose side is known. bought_premium: of prints that
     were bought, calls or puts. sweeps, blocks, large: prints. is_rising: the last trading hour has more premium than the
@@ -65,7 +63,7 @@ class FlowSummary:
 
     @property
     def is_enough(self) -> bool:
-        """Whether the window has the 10 prints and $50,000 below which it says nothing."""
+        """Whether the window has the minimum of 10 prints and $50,000 of premium."""
         return self.prints >= FEWEST_PRINTS and self.premium >= LEAST_PREMIUM_USD
 
     @property
@@ -80,32 +78,32 @@ class FlowSummary:
 
     @property
     def bearish_bullish_by_volume(self) -> float:
-        """The put/call ratio of what was meant: a sold put counts as a call. NaN if one side has not traded."""
+        """Bearish over bullish contracts, where a sold put is bullish. NaN if one side has not traded."""
         return _ratio(self.bearish, self.bullish)
 
     @property
     def bearish_bullish_by_premium(self) -> float:
-        """The same of premium."""
+        """Bearish over bullish premium."""
         return _ratio(self.bearish_premium, self.bullish_premium)
 
     @property
     def known_premium(self) -> float:
-        """Premium of prints that lean one way."""
+        """Premium of prints that have a direction."""
         return self.bullish_premium + self.bearish_premium
 
     @property
     def known_pct(self) -> float:
-        """Share of the premium that leans one way, 0-100; NaN without premium."""
+        """Share of the premium that has a direction, 0-100; NaN without premium."""
         return 100.0 * self.known_premium / self.premium if self.premium else math.nan
 
     @property
     def buy_pressure(self) -> float:
-        """Share of that premium that speaks for a rise, 0-100; NaN if no side is known."""
+        """Share of directional premium that is bullish, 0-100; NaN if no side is known."""
         return 100.0 * self.bullish_premium / self.known_premium if self.known_premium else math.nan
 
     @property
     def bought_pct(self) -> float:
-        """Share of that premium that was bought, calls or puts, 0-100; NaN if no side is known."""
+        """Share of directional premium that was bought, calls or puts, 0-100; NaN if no side is known."""
         return 100.0 * self.bought_premium / self.known_premium if self.known_premium else math.nan
 
     @property
@@ -117,7 +115,7 @@ class FlowSummary:
 
     @property
     def score(self) -> float:
-        """How much the window says, 10-100; 0 without a print."""
+        """Strength of the window's flow, 10-100; 0 without a print."""
         if not self.prints:
             return 0.0
         return (
@@ -149,7 +147,7 @@ class FlowSummary:
 
     @property
     def institutional_score(self) -> float:
-        """How much the prints look like institutions, 0-100; NaN without a print."""
+        """Likelihood that the prints are institutional, 0-100; NaN without a print."""
         if not self.prints:
             return math.nan
         of_size = next((points for above, points in MEAN_PREMIUM_POINTS if self.mean_premium > above), 0.0)
@@ -172,10 +170,9 @@ class FlowSummary:
 def summarize_prints(
     prints: Prints | None, as_of_ns: int, *, trading_hours: float = WINDOW_HOURS
 ) -> FlowSummary | None:
-    """The prints of the last `trading_hours` up to and including `as_of_ns`.
+    """Summarize the prints of the last `trading_hours` up to and including `as_of_ns`.
 
-    None when no print was ever recorded; a summary of zero prints when none fell into the window. Premium that is NaN
-    counts as none.
+    None if no print was ever recorded; a summary of zero prints if none fell into the window. NaN premium counts as zero.
     """
     if prints is None:
         return None
@@ -208,10 +205,10 @@ def summarize_prints(
 
 
 def compute_flow_columns(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
-    """The features of `catalogue` that flow makes, for each instant (ns UTC, any order); shape of `as_of_ns`.
+    """Compute the flow features of the catalogue at each instant (ns UTC, any order); shape of `as_of_ns`.
 
-    Each value is `summarize`'s over the last four trading hours, counted from running totals. NaN where no print was
-    ever recorded or the window has too few; bias and buy pressure also where no side is known.
+    Values equal those of `summarize_prints` over the last four trading hours, counted from running totals. NaN where no
+    print was ever recorded or the window has too few; bias and buy pressure also where no side is known.
     """
     if prints is None:
         return {name: np.full(as_of_ns.shape, np.nan) for name in _COLUMNS}
@@ -248,19 +245,19 @@ _COLUMNS = ("flow_bias", "flow_score", "flow_sweeps", "flow_blocks", "flow_buy_p
 
 
 def _positions(prints: Prints, as_of_ns: int, *trading_minutes: float) -> list[int]:
-    """Of the first prints less than that many trading minutes before `as_of_ns`."""
-    begins_ns = [subtract_trading_minutes(as_of_ns, minutes) for minutes in trading_minutes]
+    """Return the positions of the first prints less than each number of trading minutes before `as_of_ns`."""
+    begins_ns = [instant_trading_minutes_ago(as_of_ns, minutes) for minutes in trading_minutes]
     found: list[int] = np.searchsorted(prints.at_ns, begins_ns, side="right").tolist()
     return found
 
 
 def _cents(premium: Floats) -> Floats:
-    """Whole cents, so that totals are exact (below 2⁵³ cents) and both functions decide alike."""
+    """Round to whole cents, so that totals are exact (below 2⁵³ cents) and both functions agree."""
     return np.rint(np.where(np.isnan(premium), 0.0, 100.0 * premium))
 
 
 def _running(counted: Floats | NDArray[np.bool_]) -> Integers:
-    """Totals before each print and after the last."""
+    """Return the running total before each print and after the last."""
     return np.concatenate(([0], np.cumsum(counted, dtype=np.int64)))
 
 

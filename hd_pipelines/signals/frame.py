@@ -1,8 +1,7 @@
 """The feature frame: one row per minute of a symbol's session, one column per feature of the catalogue.
 
-Belongs here: the shape that `features` fills and detectors, engines and the scanner read, and the seller's view of it.
-Scanner, backtest and paper trading read the same frame: a row is a function of what was known at its `as_of`, so
-cutting all inputs at t leaves every row at or before t as it is.
+Scanner, backtest and paper trading read the same frame. A row depends only on what was known at its `as_of`: cutting all
+inputs at t leaves every row at or before t unchanged.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FeatureFrame:
-    """Rows of one symbol, ascending in time; shape (n,) throughout, NaN where there is no answer.
+    """Rows of one symbol, ascending in time; shape (n,) throughout, NaN where a value is unknown.
 
-    as_of_ns: the instant each row speaks for, ns UTC: the end of the last minute it knows.
+    as_of_ns: the instant of each row, ns UTC: the end of the last minute it includes.
     columns: every feature of `catalogue.FEATURES`.
     levels: every level of `catalogue.LEVELS`.
-    labels: what is degraded about the whole frame, by name ("volume_of_SPY", "rvol_of_7_sessions").
+    labels: what is degraded about the frame, by name ("volume_of_SPY", "rvol_of_7_sessions").
     """
 
     symbol: str
@@ -46,15 +45,15 @@ class FeatureFrame:
         return self.columns[feature]
 
     def as_of(self, row: int) -> datetime:
-        """The instant of a row, UTC."""
+        """Instant of a row, UTC."""
         return datetime.fromtimestamp(int(self.as_of_ns[row]) // 1_000_000_000, UTC)
 
     def session(self, row: int) -> date:
-        """The session of a row: regular hours lie within one UTC date."""
+        """Session of a row; regular hours lie within one UTC date."""
         return self.as_of(row).date()
 
     def select(self, chosen: slice | NDArray[np.intp] | NDArray[np.bool_]) -> FeatureFrame:
-        """Only these rows."""
+        """Return a frame of only these rows."""
         return FeatureFrame(
             self.symbol,
             self.asset_class,
@@ -66,7 +65,7 @@ class FeatureFrame:
         )
 
     def view_for(self, direction: Direction) -> Mapping[str, Floats]:
-        """Features as a trader of that direction sees them: as they are, or turned around column by column."""
+        """Return the columns for a trade of that direction: as they are for LONG, mirrored for SHORT."""
         return self.columns if direction is Direction.LONG else MirroredView(self.columns)
 
 
@@ -86,7 +85,7 @@ _REGIME_TO_A_SELLER = np.array(
 
 @dataclass(frozen=True)
 class MirroredView(Mapping[str, Floats]):
-    """Columns turned around for a seller when they are asked for; `catalogue` says how each is."""
+    """Columns mirrored for a short trade, computed when first accessed; see `catalogue.Orientation`."""
 
     columns: Mapping[str, Floats]
     _turned: dict[str, Floats] = field(default_factory=dict)
@@ -118,19 +117,19 @@ class MirroredView(Mapping[str, Floats]):
 
 
 def empty_columns(rows: int) -> dict[str, Floats]:
-    """Every feature of the catalogue, all NaN: what a maker of frames fills in."""
+    """Every feature of the catalogue as a column of NaN, to be filled."""
     return {name: np.full(rows, np.nan) for name in FEATURES}
 
 
 def empty_levels(rows: int) -> dict[str, Floats]:
-    """Every level, all NaN."""
+    """Every level as a column of NaN, to be filled."""
     return {name: np.full(rows, np.nan) for name in LEVELS}
 
 
 def join_frames(frames: Sequence[FeatureFrame]) -> FeatureFrame:
-    """Frames of one symbol put together in the order given, which must ascend. Raises `ValueError` without frames."""
+    """Join frames of one symbol in the order given, which must ascend. Raises `ValueError` if there are none."""
     if not frames:
-        raise ValueError("there is no frame to join; give at least one")
+        raise ValueError("no frames to join; pass at least one")
     first = frames[0]
     return FeatureFrame(
         first.symbol,

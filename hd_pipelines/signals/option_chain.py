@@ -1,8 +1,4 @@
-"""The option chain that a signal's contract is chosen from.
-
-Belongs here: the shape of one snapshot as columns. Reading it is `loading.signal_inputs`; choosing is
-`scanner.contracts`.
-"""
+"""The option chain that a signal's contract is chosen from: one snapshot as columns."""
 
 from __future__ import annotations
 
@@ -44,4 +40,4 @@ class OptionQuotes:
 
 
 ChainAt: TypeAlias = Callable[[int], OptionQuotes | None]
-"""The newest chain of a symbol that was known at an instant (ns UTC), or None. Asked only for signals that are good."""
+"""Looks up the newest chain of a symbol known at an instant (ns UTC), or None. Called only for accepted signals."""

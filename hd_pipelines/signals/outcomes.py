@@ -1,20 +1,17 @@
-"""How a signal ended: stop, target or time, from the bars after it.
+"""Settle a signal from the bars after it: stop, target or time, and the result in R.
 
-Belongs here: the rule, and the result in R. Which signals are to be settled, and storing what came of them, is
-`loading.outcomes`. Backtests that trail stops or take profit in parts have their own rules.
+The rule: a position is entered at the signal's entry price at the signal's instant, is held whole, and its stop never moves.
 
-The rule: a position is entered at the signal's entry price when the signal speaks, is held whole, and its stop is never
-moved.
+- In each bar the stop is checked first: a bar that touches both stop and target counts as a loss, since it does not show
+  which came first. A bar that opens beyond the stop exits at its open, which is worse than the stop.
+- Then the third target: it exits there, even if the bar opens beyond it.
+- When the signal expires, it exits at the last close. Beyond the second target that is T2, beyond the first T1, otherwise
+  EXPIRED. A target that was touched and lost again does not count; the favorable excursion shows it.
+- If nothing traded while the signal was valid (a halt), it exits at the first open after that; beyond the stop that is a
+  STOP.
 
-- In each bar the stop is looked at first: a bar that touches stop and target is a loss, since it does not say which came
-  first. A bar that opens beyond the stop ends at its open, which is worse than the stop.
-- Then the third target: it ends there, also if the bar opens beyond it.
-- When the signal lapses, what is left ends at the last close. Beyond the second target that is a T2, beyond the first a T1,
-  else EXPIRED. A target that was touched and lost again does not count: nobody knew that it was the highest. What was
-  touched shows in the favourable excursion.
-- If nothing traded while the signal stood (a halt), it ends at the first open after it; beyond the stop that is a STOP.
-
-Bars must be in the terms of the entry price: not adjusted for a split that came after it. Sources: definitions §5.20.
+Bars must be on the same basis as the entry price: not adjusted for a later split. Backtests that trail stops or take
+partial profits have their own rules.
 """
 
 from __future__ import annotations
@@ -40,11 +37,11 @@ STATUS = {
     ExitReason.TARGET_3: SignalStatus.TARGET_HIT,
     ExitReason.EXPIRED: SignalStatus.EXPIRED,
 }
-"""What a signal's status becomes."""
+"""Signal status by exit reason."""
 
 
 class Plan(Protocol):
-    """What of a signal its outcome depends on; `CompositeSignal` has it. Times carry a timezone."""
+    """The fields of a signal that its outcome depends on. Times carry a timezone."""
 
     @property
     def direction(self) -> Direction: ...
@@ -66,11 +63,11 @@ class Plan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a signal ended. R is what was risked: entry to stop.
+    """How a signal ended. R is the risk: entry to stop.
 
-    max_favorable_excursion_r ≥ 0 and max_adverse_excursion_r ≤ 0: the best and worst price while it was held; of the bar
-    in which the stop was hit only the open counts as good, since the rest may have come after. highest_target: touched
-    before the end, 0 to 3, whatever became of it. hold_minutes: of trading time.
+    max_favorable_excursion_r ≥ 0 and max_adverse_excursion_r ≤ 0: the best and worst price while held. Of the bar that hit
+    the stop only the open counts as favorable, since the rest may have come later. highest_target: touched before the end,
+    0 to 3. hold_minutes: in trading time.
     """
 
     exit_reason: ExitReason
@@ -84,15 +81,15 @@ class Outcome:
 
     @property
     def status(self) -> SignalStatus:
-        """What the signal's status becomes."""
+        """Status of the settled signal."""
         return STATUS[self.exit_reason]
 
 
 def settle(signal: Plan, bars: Bars, *, until_ns: int) -> Outcome | None:
-    """The outcome of a signal as far as bars that had ended at `until_ns` decide it; None while it is undecided.
+    """Settle a signal from bars that had ended at `until_ns`; None while it is still open.
 
-    bars: the symbol's, of any length, ascending; those that begin before the signal are passed over. Once decided, later
-    bars change nothing. Raises `ValueError` if the stop is not on its side of the entry.
+    bars: the symbol's bars of any length, ascending; those that start before the signal are ignored. Once settled, later
+    bars change nothing. Raises `ValueError` if the stop is on the wrong side of the entry.
     """
     as_of_ns, lapses_ns = _to_ns(signal.as_of), _to_ns(signal.valid_until)
     bars = bars.until(until_ns)
@@ -118,7 +115,7 @@ def settle(signal: Plan, bars: Bars, *, until_ns: int) -> Outcome | None:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Prices as a holder sees them: distances from the entry in R, positive where he gains."""
+    """Converts prices to distances from the entry in R, positive where the trade gains."""
 
     entry: float
     risk: float
@@ -131,7 +128,7 @@ class _Scale:
         if not risk * sign > 0.0:
             side = "below" if signal.direction is Direction.LONG else "above"
             raise ValueError(
-                f"the stop of a {signal.direction} signal lies {side} its entry {entry:g}, not at {stop:g}"
+                f"the stop of a {signal.direction} signal must lie {side} its entry {entry:g}, not at {stop:g}"
             )
         first, second, third = (
             (float(price) - entry) / risk for price in (signal.target_1, signal.target_2, signal.target_3)
@@ -139,11 +136,11 @@ class _Scale:
         return cls(entry, risk, (first, second, third))
 
     def to_r(self, prices: Floats) -> Floats:
-        """Of prices, in R."""
+        """Convert prices to R."""
         return (prices - self.entry) / self.risk
 
     def find_reason(self, move: float) -> ExitReason:
-        """The highest target that a move lies beyond."""
+        """Find the exit reason of the highest target that a move has reached."""
         reached = sum(move >= target for target in self.targets)
         return (ExitReason.EXPIRED, ExitReason.TARGET_1, ExitReason.TARGET_2, ExitReason.TARGET_3)[reached]
 
@@ -160,7 +157,7 @@ class _End(NamedTuple):
 
 
 def _find_exit_while_held(signal: Plan, held: Bars, scale: _Scale) -> _End | None:
-    """Where the stop or the third target ends it."""
+    """Find where the stop or the third target ends the trade."""
     opens = scale.to_r(held.open)
     edges = np.stack((scale.to_r(held.high), scale.to_r(held.low)))
     best, worst = edges.max(axis=0), edges.min(axis=0)
@@ -181,7 +178,7 @@ def _find_exit_while_held(signal: Plan, held: Bars, scale: _Scale) -> _End | Non
 
 
 def _find_exit_after_lapse(held: Bars, bars: Bars, scale: _Scale) -> _End | None:
-    """What time makes of a signal that neither stop nor third target ended; None until it trades again."""
+    """Find the exit of an expired signal; None until the symbol trades again."""
     if len(held):
         edges = np.stack((scale.to_r(held.high), scale.to_r(held.low)))
         move = float(scale.to_r(held.close[-1:])[0])
@@ -195,7 +192,7 @@ def _find_exit_after_lapse(held: Bars, bars: Bars, scale: _Scale) -> _End | None
 
 
 def _find_first(where: Booleans) -> int:
-    """Position of the first that holds; the length if none does."""
+    """Return the position of the first True; the length if there is none."""
     return int(np.argmax(where)) if where.any() else where.size
 
 

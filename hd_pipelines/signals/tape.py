@@ -1,11 +1,8 @@
-"""What a frame is made from: one symbol's bars and contexts, each with the instant from which it was known.
+"""The inputs of a frame: one symbol's bars and contexts, each with the instant from which it was known.
 
-Belongs here: the shapes, and cutting them at an instant. Reading them from the warehouse is `loading.signal_inputs`;
-nothing downstream asks for more than a tape.
-
-Known when: a bar at its end; rows of a chain after the chain's instant, those of a session after its close. After, not at:
-whoever looks at 16:00 does not know yet what is made of the chain of 16:00, and options that expire that day have no
-gamma in it any more.
+A bar is known at its end. Rows of a chain are known after the chain's instant, rows of a session after its close: after,
+not at, because a scan at 16:00 cannot yet use what is computed from the 16:00 chain, in which options that expire that day
+have no gamma any more.
 """
 
 from __future__ import annotations
@@ -50,7 +47,7 @@ class Bars:
         return self.starts_ns.size
 
     def select(self, chosen: slice) -> Bars:
-        """Only these bars; views, nothing is copied."""
+        """Return only these bars, as views."""
         return Bars(
             self.starts_ns[chosen],
             self.ends_ns[chosen],
@@ -63,27 +60,27 @@ class Bars:
         )
 
     def until(self, as_of_ns: int) -> Bars:
-        """Bars that had ended at `as_of_ns`."""
+        """Return the bars that had ended at `as_of_ns`."""
         return self.select(slice(0, int(np.searchsorted(self.ends_ns, as_of_ns, side="right"))))
 
     def of_session(self, session: date) -> Bars:
-        """The session's bars."""
+        """Return the session's bars."""
         day = to_day_number(session)
         return self.select(slice(*np.searchsorted(self.session, [day, day + 1])))
 
     def before(self, session: date) -> Bars:
-        """Bars of all earlier sessions."""
+        """Return the bars of all earlier sessions."""
         return self.select(slice(0, int(np.searchsorted(self.session, to_day_number(session)))))
 
 
 def empty_bars() -> Bars:
-    """An empty tape of bars."""
+    """Bars of length zero."""
     whole, real = np.empty(0, np.int64), np.empty(0)
     return Bars(whole, whole, whole, real, real, real, real, real)
 
 
 def to_day_number(session: date) -> int:
-    """Days since 1970-01-01."""
+    """Convert a session to days since 1970-01-01."""
     return session.toordinal() - date(1970, 1, 1).toordinal()
 
 
@@ -102,7 +99,7 @@ class IvContext:
 
 @dataclass(frozen=True)
 class GammaContext:
-    """A row of `gamma_exposure_snapshots`, with what is usual for the symbol. Dollars per 1 % move; NaN for null.
+    """A row of `gamma_exposure_snapshots`, with the symbol's usual gamma. Dollars per 1 % move; NaN for null.
 
     by_strike: shape (m, 3): strike, gamma in dollars per 1 %, open interest; ascending strikes.
     typical_gex: median of the absolute gamma of the last 20 closes before this snapshot's session; NaN under 10.
@@ -146,7 +143,7 @@ class RegimeContext:
 
 @dataclass(frozen=True)
 class Prints:
-    """Option prints of one symbol whose side is known or honestly unknown, ascending; shape (n,).
+    """Option prints of one symbol, ascending; shape (n,).
 
     sentiment: 1 bullish, -1 bearish, 0 neither or unknown. is_*: booleans. premium: dollars.
     """
@@ -164,11 +161,11 @@ class Prints:
         return self.at_ns.size
 
     def select(self, chosen: slice) -> Prints:
-        """Only these prints."""
+        """Return only these prints."""
         return Prints(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     def until(self, as_of_ns: int) -> Prints:
-        """Prints up to and including `as_of_ns`."""
+        """Return the prints up to and including `as_of_ns`."""
         return self.select(slice(0, int(np.searchsorted(self.at_ns, as_of_ns, side="right"))))
 
 
@@ -177,7 +174,7 @@ Known = TypeVar("Known", IvContext, GammaContext, RegimeContext)
 
 @dataclass(frozen=True)
 class Contexts:
-    """What the warehouse knows beside bars, ascending by `known_at_ns`. `prints` None: no print was ever recorded."""
+    """Context besides bars, ascending by `known_at_ns`. `prints` is None if no print was ever recorded."""
 
     iv: tuple[IvContext, ...] = ()
     gamma: tuple[GammaContext, ...] = ()
@@ -185,7 +182,7 @@ class Contexts:
     prints: Prints | None = None
 
     def until(self, as_of_ns: int) -> Contexts:
-        """Only what was known at `as_of_ns`."""
+        """Return only what was known at `as_of_ns`."""
         return Contexts(
             _until(self.iv, as_of_ns),
             _until(self.gamma, as_of_ns),
@@ -195,7 +192,7 @@ class Contexts:
 
 
 def find_newest(rows: Sequence[Known], as_of_ns: int) -> Known | None:
-    """The last row that was known at `as_of_ns`: of an instant before it."""
+    """Find the last row known before `as_of_ns`, or None."""
     position = bisect_left(rows, as_of_ns, key=lambda row: row.known_at_ns)
     return rows[position - 1] if position else None
 
@@ -206,12 +203,12 @@ def _until(rows: tuple[Known, ...], as_of_ns: int) -> tuple[Known, ...]:
 
 @dataclass(frozen=True)
 class SymbolTape:
-    """One symbol as the market delivered it.
+    """One symbol's bars and contexts.
 
-    minutes: one-minute bars of the sessions to look at.
-    five_minutes: 5-minute bars of the 20 or more sessions before each of them (theirs too where they are over).
-    days: day bars, two years back where there are any.
-    proxy: for an index, the tape of the fund whose volume stands for its own; None for everything else.
+    minutes: one-minute bars of the sessions to evaluate.
+    five_minutes: 5-minute bars of at least 20 sessions before each of them (their own too once they are over).
+    days: daily bars, two years back where available.
+    proxy: for an index, the tape of the ETF whose volume stands in for its own; otherwise None.
     """
 
     symbol: str
@@ -223,7 +220,7 @@ class SymbolTape:
     proxy: SymbolTape | None = None
 
     def until(self, as_of_ns: int) -> SymbolTape:
-        """The tape as it was at `as_of_ns`: everything after it cut off."""
+        """Return the tape as it was at `as_of_ns`, without anything later."""
         return replace(
             self,
             minutes=self.minutes.until(as_of_ns),

@@ -1,13 +1,16 @@
-"""The seventeen detectors: conditions, factors and weights as data, one small file per family, one registry.
+"""Seventeen detectors of intraday setups: conditions, score factors and weights as data, one small file per family.
 
-Differences from the predecessor, for all of them:
+Add a detector as a family module here plus a line in `registry`; what detectors are built from is in `rules`.
 
-- The market's regime is one of five families that its eleven regimes map to; there were three vocabularies.
-- A factor whose features are missing leaves the weighted mean, and `coverage` tells how much is known. It had 50 points,
-  as though something had been seen: flow without prints, a market without a regime.
-- A condition on a missing feature does not hold; a veto on one does not forbid, and is told as not seen.
-- What is late in the day counts back from the session's own close, so that half days have it; it counted from 9:30.
-- An index's volume and VWAP are those of its fund. Its own feed has neither, so those detectors could not fire.
-- A symmetrical pair is one description. A seller sees the frame turned around (`signals.catalogue`).
-- Detectors see regular hours only, so the looser thresholds for other hours are not built.
+Design notes:
+
+- The market regime a detector looks at is one of five families, and each of the eleven regimes maps to exactly one.
+- A factor whose features are missing leaves the weighted mean instead of scoring a neutral 50 points, and `coverage`
+  reports how much of the weight is known.
+- A condition on a missing feature does not hold. A veto on a missing feature does not block; the explanation shows the
+  value as unknown.
+- Conditions about the end of the day count minutes back from the session's own close, so they also work on half days.
+- An index has no volume and no VWAP of its own; its tracking ETF's are used (`volume_of_SPY`).
+- A symmetrical pair is one description. The short side evaluates it on a mirrored frame (`signals.catalogue`).
+- Detectors see regular hours only.
 """

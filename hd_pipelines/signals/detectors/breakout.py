@@ -1,12 +1,10 @@
-"""Breakouts of equities: price leaves the range of the 20 complete 5-minute bars before, on volume, beyond VWAP.
+"""Breakout of stocks and ETFs: price leaves the range of the last 20 complete 5-minute bars, on volume and beyond VWAP.
 
-Belongs here: `breakout_bullish` and `breakout_bearish`, one description.
+Design notes:
 
-Differences from the predecessor:
-
-- The forming bar is not part of the range: a price is always inside a range that includes it.
-- Sweeps give points only where prints lean the trade's way; the published rule does not ask which way they lean.
-- Flow that leans the trade's way but says little (score up to 60, no sweep) has the 60 points of neutral flow.
+- The forming bar is excluded from the range, because a price can never exceed the high of a bar that it belongs to.
+- Sweeps score only when flow leans in the trade's direction.
+- Flow that leans in the trade's direction but weakly (score up to 60, no sweep) scores 60, like neutral flow.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""A detector: what must hold for it to fire, what makes it good, and how both are evaluated over a frame.
-
-Belongs here: the shape of a detector and its three questions (where does it fire, how many points, why). The seventeen
-themselves are one module per family; `registry` lists them.
-"""
+"""What a detector is: the conditions under which it fires, the factors that score it, and the explanation of a row."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ class UnknownParameterError(ValueError):
 
 @dataclass(frozen=True)
 class ContractLimits:
-    """Which option suits a detector's signal: bounds of |delta| and days to expiry; least volume and open interest."""
+    """Limits on the option to suggest: bounds of |delta| and of days to expiry, minimum volume and open interest."""
 
     delta: tuple[float, float]
     days_to_expiry: tuple[int, int]
@@ -49,7 +45,7 @@ class ContractLimits:
 
 @dataclass(frozen=True)
 class Scores:
-    """Base scores of some rows, shape (n,). total: 0 to 100, NaN if no factor is known. coverage: known weight, 0 to 1."""
+    """Base scores, shape (n,). total: 0 to 100, NaN if no factor is known. coverage: share of the weight known, 0 to 1."""
 
     total: Floats
     coverage: Floats
@@ -58,12 +54,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class Detector:
-    """One named pattern. Conditions and factors are written from the buyer's side; `direction` turns the frame.
+    """One named setup. Conditions and factors are written for a long trade; the short side sees a mirrored frame.
 
-    purpose: what it looks for, one sentence that is true of both directions.
-    directions: one for each of a symmetrical pair; both for a pattern whose direction the row decides.
-    example: a plausible row on which it fires, from the buyer's side; codes for words.
-    version: raised when the meaning changes; numbers have their own digest, `parameter_version`.
+    purpose: what it looks for, one sentence that holds for both directions.
+    directions: one direction for each member of a pair; both if the row decides the direction.
+    example: a plausible row on which it fires, from the long side; enum values as their codes.
+    version: raise it when the meaning changes. Changed numbers are covered by `parameter_version`.
     """
 
     name: str
@@ -79,7 +75,7 @@ class Detector:
     version: int = 1
 
     def fires(self, frame: FeatureFrame, direction: Direction) -> Booleans:
-        """Shape (n,): where every condition holds. Nowhere for a symbol of another asset class."""
+        """Whether every condition holds, shape (n,); False throughout for another asset class or direction."""
         if frame.asset_class not in self.asset_classes or direction not in self.directions:
             return np.zeros(len(frame), np.bool_)
         view = frame.view_for(direction)
@@ -91,12 +87,12 @@ class Detector:
         return fired
 
     def score(self, frame: FeatureFrame, direction: Direction, rows: Integers | Booleans | None = None) -> Scores:
-        """Weighted mean of the factors that are known, for the rows chosen (all by default): those that fired."""
+        """Weighted mean of the factors that are known, for `rows` (all by default)."""
         view = frame.view_for(direction)
         if rows is not None:
             view = {name: view[name][rows] for factor in self.factors for name in factor.curve.features}
         by_factor = {factor.name: factor.evaluate(view) for factor in self.factors}
-        # One factor after the other: a product of matrices adds up one row otherwise than the same row among many.
+        # Add factors one by one: a matrix product may sum a single row in another order than the same row among many.
         points_known = np.zeros_like(by_factor[self.factors[0].name])
         weight_known = np.zeros_like(points_known)
         for factor in self.factors:
@@ -109,23 +105,23 @@ class Detector:
         return Scores(total, weight_known / sum(factor.weight for factor in self.factors), by_factor)
 
     def conditions_for(self, direction: Direction) -> tuple[Condition | Veto, ...]:
-        """Conditions as that trader would say them, in the frame's own terms: for people, not for `fires`."""
+        """Conditions in terms of the unmirrored frame, for display: a short detector reads `rsi_14 > 70`."""
         if direction is Direction.LONG:
             return self.conditions
         return tuple(condition.mirror() for condition in self.conditions)
 
     def factors_for(self, direction: Direction) -> tuple[Factor, ...]:
-        """Factors as that trader would say them, in the frame's own terms."""
+        """Factors in terms of the unmirrored frame, for display."""
         return self.factors if direction is Direction.LONG else tuple(factor.mirror() for factor in self.factors)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """All that its conditions and factors look at, from the buyer's side, each once."""
+        """Every feature its conditions and factors use, from the long side, without repeats."""
         tested = [test.feature for condition in self.conditions for test in condition.tests]
         return tuple(dict.fromkeys([*tested, *(name for factor in self.factors for name in factor.curve.features)]))
 
     def explain(self, frame: FeatureFrame, row: int, direction: Direction) -> dict[str, object]:
-        """Every condition and factor of one row as JSON-ready values, in the frame's own terms."""
+        """Every condition and factor of one row as JSON-ready values, in terms of the unmirrored frame."""
         one = frame.select(slice(row, row + 1))
         view = one.view_for(direction)
         scores = self.score(one, direction)
@@ -152,7 +148,7 @@ class Detector:
         }
 
     def parameters(self) -> dict[str, float]:
-        """Every number that can be varied, by name: `condition.<name>.<feature>.<comparison>`, `factor.<name>. …`."""
+        """Every tunable number by name: `condition.<name>.<feature>.<comparison>`, `factor.<name>. …`."""
         numbers: dict[str, float] = {}
         for condition in self.conditions:
             numbers |= list_parameters(condition.tests, f"condition.{condition.name}")
@@ -161,7 +157,7 @@ class Detector:
         return numbers
 
     def vary(self, changes: Parameters) -> Detector:
-        """The detector with other numbers. Raises `UnknownParameterError` for a name that it does not have."""
+        """Return a copy with `changes` applied. Raises `UnknownParameterError` for an unknown name."""
         unknown = sorted(changes.keys() - self.parameters().keys())
         if unknown:
             raise UnknownParameterError(
@@ -177,7 +173,7 @@ class Detector:
 
     @cached_property
     def parameter_version(self) -> str:
-        """12 hex digits that change when any number does."""
+        """Digest of all parameters, 12 hex digits."""
         text = json.dumps(self.parameters(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -199,11 +195,10 @@ def build_pair(
     short_without: Iterable[str] = (),
     short_changes: Parameters | None = None,
 ) -> tuple[Detector, Detector]:
-    """A symmetrical pair from one description: `<name>_<suffix>` for buyers and sellers.
+    """Build `<name>_<suffix>` for the long and the short side from one description.
 
-    long_without, short_without: names of conditions and factors that the side does not have. short_changes: numbers
-    that the sellers' side has otherwise. All are differences of the published rules, not of the market; each family
-    says which. Raises `UnknownParameterError` for a name or number that the side does not have.
+    long_without, short_without: names of conditions and factors that a side leaves out. short_changes: parameters that
+    differ on the short side; each family says why. Raises `UnknownParameterError` for a name that a side does not have.
     """
     long = Detector(
         f"{name}_{suffixes[0]}",

@@ -1,17 +1,15 @@
-"""End-of-day pin of indices: in the last half hour of a day of expiry, price is drawn to max pain.
+"""End-of-day pin of an index: in the last half hour of an expiration day, price is drawn towards max pain.
 
-Belongs here: `eod_pin_setup`, one detector with both directions.
+The trade points towards max pain; exactly at max pain there is no trade. It needs the option chain. It can also fire on
+daily frames, since no condition needs minute bars.
 
-The trade points to max pain, and exactly at it there is none. It needs the chain. On frames of days it can fire too:
-nothing that it requires is of the minute only.
+Design notes:
 
-Differences from the predecessor:
-
-- It was always long. A price below max pain is drawn up and one above it down.
-- The share of open interest has 100 points at 1 %. Printed was 333 points times the share, so 100 at 30 %, and no index
-  has that: at max pain of ten SPX and NDX chains of 2019 to 2023 lay 0.02 to 2.3 % of it, six times under 0.5 %. The
-  factor had 1 or 2 points of 100, and the base score could hardly reach 70.
-- The last half hour counts back from the session's own close, so a half day has one too.
+- The direction follows from the side of max pain: long below it, short above it.
+- The open-interest factor reaches 100 points when the max-pain strike holds 1 % of the expirations' open interest. On ten
+  SPX and NDX chains from 2019 to 2023 that strike held 0.02 to 2.3 %, six times less than 0.5 %. A scale that gives 100
+  points at 30 % would score every real chain 1 or 2 points and keep the base score below 70.
+- The last half hour is counted back from the session's own close, so it exists on half days too.
 """
 
 from __future__ import annotations

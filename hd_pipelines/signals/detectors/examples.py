@@ -1,7 +1,4 @@
-"""Rows on which detectors fire, and rows that miss by one thing: what docs/reference/detectors.md shows and the tests hold.
-
-Belongs here: building frames of one row from a detector's own example. The examples themselves are in the detectors.
-"""
+"""Example rows: one on which a detector fires, and rows that miss by one condition. Used by docs/reference/detectors.md and tests."""
 
 from __future__ import annotations
 
@@ -20,18 +17,18 @@ from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
 from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution
 
 _WHOLE_NUMBERS = frozenset({"minutes", "contracts", "prints", "0/1", "-1..1", "-2..2"})
-"""Units whose features only have whole values."""
+"""Units of integer-valued features."""
 _HAIR = 0.01
-"""By how much a feature of any other unit just misses; thresholds have at most two decimals."""
+"""Step by which a feature of any other unit misses its threshold; thresholds have at most two decimals."""
 _SYMBOLS = {AssetClass.STOCK: "AAPL", AssetClass.INDEX: "SPX"}
 _AS_OF = datetime(2025, 6, 17, 16, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class NearMiss:
-    """A row on which one condition or veto alone keeps a detector from firing.
+    """A row on which exactly one condition or veto keeps a detector from firing.
 
-    changes: what differs from the detector's example, in the frame's own terms; codes for words.
+    changes: what differs from the detector's example, in terms of the unmirrored frame; enum values as their codes.
     """
 
     condition: str
@@ -41,17 +38,17 @@ class NearMiss:
 
 
 def build_firing_frame(detector: Detector, direction: Direction) -> FeatureFrame:
-    """One row on which the detector fires in that direction. Features that it does not look at are NaN."""
+    """Build one row on which the detector fires in that direction. Features that it does not use are NaN."""
     return build_frame(detector, get_example(detector, direction))
 
 
 def get_example(detector: Detector, direction: Direction) -> dict[str, float]:
-    """The features of the detector's example that it looks at, in the frame's own terms."""
+    """Return the example values of the features that the detector uses, in terms of the unmirrored frame."""
     return _to_frame_terms({name: detector.example[name] for name in detector.features}, direction)
 
 
 def build_frame(detector: Detector, values: Mapping[str, float]) -> FeatureFrame:
-    """One row with these features (in the frame's own terms), of a symbol that the detector is for."""
+    """Build one row with these features (unmirrored) for a symbol of an asset class that the detector covers."""
     columns = empty_columns(1)
     for name, value in values.items():
         columns[name][0] = value
@@ -61,14 +58,14 @@ def build_frame(detector: Detector, values: Mapping[str, float]) -> FeatureFrame
 
 
 def build_near_misses(detector: Detector, direction: Direction) -> list[NearMiss]:
-    """One row per test of each condition, which alone fails by a hair, and one per veto, which alone forbids by one."""
+    """Build one row per test of each condition, failing only that test, and one per veto, triggering only that veto."""
     example = {name: detector.example[name] for name in detector.features}
     misses = []
     for condition in detector.conditions:
         for changes in _find_missing_changes(condition, example):
-            told = _to_frame_terms(changes, direction)
-            frame = build_frame(detector, get_example(detector, direction) | told)
-            misses.append(NearMiss(condition.name, isinstance(condition, Veto), told, frame))
+            unmirrored = _to_frame_terms(changes, direction)
+            frame = build_frame(detector, get_example(detector, direction) | unmirrored)
+            misses.append(NearMiss(condition.name, isinstance(condition, Veto), unmirrored, frame))
     return misses
 
 
@@ -80,7 +77,7 @@ def _find_missing_changes(condition: Condition | Veto, example: Mapping[str, flo
 
 
 def _find_nearest_value(test: Test | IsOneOf, *, holds: bool) -> float:
-    """The value nearest to a threshold for which the test holds, or does not."""
+    """Return the value nearest to the threshold for which the test holds, or does not."""
     if isinstance(test, IsOneOf):
         among = [
             word for word in FEATURES[test.feature].enum_values if (word in test.values) is (holds is not test.negated)
@@ -104,7 +101,7 @@ def _to_frame_terms(values: Mapping[str, float], direction: Direction) -> dict[s
 
 
 def _mirror_feature_value(feature: str, value: float) -> float:
-    words = FEATURES[feature].enum_values
-    if words:
-        return encode_value(feature, mirror_value(feature, words[int(value)]))
+    enum_values = FEATURES[feature].enum_values
+    if enum_values:
+        return encode_value(feature, mirror_value(feature, enum_values[int(value)]))
     return mirror_bound(feature, value)

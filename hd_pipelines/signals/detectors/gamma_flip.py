@@ -1,19 +1,18 @@
-"""Gamma flip of indices: on a day of expiry, price crosses the level where dealer gamma changes sign.
+"""Gamma flip of an index: on an expiration day, price crosses the level where dealer gamma changes sign.
 
-Belongs here: `gamma_flip_bullish` and `gamma_flip_bearish`, one description.
+It needs the option chain. It can also fire on daily frames: there a crossing lies between the previous close and this
+one; on minute frames it lies within the last 15 minutes.
 
-It needs the chain. On frames of days it can fire too: there a crossing lies between the close before and this one, on
-frames of minutes within the last 15 minutes.
+Design notes:
 
-Differences from the predecessor:
-
-- Gamma at the level is its nearest strike's share of all gamma: 25 points without, 100 at 5 %. In nine SPX chains of 2019
-  to 2023 the largest strike had 4 to 12 %, the middle one of those within 2 % of the price 0.2 to 1.5 %. The units were
-  absolute, one size for SPX and NDX.
-- The share of gamma that expires today stands in for the dealers' delta, which no table of ours has: it says how much
-  hedging must be done before the close.
-- Options' volume is measured against the same minute of other days: a part of a day against whole days is always little.
-- Late is at most 180 minutes to the close, which it is on half days too; it was 210 minutes after 9:30.
+- Gamma at the level is the nearest strike's share of all gamma: 25 points at 0 %, 100 at 5 %. In nine SPX chains from
+  2019 to 2023 the largest strike had 4 to 12 %, and the median strike within 2 % of the price had 0.2 to 1.5 %. A share
+  works for SPX and NDX alike; an absolute dollar scale does not.
+- The share of gamma that expires today measures how much hedging must happen before the close. No table holds dealers'
+  delta.
+- Option volume is compared with the same minute of earlier days; comparing part of a day with whole days would always
+  look low.
+- "Late" means at most 180 minutes to the close, so it also applies on half days.
 """
 
 from __future__ import annotations

@@ -1,18 +1,15 @@
-"""Gamma squeeze of indices: late in the day, price stands at the strike with most gamma and dealers are short gamma.
+"""Gamma squeeze of an index: late in the day, price sits at the strike with the most gamma while dealers are short gamma.
 
-Belongs here: `gamma_squeeze_bullish` and `gamma_squeeze_bearish`, one description.
+It needs the option chain. It can also fire on daily frames, since no condition needs minute bars.
 
-It needs the chain. On frames of days it can fire too: nothing that it requires is of the minute only.
+Design notes:
 
-Differences from the predecessor:
-
-- Dealers must be short gamma for both directions; it asked for that only of the bullish one, though hedging of short
-  gamma amplifies falls as well.
-- Both directions need a reason: their own side's share of gamma is at least half, and the price has moved their way
-  since the open. It fired both at once.
-- The dealers' factor scales by the symbol's own usual gamma (twice as short as usual 100, none 50, twice as long 0); its
-  units were absolute, one size for SPX and NDX.
-- Late is at most 90 minutes to the close, which it is on half days too; it was 300 minutes after 9:30.
+- Dealers must be short gamma for both directions, because hedging short gamma amplifies falls as much as rises.
+- Each direction needs its own reason: its side holds at least half of the gamma, and price has moved that way since the
+  open. Otherwise both directions would fire on the same row.
+- The dealer factor is scaled by the symbol's own usual gamma: 100 points at twice the usual size short, 50 at zero, 0 at
+  twice the usual size long. One absolute dollar scale cannot serve both SPX and NDX.
+- "Late" means at most 90 minutes to the close, so it also applies on half days.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
-"""Mean reversion of indices: the equities' pattern with the narrower distances of an index and a preferred time of day.
+"""Mean reversion of an index: the stock pattern with an index's narrower distances and a preferred time of day.
 
-Belongs here: `index_mean_reversion_long` and `index_mean_reversion_short`, one description of everything either side
-has. Volume and VWAP are those of the index's fund, since an index has none.
+Volume and VWAP come from the index's tracking ETF, since an index has none.
 
-As published, only buyers must be 1.8 ATR from EMA 21, have the falling-knife rule and are stopped by opposed flow; only
-sellers need a market that does not trend against them, and they need more volume. Their weights differ.
+The two sides are deliberately not symmetrical. Only the long side must be 1.8 ATR below EMA 21, has the falling-knife veto
+and is vetoed by opposing flow. Only the short side is vetoed by a market trending against it, and it needs more volume
+(1.3 instead of 1.0). Factor weights differ because the short side has fewer factors.
 
-Differences from the predecessor:
+Design notes:
 
-- In a falling market it asked buyers for an RSI of at most 25 again; the condition below 25 says so already.
-- The preferred time ends 150 minutes (or, for 80 points, 90) before the session's own close.
-- Volume and VWAP come from the index's fund; its own feed had none, so the detectors could not fire.
+- In a falling market no stricter RSI rule applies to the long side, since RSI must be below 25 anyway.
+- The preferred time ends 150 minutes before the session's own close (for 80 points, 90 minutes).
 """
 
 from __future__ import annotations
@@ -19,25 +18,19 @@ from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.detectors.detector import INDICES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.condition_curves import Cases
 from hd_pipelines.signals.detectors.rules.conditions import Condition, at_least, at_most, below
-from hd_pipelines.signals.detectors.rules.curves import Steps
 from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.signals.detectors.rules.shared_curves import (
     DIVERGENCE,
     OVERSOLD,
     RELATIVE_VOLUME,
     RSI_TURNS,
+    below_ema_21,
     below_vwap,
     regime_for_reversal,
 )
-from hd_pipelines.signals.detectors.rules.shared_vetoes import AGAINST_THE_MARKET, OPPOSED_FLOW, falling_knife
+from hd_pipelines.signals.detectors.rules.shared_vetoes import LONG_REVERSIONS_ONLY, reversion_vetoes
 from hd_pipelines.tables.vocabulary import Strategy
 
-_FAR_FROM_EMA_21 = Steps(
-    "ema_21_distance_atr",
-    ((-2.5, 100.0), (-2.0, 90.0), (-1.5, 80.0), (-1.2, 70.0), (-1.0, 55.0)),
-    40.0,
-    rising=False,
-)
 _TIME_OF_DAY = Cases(
     ("minutes_from_open", "minutes_to_close"),
     (
@@ -58,13 +51,11 @@ INDEX_MEAN_REVERSIONS = build_pair(
         Condition("far_from_vwap", (below("vwap_distance_pct", -0.4),)),
         Condition("far_from_ema_21", (at_most("ema_21_distance_atr", -1.8),)),
         Condition("volume", (at_least("rvol", 1.0),)),
-        falling_knife(2.0),
-        *OPPOSED_FLOW,
-        AGAINST_THE_MARKET,
+        *reversion_vetoes(2.0),
     ),
     factors=(
         Factor("vwap", 0.15, below_vwap(50.0)),
-        Factor("ema_21", 0.20, _FAR_FROM_EMA_21),
+        Factor("ema_21", 0.20, below_ema_21(-2.5, -2.0, -1.5, -1.2, -1.0)),
         Factor("rsi", 0.15, OVERSOLD),
         Factor("volume", 0.10, RELATIVE_VOLUME),
         Factor("regime", 0.10, regime_for_reversal(against=40.0)),
@@ -73,15 +64,7 @@ INDEX_MEAN_REVERSIONS = build_pair(
         Factor("time_of_day", 0.05, _TIME_OF_DAY),
     ),
     long_without=("against_the_market",),
-    short_without=(
-        "far_from_ema_21",
-        "falling_knife",
-        "opposed_by_blocks",
-        "opposed_by_sweeps",
-        "ema_21",
-        "divergence",
-        "rsi_turns",
-    ),
+    short_without=LONG_REVERSIONS_ONLY,
     short_changes={
         "condition.volume.rvol.at_least": 1.3,
         "factor.vwap.weight": 0.30,

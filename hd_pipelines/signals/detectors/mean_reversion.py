@@ -1,15 +1,12 @@
-"""Mean reversion of equities: price is stretched away from VWAP and its averages, and the stretch ends.
+"""Mean reversion of stocks and ETFs: price is stretched away from VWAP and its averages, and the stretch is ending.
 
-Belongs here: `mean_reversion_long` and `mean_reversion_short`, one description of everything either side has.
+The two sides are deliberately not symmetrical. Only the long side must be 2 ATR below EMA 21, has the vetoes for falling
+markets and is vetoed by opposing flow. Only the short side needs volume, and is vetoed by a market trending against it.
+Factor weights differ because the short side has fewer factors.
 
-The published rules are not symmetrical, and that is kept: only buyers must be 2 ATR from EMA 21, have the rules of a
-falling market and are stopped by opposed flow; only sellers need volume, and a market that does not trend against them.
-Their weights differ too, since sellers have fewer factors.
+Design notes:
 
-Differences from the predecessor:
-
-- "Trending down" is the family of the market's regime; its vocabularies did not meet, so the rules of a falling market
-  had nothing to go by.
+- "Trending down" is the family of the market's regime, the same enum that the regime table stores.
 """
 
 from __future__ import annotations
@@ -18,30 +15,23 @@ from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.detectors.detector import EQUITIES, ContractLimits, build_pair
 from hd_pipelines.signals.detectors.rules.condition_curves import Bonuses
 from hd_pipelines.signals.detectors.rules.conditions import Condition, Veto, above, at_least, at_most, below
-from hd_pipelines.signals.detectors.rules.curves import Steps
 from hd_pipelines.signals.detectors.rules.factors import Factor
 from hd_pipelines.signals.detectors.rules.shared_curves import (
     DIVERGENCE,
     OVERSOLD,
     RELATIVE_VOLUME,
     RSI_TURNS,
+    below_ema_21,
     below_vwap,
     regime_for_reversal,
 )
 from hd_pipelines.signals.detectors.rules.shared_vetoes import (
-    AGAINST_THE_MARKET,
+    LONG_REVERSIONS_ONLY,
     MARKET_AGAINST_THE_TRADE,
-    OPPOSED_FLOW,
-    falling_knife,
+    reversion_vetoes,
 )
 from hd_pipelines.tables.vocabulary import Strategy
 
-_FAR_FROM_EMA_21 = Steps(
-    "ema_21_distance_atr",
-    ((-3.0, 100.0), (-2.5, 90.0), (-2.0, 80.0), (-1.5, 70.0), (-1.0, 55.0)),
-    40.0,
-    rising=False,
-)
 _PATIENCE_CANDLE = at_least("is_patience_candle", 1.0)
 _BUYERS_REVERSAL = Bonuses(50.0, ("is_patience_candle",), (("patience_candle", (_PATIENCE_CANDLE,), 30.0),))
 _SELLERS_REVERSAL = Bonuses(
@@ -65,14 +55,12 @@ MEAN_REVERSIONS = build_pair(
         Condition("far_from_ema_21", (at_most("ema_21_distance_atr", -2.0),)),
         Condition("volume_for_sellers", (at_least("rvol", 1.2),)),
         Veto("not_extreme_enough_against_the_market", (MARKET_AGAINST_THE_TRADE, above("rsi_14", 20.0))),
-        falling_knife(3.0),
-        *OPPOSED_FLOW,
-        AGAINST_THE_MARKET,
+        *reversion_vetoes(3.0),
     ),
     factors=(
         Factor("rsi", 0.20, OVERSOLD),
         Factor("vwap", 0.15, below_vwap(40.0)),
-        Factor("ema_21", 0.15, _FAR_FROM_EMA_21),
+        Factor("ema_21", 0.15, below_ema_21(-3.0, -2.5, -2.0, -1.5, -1.0)),
         Factor("volume", 0.10, RELATIVE_VOLUME),
         Factor("regime", 0.10, regime_for_reversal(against=20.0)),
         Factor("divergence", 0.15, DIVERGENCE),
@@ -81,17 +69,7 @@ MEAN_REVERSIONS = build_pair(
         Factor("sellers_reversal", 0.05, _SELLERS_REVERSAL),
     ),
     long_without=("volume_for_sellers", "against_the_market", "sellers_reversal"),
-    short_without=(
-        "far_from_ema_21",
-        "not_extreme_enough_against_the_market",
-        "falling_knife",
-        "opposed_by_blocks",
-        "opposed_by_sweeps",
-        "ema_21",
-        "divergence",
-        "rsi_turns",
-        "buyers_reversal",
-    ),
+    short_without=(*LONG_REVERSIONS_ONLY, "not_extreme_enough_against_the_market", "buyers_reversal"),
     short_changes={"factor.rsi.weight": 0.35, "factor.vwap.weight": 0.30, "factor.volume.weight": 0.20},
     contract=ContractLimits((0.45, 0.55), (3, 10), 100, 500, 5.0),
     example={

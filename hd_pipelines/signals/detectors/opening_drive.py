@@ -1,15 +1,13 @@
-"""Opening drive of indices: in the first half hour price leaves the open behind on volume.
+"""Opening drive of an index: in the first half hour, price moves away from the open on volume.
 
-Belongs here: `opening_drive_bullish` and `opening_drive_bearish`, one description.
+Design notes:
 
-Differences from the predecessor:
-
-- The open is that of the session; it took it from the last bar, and the move since was nearly nothing.
-- Momentum: 50 points at 0.3 % and 100 at 1 %. As printed (10000/7 points per unit of the move) a move of 1 % had 60.
-- Gap: 20 points without one, 80 more per day ATR in the trade's direction, none left at a quarter ATR against it. It
-  had a unit error, and was meant to grow with the gap.
-- Sweeps give points only where prints lean the trade's way.
-- Longer trends are aligned when those of days and of hours both point the trade's way; it was not said which.
+- The open is the session's first price, not the open of the latest bar.
+- Momentum scores 50 points at a move of 0.3 % and 100 at 1 %.
+- The gap scores 20 points without a gap, plus 80 per day ATR in the trade's direction; nothing is left at a quarter ATR
+  against it.
+- Sweeps score only when flow leans in the trade's direction.
+- Longer trends count as aligned when both the daily and the hourly trend point in the trade's direction.
 """
 
 from __future__ import annotations

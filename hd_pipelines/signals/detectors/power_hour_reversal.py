@@ -1,15 +1,13 @@
-"""Power-hour reversal of indices: in the last hour price lies at the day's extreme with an extreme RSI, and turns.
+"""Power-hour reversal of an index: in the last hour, price sits at the day's extreme with an extreme RSI, and turns.
 
-Belongs here: `power_hour_reversal_bullish` and `power_hour_reversal_bearish`, one description.
+Design notes:
 
-Differences from the predecessor:
-
-- The day's high, low and open are those of the session; it took them from the last bar.
-- The last hour counts back from the session's own close, so a half day has one too.
-- Blocks and sweeps give points only where prints lean the trade's way.
-- RSI beyond the last step and times before the last hour have no points; neither was published, and no row that fires
-  has them unless the numbers are varied.
-- Above the open (for a buyer) the factor of the day's range goes on falling from 40; only "below" was published.
+- The day's high, low and open are the session's, not those of the latest bar.
+- The last hour is counted back from the session's own close, so it exists on half days too.
+- Blocks and sweeps score only when flow leans in the trade's direction.
+- RSI beyond the last step and times before the last hour score 0. No row that fires reaches them unless parameters are
+  changed.
+- Above the open (for a long trade) the range factor keeps falling from its 40 points.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All detectors, by name. A new one is a module of its own, named after its strategy, and a line here."""
+"""All detectors by name. To add one, write a family module named after its strategy and list it here."""
 
 from __future__ import annotations
 

@@ -1,14 +1,11 @@
-"""Trend continuation of equities: the market trends, the symbol trends with it and has pulled back to its EMA 21.
+"""Trend continuation of stocks and ETFs: in a trending market, a symbol in the same trend has pulled back to its EMA 21.
 
-Belongs here: `trend_continuation_long` and `trend_continuation_short`, one description.
+Design notes:
 
-Differences from the predecessor:
-
-- The market's trend is the family of its regime; its detectors asked for a word that its regimes never were, so they
-  could not fire.
-- Aligned flow's bonuses for a high score and sweeps, and opposed flow's malus for a high score, need that bias.
-- "Near the swing low" is at most 0.3 % above it, the distance that the other rules use for levels.
-- More than 1 % above EMA 21 gives 10 more points, as published, although the conditions end at 1 %: both can be varied.
+- The market's trend is the family of its regime, the same enum that the regime table stores.
+- The flow bonuses for a high score and for sweeps, and the penalty for a high opposing score, apply only with that bias.
+- "Near the swing low" means at most 0.3 % above it.
+- More than 1 % above EMA 21 adds 10 points although the conditions stop at 1 %: both numbers are parameters.
 """
 
 from __future__ import annotations

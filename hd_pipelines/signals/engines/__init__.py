@@ -1,7 +1,6 @@
-"""Five engines, each of which reads one kind of context and says what it does to a trade.
+"""Five context engines: each reads one kind of context and returns how it scales a trade's score.
 
-Belongs here: asking them for a frame's row, in the order in which they are applied. `reading` is what they answer;
-`freshness` how age takes it back; `permissions` which strategies a regime forbids outright.
+`readings` order: implied volatility, gamma, multi-timeframe alignment, flow, regime.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from hd_pipelines.tables.vocabulary import Direction, TradingStyle
 def read_all(
     contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction, style: TradingStyle
 ) -> list[Reading]:
-    """All five answers about a trade at a frame's row, in the order of `ContextEngine`.
+    """Read all five engines for a trade at a frame's row, in the order of `ContextEngine`.
 
-    Only what was known at the row's instant is looked at, whatever else `contexts` holds.
+    Only context known at the row's instant is used, whatever else `contexts` holds.
     """
     return [
         *read_shared(contexts, frame, row, direction=direction),
@@ -27,7 +26,7 @@ def read_all(
 
 
 def read_shared(contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction) -> list[Reading]:
-    """The four that are the same for every style: volatility, gamma, alignment, flow."""
+    """Read the four engines whose answer is the same for every style: volatility, gamma, alignment, flow."""
     as_of_ns = int(frame.as_of_ns[row])
     price = float(frame.columns["price"][row])
     return [
@@ -41,6 +40,6 @@ def read_shared(contexts: Contexts, frame: FeatureFrame, row: int, *, direction:
 def read_regime(
     contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction, style: TradingStyle
 ) -> Reading:
-    """The fifth, which depends on the style and is applied last."""
+    """Read the regime engine, which depends on the style and is applied last."""
     as_of_ns = int(frame.as_of_ns[row])
     return regime.read(find_newest(contexts.regime, as_of_ns), as_of_ns=as_of_ns, direction=direction, style=style)

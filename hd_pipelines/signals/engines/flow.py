@@ -1,9 +1,8 @@
-"""The flow engine: option prints that lean with a trade help it, prints that lean against it hurt it.
+"""The flow engine: option prints that lean with a trade raise its score, prints that lean against it lower it.
 
-Belongs here: multipliers, confidence and recommendation of a window of prints. Counting them is `signals.flow_window`.
-Source: product facts §3.5, with these changes: the put/call ratio is taken of what prints meant (a sold put is bullish),
-and only of prints whose side is known, since the type of an option alone is no direction; nothing that opposes a trade
-boosts it; a window in which only one side traded has no ratio, so its lean counts by the lowest step.
+The put/call ratio is taken of sentiment, not of option type: a sold put counts as bullish. Only prints whose side is known
+count. Nothing that opposes a trade boosts it. If only one side traded in a window there is no ratio, and the lean counts at
+the lowest step. Counting prints is in `signals.flow_window`.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from hd_pipelines.tables.vocabulary import ContextEngine, Direction, FlowRecomme
 
 ENGINE = ContextEngine.FLOW
 STRONGLY_BULLISH_BELOW, BULLISH_BELOW, BEARISH_ABOVE, STRONGLY_BEARISH_ABOVE = 0.5, 0.7, 1.3, 2.0
-"""Put/call ratio."""
+"""Bearish/bullish ratio."""
 STEPS = ((40.0, 1.05), (60.0, 1.10), (80.0, 1.15), (100.0, 1.20))
-"""Multiplier of a lean up to that strength, if it goes with the trade."""
+"""Multiplier of a lean up to each strength, if it goes with the trade."""
 ONE_SIDED_STRENGTH = 40.0
 WITH_THE_TRADE, AGAINST_IT = 1.15, 0.80
 INSTITUTIONAL = ((30.0, 0.95), (60.0, 1.05), (80.0, 1.10))
 INSTITUTIONAL_ABOVE = 1.15
-"""Multiplier of an institutional score below 30, up to 60, up to 80, and above; no boost against the trade."""
+"""Multiplier of an institutional score below 30, up to 60, up to 80, and above; never a boost against the trade."""
 FOLLOW_FROM, CONFIRM_FROM = 70.0, 50.0
 FADE_STRENGTH, FADE_INSTITUTIONAL = 60.0, 20.0
 URGENCIES = ((75.0, FlowUrgency.VERY_AGGRESSIVE), (60.0, FlowUrgency.AGGRESSIVE), (40.0, FlowUrgency.MODERATE))
@@ -44,25 +43,25 @@ FEW_PRINTS, LITTLE_PREMIUM_USD, LITTLE_INSTITUTIONAL, LITTLE_KNOWN_PCT, SHORT_WI
     1.0,
 )
 LESS_FOR_FEW, LESS_FOR_LITTLE, LESS_FOR_RETAIL, LESS_FOR_UNKNOWN, LESS_FOR_SHORT = 20.0, 15.0, 15.0, 15.0, 10.0
-"""Confidence lost below the values above, in their order."""
+"""Confidence lost below each of the values above, in their order."""
 
 
 class Lean(NamedTuple):
-    """Which way a window leans, and how strongly, 0-100. `kind` None: no side is known."""
+    """Direction and strength (0-100) of a window's lean. `kind` is None if no side is known."""
 
     kind: FlowStrength | None
     strength: float
 
     @property
     def sign(self) -> int:
-        """1 for a rise, -1 for a fall, 0 for neither."""
+        """1 bullish, -1 bearish, 0 neither."""
         if self.kind in {FlowStrength.STRONGLY_BULLISH, FlowStrength.BULLISH}:
             return 1
         return -1 if self.kind in {FlowStrength.STRONGLY_BEARISH, FlowStrength.BEARISH} else 0
 
 
 def read(prints: Prints | None, *, as_of_ns: int, direction: Direction, trading_hours: float = WINDOW_HOURS) -> Reading:
-    """What the prints of the last `trading_hours` say of a trade; silent without prints, or with too few."""
+    """Read the prints of the last `trading_hours`; neutral without prints, or with too few."""
     summary = summarize_prints(prints, as_of_ns, trading_hours=trading_hours)
     if summary is None:
         return make_neutral_reading(ENGINE, FlowRecommendation.WAIT, "no flow: no option print was ever recorded")
@@ -84,7 +83,7 @@ def read(prints: Prints | None, *, as_of_ns: int, direction: Direction, trading_
 
 
 def find_lean(summary: FlowSummary) -> Lean:
-    """The lean of a window, from the mean of its put/call ratios by volume and by premium."""
+    """Find the lean of a window from the mean of its bearish/bullish ratios by volume and by premium."""
     ratio = (summary.bearish_bullish_by_volume + summary.bearish_bullish_by_premium) / 2.0
     if not math.isnan(ratio):
         return classify_ratio(ratio)
@@ -94,7 +93,7 @@ def find_lean(summary: FlowSummary) -> Lean:
 
 
 def classify_ratio(ratio: float) -> Lean:
-    """The lean of a put/call ratio above 0."""
+    """Classify a bearish/bullish ratio above 0."""
     if ratio < STRONGLY_BULLISH_BELOW:
         return Lean(FlowStrength.STRONGLY_BULLISH, (1.0 - ratio) * 100.0)
     if ratio < BULLISH_BELOW:
@@ -107,7 +106,7 @@ def classify_ratio(ratio: float) -> Lean:
 
 
 def compute_opinion(lean: Lean, institutional: float, direction: Direction) -> float:
-    """Multiplier of a lean and an institutional score (0-100) for a trade."""
+    """Compute the multiplier of a lean and an institutional score (0-100) for a trade."""
     towards = lean.sign * direction.sign
     of_institutions = find_institutional_factor(institutional)
     if towards > 0:
@@ -116,12 +115,12 @@ def compute_opinion(lean: Lean, institutional: float, direction: Direction) -> f
 
 
 def find_strength_factor(strength: float) -> float:
-    """Multiplier of a lean that goes with the trade; 0-100."""
+    """Find the multiplier of a lean with the trade; `strength` is 0-100."""
     return next((factor for most, factor in STEPS if strength <= most), STEPS[-1][1])
 
 
 def find_institutional_factor(score: float) -> float:
-    """Multiplier of an institutional score, 0-100."""
+    """Find the multiplier of an institutional score, 0-100."""
     below, _ = INSTITUTIONAL[0]
     if score < below:
         return INSTITUTIONAL[0][1]
@@ -129,7 +128,7 @@ def find_institutional_factor(score: float) -> float:
 
 
 def compute_confidence(summary: FlowSummary, trading_hours: float = WINDOW_HOURS) -> float:
-    """0-100: less for few prints, little premium, few institutions, mostly unknown sides, and a short window."""
+    """Compute confidence, 0-100; lower for few prints, little premium, few institutions, unknown sides, a short window."""
     return (
         100.0
         - LESS_FOR_FEW * (summary.prints < FEW_PRINTS)
@@ -141,7 +140,7 @@ def compute_confidence(summary: FlowSummary, trading_hours: float = WINDOW_HOURS
 
 
 def recommend(strength: float, institutional: float) -> FlowRecommendation:
-    """What strength of the lean and institutional score suggest; both 0-100."""
+    """Recommend an action from the strength of the lean and the institutional score, both 0-100."""
     if strength > FOLLOW_FROM and institutional > FOLLOW_FROM:
         return FlowRecommendation.FOLLOW_FLOW
     if strength > CONFIRM_FROM and institutional > CONFIRM_FROM:
@@ -152,7 +151,7 @@ def recommend(strength: float, institutional: float) -> FlowRecommendation:
 
 
 def classify_urgency(aggressiveness: float) -> FlowUrgency | None:
-    """The word for an aggressiveness, 0-100; None for NaN."""
+    """Classify an aggressiveness, 0-100; None for NaN."""
     if math.isnan(aggressiveness):
         return None
     return next((word for above, word in URGENCIES if aggressiveness > above), FlowUrgency.PASSIVE)
@@ -164,5 +163,5 @@ def _reason(summary: FlowSummary, lean: Lean, institutional: float) -> str:
         return f"no side is known, so no lean; {found}"
     hurry = classify_urgency(summary.aggressiveness)
     one_sided = "" if summary.bullish and summary.bearish else " (one side only, no ratio)"
-    told = f"{lean.kind.value}{one_sided}, {hurry.value if hurry is not None else 'urgency unknown'}"
-    return f"{told}; {found}; side known of {summary.known_pct:.0f} % of premium"
+    leaning = f"{lean.kind.value}{one_sided}, {hurry.value if hurry is not None else 'urgency unknown'}"
+    return f"{leaning}; {found}; side known of {summary.known_pct:.0f} % of premium"

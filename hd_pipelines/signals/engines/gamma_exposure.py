@@ -1,8 +1,7 @@
-"""The gamma engine: short gamma amplifies a move whichever way it goes, long gamma dampens it, walls stand in its way.
+"""The gamma engine: dealers' short gamma amplifies moves, long gamma dampens them, and gamma walls block them.
 
-Belongs here: multipliers, confidence and recommendation of a row of `gamma_exposure_snapshots`. Source: product facts
-§3.3, with one change: dealers' hedging does not know which side a trade is on, so both directions get the same factor
-(the predecessor favoured longs in short gamma and punished shorts, who gain as much from it).
+Hedging works the same way for long and short trades, so both directions get the same factor. A wall lowers the score only
+of a trade that moves towards it.
 """
 
 from __future__ import annotations
@@ -46,19 +45,19 @@ OF_SIGN = {
     DealerPositioning.LONG_GAMMA: 0.90,
     DealerPositioning.NEUTRAL: 1.00,
 }
-"""For long and short trades alike."""
+"""The same for long and short trades."""
 WALL_IN_THE_WAY = 0.85
 NEAR = 0.01
-"""A wall this share of the price ahead is in the way."""
+"""A wall within this fraction of the price ahead blocks the trade."""
 LESS_FOR_STRENGTH = {PositioningStrength.WEAK: 15.0, PositioningStrength.MODERATE: 5.0}
 LESS_WITHOUT_RANK = 15.0
-"""Confidence lost while the symbol has too little history to rank the size of its gamma."""
+"""Confidence lost while the symbol has too little history to rank its gamma."""
 LESS_FOR_OPEN_INTEREST = ((50_000.0, 20.0), (100_000.0, 10.0))
-"""Confidence lost below that many contracts; unknown open interest counts as none."""
+"""Confidence lost below that many contracts; unknown open interest counts as zero."""
 
 
 def read(context: GammaContext | None, *, as_of_ns: int, direction: Direction, price: float) -> Reading:
-    """What dealers' hedging does to a trade; `context` is the newest snapshot or None. A NaN `price` has no walls."""
+    """Read dealers' hedging for a trade; `context` is the newest snapshot or None. With a NaN `price` walls are ignored."""
     if context is None:
         return make_neutral_reading(ENGINE, GammaRecommendation.NEUTRAL, "no gamma: no chain of this symbol")
     if context.positioning is None:
@@ -80,7 +79,7 @@ def read(context: GammaContext | None, *, as_of_ns: int, direction: Direction, p
 
 
 def is_above(wall: float, price: float) -> bool:
-    """Whether a wall lies above the price (negate both: below it) and at most 1 % away; not if either is NaN."""
+    """Whether a wall lies at most 1 % above the price (negate both for below); False if either is NaN."""
     return 0.0 <= wall - price <= NEAR * abs(price)
 
 
@@ -91,7 +90,7 @@ def compute_opinion(
     *,
     is_in_the_way: bool,
 ) -> float:
-    """Multiplier of a snapshot; a strength or behaviour that is unknown says nothing."""
+    """Compute the multiplier of a snapshot; an unknown strength or behaviour has no effect."""
     return (
         OF_SIGN[positioning]
         * (OF_STRENGTH[positioning][strength] if strength is not None else 1.0)
@@ -101,7 +100,7 @@ def compute_opinion(
 
 
 def compute_confidence(strength: PositioningStrength | None, open_interest: float) -> float:
-    """0-100: less for gamma of usual size or unranked, and for a chain that few hold."""
+    """Compute confidence, 0-100; lower for gamma of ordinary or unranked size, and for low open interest."""
     of_strength = LESS_WITHOUT_RANK if strength is None else LESS_FOR_STRENGTH.get(strength, 0.0)
     return (
         100.0 - of_strength - next((less for below, less in LESS_FOR_OPEN_INTEREST if not open_interest >= below), 0.0)
@@ -111,7 +110,7 @@ def compute_confidence(strength: PositioningStrength | None, open_interest: floa
 def recommend(
     positioning: DealerPositioning, behavior: ExpectedBehavior | None, *, is_near_wall: bool
 ) -> GammaRecommendation:
-    """First that applies; a wall on either side is near."""
+    """Recommend the first action that applies; `is_near_wall` refers to either side."""
     if behavior is ExpectedBehavior.PINNING:
         return GammaRecommendation.AVOID_PINNING
     if positioning is DealerPositioning.SHORT_GAMMA and not is_near_wall:

@@ -1,9 +1,6 @@
-"""The IV engine: options that are cheap against their own past help a trade, dear ones hurt it, a buyer more.
+"""The IV engine: options that are cheap relative to their own past raise a score, expensive ones lower it.
 
-Belongs here: multipliers, confidence and recommendation of a row of `iv_percentile_cache`. Source: product facts §3.2.
-Class limits are those of `analytics.volatility.iv_classes`, percentiles shares of 1. (The predecessor read shares as
-per cent, so
-that everything was extremely cheap.)
+Class limits are those of `analytics.volatility.iv_classes`. Percentiles are fractions: 0.8, not 80.
 """
 
 from __future__ import annotations
@@ -27,10 +24,10 @@ CHEAP = frozenset({IvRegime.EXTREMELY_LOW, IvRegime.LOW})
 DEAR = frozenset({IvRegime.HIGH, IvRegime.EXTREMELY_HIGH})
 IF_CHEAP = {Direction.LONG: 1.15, Direction.SHORT: 0.90}
 IF_DEAR = {Direction.LONG: 0.80, Direction.SHORT: 1.10}
-"""Cheap is below the 20th percentile, dear from the 80th on."""
+"""Cheap is below the 20th percentile, expensive from the 80th."""
 ENOUGH_OBSERVATIONS = 200
 LESS_FOR_FEW = 20.0
-"""Confidence lost without any observation; in proportion below `ENOUGH_OBSERVATIONS`."""
+"""Confidence lost with no observations; proportional below `ENOUGH_OBSERVATIONS`."""
 EXTREMES = (0.05, 0.95)
 LESS_FOR_EXTREMES = 10.0
 RECOMMENDED = {
@@ -45,7 +42,7 @@ RECOMMENDED = {
 
 
 def read(context: IvContext | None, *, as_of_ns: int, direction: Direction) -> Reading:
-    """What the volatility's place among its last 252 sessions says of a trade; `context` is the newest row or None."""
+    """Read the IV percentile among the last 252 sessions for a trade; `context` is the newest row or None."""
     if context is None:
         return make_neutral_reading(ENGINE, IvRecommendation.NEUTRAL, "no IV percentile: no row of this symbol")
     percentile, regime = context.iv_percentile, context.regime
@@ -71,21 +68,21 @@ def read(context: IvContext | None, *, as_of_ns: int, direction: Direction) -> R
 
 
 def compute_opinion(regime: IvRegime, direction: Direction) -> float:
-    """Multiplier of a class for a trade."""
+    """Compute the multiplier of an IV class for a trade."""
     if regime in CHEAP:
         return OF_CLASS[regime] * IF_CHEAP[direction]
     return OF_CLASS[regime] * (IF_DEAR[direction] if regime in DEAR else 1.0)
 
 
 def compute_confidence(percentile: float, n_observations: int) -> float:
-    """0-100: less with fewer than 200 observations, and at the ends, where a single day moves the class."""
+    """Compute confidence, 0-100; lower with fewer than 200 observations, and at the extremes, where one day decides."""
     few = max(ENOUGH_OBSERVATIONS - n_observations, 0) / ENOUGH_OBSERVATIONS
     is_extreme = percentile < EXTREMES[0] or percentile > EXTREMES[1]
     return 100.0 - LESS_FOR_FEW * few - LESS_FOR_EXTREMES * is_extreme
 
 
 def recommend(regime: IvRegime, percentile: float) -> IvRecommendation:
-    """The same words as `analytics.volatility.iv_classes.iv_recommendation` stores."""
+    """Recommend an action; the same values that `analytics.volatility.iv_classes.iv_recommendation` stores."""
     if regime is IvRegime.NORMAL and percentile < FAVORABLE_BELOW:
         return IvRecommendation.BUY_FAVORABLE
     return RECOMMENDED[regime]

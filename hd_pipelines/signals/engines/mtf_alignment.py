@@ -1,9 +1,8 @@
-"""The alignment engine: how far the trends of weeks, days, hours and quarters of an hour agree with a trade.
+"""The alignment engine: how far weekly, daily, hourly and 15-minute trends agree with a trade.
 
-Belongs here: multipliers, confidence and recommendation of the frame's `mtf_` features. How trends are measured is in
-`features`. Source: product facts §3.4, with these changes: timeframes are counted for or against the trade, not against
-one another in some order; one without a trend, or unknown, counts half, so that a market without trends is neutral;
-confidence asks how far timeframes agree with each other, so that a market united against a trade is a certain penalty.
+Each timeframe counts for or against the trade by its weight. A timeframe that is flat or unknown counts half, so a market
+without trends is neutral. Confidence measures how far timeframes agree with each other, so a market united against a trade
+is a certain penalty. Trends are measured in `features.indicators.trends`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ CLASSES = (
     (25.0, MtfAlignment.DIVERGING),
     (0.0, MtfAlignment.CONFLICTING),
 )
-"""Alignment, 0-100, from which on the class applies."""
+"""Minimum alignment, 0-100, of each class."""
 OF_CLASS = {
     MtfAlignment.FULLY_ALIGNED: 1.25,
     MtfAlignment.MOSTLY_ALIGNED: 1.10,
@@ -39,7 +38,7 @@ OPPOSED = frozenset({MtfAlignment.DIVERGING, MtfAlignment.CONFLICTING})
 WITH_THE_DOMINANT_TREND = 1.20
 AGAINST_IT = 0.70
 DOMINANT_FROM, STRONGLY_FROM = 0.5, 1.5
-"""Weighted mean of the trends, -2 to 2, that is a trend, and a strong one."""
+"""Weighted mean of the trends, -2 to 2, from which there is a trend, and a strong one."""
 HEAVY = 2.0
 LESS_FOR_MISSING = 15.0
 """Confidence lost for each unknown timeframe of weight `HEAVY` or more."""
@@ -53,7 +52,7 @@ RECOMMENDED = {
 
 
 def read(frame: FeatureFrame, row: int, *, direction: Direction) -> Reading:
-    """What the trends of a frame's row say of a trade; silent if none is known."""
+    """Read the trends of a frame's row for a trade; neutral if none is known."""
     trends: dict[str, float] = {}
     strengths = missing = 0.0
     for name, trend_column, strength_column, weight in _COLUMNS:
@@ -85,25 +84,25 @@ def read(frame: FeatureFrame, row: int, *, direction: Direction) -> Reading:
 
 
 def measure_alignment(trends: dict[str, float], direction: Direction) -> float:
-    """Weight of the timeframes that go with the trade, 0-100; one without a trend, or not in `trends`, counts half."""
+    """Measure the weight of timeframes with the trade, 0-100; one that is flat or not in `trends` counts half."""
     leaning = sum(WEIGHTS[name] * ((trend > 0) - (trend < 0)) for name, trend in trends.items())
     return 50.0 + 50.0 * direction.sign * leaning / _TOTAL
 
 
 def classify_alignment(aligned: float) -> MtfAlignment:
-    """The class of an alignment, 0-100."""
+    """Classify an alignment, 0-100."""
     return next(kind for least, kind in CLASSES if aligned >= least)
 
 
 def find_dominant_trend(trends: dict[str, float]) -> float:
-    """The trend of the weighted mean of what is known: 2, 1, 0, -1 or -2."""
+    """Find the trend of the weighted mean of known timeframes: 2, 1, 0, -1 or -2."""
     mean = sum(WEIGHTS[name] * trend for name, trend in trends.items()) / sum(WEIGHTS[name] for name in trends)
     size = (abs(mean) >= DOMINANT_FROM) + (abs(mean) >= STRONGLY_FROM)
     return math.copysign(size, mean)
 
 
 def compute_opinion(kind: MtfAlignment, dominant_towards: float) -> float:
-    """Multiplier of a class; `dominant_towards`: the dominant trend as the trade sees it, positive if it goes along."""
+    """Compute the multiplier of a class; `dominant_towards`: the dominant trend, positive if it goes with the trade."""
     if kind in OPPOSED:
         return OF_CLASS[kind] * AGAINST_IT
     if kind in ALIGNED and dominant_towards > 0:

@@ -1,13 +1,12 @@
-"""Which strategies a market forbids, whatever their score.
+"""Which strategies a market forbids regardless of score, as a table that can be exchanged.
 
-Belongs here: the rules, as a table that can be exchanged, and the named reason of a refusal. Source: product facts §3.6
-and §3.7. Unknown context refuses nothing; readings and frames carry the label that it is missing.
+Unknown context forbids nothing; readings and frames carry the label that it is missing.
 
 - No momentum against a strong trend: no long breakout while the market falls.
-- No reversal against a trend. With it, a reversal is an entry after a pullback.
+- No reversal against a trend. With the trend, a reversal is an entry after a pullback.
 - No breakout and no trend strategy where the market has no trend.
-- The VIX matrix: fading moves needs movement, following them needs calm, and at 40 nothing of ours is allowed.
-- Nothing is carried over nights against a strong trend.
+- The VIX matrix: fading moves needs movement, following them needs calm, and from a VIX of 40 nothing is allowed.
+- Nothing is held overnight against a strong trend.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ STRONG_TREND = {
     MarketRegime.STRONG_DOWNTREND: Direction.SHORT,
     MarketRegime.BREAKDOWN: Direction.SHORT,
 }
-"""Trades that go with a family, and with the regimes in it that are strong."""
+"""Directions that go with each trending family, and with each strong regime."""
 
 PUBLISHED_VIX_MATRIX: Mapping[VixRegime, frozenset[Strategy]] = {
     VixRegime.EXTREMELY_LOW: REVERSAL,
@@ -43,15 +42,15 @@ PUBLISHED_VIX_MATRIX: Mapping[VixRegime, frozenset[Strategy]] = {
     VixRegime.HIGH: NEEDS_A_TREND,
     VixRegime.EXTREME: frozenset(Strategy),
 }
-"""Strategies refused at each class of the VIX. The predecessor's at EXTREME left only a strategy that is none of ours."""
+"""Strategies forbidden in each VIX class."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What is refused where; each table by itself may be emptied or changed.
+    """What is forbidden where; each table may be emptied or changed on its own.
 
-    against_trend, against_strong_trend: strategies that may not oppose one. in_family, at_vix: refused there in both
-    directions. styles_against_strong_trend: holding times that may not oppose one.
+    against_trend, against_strong_trend: strategies that may not trade against one. in_family, at_vix: forbidden there in
+    both directions. styles_against_strong_trend: styles that may not trade against one.
     """
 
     against_trend: frozenset[Strategy] = REVERSAL
@@ -64,8 +63,8 @@ class Policy:
 
 
 PUBLISHED = Policy()
-"""The product's own rules. They refuse every reversal on 250 of the 251 sessions of 2017 and everything on 18 of the 22 of
-March 2020; whoever wants to trade then gives another `at_vix`."""
+"""The default rules. They forbid every reversal on 250 of the 251 sessions of 2017, and everything on 18 of the 22 sessions
+of March 2020. Pass another `at_vix` to trade then."""
 
 
 def find_refusal(
@@ -77,9 +76,9 @@ def find_refusal(
     style: TradingStyle | None = None,
     policy: Policy = PUBLISHED,
 ) -> str | None:
-    """Why a strategy is not allowed now, by name (`momentum_long_in_strong_downtrend`), or None where it is.
+    """Return the rule that forbids a strategy (`momentum_long_in_strong_downtrend`), or None if it is allowed.
 
-    An unknown regime refuses nothing, nor does an unknown VIX. Without `style` no holding time is judged.
+    An unknown regime or VIX forbids nothing. Without `style` the rules about holding times are not applied.
     """
     if regime is not None:
         against = _find_market_refusal(strategy, direction, regime, style, policy)

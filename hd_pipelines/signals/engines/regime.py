@@ -1,8 +1,7 @@
-"""The regime engine: what the state of the market does to a trade, by direction and by how long it is to be held.
+"""The regime engine: how the market regime and the VIX scale a trade, by direction and holding time.
 
-Belongs here: multipliers, confidence and recommendation of a row of `market_regime_history`. Which strategies a regime
-forbids is in `permissions`. Source: product facts §3.6, with one change: a market that runs against a trade never boosts
-it (the printed factors of a short in a breakout multiply to 1.001).
+A market that runs against a trade never boosts it: the product is capped at 1. Which strategies a regime forbids is in
+`permissions`.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ _CALM = frozenset({VixRegime.EXTREMELY_LOW, VixRegime.LOW})
 
 
 def read(context: RegimeContext | None, *, as_of_ns: int, direction: Direction, style: TradingStyle) -> Reading:
-    """What the market's regime says of a trade; `context` is the newest row or None. An unknown VIX is left out and told."""
+    """Read the market regime for a trade; `context` is the newest row or None. An unknown VIX is left out and named."""
     if context is None:
         return make_neutral_reading(ENGINE, RegimeRecommendation.NEUTRAL, "no regime: no session has one yet")
     regime, vix = context.market_regime, context.vix_regime
@@ -140,7 +139,7 @@ def read(context: RegimeContext | None, *, as_of_ns: int, direction: Direction, 
 
 
 def compute_opinion(regime: MarketRegime, vix: VixRegime | None, direction: Direction, style: TradingStyle) -> float:
-    """Multiplier of a regime for a trade; at most 1 if the market runs against it. An unknown VIX has no factor."""
+    """Compute the multiplier of a regime for a trade; at most 1 if the market runs against it. Unknown VIX: no factor."""
     way = find_course(regime, direction)
     of_direction = AT_EXTREMES[regime][direction] if regime in AT_EXTREMES else _OF_COURSE[way]
     product = (
@@ -153,14 +152,14 @@ def compute_opinion(regime: MarketRegime, vix: VixRegime | None, direction: Dire
 
 
 def find_course(regime: MarketRegime, direction: Direction) -> int:
-    """1 if the market goes with the trade, -1 against it, 0 neither; an exhausted market goes against those who follow."""
+    """Return 1 if the market goes with the trade, -1 against it, 0 neither. An exhausted market goes against its move."""
     if regime in AT_EXTREMES:
         return 1 if AT_EXTREMES[regime][direction] > 1.0 else -1
     return ((regime in RISING) - (regime in FALLING)) * direction.sign
 
 
 def recommend(regime: MarketRegime, vix: VixRegime | None) -> RegimeRecommendation:
-    """What a regime suggests, whatever the trade."""
+    """Recommend an action for a regime, regardless of the trade."""
     if regime is MarketRegime.RANGE_BOUND and vix is not None and vix not in _CALM:
         return RegimeRecommendation.AVOID_TRADING
     return RECOMMENDED[regime]

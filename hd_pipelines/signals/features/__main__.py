@@ -1,4 +1,4 @@
-"""`python -m hd_pipelines.signals.features`: compile the loops at set-up; later processes find them in numba's cache."""
+"""`python -m hd_pipelines.signals.features` compiles the kernels at set-up; later processes load them from numba's cache."""
 
 from __future__ import annotations
 

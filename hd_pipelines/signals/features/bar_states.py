@@ -1,7 +1,7 @@
-"""Indicators of sessions at the end of each of their complete bars, window by window.
+"""Compute indicators of complete bars per session window, and look up their value at each row.
 
-Belongs here: which bars make a window and where its answers go. The window of a session is the complete bars of the 20
-exchange sessions before it and the session's own; 15-minute bars and hours are cut from the same 5-minute bars.
+The window of a session is the complete bars of the 20 exchange sessions before it, then the session's own. 15-minute and
+hourly bars are cut from the same 5-minute bars.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from hd_pipelines.signals.frame import Floats, Integers
 
 WINDOW_SESSIONS = 20
 FEWEST_TREND_BARS = {"15m": 25, "1h": 20}
-"""Half of what the predecessor asked for (product facts §3.4)."""
+"""Minimum bars for a trend: 25 15-minute bars are about one session, 20 hourly bars about three."""
 LENGTHS = {"15m": 15, "1h": 60}
 BREAKOUT_WINDOW = ("highest_20", "lowest_20")
-"""Rows of `FIVE_MINUTE_INDICATORS`, side by side."""
+"""Adjacent rows of `FIVE_MINUTE_INDICATORS`."""
 
 
 @dataclass(frozen=True)
 class BarStates:
-    """Answers of complete bars at each row, by name; shape (n,), NaN where a window has too few bars.
+    """Indicator values at each row, by name; shape (n,), NaN where a window has too few bars.
 
-    five, of 5-minute bars: `FIVE_MINUTE_INDICATORS` and `SWING_FEATURES`. longer, by "15m" and "1h":
-    `LONGER_BAR_INDICATORS`. before: `BREAKOUT_WINDOW` without the bar that the row's own minute belongs to, for a price
-    is never above the high of a bar it is part of.
+    five: `FIVE_MINUTE_INDICATORS` and `SWING_FEATURES` of 5-minute bars. longer: `LONGER_BAR_INDICATORS` by "15m" and
+    "1h". before: `BREAKOUT_WINDOW` without the bar that contains the row's own minute, since a price can never exceed the
+    high of a bar it is part of.
 
-    window_sessions: how many of the 20 sessions before have bars, shape (k,). close_before: last close of the session
-    before, shape (k,), NaN where it has no bars.
+    window_sessions: how many of the 20 previous sessions have bars, shape (k,). close_before: last close of the previous
+    session, shape (k,), NaN if it has no bars.
     """
 
     five: dict[str, Floats]
@@ -52,7 +52,7 @@ class BarStates:
 
 
 def compute_bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> BarStates:
-    """`history`: 5-minute bars of the sessions before; `minutes`: those of the grid's sessions."""
+    """Compute all states. `history`: 5-minute bars of earlier sessions; `minutes`: bars of the grid's sessions."""
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     own = cut_complete_bars(minutes, 5, rows.positions, rows.over)
@@ -85,7 +85,7 @@ def compute_bar_states(history: PlacedBars, minutes: PlacedBars, rows: Grid) -> 
 
 
 class _Windows:
-    """The windows of the grid's sessions in bars of one length."""
+    """Windows of the grid's sessions in bars of one length."""
 
     def __init__(self, before: CutBars, own: CutBars, rows: Grid) -> None:
         self.before, self.own, self.rows = before, own, rows
@@ -93,11 +93,11 @@ class _Windows:
         self.from_own = own.bounds(rows.positions, rows.positions + 1)
 
     def empty_states(self, answers: int) -> Floats:
-        """One column per bar of the sessions, and one before each session's first."""
+        """Return NaN with one column per bar of the sessions, plus one before each session's first bar."""
         return np.full((answers, self.own.session.size + self.rows.positions.size), np.nan)
 
     def each(self, states: Floats) -> Iterator[tuple[Floats, int, Floats]]:
-        """Prices of each window, how many bars are the session's own, and its part of `states`; none for no bars."""
+        """Yield each window's prices, the number of the session's own bars, and its slice of `states`; skip empty ones."""
         bounds = zip(*self.from_before, *self.from_own, strict=True)
         for number, (first, end, own_first, own_end) in enumerate(bounds):
             if first == end and own_first == own_end:
@@ -106,7 +106,7 @@ class _Windows:
             yield prices, own_end - own_first, states[:, own_first + number : own_end + number + 1]
 
     def column(self, minutes_ago: int = 0) -> Integers:
-        """The column of `empty_states` that holds what was known at each row, or so many minutes before it."""
+        """Return the column of `empty_states` known at each row, or `minutes_ago` before it."""
         from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
         rows = self.rows

@@ -1,8 +1,8 @@
-"""Feature frames of days, for recordings that have no minutes: one row per session, at its close.
+"""Build daily feature frames, for data sets without minute bars: one row per session, at its close.
 
-Belongs here: what day bars alone can say. A row holds its session's own bar, complete at the close; what it is compared
-with is the same as in a frame of minutes: the days and weeks before the session, the context known at the close. So a
-feature that both frames have means the same in both. What needs minutes is NaN.
+A row includes its session's own bar, complete at the close. Everything else is the same as in a minute frame: the days and
+weeks before the session, and the context known at the close. A feature that both frames have means the same in both;
+features that need minute bars are NaN.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from hd_pipelines.tables.vocabulary import Resolution
 
 
 def build_day_frame(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
-    """One row for each of `sessions` that has a day bar, at its close, from day bars only.
+    """Build one row for each of `sessions` that has a daily bar, at its close.
 
-    rvol: the day's volume against the mean of the last 20 days. zero_gamma_crossed: whether the price went from the
-    close before to this one through the level known at this one. The label `no_bars_today` if a session has no bar.
-    Raises `ValueError` for a day without a session, and if the sessions do not ascend.
+    rvol: the day's volume relative to the mean of the last 20 days. zero_gamma_crossed: whether the price moved through
+    the level between the previous close and this one. Label `no_bars_today` if a session has no bar. Raises `ValueError`
+    for a day without a session, and if the sessions do not ascend.
     """
     positions = find_positions(sessions)
     calendar = load_exchange_days()
@@ -59,14 +59,14 @@ def build_day_frame(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
 
 
 def _select_own_bars(days: Bars, positions: Integers) -> tuple[Bars, np.ndarray]:
-    """The believable bars of the sessions, and which sessions have one."""
+    """Return the valid bars of the sessions, and which sessions have one."""
     wanted = load_exchange_days().day[positions]
     if positions.size == 0:
         return days.select(slice(0, 0)), np.zeros(0, np.bool_)
     kept, _ = select_valid_days(days, int(wanted[0]), int(wanted[-1]) + 1)
-    believed = days.session[kept]
-    has_bar = np.isin(wanted, believed)
-    at = kept[believed.searchsorted(wanted[has_bar])]
+    valid = days.session[kept]
+    has_bar = np.isin(wanted, valid)
+    at = kept[valid.searchsorted(wanted[has_bar])]
     return days.select(at), has_bar  # type: ignore[arg-type]  # numpy takes it wherever it takes a slice
 
 
@@ -101,7 +101,7 @@ def _list_degraded(tape: SymbolTape, values: Columns) -> list[str]:
 
 
 def _build_close_grid(positions: Integers) -> Grid:
-    """A grid of one row per session: its last minute."""
+    """Build a grid of one row per session: its last minute."""
     minutes, row = load_exchange_days().minutes[positions], np.arange(positions.size)
     return Grid(positions, minutes, row, row, row, positions, minutes, load_exchange_days().closes_ns[positions], row)
 

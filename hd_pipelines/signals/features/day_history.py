@@ -1,8 +1,8 @@
-"""What the days and weeks before a session say: prior levels, day ATR, trends, usual volume.
+"""Features that are constant through a session, from earlier daily bars: prior levels, day ATR, trends, average volume.
 
-Belongs here: features that stand still for a whole session, from day bars. Only days before the session count, at most
-260 exchange sessions back, and only weeks whose every session has a bar: the forming day and week never enter. A prior
-day is the exchange session before; where it has no bar there is none, however near an older one is.
+Only days before the session count, at most 260 exchange sessions back, and only weeks in which every session has a bar: a
+forming day or week never enters. The prior day is the previous exchange session; if it has no bar there is no prior day,
+however recent an older bar is.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from hd_pipelines.signals.tape import Bars
 
 WINDOW_SESSIONS = 260
 FEWEST_BARS = 15
-"""For a trend of days or weeks: half of 30 days; half of 20 weeks would be 10, but an ATR of 14 weeks needs 15."""
+"""Minimum bars for a trend of days or weeks; an ATR of 14 bars needs 15."""
 
 
 @dataclass(frozen=True)
 class DayHistory:
-    """Values of k sessions, NaN where the days before do not say.
+    """Values of k sessions, NaN where unknown.
 
     prior_day, prior_week: high, low and close, shape (3, k). of_days, of_weeks: Wilder's ATR of 14, trend EMA and its
-    slope, shape (3, k). volume: mean of those of the last 20 sessions that have volume, at least 5, and how many they are;
+    slope, shape (3, k). volume: mean volume of those of the last 20 sessions that have any (at least 5), and their number;
     shape (2, k).
     """
 
@@ -39,7 +39,7 @@ class DayHistory:
     volume: Floats
 
     def without(self, unusable: NDArray[np.bool_]) -> DayHistory:
-        """The same with nothing known for the sessions marked, shape (k,)."""
+        """Return a copy with NaN for the sessions marked, shape (k,)."""
         if not unusable.any():
             return self
         return DayHistory(*(np.where(unusable, np.nan, getattr(self, name)) for name in self.__dataclass_fields__))
@@ -55,7 +55,7 @@ class Weeks:
 
 
 def compute_day_history(days: Bars, volumes: Bars | None, positions: Integers) -> DayHistory:
-    """From day bars before each session at `positions`; `volumes` are those whose volume counts, None if none does."""
+    """Compute the history of each session at `positions`; `volumes` are the bars whose volume counts, if any."""
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     calendar = load_exchange_days()
@@ -82,9 +82,9 @@ def compute_day_history(days: Bars, volumes: Bars | None, positions: Integers) -
 
 
 def select_valid_days(days: Bars, first: int, end: int) -> tuple[Integers, Floats]:
-    """Which day bars of the exchange sessions [first, end), day numbers, lie within their own high and low.
+    """Select the daily bars of the exchange sessions [first, end) (day numbers) whose prices are consistent.
 
-    Their positions in `days`, and high, low and close, shape (3, n).
+    Returns their positions in `days`, and high, low and close, shape (3, n).
     """
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
@@ -96,7 +96,7 @@ def select_valid_days(days: Bars, first: int, end: int) -> tuple[Integers, Float
 
 
 def _newest(prices: Floats, first: Integers, end: Integers) -> Floats:
-    """ATR, trend EMA and its slope after the last bar of each window [first, end), shape (3, k)."""
+    """Return ATR, trend EMA and its slope after the last bar of each window [first, end), shape (3, k)."""
     answers = np.full((3, first.size), np.nan)
     for number, (begin, stop) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
         if stop - begin >= FEWEST_BARS:

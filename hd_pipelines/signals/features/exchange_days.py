@@ -1,8 +1,4 @@
-"""The exchange's calendar as arrays, so that bars of many sessions are placed on their session's clock at once.
-
-Belongs here: positions among all sessions, their hours in whole minutes, their weeks. The calendar itself is
-`market.sessions`.
-"""
+"""The exchange calendar as arrays, to place bars of many sessions at once. The calendar itself is `market.sessions`."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from hd_pipelines.signals.tape import to_day_number
 
 
 class ExchangeDays(NamedTuple):
-    """All sessions of the calendar, ascending; shape (n,). A session's index here is its position everywhere else.
+    """All sessions of the calendar, ascending; shape (n,). "Position" elsewhere means a session's index here.
 
     day: days since 1970-01-01. minutes: length of the session. week: number of its Monday-to-Sunday week.
     week_sessions: how many sessions that week has. week_begins: day of the week's first session.
@@ -35,7 +31,7 @@ class ExchangeDays(NamedTuple):
 
 
 def load_exchange_days() -> ExchangeDays:
-    """The calendar, at least up to every session that `find_positions` was asked about."""
+    """Load the calendar, which covers at least every session passed to `find_positions` so far; cached."""
     return _build_exchange_days(len(known_sessions()))
 
 
@@ -58,23 +54,23 @@ def _build_exchange_days(known: int) -> ExchangeDays:
 
 
 def compute_week(day: Integers) -> Integers:
-    """Number of the Monday-to-Sunday week of a day number; 1970-01-01 was a Thursday."""
+    """Compute the number of a day's Monday-to-Sunday week; 1970-01-01 was a Thursday."""
     week: Integers = (day + 3) // 7
     return week
 
 
 def find_positions(sessions: Sequence[date]) -> Integers:
-    """Where the sessions stand in `load_exchange_days`.
+    """Find the positions of sessions in `load_exchange_days`.
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
     known = _number_sessions(len(known_sessions(max(sessions, default=None))))
     unknown = [session for session in sessions if session not in known]
     if unknown:
-        raise ValueError(f"{unknown[0]} is not an exchange session; give sessions of market.sessions")
+        raise ValueError(f"{unknown[0]} is not an exchange session; use sessions from market.sessions")
     positions = np.array([known[session] for session in sessions], np.int64)
     if (positions[1:] <= positions[:-1]).any():
-        raise ValueError("sessions must ascend without repeating; sort them")
+        raise ValueError("sessions must ascend without repeats; sort them")
     return positions
 
 

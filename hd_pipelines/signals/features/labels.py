@@ -1,14 +1,14 @@
-"""What is degraded about a frame, in words that a page or a log can show.
+"""Labels that name what is degraded about a frame. They are stored with scans, so their names must not change.
 
-Belongs here: every label and when it is given. A frame is labelled by what its sessions' last rows do not know; the one
-row of `evaluate` by what it does not know itself.
+A frame is labelled by what the last rows of its sessions lack; the single row of `evaluate` by what that row lacks.
 
-volume_of_<fund>, no_volume             an index's volume is its fund's, or there is none
-rvol_of_<n>_sessions                    the usual volume is a mean of fewer than 20 sessions
+volume_of_<ETF>, no_volume              an index uses its ETF's volume, or has none
+rvol_of_<n>_sessions                    average volume is a mean of fewer than 20 sessions
+rvol_from_days                          relative volume is estimated from daily bars
 bars_of_<n>_sessions                    indicators start from fewer than 20 sessions of 5-minute bars
-bars_left_out                           bars outside regular hours, or whose prices contradict each other, were left out
-days_contradict_minutes                 day bars are of another adjustment than minutes; nothing was taken from them
-no_trade_for_15_minutes                 a halt, or nobody cares
+bars_left_out                           bars outside regular hours or with inconsistent prices were dropped
+days_contradict_minutes                 daily bars have another split adjustment than minutes and were not used
+no_trade_for_15_minutes                 the symbol is halted or very illiquid
 no_<what>                               see `MISSING`
 no_bars_today, no_session, before_open  why a frame has no rows
 """
@@ -45,7 +45,7 @@ MISSING = {
     "no_chain": "chain_age_minutes",
     "no_flow": "flow_score",
 }
-"""Label by the feature or level that has no answer."""
+"""Label, and the feature or level whose absence it names."""
 MISSING_OF_DAYS = (
     "no_rvol",
     "no_average_volume",
@@ -59,25 +59,25 @@ MISSING_OF_DAYS = (
     "no_iv_percentile",
     "no_chain",
 )
-"""Those that a frame of days can lack; what needs minutes is never there."""
+"""Labels that apply to daily frames, which never have features made of minute bars."""
 IDLE_MINUTES = 15
 FULL_WINDOW = 20
 
 
 def list_volume_labels(tape: SymbolTape) -> list[str]:
-    """Whose volume it is, unless it is the symbol's own."""
+    """Return the label of an index's volume source; empty for other symbols."""
     if tape.asset_class is not AssetClass.INDEX:
         return []
     return ["no_volume" if tape.proxy is None else f"volume_of_{tape.proxy.symbol}"]
 
 
 def list_missing(values: Mapping[str, Floats], last: Integers, asked: tuple[str, ...] = tuple(MISSING)) -> list[str]:
-    """Labels of what one of the rows `last` has no answer to."""
+    """Return labels of values that are missing in any of the rows `last`."""
     answers = np.array([values[MISSING[label]][last] for label in asked])
     unknown: list[bool] = np.isnan(answers).any(axis=1).tolist()
     return [label for label, is_unknown in zip(asked, unknown, strict=True) if is_unknown]
 
 
 def list_short_windows(name: str, sessions: Integers) -> list[str]:
-    """`name` of n sessions, for every n below 20 that occurs."""
+    """Return `<name>_of_<n>_sessions` for every n below 20 that occurs."""
     return [f"{name}_of_{n}_sessions" for n in sorted(set(sessions.tolist())) if n < FULL_WINDOW]

@@ -1,7 +1,6 @@
-"""All columns and levels of a grid's rows, and what is degraded about them.
+"""Compute all columns and levels of a minute grid's rows, and the labels of what is degraded about them.
 
-Belongs here: which part answers which feature of the catalogue. Each part is a room of its own; what is done here is
-price against something.
+Each group of features has its own module; this one combines them and relates the price to their values.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ from hd_pipelines.signals.frame import Floats, Integers
 from hd_pipelines.signals.tape import SymbolTape
 
 CONTRADICTION = 0.05
-"""Share by which a day's close may differ from its last 5-minute close before they are of different adjustments."""
+"""A daily close that differs by more than this fraction from the last 5-minute close has another split adjustment."""
 ROWS_LOOKED_BACK_AT = CROSSING_MINUTES + 1
-"""What the last row needs of the rows before it, beside running values."""
+"""Rows that the last row needs for crossings, besides running values."""
 OF_FIVE_MINUTES = (
     "rsi_14",
     "rsi_change",
@@ -51,16 +50,16 @@ OF_FIVE_MINUTES = (
     "bullish_divergence",
     "bearish_divergence",
 )
-"""Features that are a state of 5-minute bars as it is."""
+"""Features copied unchanged from the states of 5-minute bars."""
 Columns = dict[str, Floats]
 
 
 def compute_minute_columns(
     tape: SymbolTape, minutes: PlacedBars, rows: Grid, *, only_newest: bool = False
 ) -> tuple[Columns, Columns, tuple[str, ...]]:
-    """Features, levels and labels of the rows, from the tape and the believable minutes of the grid's sessions.
+    """Compute features, levels and labels of the rows, from the tape and the valid minutes of the grid's sessions.
 
-    `only_newest`, for a grid of one session: the last rows, of which only the very last is whole.
+    `only_newest`, for a grid of one session: return the last rows, of which only the very last is complete.
     """
     before = np.arange(max(int(rows.positions[0]) - WINDOW_SESSIONS, 0), int(rows.positions[-1]))
     history = place_bars(tape.five_minutes, before)
@@ -102,7 +101,7 @@ def compute_minute_columns(
 def _compute_volume_features(
     tape: SymbolTape, minutes: PlacedBars, history: PlacedBars, before: Integers, rows: Grid
 ) -> tuple[Columns, Integers, bool]:
-    """RVOL and VWAP; how many of the 20 sessions before each session have volume; whether an RVOL is estimated from days."""
+    """Compute RVOL and VWAP; also the sessions with volume among the last 20, and whether any RVOL is an estimate."""
     source = choose_volume_source(tape)
     if source is None:
         names = ("rvol", "rvol_sessions", "vwap", "is_proxy_volume")

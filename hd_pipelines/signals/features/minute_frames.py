@@ -1,12 +1,11 @@
-"""Feature frames of minutes: of one session, of many, and the one row of an instant.
+"""Build minute feature frames: of one session, of many, and the single row of an instant.
 
-Belongs here: which rows, and what to answer when there are none. `evaluate` is `session_frame` of a tape cut at the
-instant, and `frames` is `session_frame` of many sessions at once: scanner, backtest and paper trading read the same
-numbers because there is one way to make them.
+`evaluate` is `build_session_frame` of a tape cut at the instant, and `build_frames` is `build_session_frame` of many
+sessions at once, so the scanner, backtests and paper trading read the same numbers.
 
-What makes a row independent of everything after it, and of how long the tape is:
-- an indicator's window begins a fixed number of exchange sessions before the row's session (20 of 5-minute bars, from
-  which 15-minute bars and hours are cut; 260 of days) and ends with the last bar that is complete at the row;
+A row is independent of everything after it, and of the length of the tape:
+- an indicator's window starts a fixed number of exchange sessions before the row's session (20 for 5-minute bars, from
+  which 15-minute and hourly bars are cut; 260 for daily bars) and ends with the last bar that is complete at the row;
 - the session's own bars are cut from its minutes, anchored at the open;
 - running values restart with the session, and context is the newest row known at the instant.
 """
@@ -32,12 +31,12 @@ from hd_pipelines.tables.vocabulary import Resolution
 
 
 def build_session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = None) -> FeatureFrame:
-    """One row per minute of the session from its first to the last one the tape has a bar of, traded or not.
+    """Build one row per minute from the session's first minute to the last one with a bar, whether or not it traded.
 
-    With `as_of_ns` (ns UTC) the rows of the minutes that were over by then, as they were then: also those since the last
-    bar, in which nothing traded, so that a running scan looks at the same rows as a backtest. Rows before the first trade
-    have no price. No rows and a label saying why where there is nothing to say: `no_bars_today`, `before_open`. Raises
-    `ValueError` if the exchange was closed that day.
+    With `as_of_ns` (ns UTC): the rows of the minutes that were over by then, as they were then, including minutes without
+    trades since the last bar, so that a live scan sees the same rows as a backtest. Rows before the first trade have no
+    price. Without data: no rows and a label, `no_bars_today` or `before_open`. Raises `ValueError` if the exchange was
+    closed that day.
     """
     positions = find_positions([session])
     if as_of_ns is None:
@@ -52,7 +51,7 @@ def build_session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = 
 
 
 def build_frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
-    """The frames of `sessions` joined; labels are those of any of them. A year takes well under a second.
+    """Build the frames of `sessions`, joined; labels are those of any of them. A year takes well under a second.
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
@@ -60,10 +59,10 @@ def build_frames(tape: SymbolTape, sessions: Sequence[date]) -> FeatureFrame:
 
 
 def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
-    """What is known of a symbol at an instant (ns UTC), floored to a whole minute of its session: exactly one row.
+    """Return what is known of a symbol at an instant (ns UTC), floored to a whole minute of its session: exactly one row.
 
-    After the close it is the close's row. No rows with a label saying why where there is nothing to say: `no_session`,
-    `before_open`, `no_bars_today`, which is also said before the day's first bar. Bars that end later are not looked at.
+    After the close it is the close's row. Without data: no rows and a label, `no_session`, `before_open` or
+    `no_bars_today` (also before the day's first bar). Bars that end later are ignored.
     """
     session = datetime.fromtimestamp(as_of_ns // 1_000_000_000, NEW_YORK).date()
     if not is_session(session):
@@ -76,15 +75,15 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
 
 
 def _cut_minutes(tape: SymbolTape, session: date, over: int) -> SymbolTape:
-    """Without minutes that end later. Of everything else only what was known at a row's instant is looked at anyway."""
-    until_ns = get_regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
+    """Drop minutes that end later. For everything else, only what was known at a row's instant is used anyway."""
+    until_ns = regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
     return replace(tape, minutes=tape.minutes.until(until_ns))
 
 
 def _build_frame(
     tape: SymbolTape, positions: Integers, minutes_over: int | None, *, only_newest: bool = False
 ) -> FeatureFrame:
-    """Rows until each session's last bar, or until `minutes_over` of one session that has a bar; or only the newest."""
+    """Build rows up to each session's last bar, or up to `minutes_over` of one session; or only the newest row."""
     minutes = place_bars(tape.minutes, positions)
     over = count_minutes_delivered(minutes, positions)
     if minutes_over is not None:

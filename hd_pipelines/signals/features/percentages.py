@@ -1,7 +1,4 @@
-"""One thing against another: how every distance and ratio of a frame is taken.
-
-Belongs here: division, with NaN where there is nothing to divide by.
-"""
+"""Distances and ratios, with NaN where the denominator is missing or zero."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from hd_pipelines.signals.frame import Floats
 
 
 def percent(price: Floats, level: Floats) -> Floats:
-    """The price against a level, %: above it positive. NaN where either is. Levels are positive."""
+    """Price relative to a level, %: positive above it. NaN where either is NaN. Levels are positive."""
     distance = price - level
     distance /= level
     distance *= 100.0
@@ -19,10 +16,10 @@ def percent(price: Floats, level: Floats) -> Floats:
 
 
 def ratio(size: Floats, usual: Floats) -> Floats:
-    """Size in units of what is usual; NaN where that is not positive."""
+    """Size divided by the usual size; NaN where the latter is not positive."""
     return size / np.where(usual > 0, usual, np.nan)
 
 
 def position(price: Floats, low: Floats, high: Floats) -> Floats:
-    """Where the price lies between low (0) and high (100); beyond them it is beyond. NaN where they are one."""
+    """Position of the price between low (0) and high (100), unbounded. NaN where low equals high."""
     return 100.0 * ratio(price - low, high - low)

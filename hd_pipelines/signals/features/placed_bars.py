@@ -1,9 +1,8 @@
-"""Bars on the clock of their session: which can be believed, at which minute each ends, longer ones cut from shorter.
+"""Place bars on their session's clock: drop invalid bars, compute the minute at which each ends, cut longer bars.
 
-Belongs here: turning a tape's bars into arrays that a session's window is sliced from. A bar counts if it lies within
-regular hours and its prices are positive and within its own high and low; others are left out and counted. Bars of the
-vendor are anchored at the session's open, as `market.bars` does it; a bar is complete when its last minute is over, and
-the last one of a session is as short as the session is.
+A bar is valid if it lies within regular hours and its prices are positive and consistent with its own high and low; others
+are dropped and counted. Bars are anchored at the session's open, as in `market.bars`. A bar is complete when its last
+minute is over, and the last bar of a session is as short as the session is.
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ from hd_pipelines.signals.tape import Bars
 
 @dataclass(frozen=True)
 class PlacedBars:
-    """Bars of chosen sessions, ascending; shape (n,).
+    """Valid bars of selected sessions, ascending; shape (n,).
 
-    session: position in `exchange_days`. minute: minutes from the session's open to the bar's end. values: rows open,
-    high, low, close and volume, shape (5, n); volume is NaN where there is none. left_out: how many bars of those
-    sessions were not believed.
+    session: position in `load_exchange_days`. minute: minutes from the session's open to the bar's end. values: rows open,
+    high, low, close and volume, shape (5, n); volume is NaN where there is none. left_out: number of invalid bars dropped.
     """
 
     session: Integers
@@ -46,14 +44,14 @@ class PlacedBars:
 
 @dataclass(frozen=True)
 class CutBars:
-    """Bars of one length. prices: rows high, low and close, shape (3, n), each row contiguous; else as `PlacedBars`."""
+    """Bars of one length, like `PlacedBars`. prices: rows high, low and close, shape (3, n), each row contiguous."""
 
     session: Integers
     minute: Integers
     prices: Floats
 
     def bounds(self, from_positions: Integers, to_positions: Integers) -> tuple[list[int], list[int]]:
-        """Where the bars of the sessions [from, to) begin and end, for each pair."""
+        """Return where the bars of the sessions [from, to) begin and end, for each pair."""
         return (
             self.session.searchsorted(from_positions).tolist(),
             self.session.searchsorted(to_positions).tolist(),
@@ -61,12 +59,12 @@ class CutBars:
 
 
 def place_bars(bars: Bars, positions: Integers) -> PlacedBars:
-    """The believable bars of the sessions at `positions` (ascending)."""
+    """Place the valid bars of the sessions at `positions` (ascending)."""
     from hd_pipelines.signals.features.kernels import bars as kernels_bars
 
     calendar = load_exchange_days()
     days = calendar.day.take(positions)
-    session, minute, values, count = kernels_bars.find_reason(
+    session, minute, values, count = kernels_bars.place(
         bars.starts_ns,
         bars.ends_ns,
         bars.open,
@@ -84,12 +82,12 @@ def place_bars(bars: Bars, positions: Integers) -> PlacedBars:
 
 
 def cut_bars(bars: PlacedBars | CutBars, length: int) -> CutBars:
-    """Bars of `length` minutes made of shorter ones; a stretch without bars has none."""
+    """Cut bars of `length` minutes from shorter ones; a stretch without bars gives none."""
     return _cut(bars, length, _NO_SESSION, _NO_SESSION)
 
 
 def cut_complete_bars(bars: PlacedBars | CutBars, length: int, positions: Integers, over: Integers) -> CutBars:
-    """The same, without bars that had not ended when `over` minutes of the session at `positions` were over."""
+    """Cut bars likewise, without those that had not ended when `over` minutes of the session at `positions` were over."""
     return _cut(bars, length, positions, over)
 
 

@@ -1,7 +1,4 @@
-"""Columns and levels that frames of minutes and frames of days share: the day so far, the days before, their trends.
-
-Belongs here: the price of a row against its own day and against what stands still for the session.
-"""
+"""Columns and levels that minute and daily frames share: the day so far, the days before, and their trends."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ Columns = dict[str, Floats]
 
 
 def compute_session_features(running: Running, rows: Grid, days: DayHistory) -> Columns:
-    """Where the price is in its day, and how the day began."""
+    """Compute the price's position in its day, the gap, and the session's clock."""
     price = running.price
     prior_close, day_atr, volume, length = rows.spread_to_rows(
         np.stack((days.prior_day[2], days.of_days[0], days.volume[0], load_exchange_days().minutes[rows.positions]))
@@ -55,7 +52,7 @@ def compute_session_features(running: Running, rows: Grid, days: DayHistory) -> 
 
 
 def compute_session_levels(running: Running, rows: Grid, days: DayHistory) -> Columns:
-    """Levels of the days before, pivots, the gap's edge and the opening range."""
+    """Compute levels of earlier days, pivots, the gap edge and the opening range."""
     of_days = rows.spread_to_rows(np.concatenate((days.prior_day, days.prior_week, compute_pivots(days.prior_day))))
     levels = dict(zip((*PRIOR_LEVELS, *PIVOTS), of_days, strict=True))
     levels["opening_range_high"], levels["opening_range_low"] = running.opening_range_high, running.opening_range_low
@@ -64,7 +61,7 @@ def compute_session_levels(running: Running, rows: Grid, days: DayHistory) -> Co
 
 
 def compute_trend_features(days: DayHistory, longer: Mapping[str, Columns], price: Floats, rows: Grid) -> Columns:
-    """Trend and strength of all timeframes. `longer`: states of "15m" and "1h" bars; without them theirs are NaN."""
+    """Compute trend and strength of all timeframes. `longer`: states of "15m" and "1h" bars; NaN without them."""
     lines = np.full((3, len(TIMEFRAMES), len(rows)), np.nan)
     lines[:, :2] = rows.spread_to_rows(np.stack((days.of_weeks, days.of_days), axis=1))
     for timeframe, states in longer.items():

@@ -1,8 +1,7 @@
-"""One row per minute of a session: prices carried forward, the day's range so far, running volume and VWAP.
+"""The grid of a session's minutes: prices carried forward, the day's range so far, running volume and VWAP.
 
-Belongs here: what a session's own minutes say. Rows run from the first minute to the last that was delivered, traded or
-not; before the first trade there is no price. Everything a row holds was over at its end: a running value of a session
-is the same whether later minutes are there or not.
+Rows run from the first minute to the last one delivered, whether or not it traded. Before the first trade there is no
+price. A running value is the same whether or not later minutes are present.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from hd_pipelines.signals.frame import Floats, Integers
 class Grid:
     """The rows of k sessions, shape (n,), ascending.
 
-    By session, shape (k,): positions in `exchange_days`; over: minutes that were over; first, last: its rows.
-    By row: number: which of the k it belongs to; session: its position; minute: from 1; row: 0 to n - 1.
+    By session, shape (k,): positions in `load_exchange_days`; over: minutes that were over; first, last: its rows.
+    By row: number: index of its session among the k; session: that session's position; minute: from 1; row: 0 to n - 1.
     """
 
     positions: Integers
@@ -39,11 +38,11 @@ class Grid:
         return self.row.size
 
     def spread_to_rows(self, by_session: Floats) -> Floats:
-        """A value per session, shape (…, k), as a value per row, shape (…, n)."""
+        """Repeat a value per session, shape (…, k), for each of its rows, shape (…, n)."""
         return by_session.take(self.number, axis=-1)
 
     def newest(self, rows: int) -> Grid:
-        """The last rows of the grid of one session."""
+        """Return the last rows of a grid of one session."""
         chosen = slice(max(len(self) - rows, 0), None)
         kept = self.number[chosen]
         return Grid(
@@ -60,7 +59,7 @@ class Grid:
 
 
 def build_grid(positions: Integers, over: Integers) -> Grid:
-    """Rows of sessions of which so many minutes are over; those of 0 minutes have none and are left out."""
+    """Build the rows of sessions of which `over` minutes are over; sessions with 0 are left out."""
     began = over > 0
     positions, over = positions[began], over[began]
     end = over.cumsum()
@@ -73,7 +72,7 @@ def build_grid(positions: Integers, over: Integers) -> Grid:
 
 
 def count_minutes_delivered(minutes: PlacedBars, positions: Integers) -> Integers:
-    """The last minute that each session has a bar of; 0 without one."""
+    """Return the last minute for which each session has a bar; 0 without any."""
     if minutes.session.size == 0:
         return np.zeros(positions.size, np.int64)
     last = np.maximum(minutes.session.searchsorted(positions, side="right") - 1, 0)
@@ -96,12 +95,12 @@ class Running:
     opening_range_low: Floats
 
     def newest(self, rows: int) -> Running:
-        """The last rows."""
+        """Return the last rows."""
         return Running(*(getattr(self, name)[-rows:] for name in self.__dataclass_fields__))
 
 
 def compute_running_prices(minutes: PlacedBars, rows: Grid) -> Running:
-    """The last price, its age, the day's open, high and low so far, and the opening range."""
+    """Compute the last price, its age, the day's open, high and low so far, and the opening range."""
     from hd_pipelines.signals.features.kernels import running as kernels_running
 
     return Running(
@@ -112,10 +111,10 @@ def compute_running_prices(minutes: PlacedBars, rows: Grid) -> Running:
 
 
 def compute_running_volume(minutes: PlacedBars, volumes: PlacedBars, rows: Grid) -> tuple[Floats, Floats]:
-    """Volume so far of `volumes`, and the typical price of `minutes` weighted with it; shape (n,), NaN before any.
+    """Compute volume so far of `volumes`, and VWAP: the typical price of `minutes` weighted with it; shape (n,).
 
-    Both are the same bars unless an index borrows its fund's volume: then only minutes count towards VWAP in which both
-    have a bar.
+    Both are the same bars unless an index uses its ETF's volume; then VWAP counts only minutes in which both have a bar.
+    NaN before any volume.
     """
     from hd_pipelines.signals.features.kernels import running as kernels_running
 

@@ -1,1 +1,1 @@
-"""The composite scanner: from a firing detector to a signal worth storing, or to a named rejection."""
+"""The composite scanner: turns rows on which detectors fire into scored signals with a trade plan."""

@@ -1,7 +1,7 @@
-"""Rows on which a detector fires, and which of them deserve a closer look.
+"""Find the rows on which a detector fires, and drop those that fail a check all rows can take at once.
 
-Belongs here: everything that can be decided for all rows at once: firing, universal filters, permissions, data confidence,
-base score against its threshold, style scores before contexts. What is left is decided row by row in `judgement`.
+Covers firing, universal filters, permissions, data confidence and the base score. The checks that look at one row and its
+contexts are in `evaluator`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from hd_pipelines.signals.scanner.scoring.windows import assign_windows
 from hd_pipelines.tables.vocabulary import Direction, MarketRegime, VixRegime
 
 DECIMALS = 4
-"""Of scores: what is compared is what is stored, and a rounding error of a sum cannot decide."""
+"""Scores are rounded before they are compared, so that the stored score is the one that decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that passed everything that needs no context. order: the detector's place, for ties.
+    """A row that passed every check that needs no context. order: position of the detector, to break ties.
 
-    raw_score: weighted mean of the factors. base_score: that times data confidence. conditions: those that modify styles.
-    style_scores: by `styles.STYLES`, before contexts. suits: product of their modifiers without bounds, which tells styles
-    apart where scores are equal. window, band: positions in `WINDOWS` and `BANDS`.
+    raw_score: weighted mean of the factors. base_score: raw score times data confidence. conditions: the style conditions
+    that hold. style_scores: by `styles.STYLES`, before contexts. suits: unbounded product of the style modifiers, which
+    ranks styles whose scores are equal. window, band: positions in `WINDOWS` and `BANDS`.
     """
 
     row: int
@@ -59,7 +59,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DetectorResult:
-    """What one detector saw in one direction. fired: rows. stored: those of them whose signal exists already."""
+    """One detector's result in one direction. fired: number of rows; stored: how many of them already have a signal."""
 
     fired: int
     stored: int
@@ -77,9 +77,9 @@ def find_candidates(
     stored_ns: Collection[int],
     policy: ScanPolicy,
 ) -> DetectorResult:
-    """Every row of `frame` on which the detector fires, sorted out.
+    """Find the rows of `frame` on which the detector fires, and count those that fail a check by reason.
 
-    first_row: what the frame's row 0 is called in candidates. stored_ns: instants at which its signal is stored already.
+    first_row: row number of the frame's row 0 in candidates. stored_ns: instants that already have a stored signal.
     """
     rows = np.flatnonzero(detector.fires(frame, direction))
     fired = rows.size
@@ -130,7 +130,7 @@ def find_candidates(
 
 
 class _Sieve:
-    """Which rows are left, and what the others fell through at: each at the first check only."""
+    """The rows that are left, and a count of dropped rows by the first check they failed."""
 
     def __init__(self, rows: int) -> None:
         self.left = np.ones(rows, np.bool_)
@@ -146,7 +146,7 @@ class _Sieve:
 def _find_forbidden(
     frame: FeatureFrame, detector: Detector, direction: Direction, permissions: Permissions
 ) -> Iterator[tuple[str, Booleans]]:
-    """Where market regime and VIX forbid the strategy, by the rule's name."""
+    """Yield where market regime and VIX forbid the strategy, by the rule's name."""
     markets = np.stack((frame["market_regime"], frame["vix_regime"]))
     kinds, which = np.unique(np.where(np.isnan(markets), -1.0, markets), axis=1, return_inverse=True)
     for position, (regime, vix) in enumerate(kinds.T.tolist()):

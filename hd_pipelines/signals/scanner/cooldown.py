@@ -1,10 +1,7 @@
-"""How often a symbol may speak.
+"""Limit how often a symbol gives a signal: a cool-down per detector and a cap per hour.
 
-Belongs here: the memory of a scan over one symbol's rows. Minutes and caps are the policy's.
-
-A detector is silent for its cool-down after a signal, and a symbol has so many signals in any 60 minutes. Both count
-signals that were stored before this scan as well as those it finds, at or before the row; later ones, which a repeated scan
-of an old minute would meet, do not count.
+Both count signals stored before this scan as well as those it finds, at or before the row. Later signals, which a repeated
+scan of an old minute would meet, do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ _HOUR = timedelta(hours=1)
 
 
 class SignalMemory:
-    """Signals of one symbol: stored ones, and those admitted since."""
+    """The signals of one symbol: stored ones, and those admitted during the scan."""
 
     def __init__(self, earlier: Sequence[EarlierSignal], pace: Pace) -> None:
         self._pace = pace
@@ -32,16 +29,16 @@ class SignalMemory:
             self._by_detector[signal.detector].append(signal.as_of)
 
     def is_cooling(self, detector: str, as_of: datetime) -> bool:
-        """Whether the detector spoke less than a cool-down ago."""
+        """Whether the detector gave a signal less than a cool-down ago."""
         times = self._by_detector[detector]
         return bisect_right(times, as_of) > bisect_right(times, as_of - self._cool_down)
 
     def is_full(self, as_of: datetime) -> bool:
-        """Whether the symbol had its signals of the last 60 minutes."""
+        """Whether the symbol has reached its cap for the last 60 minutes."""
         within = bisect_right(self._all, as_of) - bisect_right(self._all, as_of - _HOUR)
         return within >= self._pace.per_hour
 
     def admit(self, detector: str, as_of: datetime) -> None:
-        """Remembers a new signal."""
+        """Record a new signal."""
         insort(self._all, as_of)
         insort(self._by_detector[detector], as_of)

@@ -1,7 +1,6 @@
-"""One candidate against its contexts: readings, style, thresholds, edge, volatility, plan.
+"""Evaluate one candidate against its contexts: readings, style, thresholds, edge, implied volatility and trade plan.
 
-Belongs here: the checks that need more than the row's own numbers, in their order. What came before is in `candidates`;
-cool-down, cap and contract are `scan`'s.
+Cool-down, hourly cap and contract choice belong to `scan`.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ Edges = Mapping[tuple[str, TradingStyle], Edge]
 
 @dataclass(frozen=True)
 class Draft:
-    """A candidate that passed: all but its contract. scores: after contexts and edge, by style.
+    """An accepted candidate, without its contract. scores: by style, after contexts and edge.
 
-    strength: of the style, without the score and the bound of 100, at which scores are often equal.
+    strength: product of the style's multipliers, without the cap of 100; ranks drafts whose scores are equal.
     """
 
     candidate: Candidate
@@ -53,17 +52,17 @@ class Draft:
 
     @property
     def score(self) -> float:
-        """Of the recommended style."""
+        """Score of the recommended style."""
         return self.scores[self.style]
 
     @property
     def size(self) -> float:
-        """Of a normal position: window and VIX, and the volatility's moves."""
+        """Multiplier of a normal position: time window, VIX and implied volatility together."""
         return round(self.demand.size * self.iv.size, 6)
 
 
 class _RowContext(NamedTuple):
-    """What all candidates of a row and direction share."""
+    """Context readings that all candidates of one row and direction share."""
 
     shared: list[Reading]
     of_style: dict[TradingStyle, Reading]
@@ -71,7 +70,7 @@ class _RowContext(NamedTuple):
 
 
 class CandidateEvaluator:
-    """Judges candidates of one symbol's frame; what candidates of a row share is made once."""
+    """Evaluates the candidates of one symbol's frame; readings are computed once per row and direction."""
 
     def __init__(self, frame: FeatureFrame, contexts: Contexts, edges: Edges, policy: ScanPolicy) -> None:
         self._frame, self._contexts, self._edges, self._policy = frame, contexts, edges, policy
@@ -79,7 +78,7 @@ class CandidateEvaluator:
         self._of_row: dict[Direction, _RowContext] = {}
 
     def evaluate(self, candidate: Candidate) -> Draft | str:
-        """A draft, or the name of the first check that fails."""
+        """Return a draft, or the name of the first check that fails."""
         policy = self._policy
         offered = self._offered(candidate)
         if isinstance(offered, str):
@@ -133,7 +132,7 @@ class CandidateEvaluator:
         return made
 
     def _offered(self, candidate: Candidate) -> dict[TradingStyle, datetime] | str:
-        """The styles that there is time, an option, permission and an ATR for, with their ends; or why there is none."""
+        """Return the styles that have time, an option, permission and an ATR, with their expiry; or the rejection."""
         frame, row, detector = self._frame, candidate.row, candidate.detector
         as_of, session = frame.as_of(row), frame.session(row)
         timely = {

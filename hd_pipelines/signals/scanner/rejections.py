@@ -1,7 +1,6 @@
-"""Why a candidate did not become a signal, by name.
+"""The named reasons for which a candidate does not become a signal.
 
-Belongs here: the names and what each means. A candidate has exactly one: that of the first check it fails, in the order
-of this enum. They are counted per detector in `ScanOutcome.rejections`; docs/reference/scanner.md lists them.
+A candidate is counted once, under the first check it fails, in the order of this enum. docs/reference/scanner.md lists them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from enum import StrEnum
 
 
 class Rejection(StrEnum):
-    """A check that keeps a candidate back. `NOT_PERMITTED` is counted with the rule's own name after a colon."""
+    """The check that rejected a candidate. `NOT_PERMITTED` is followed by a colon and the rule's name."""
 
     OUTSIDE_SESSION = "outside_session"
     NO_PRICE = "no_price"
@@ -36,26 +35,26 @@ class Rejection(StrEnum):
 
 
 MEANING: dict[Rejection, str] = {
-    Rejection.OUTSIDE_SESSION: "The row is not a minute of regular hours.",
-    Rejection.NO_PRICE: "Nothing traded yet in this session, or the price is not positive.",
+    Rejection.OUTSIDE_SESSION: "The row lies outside regular trading hours.",
+    Rejection.NO_PRICE: "Nothing has traded in this session yet, or the price is not positive.",
     Rejection.HALTED_OR_STALE_PRICE: "The last trade is too old: the symbol is halted, or its data is late.",
-    Rejection.RELATIVE_VOLUME_UNKNOWN: "A stock or fund without sessions to compare its volume with: a new listing.",
-    Rejection.LOW_RELATIVE_VOLUME: "Too little traded for this minute of the session.",
-    Rejection.AVERAGE_VOLUME_UNKNOWN: "A stock or fund whose usual volume is not known.",
-    Rejection.LOW_AVERAGE_VOLUME: "A stock or fund that trades too little on a usual day.",
-    Rejection.NOT_PERMITTED: "The market's regime or the VIX forbids the strategy; the rule's name follows the colon.",
-    Rejection.LOW_DATA_CONFIDENCE: "Too much of what a score rests on is missing.",
-    Rejection.NO_SCORE: "None of the detector's factors is known.",
-    Rejection.BASE_SCORE_TOO_LOW: "The base score does not reach the threshold of class, window and VIX.",
-    Rejection.COOL_DOWN: "The same detector spoke for this symbol a short while ago.",
-    Rejection.NO_STYLE: "No holding time is left, or none that the market, the resolution and the option allow.",
-    Rejection.NO_ATR: "The ATR that stop and targets are measured in is known for none of these styles.",
-    Rejection.STYLE_SCORE_TOO_LOW: "The best style's score does not reach its threshold after contexts.",
-    Rejection.EDGE_LOST: "The detector's settled signals of this style lost over the last 30 days.",
-    Rejection.IV_TOO_HIGH: "Options are too dear to be bought.",
-    Rejection.STOP_TOO_FAR: "The ATR asks for a stop further away than the style allows.",
-    Rejection.RISK_BELOW_A_CENT: "Entry, stop and first target are not a cent apart.",
-    Rejection.RISK_REWARD_TOO_LOW: "The second target is worth too little against the stop.",
-    Rejection.HOURLY_CAP: "The symbol had its signals of the hour; better ones of the same minute went first.",
+    Rejection.RELATIVE_VOLUME_UNKNOWN: "A stock or ETF with too few past sessions of volume: a new listing.",
+    Rejection.LOW_RELATIVE_VOLUME: "Volume so far is too low for this minute of the session.",
+    Rejection.AVERAGE_VOLUME_UNKNOWN: "A stock or ETF whose average daily volume is unknown.",
+    Rejection.LOW_AVERAGE_VOLUME: "A stock or ETF whose average daily volume is too low.",
+    Rejection.NOT_PERMITTED: "The market regime or the VIX forbids the strategy; the rule's name follows the colon.",
+    Rejection.LOW_DATA_CONFIDENCE: "Too much of the data behind the score is missing.",
+    Rejection.NO_SCORE: "None of the detector's factors has data.",
+    Rejection.BASE_SCORE_TOO_LOW: "The base score is below the threshold for asset class, time window and VIX.",
+    Rejection.COOL_DOWN: "The same detector produced a signal for this symbol a short while ago.",
+    Rejection.NO_STYLE: "No style has enough time left, or the bar resolution and the option's expiry allow none.",
+    Rejection.NO_ATR: "The ATR that sets stop and targets is unknown for every remaining style.",
+    Rejection.STYLE_SCORE_TOO_LOW: "The best style's score is below its threshold after contexts are applied.",
+    Rejection.EDGE_LOST: "The detector's settled signals of this style lost money over the last 30 days.",
+    Rejection.IV_TOO_HIGH: "Implied volatility is too high to buy options.",
+    Rejection.STOP_TOO_FAR: "The ATR requires a stop further away than the style allows.",
+    Rejection.RISK_BELOW_A_CENT: "Entry, stop and first target are less than a cent apart.",
+    Rejection.RISK_REWARD_TOO_LOW: "The second target is too close relative to the stop.",
+    Rejection.HOURLY_CAP: "The symbol has reached its signals per hour; better candidates of the same minute go first.",
 }
-"""One line for each."""
+"""One line of explanation for each rejection."""

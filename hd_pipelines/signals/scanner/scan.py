@@ -1,13 +1,11 @@
-"""One symbol's rows, from detectors to signals.
-
-Belongs here: the order of things. Every check is a module of its own; docs/reference/scanner.md tells the whole way.
+"""Scan one symbol's rows: from firing detectors to stored-ready signals. docs/reference/scanner.md describes every check.
 
 For all rows at once: which detector fires, universal filters, permissions, data confidence, base score (`candidates`).
-Then row by row in time: cool-down, contexts, style, thresholds, edge, volatility and plan (`judgement`); of a row's
-drafts the best scores go first until the hour's cap is reached; only those ask for a chain.
+Then row by row in time: cool-down, contexts, style, thresholds, edge, volatility and plan (`evaluator`). Of a row's
+drafts the best scores go first until the hourly cap is reached; only those ask for an option chain.
 
-A signal at a row depends on that row, on contexts known at its instant and on signals at or before it. So a scan of every
-minute on its own, each given what was found before, finds what one scan of the session finds.
+A signal depends only on its row, on contexts known at that instant and on signals at or before it. Scanning minute by
+minute, each scan given the signals found before, therefore finds exactly what one scan of the whole session finds.
 """
 
 from __future__ import annotations
@@ -53,11 +51,11 @@ def scan(
     edges: Edges = NO_EDGES,
     rows: slice | None = None,
 ) -> ScanOutcome:
-    """Signals and rejections of one symbol's rows, in time order.
+    """Return the signals and rejections of one symbol's rows, in time order.
 
-    earlier: stored signals of the symbol, for cool-downs and caps; one at a row's own bar is neither found again nor
-    rejected. chain_at: None suggests no contracts. edges: of settled signals, by detector and style. rows: only these, step
-    1. Rows without an answer to something make fewer signals, never an error.
+    earlier: the symbol's stored signals, for cool-downs and caps; a row whose own signal is among them is neither found
+    again nor rejected. chain_at: looks up the option chain; None means no contract is suggested. edges: results of settled
+    signals by detector and style. rows: slice of rows to scan, step 1. Missing data yields fewer signals, never an error.
     """
     first, end, _ = (rows or slice(None)).indices(len(frame))
     part = frame if (first, end) == (0, len(frame)) else frame.select(slice(first, end))
@@ -82,24 +80,26 @@ def scan(
             found += sighting.candidates
             for reason, count in sighting.rejections.items():
                 rejections[detector.name, reason] += count
-    fold = _RowLoop(
+    loop = _RowLoop(
         frame,
         contexts,
         memory=SignalMemory(earlier, policy.get_pace(frame.asset_class)),
-        judge=CandidateEvaluator(frame, contexts, edges, policy),
+        evaluator=CandidateEvaluator(frame, contexts, edges, policy),
         chain_at=chain_at,
         policy=policy,
         rejections=rejections,
     )
     found.sort(key=lambda candidate: (candidate.row, candidate.order))
     signals = [
-        signal for _, of_row in groupby(found, key=lambda candidate: candidate.row) for signal in fold.row(of_row)
+        signal
+        for _, of_row in groupby(found, key=lambda candidate: candidate.row)
+        for signal in loop.process_row(of_row)
     ]
     return ScanOutcome(frame.symbol, len(part), fired, tuple(signals), rejections, frame.labels, stored)
 
 
 def _stored_instants(earlier: Iterable[EarlierSignal], resolution: Resolution) -> dict[str, set[int]]:
-    """Instants, ns, of the rows whose bars have a stored signal, by detector."""
+    """Return the instants (ns) of rows that have a stored signal, by detector."""
     instants: dict[str, set[int]] = {}
     for signal in earlier:
         of_row = signal.bar_time + _MINUTE
@@ -111,7 +111,7 @@ def _stored_instants(earlier: Iterable[EarlierSignal], resolution: Resolution) -
 
 
 class _RowLoop:
-    """Rows one after another: who is admitted changes who may follow."""
+    """Processes rows in time order, since an admitted signal affects the cool-down and cap of later rows."""
 
     def __init__(
         self,
@@ -119,28 +119,28 @@ class _RowLoop:
         contexts: Contexts,
         *,
         memory: SignalMemory,
-        judge: CandidateEvaluator,
+        evaluator: CandidateEvaluator,
         chain_at: ChainAt | None,
         policy: ScanPolicy,
         rejections: Counter[tuple[str, str]],
     ) -> None:
         self._frame, self._contexts, self._memory = frame, contexts, memory
-        self._judge, self._chain_at, self._policy = judge, chain_at, policy
+        self._evaluator, self._chain_at, self._policy = evaluator, chain_at, policy
         self._rejections = rejections
 
-    def row(self, candidates: Iterable[Candidate]) -> list[CompositeSignal]:
-        """The signals of one row: its drafts from the best on, until the cap."""
+    def process_row(self, candidates: Iterable[Candidate]) -> list[CompositeSignal]:
+        """Return the signals of one row: its drafts, best first, until the cap is reached."""
         drafts: list[Draft] = []
         for candidate in candidates:
             as_of = self._frame.as_of(candidate.row)
             if self._memory.is_cooling(candidate.detector.name, as_of):
                 self._reject(candidate, Rejection.COOL_DOWN)
                 continue
-            judged = self._judge.evaluate(candidate)
-            if isinstance(judged, Draft):
-                drafts.append(judged)
+            result = self._evaluator.evaluate(candidate)
+            if isinstance(result, Draft):
+                drafts.append(result)
             else:
-                self._reject(candidate, judged)
+                self._reject(candidate, result)
         return [self._signal(draft) for draft in sorted(drafts, key=_sort_key) if self._is_admitted(draft)]
 
     def _is_admitted(self, draft: Draft) -> bool:
@@ -212,10 +212,10 @@ class _RowLoop:
 
 
 def _sort_key(draft: Draft) -> tuple[float, float, float, int]:
-    """By score; equal ones by what the scores are made of, then in the detectors' order."""
+    """Order drafts by score; ties by base score, then strength, then detector order."""
     return -draft.score, -draft.candidate.base_score, -draft.strength, draft.candidate.order
 
 
 def _find_bar_time(frame: FeatureFrame, as_of: datetime) -> datetime:
-    """Begin of the minute, or of the session, that ended at `as_of`."""
-    return get_regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE
+    """Return the start of the minute, or of the session, that ended at `as_of`."""
+    return regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE

@@ -1,8 +1,4 @@
-"""What a scan produces: signals with everything that made them, and rejections by name.
-
-Belongs here: the shapes that the scanner returns and `loading.signals` stores, and a signal's identity. How a signal is
-decided is in `scan`.
-"""
+"""What a scan returns: signals with everything that produced them, and counts of rejections by name."""
 
 from __future__ import annotations
 
@@ -19,11 +15,11 @@ from hd_pipelines.tables.vocabulary import AssetClass, Direction, Resolution, St
 
 @dataclass(frozen=True, slots=True)
 class CompositeSignal:
-    """A setup worth a trader's look. Facts never change after it is stored; prices are of the underlying.
+    """One trade setup. Its values never change once stored; prices are of the underlying.
 
-    bar_time: begin of the minute (or, for `Resolution.DAY`, of the session) whose end is `as_of`; times UTC.
-    scores: 0 to 100 after contexts. risk_reward: of the second target. size_multiplier: of a normal position.
-    explanation: JSON-ready: every condition, factor, modifier, reading, level, filter, and `context_line`.
+    bar_time: start of the minute (or, for `Resolution.DAY`, of the session) whose end is `as_of`; times UTC.
+    scores: 0 to 100 after contexts. risk_reward: measured to the second target. size_multiplier: of a normal position.
+    explanation: JSON-ready: every condition, factor, modifier, reading, level and filter, and the `context_line`.
     """
 
     symbol: str
@@ -59,19 +55,19 @@ class CompositeSignal:
 
     @property
     def signal_id(self) -> str:
-        """32 hex digits, a pure function of symbol, detector and bar: the same setup is the same signal."""
+        """Primary key: 32 hex digits derived from symbol, detector and bar, so a repeated scan finds the same signal."""
         return signal_id(self.symbol, self.detector, self.bar_time)
 
 
 def signal_id(symbol: str, detector: str, bar_time: datetime) -> str:
-    """The identity of a signal. `bar_time` carries a timezone."""
+    """Primary key of a signal. `bar_time` must carry a timezone."""
     text = f"{symbol}|{detector}|{bar_time.astimezone(UTC).isoformat()}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierSignal:
-    """A signal that was stored before, as cool-downs and caps need it."""
+    """The part of a stored signal that cool-downs and caps need."""
 
     detector: str
     as_of: datetime
@@ -80,7 +76,7 @@ class EarlierSignal:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """How a detector's settled signals of one style did in the 30 days before: count, wins, sums of R won and lost."""
+    """A detector's settled signals of one style over the last 30 days: count, wins, sums of R won and lost."""
 
     count: int
     wins: int
@@ -90,10 +86,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class ScanOutcome:
-    """One symbol's scan. rows: minutes looked at. candidates: those on which a detector fired, counted per detector.
+    """One symbol's scan. rows: rows scanned. candidates: rows on which a detector fired, counted once per detector.
 
-    rejections: how often each (detector, reason) kept a candidate back. already_stored: candidates whose signal was stored
-    before this scan; neither found again nor rejected.
+    rejections: count by (detector, reason). already_stored: candidates whose signal was stored before this scan; they are
+    neither found again nor rejected.
     """
 
     symbol: str

@@ -94,7 +94,7 @@ def test_the_sides_differ_only_as_published(long, short):
 @given(columns=frames())
 @SETTINGS
 def test_what_is_told_to_a_seller_is_what_was_evaluated(columns):
-    """`for_seller` on the frame as it is, and the rule on the frame turned around, are two ways to one answer."""
+    """`mirror_tests` on the frame as it is, and the rule on the frame turned around, are two ways to one answer."""
     rounded = {name: np.round(values, 2) for name, values in columns.items()}
     frame = frame_with(rounded)
     view = frame.view_for(Direction.SHORT)

@@ -1,7 +1,4 @@
-"""Curves that give points for tests: the first case that holds, bonuses that add up, the share that holds.
-
-Belongs here: the kinds of curve that look at several features. Curves of one feature are in `curves`.
-"""
+"""Score curves over tests of several features: first matching case, additive bonuses, and share of tests that hold."""
 
 from __future__ import annotations
 
@@ -37,9 +34,9 @@ Rewards: TypeAlias = tuple[tuple[str, Comparisons, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """Points of the first case whose tests hold, else those of `otherwise`. `needs` must be known.
+    """Points of the first case whose tests all hold, else those of `otherwise`; NaN if a feature in `needs` is missing.
 
-    cases: (name, tests, points). A case on a missing feature that is not needed does not apply.
+    cases: (name, tests, points). A case that tests another missing feature does not apply.
     """
 
     needs: tuple[str, ...]
@@ -48,12 +45,12 @@ class Cases:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What is needed, what the cases test, and what the line looks at."""
+        """Features in `needs`, in the cases and in the fallback line."""
         line = self.otherwise.features if isinstance(self.otherwise, Line) else ()
         return _drop_repeats(*self.needs, *_list_tested_features(self.cases), *line)
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,)."""
+        """Points, shape (n,)."""
         is_missing = _is_any_missing(self.needs, view)
         points = evaluate_fallback(self.otherwise, view, is_missing)
         for _, tests, given in reversed(self.cases):
@@ -61,16 +58,16 @@ class Cases:
         return points
 
     def parameters(self, prefix: str) -> dict[str, float]:
-        """Points and thresholds of each case, and those of `otherwise`."""
+        """Points and thresholds of each case, and the fallback's numbers."""
         return list_fallback_parameters(self.otherwise, prefix) | _list_reward_parameters(self.cases, prefix)
 
     def vary(self, prefix: str, changes: Parameters) -> Cases:
-        """Other cases."""
+        """Return a copy with `changes` applied."""
         cases = _vary_rewards(self.cases, prefix, changes)
         return replace(self, cases=cases, otherwise=vary_fallback(self.otherwise, prefix, changes))
 
     def mirror(self) -> Cases:
-        """Every test turned around."""
+        """Return the short side's curve, in terms of the unmirrored frame."""
         return Cases(
             tuple(map(mirror_name, self.needs)),
             _mirror_rewards(self.cases),
@@ -84,9 +81,9 @@ class Cases:
 
 @dataclass(frozen=True, slots=True)
 class Bonuses:
-    """`base` plus the points of every bonus whose tests hold. `needs` must be known; a bonus on a missing one is not given.
+    """`base` plus the points of every bonus whose tests all hold; NaN if a feature in `needs` is missing.
 
-    bonuses: (name, tests, points).
+    bonuses: (name, tests, points). A bonus that tests another missing feature is not given.
     """
 
     base: float
@@ -95,27 +92,27 @@ class Bonuses:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What is needed and what the bonuses test."""
+        """Features in `needs` and in the bonuses."""
         return _drop_repeats(*self.needs, *_list_tested_features(self.bonuses))
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,)."""
+        """Points, shape (n,)."""
         points = np.where(_is_any_missing(self.needs, view), np.nan, self.base)
         for _, tests, given in self.bonuses:
             points = points + given * all_hold(tests, view)
         return points
 
     def parameters(self, prefix: str) -> dict[str, float]:
-        """The base, and points and thresholds of each bonus."""
+        """The base, and the points and thresholds of each bonus."""
         return {f"{prefix}.base": self.base, **_list_reward_parameters(self.bonuses, prefix)}
 
     def vary(self, prefix: str, changes: Parameters) -> Bonuses:
-        """Other bonuses."""
+        """Return a copy with `changes` applied."""
         base = changes.get(f"{prefix}.base", self.base)
         return Bonuses(base, self.needs, _vary_rewards(self.bonuses, prefix, changes))
 
     def mirror(self) -> Bonuses:
-        """Every test turned around."""
+        """Return the short side's curve, in terms of the unmirrored frame."""
         return Bonuses(self.base, tuple(map(mirror_name, self.needs)), _mirror_rewards(self.bonuses))
 
     def __str__(self) -> str:
@@ -124,32 +121,32 @@ class Bonuses:
 
 @dataclass(frozen=True, slots=True)
 class ShareOfTests:
-    """100 × the share of groups of tests that hold, among those whose features are known."""
+    """100 × the share of test groups that hold, among the groups whose features are known."""
 
     groups: tuple[Comparisons, ...]
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the groups look at."""
+        """Features in the groups."""
         return _drop_repeats(*(test.feature for group in self.groups for test in group))
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,); NaN where nothing is known."""
+        """Points, shape (n,); NaN where no group is known."""
         known = np.array([~_is_any_missing(tuple(test.feature for test in group), view) for group in self.groups])
         holding = np.array([all_hold(group, view) for group in self.groups])
         with np.errstate(invalid="ignore"):
             return np.asarray(100.0 * np.divide(holding.sum(axis=0), known.sum(axis=0)))
 
     def parameters(self, prefix: str) -> dict[str, float]:
-        """Thresholds of the groups."""
+        """Thresholds of all groups."""
         return {k: v for i, group in enumerate(self.groups) for k, v in list_parameters(group, f"{prefix}.{i}").items()}
 
     def vary(self, prefix: str, changes: Parameters) -> ShareOfTests:
-        """Other thresholds."""
+        """Return a copy with `changes` applied."""
         return ShareOfTests(tuple(vary_tests(group, f"{prefix}.{i}", changes) for i, group in enumerate(self.groups)))
 
     def mirror(self) -> ShareOfTests:
-        """Every test turned around."""
+        """Return the short side's curve, in terms of the unmirrored frame."""
         return ShareOfTests(tuple(map(mirror_tests, self.groups)))
 
     def __str__(self) -> str:

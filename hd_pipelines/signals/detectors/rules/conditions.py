@@ -1,10 +1,6 @@
-"""Conditions of detectors as data: comparisons of features, and what missing features mean to them.
+"""Conditions and vetoes as data: comparisons of features with thresholds, and their parameters by name.
 
-Belongs here: comparisons, conditions that must hold, vetoes that must not, and their parameters by name. Which detector
-has which is in its own module.
-
-A condition needs to be known: where a feature is missing it does not hold. A veto needs to be known too: where a feature
-is missing it does not forbid, and the frame's labels tell what was not seen.
+A condition on a missing feature does not hold. A veto on a missing feature does not block.
 """
 
 from __future__ import annotations
@@ -29,13 +25,13 @@ from hd_pipelines.signals.frame import Floats
 
 Booleans: TypeAlias = NDArray[np.bool_]
 View: TypeAlias = Mapping[str, Floats]
-"""Features as the detector's direction sees them: `FeatureFrame.seen_by`."""
+"""Features as the trade's direction sees them: `FeatureFrame.view_for`."""
 Parameters: TypeAlias = Mapping[str, float]
-"""Numbers by name, such as `rvol.at_least`: what an optimizer varies."""
+"""Tunable numbers by name, such as `rvol.at_least`."""
 
 
 class Comparison(StrEnum):
-    """How a feature meets its threshold."""
+    """How a feature is compared with its threshold."""
 
     AT_LEAST = "at_least"
     AT_MOST = "at_most"
@@ -69,16 +65,16 @@ class Test:
 
     @property
     def key(self) -> str:
-        """Name of its parameter."""
+        """Name of the threshold as a parameter."""
         return f"{self.feature}.{self.comparison}"
 
     def holds(self, view: View) -> Booleans:
-        """Shape (n,); False where the feature is missing."""
+        """Whether the test holds, shape (n,); False where the feature is missing."""
         held: Booleans = _COMPARE[self.comparison](view[self.feature], self.threshold)
         return held
 
     def mirror(self) -> Test:
-        """What it says to a seller, in the frame's own terms."""
+        """Return the short side's version, in terms of the unmirrored frame."""
         comparison = _REVERSED[self.comparison] if is_reversed(self.feature) else self.comparison
         return Test(mirror_name(self.feature), comparison, mirror_bound(self.feature, self.threshold))
 
@@ -88,14 +84,14 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class IsOneOf:
-    """Whether a feature of words is one of some, or (`negated`) is known and none of them. It has no parameter."""
+    """Whether an enum feature has one of `values`, or (`negated`) is known and has none of them. No parameter."""
 
     feature: str
     values: tuple[str, ...]
     negated: bool = False
 
     def holds(self, view: View) -> Booleans:
-        """Shape (n,); False where the feature is missing."""
+        """Whether the test holds, shape (n,); False where the feature is missing."""
         values = view[self.feature]
         first, *others = _codes(self.feature, self.values)
         is_one: Booleans = values == first
@@ -104,17 +100,17 @@ class IsOneOf:
         return ~is_one & ~np.isnan(values) if self.negated else is_one
 
     def mirror(self) -> IsOneOf:
-        """What it says to a seller, in the frame's own terms."""
-        words = tuple(mirror_value(self.feature, word) for word in self.values)
-        return IsOneOf(mirror_name(self.feature), words, self.negated)
+        """Return the short side's version, in terms of the unmirrored frame."""
+        values = tuple(mirror_value(self.feature, value) for value in self.values)
+        return IsOneOf(mirror_name(self.feature), values, self.negated)
 
     def __str__(self) -> str:
         return f"{self.feature} is {'not ' if self.negated else ''}{' or '.join(self.values)}"
 
 
 @lru_cache
-def _codes(feature: str, words: tuple[str, ...]) -> tuple[float, ...]:
-    return tuple(encode_value(feature, word) for word in words)
+def _codes(feature: str, values: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(encode_value(feature, value) for value in values)
 
 
 Comparisons: TypeAlias = tuple["Test | IsOneOf", ...]
@@ -141,9 +137,9 @@ def below(feature: str, threshold: float) -> Test:
 
 
 def all_hold(tests: Comparisons, view: View) -> Booleans:
-    """Shape (n,): where every test holds. Raises `ValueError` without a test."""
+    """Whether every test holds, shape (n,). Raises `ValueError` if `tests` is empty."""
     if not tests:
-        raise ValueError("a condition without tests holds nowhere and everywhere; give at least one")
+        raise ValueError("a condition needs at least one test")
     held = tests[0].holds(view)
     for test in tests[1:]:
         held = held & test.holds(view)
@@ -151,7 +147,7 @@ def all_hold(tests: Comparisons, view: View) -> Booleans:
 
 
 def vary_tests(tests: Comparisons, prefix: str, changes: Parameters) -> Comparisons:
-    """The same tests with the thresholds that `changes` has for them."""
+    """Return the tests with the thresholds in `changes` applied."""
     return tuple(
         replace(test, threshold=changes.get(f"{prefix}.{test.key}", test.threshold)) if isinstance(test, Test) else test
         for test in tests
@@ -159,56 +155,56 @@ def vary_tests(tests: Comparisons, prefix: str, changes: Parameters) -> Comparis
 
 
 def list_parameters(tests: Comparisons, prefix: str) -> dict[str, float]:
-    """Thresholds by name."""
+    """Return the thresholds by parameter name."""
     return {f"{prefix}.{test.key}": test.threshold for test in tests if isinstance(test, Test)}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """All of `tests` must hold, and be known to."""
+    """Passes where all of `tests` hold."""
 
     name: str
     tests: Comparisons
 
     def passes(self, view: View) -> Booleans:
-        """Shape (n,)."""
+        """Whether the row passes, shape (n,)."""
         return all_hold(self.tests, view)
 
     def mirror(self) -> Condition:
-        """What it says to a seller, in the frame's own terms."""
+        """Return the short side's version, in terms of the unmirrored frame."""
         return Condition(self.name, mirror_tests(self.tests))
 
 
 @dataclass(frozen=True, slots=True)
 class Veto:
-    """Forbids where all of `tests` are known to hold."""
+    """Blocks where all of `tests` hold."""
 
     name: str
     tests: Comparisons
 
     def passes(self, view: View) -> Booleans:
-        """Shape (n,)."""
+        """Whether the row passes, shape (n,)."""
         return ~all_hold(self.tests, view)
 
     def mirror(self) -> Veto:
-        """What it says to a seller, in the frame's own terms."""
+        """Return the short side's version, in terms of the unmirrored frame."""
         return Veto(self.name, mirror_tests(self.tests))
 
 
 def mirror_tests(tests: Comparisons) -> Comparisons:
-    """What the tests say to a seller, in the frame's own terms."""
+    """Return the short side's tests, in terms of the unmirrored frame."""
     return tuple(test.mirror() for test in tests)
 
 
 def observe_values(tests: Comparisons, view: View, row: int) -> list[dict[str, object]]:
-    """What each test saw at a row, for explanations: feature, value (or word, or None), and the test as text."""
+    """Return what each test compares at a row, for explanations: feature, value and the test as text."""
     return [
         {"feature": test.feature, "value": to_json_value(test.feature, view, row), "test": str(test)} for test in tests
     ]
 
 
 def to_json_value(feature: str, view: View, row: int) -> float | str | None:
-    """A feature at a row as a JSON-ready value: its word, a number, or None where there is no answer."""
+    """Return a feature's value at a row, JSON-ready: an enum value, a number, or None if missing."""
     value = float(view[feature][row])
     if FEATURES[feature].enum_values:
         return decode_value(feature, value)

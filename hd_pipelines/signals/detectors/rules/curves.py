@@ -1,9 +1,7 @@
-"""Curves that turn one feature into points: lines, steps, and tables of words.
+"""Score curves of one feature: lines, steps, and a table of points by enum value.
 
-Belongs here: the protocol of a curve and the kinds that look at one feature. Those that weigh tests of several features
-are in `curves_of_tests`; curves that detectors share, with their numbers, in `shared_curves`.
-
-Points may leave 0 to 100, `Factor` keeps them there. A missing feature has no points (NaN): nothing is put in its place.
+Curves that combine tests of several features are in `condition_curves`. Points may leave the range 0 to 100; `Factor`
+clips them. A missing feature gives NaN.
 """
 
 from __future__ import annotations
@@ -25,28 +23,28 @@ from hd_pipelines.signals.frame import Floats
 
 
 class Curve(Protocol):
-    """How features become points. `str` of it says so in words."""
+    """Turns features into points. `str(curve)` describes it for the documentation."""
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What it looks at, each once."""
+        """The features it uses, without repeats."""
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,), unbounded; NaN where a feature that it needs is missing."""
+        """Points, shape (n,), unbounded; NaN where a required feature is missing."""
 
     def parameters(self, prefix: str) -> dict[str, float]:
-        """Its numbers by name."""
+        """Tunable numbers by name."""
 
     def vary(self, prefix: str, changes: Parameters) -> Curve:
-        """The same curve with other numbers."""
+        """Return a copy with `changes` applied."""
 
     def mirror(self) -> Curve:
-        """What it says to a seller, in the frame's own terms."""
+        """Return the short side's curve, in terms of the unmirrored frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """intercept + slope × feature; of its size where `absolute`."""
+    """intercept + slope × feature, or × |feature| if `absolute`."""
 
     feature: str
     intercept: float
@@ -55,11 +53,11 @@ class Line:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """One."""
+        """The one feature."""
         return (self.feature,)
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,)."""
+        """Points, shape (n,)."""
         values = view[self.feature]
         return self.intercept + self.slope * (np.abs(values) if self.absolute else values)
 
@@ -68,7 +66,7 @@ class Line:
         return {f"{prefix}.intercept": self.intercept, f"{prefix}.slope": self.slope}
 
     def vary(self, prefix: str, changes: Parameters) -> Line:
-        """Another line."""
+        """Return a copy with `changes` applied."""
         return replace(
             self,
             intercept=changes.get(f"{prefix}.intercept", self.intercept),
@@ -76,7 +74,7 @@ class Line:
         )
 
     def mirror(self) -> Line:
-        """Falling where it rose, if more of the feature is less to a seller."""
+        """Return the short side's curve; a reversed feature turns rising into falling."""
         name = mirror_name(self.feature)
         if self.absolute or not is_reversed(self.feature):
             return replace(self, feature=name)
@@ -91,16 +89,16 @@ class Line:
 
 
 def line_through(feature: str, first: tuple[float, float], second: tuple[float, float]) -> Line:
-    """The line through two points (feature, points). Raises `ZeroDivisionError` if they lie above one another."""
+    """The line through two (feature, points) pairs. Raises `ZeroDivisionError` if both have the same feature value."""
     slope = (second[1] - first[1]) / (second[0] - first[0])
     return Line(feature, first[1] - slope * first[0], slope)
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Points of the first step that the feature reaches, from the hardest to the easiest, else those of `otherwise`.
+    """Points of the first step the feature reaches, in the order given (hardest first), else those of `otherwise`.
 
-    steps: pairs (bound, points). rising: a step is reached at or above its bound, else at or below it.
+    steps: (bound, points) pairs. rising: a step is reached at or above its bound; otherwise at or below it.
     """
 
     feature: str
@@ -110,11 +108,11 @@ class Steps:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """One."""
+        """The one feature."""
         return (self.feature,)
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,)."""
+        """Points, shape (n,)."""
         values = view[self.feature]
         points = evaluate_fallback(self.otherwise, view, np.isnan(values))
         for bound, given in reversed(self.steps):
@@ -122,14 +120,14 @@ class Steps:
         return points
 
     def parameters(self, prefix: str) -> dict[str, float]:
-        """Bound and points of each step, and those of `otherwise`."""
+        """Bound and points of each step, and the fallback's numbers."""
         numbers = list_fallback_parameters(self.otherwise, prefix)
         for position, (bound, given) in enumerate(self.steps):
             numbers[f"{prefix}.{position}.bound"], numbers[f"{prefix}.{position}.points"] = bound, given
         return numbers
 
     def vary(self, prefix: str, changes: Parameters) -> Steps:
-        """Other steps."""
+        """Return a copy with `changes` applied."""
         steps = tuple(
             (changes.get(f"{prefix}.{position}.bound", bound), changes.get(f"{prefix}.{position}.points", given))
             for position, (bound, given) in enumerate(self.steps)
@@ -153,18 +151,18 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class ValuePoints:
-    """Points by word."""
+    """Points by enum value."""
 
     feature: str
     table: tuple[tuple[str, float], ...]
 
     @property
     def features(self) -> tuple[str, ...]:
-        """One."""
+        """The one feature."""
         return (self.feature,)
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,); NaN for a word that the table does not have."""
+        """Points, shape (n,); NaN for an enum value that is not in the table."""
         by_code = np.full(len(FEATURES[self.feature].enum_values), np.nan)
         for word, given in self.table:
             by_code[int(encode_value(self.feature, word))] = given
@@ -173,15 +171,15 @@ class ValuePoints:
         return np.where(is_missing, np.nan, by_code[np.where(is_missing, 0, values).astype(np.intp)])
 
     def parameters(self, prefix: str) -> dict[str, float]:
-        """Points by word."""
+        """Points by enum value."""
         return {f"{prefix}.{word}": given for word, given in self.table}
 
     def vary(self, prefix: str, changes: Parameters) -> ValuePoints:
-        """Other points."""
+        """Return a copy with `changes` applied."""
         return replace(self, table=tuple((word, changes.get(f"{prefix}.{word}", given)) for word, given in self.table))
 
     def mirror(self) -> ValuePoints:
-        """Opposite trends have each other's points."""
+        """Return the short side's table: opposite trends swap their points."""
         return ValuePoints(
             mirror_name(self.feature),
             tuple((mirror_value(self.feature, word), given) for word, given in self.table),
@@ -192,23 +190,23 @@ class ValuePoints:
 
 
 def evaluate_fallback(otherwise: Line | float, view: View, is_missing: Booleans) -> Floats:
-    """Points where no step or case applies, shape (n,); NaN where `is_missing`."""
+    """Return the points where no step or case applies, shape (n,); NaN where `is_missing`."""
     given = otherwise.evaluate(view) if isinstance(otherwise, Line) else otherwise
     return np.where(is_missing, np.nan, given)
 
 
 def list_fallback_parameters(otherwise: Line | float, prefix: str) -> dict[str, float]:
-    """Its numbers by name."""
+    """Return the fallback's numbers by name."""
     name = f"{prefix}.otherwise"
     return otherwise.parameters(name) if isinstance(otherwise, Line) else {name: otherwise}
 
 
 def vary_fallback(otherwise: Line | float, prefix: str, changes: Parameters) -> Line | float:
-    """The same with other numbers."""
+    """Return the fallback with `changes` applied."""
     name = f"{prefix}.otherwise"
     return otherwise.vary(name, changes) if isinstance(otherwise, Line) else changes.get(name, otherwise)
 
 
 def describe_fallback(otherwise: Line | float) -> str:
-    """In words."""
+    """Return the fallback as text."""
     return str(otherwise) if isinstance(otherwise, Line) else f"{otherwise:g}"

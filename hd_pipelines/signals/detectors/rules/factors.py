@@ -1,7 +1,6 @@
-"""Factors of detectors as data: a curve that turns features into points, and how much they weigh.
+"""A score factor: a curve that turns features into 0 to 100 points, and the weight of those points.
 
-Belongs here: what a factor is. The kinds of curve are in `curves` and `curves_of_tests`. A factor whose features are
-missing has no points (NaN) and leaves the weighted mean: nothing is put in its place.
+A factor whose features are missing has no points (NaN) and leaves the weighted mean; no default takes its place.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from hd_pipelines.signals.frame import Floats
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A part of the base score: 0 to 100 points by its curve, and how much they weigh."""
+    """One component of the base score."""
 
     name: str
     weight: float
     curve: Curve
 
     def evaluate(self, view: View) -> Floats:
-        """Shape (n,), kept within 0 and 100; NaN where a feature is missing."""
+        """Points, shape (n,), clipped to 0 to 100; NaN where a feature is missing."""
         return np.clip(self.curve.evaluate(view), 0.0, 100.0)
 
     def parameters(self) -> dict[str, float]:
-        """Its numbers by name."""
+        """Tunable numbers by name."""
         return {f"factor.{self.name}.weight": self.weight, **self.curve.parameters(f"factor.{self.name}")}
 
     def vary(self, changes: Parameters) -> Factor:
-        """The factor with other numbers."""
+        """Return a copy with `changes` applied."""
         return Factor(
             self.name,
             changes.get(f"factor.{self.name}.weight", self.weight),
@@ -40,5 +39,5 @@ class Factor:
         )
 
     def mirror(self) -> Factor:
-        """What it says to a seller, in the frame's own terms."""
+        """Return the short side's factor, in terms of the unmirrored frame."""
         return Factor(self.name, self.weight, self.curve.mirror())

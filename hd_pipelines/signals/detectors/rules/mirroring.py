@@ -1,8 +1,7 @@
-"""How what is written for a buyer reads to a seller, in the frame's own terms.
+"""How a rule written for a long trade reads for a short one, in terms of the unmirrored frame.
 
-Belongs here: turning names, bounds and words of features, as `catalogue.Orientation` says. Detectors are evaluated on a
-frame that is turned around instead (`FeatureFrame.seen_by`); this is for telling people: "RSI above 70" and not "the
-reflected RSI below 30".
+For display only ("RSI above 70" rather than "mirrored RSI below 30"). Detectors evaluate the mirrored frame itself
+(`FeatureFrame.view_for`). `catalogue.Orientation` defines how each feature mirrors.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ _OPPOSITE: dict[str, str] = {
 
 
 def mirror_name(feature: str) -> str:
-    """The partner of a swapped feature, any other by its own name. Raises `KeyError` for an unknown one."""
+    """Return the partner of a swapped feature, and any other name unchanged. Raises `KeyError` for an unknown name."""
     return FEATURES[feature].partner or feature
 
 
 def mirror_bound(feature: str, bound: float) -> float:
-    """The value of `name_for_seller(feature)` that a seller sees as `bound`."""
+    """Return the value of `mirror_name(feature)` that corresponds to `bound` on the mirrored frame."""
     orientation = FEATURES[feature].orientation
     if orientation is Orientation.SIGNED:
         return 0.0 - bound
@@ -30,10 +29,10 @@ def mirror_bound(feature: str, bound: float) -> float:
 
 
 def is_reversed(feature: str) -> bool:
-    """Whether more of it is less to a seller."""
+    """Whether the mirrored feature falls when the feature rises."""
     return FEATURES[feature].orientation in {Orientation.SIGNED, Orientation.CENTRED}
 
 
 def mirror_value(feature: str, word: str) -> str:
-    """The opposite trend where `feature` tells trends, any other word as it is."""
+    """Return the opposite trend if `feature` holds trends, and any other enum value unchanged."""
     return _OPPOSITE.get(word, word) if FEATURES[feature].orientation is Orientation.REGIME else word

@@ -1,1 +1,1 @@
-"""Features of data beside the symbol's own bars: chains, regime, volatility."""
+"""Features from context beside the symbol's own bars: option chains, market regime, implied volatility, flow."""

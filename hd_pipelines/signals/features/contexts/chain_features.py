@@ -1,8 +1,8 @@
-"""What the newest option chain says at each row: gamma levels, the nearest expiration, max pain, dealers' gamma.
+"""Features of the newest option chain at each row: gamma levels, nearest expiration, max pain, dealer gamma.
 
-Belongs here: from rows of `gamma_exposure_snapshots` to columns, each row with the newest snapshot known then. A chain
-older than two sessions of trading says nothing any more: its levels belong to positions that are gone (its age is still
-told). What speaks of "today" is only taken from today's chain, and an expiration that has settled has no max pain.
+Each row uses the newest row of `gamma_exposure_snapshots` known then. A chain older than two sessions of trading is
+ignored, apart from its age, because its levels belong to positions that are gone. "Today" features come only from today's
+chain, and an expiration that has settled has no max pain.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ _SIZES = (
 _SHARES = ("call_gamma_share", "dealer_gamma_ratio", "option_volume_ratio")
 _AT_STRIKES = ("flip_strike_share", "max_pain_open_interest", "max_pain_share", "max_pain_gamma")
 _GIVEN = (*_LEVELS, *_SIZES)
-_SAID = (*_GIVEN, *_SHARES, *_AT_STRIKES)
+_COLUMNS = (*_GIVEN, *_SHARES, *_AT_STRIKES)
 _given_by = attrgetter(*_GIVEN)
 
 
 def compute_chain_features(
     gamma: Sequence[GammaContext], as_of_ns: Integers, clock_ns: Integers, price: Floats
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """`CHAIN_FEATURES` and `CHAIN_LEVELS` of rows at `as_of_ns` (ascending) with that `price`.
+    """Compute `CHAIN_FEATURES` and `CHAIN_LEVELS` of rows at `as_of_ns` (ascending) with that `price`.
 
-    `clock_ns`: `trading_time_ns` of them. NaN where no snapshot is known, or where it does not say.
+    `clock_ns`: `trading_time_ns` of `as_of_ns`. NaN where no snapshot is known, or its value is null.
     """
     known = select_known_between(gamma, as_of_ns)
     if not known:
@@ -73,12 +73,12 @@ def compute_chain_features(
         )
         return features, levels
     snapshot, age = find_newest_of_each(known, as_of_ns, clock_ns, OLDEST_CHAIN_MINUTES)
-    said = dict(zip(_SAID, _table(known, snapshot).take(snapshot, axis=1), strict=True))
+    known_values = dict(zip(_COLUMNS, _table(known, snapshot).take(snapshot, axis=1), strict=True))
     expires_ns = np.array([row.max_pain_expires_at_ns or 0 for row in known] + [0], np.int64)[snapshot]
     to_expiry = np.where(expires_ns > 0, (expires_ns - as_of_ns) / NANOSECONDS_PER_MINUTE, np.nan)
     has_settled = to_expiry < 0
     for name in ("max_pain", "max_pain_open_interest", "max_pain_share", "max_pain_gamma"):
-        said[name][has_settled] = np.nan
+        known_values[name][has_settled] = np.nan
     to_expiry[has_settled] = np.nan
     today = as_of_ns // NANOSECONDS_PER_DAY
     known_day = np.array([row.known_at_ns // NANOSECONDS_PER_DAY for row in known] + [NONE])[snapshot]
@@ -87,27 +87,27 @@ def compute_chain_features(
         age,
         to_expiry,
         np.where(np.isnan(to_expiry), np.nan, expires_today),
-        np.where(known_day == today, said["zero_dte_share"], np.nan),
-        np.abs(percent(price, said["absolute_gamma_strike"])),
-        said["dealer_gamma_ratio"],
-        said["call_gamma_share"],
-        100.0 - said["call_gamma_share"],
-        percent(price, said["zero_gamma"]),
-        said["flip_strike_share"],
-        said["option_volume_ratio"],
-        percent(price, said["max_pain"]),
-        said["max_pain_open_interest"],
-        said["max_pain_share"],
-        said["max_pain_gamma"],
+        np.where(known_day == today, known_values["zero_dte_share"], np.nan),
+        np.abs(percent(price, known_values["absolute_gamma_strike"])),
+        known_values["dealer_gamma_ratio"],
+        known_values["call_gamma_share"],
+        100.0 - known_values["call_gamma_share"],
+        percent(price, known_values["zero_gamma"]),
+        known_values["flip_strike_share"],
+        known_values["option_volume_ratio"],
+        percent(price, known_values["max_pain"]),
+        known_values["max_pain_open_interest"],
+        known_values["max_pain_share"],
+        known_values["max_pain_gamma"],
     )
-    found = {level: said[name] for level, name in zip(CHAIN_LEVELS, _LEVELS[: len(CHAIN_LEVELS)], strict=True)}
+    found = {level: known_values[name] for level, name in zip(CHAIN_LEVELS, _LEVELS[: len(CHAIN_LEVELS)], strict=True)}
     return dict(zip(CHAIN_FEATURES, answers, strict=True)), found
 
 
 def find_crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
-    """1 where the price last rose through the level known then, within 15 minutes, -1 where it fell; else 0.
+    """Return 1 where the price last rose through the level known then, within 15 minutes, -1 where it fell; else 0.
 
-    A level that moves past a standing price is no crossing, and neither is a night. NaN without a level.
+    A level that moves past a constant price is no crossing, and neither is an overnight gap. NaN without a level.
     """
     from hd_pipelines.signals.features.kernels import running as kernels_running
 
@@ -116,10 +116,10 @@ def find_crossings(price: Floats, zero_gamma: Floats, rows: Grid) -> Floats:
 
 
 def _table(known: Sequence[GammaContext], snapshot: Integers) -> Floats:
-    """What each snapshot says, a row for each of `_SAID`; the last column is NaN: that of `NONE`, no snapshot."""
+    """Return the values of each snapshot, one row per name in `_COLUMNS`; the last column is NaN and stands for `NONE`."""
     from hd_pipelines.signals.features.kernels import shapes as kernels_shapes
 
-    table = np.full((len(_SAID), len(known) + 1), np.nan)
+    table = np.full((len(_COLUMNS), len(known) + 1), np.nan)
     numbers, shares, at_strikes = np.split(table, (len(_GIVEN), len(_GIVEN) + len(_SHARES)))
     numbers[:, :-1] = np.array([_given_by(row) for row in known], np.float64).T
     numbers[~np.isfinite(numbers)] = np.nan

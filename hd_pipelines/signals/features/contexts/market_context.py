@@ -1,8 +1,8 @@
-"""What is known beside a symbol's own bars: the market's regime and VIX, implied volatility, option prints.
+"""Features of market regime, VIX, implied volatility and option flow known at each row.
 
-Belongs here: the newest row of `market_regime_history` and `iv_percentile_cache` known at each row, and the prints that
-its window can see. A row of context that is more than five sessions old is no answer: a pipeline that stopped a week ago
-must not pass for today's market. Prints are counted by `signals.flow_window`.
+Uses the newest row of `market_regime_history` and `iv_percentile_cache` known at each row. A row more than five sessions
+old counts as unknown, so that a pipeline that stopped a week ago does not pass for today's market. Prints are counted by
+`signals.flow_window`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _VIX = {regime: encode_value("vix_regime", regime) for regime in VixRegime}
 
 
 def compute_market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: Integers) -> dict[str, Floats]:
-    """`REGIME_FEATURES`, `IV_FEATURES` and those of flow for rows at `as_of_ns` (ascending).
+    """Compute `REGIME_FEATURES`, `IV_FEATURES` and flow features of rows at `as_of_ns` (ascending).
 
-    `clock_ns`: `trading_time_ns` of them. NaN where nothing recent is known.
+    `clock_ns`: `trading_time_ns` of `as_of_ns`. NaN where nothing recent is known.
     """
     regimes = select_known_between(contexts.regime, as_of_ns)
     of_regimes = [
@@ -56,23 +56,23 @@ def compute_market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: In
 
 def _at_rows(
     known: Sequence[Known],
-    said: Sequence[tuple[float | None, ...]],
+    values: Sequence[tuple[float | None, ...]],
     features: int,
     as_of_ns: Integers,
     clock_ns: Integers,
 ) -> Floats:
-    """What the newest row of context says at each row, shape (features, n)."""
+    """Return the values of the newest context row at each row, shape (features, n)."""
     if not known:
         return np.full((features, as_of_ns.size), np.nan)
     table = np.full((features, len(known) + 1), np.nan)
-    table[:, :-1] = np.array(said, np.float64).T
+    table[:, :-1] = np.array(values, np.float64).T
     newest, _ = find_newest_of_each(known, as_of_ns, clock_ns, OLDEST_MINUTES)
     answers: Floats = table.take(newest, axis=1)
     return answers
 
 
 def _flow_features(prints: Prints | None, as_of_ns: Integers) -> dict[str, Floats]:
-    """`flow_columns`, without walking through prints that no row sees."""
+    """Compute flow columns from only those prints that fall into some row's window."""
     if prints is None or as_of_ns.size == 0:
         return compute_flow_columns(prints, as_of_ns)
     oldest = instant_trading_minutes_ago(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)

@@ -1,1 +1,1 @@
-"""Indicators, levels, trends and relative volume of bars."""
+"""Technical indicators, key levels, trends and relative volume."""

@@ -1,10 +1,10 @@
-"""Relative volume where minutes of fewer than five sessions are known, but days of many: a labelled estimate.
+"""Estimate relative volume where fewer than five sessions of minute bars but many daily bars are known.
 
-Belongs here: what is usual at a minute, from the days' volume and the share of it that the few known sessions had by then.
-The exact way is `relative_volume`; this one begins where that has no answer, with the second session of minutes.
+Usual volume at a minute = mean daily volume × the share of the day's volume that the known sessions had traded by then.
+`relative_volume` is the exact method; this estimate starts with the second session of minutes and is labelled.
 
-Days and minutes need not be in the same terms: a share is of its own session's day, and days are compared with days, so a
-split that only one of the two is adjusted for cancels out.
+Daily and minute bars may have different split adjustments: a share is of its own session's day, and days are compared with
+days, so a split that only one of them is adjusted for cancels out.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _SLOTS, _SLOT_MINUTES = 78, 5
 def add_estimates(
     rvol: Floats, usual_sessions: Integers, traded: Floats, rows: Grid, *, history: PlacedBars, days: Bars
 ) -> tuple[Floats, bool]:
-    """`rvol` with an estimate in rows of sessions that have 1 to 4 sessions of minutes before them; whether it has any.
+    """Fill `rvol` with estimates in sessions that have 1 to 4 sessions of minutes before them; also return if any was.
 
-    rvol, traded: shape (n,). usual_sessions: sessions with volume among the 20 before each session, shape (k,). days: of
-    whose volume it is. Sessions with fewer than 10 such days of the last 20 stay without.
+    rvol, traded: shape (n,). usual_sessions: sessions with volume among the 20 before each session, shape (k,). days: daily
+    bars of the volume source. Sessions with fewer than 10 days of volume among the last 20 get no estimate.
     """
     estimated = False
     for number in np.flatnonzero((usual_sessions > 0) & (usual_sessions < FEWEST_SESSIONS)):
@@ -47,7 +47,7 @@ def add_estimates(
 
 
 def _estimate_usual_volume(position: int, history: PlacedBars, days: Bars) -> Floats | None:
-    """Usual volume until each five minutes of the session at `position`, shape (78,); None where it cannot be told."""
+    """Estimate usual volume up to each five minutes of the session at `position`, shape (78,); None if unknown."""
     calendar = load_exchange_days()
     day = calendar.day
     before = slice(*days.session.searchsorted([day[max(position - SESSIONS, 0)], day[position]]))

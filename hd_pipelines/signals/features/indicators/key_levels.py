@@ -1,8 +1,4 @@
-"""Key levels of a session and how far the price is from the nearest.
-
-Belongs here: levels made from other levels (pivots, the edge of a gap) and distances. Pivots are the classic floor
-pivots of the prior day. A gap's edge is the prior close until the session has traded through it.
-"""
+"""Key levels derived from other levels (floor pivots, gap edge) and the distance of the price to the nearest level."""
 
 from __future__ import annotations
 
@@ -15,13 +11,13 @@ from hd_pipelines.signals.frame import Floats
 
 PIVOTS = ("pivot", "pivot_r1", "pivot_s1", "pivot_r2", "pivot_s2")
 BLOCK = 2_048
-"""Rows at a time: twenty-one levels of a year do not fit into a processor's cache, these do."""
+"""Rows per block: 21 levels of this many rows fit into the CPU cache, those of a year do not."""
 NEAR = 0.05
-"""Share of a day's ATR within which a key level is near."""
+"""Fraction of a day's ATR within which a key level is near."""
 
 
 def compute_pivots(prior_day: Floats) -> Floats:
-    """Floor pivots of a prior day's high, low and close, shape (3, k): `PIVOTS`, shape (5, k).
+    """Compute the floor pivots `PIVOTS`, shape (5, k), from a prior day's high, low and close, shape (3, k).
 
     P = (H + L + C)/3, R1 = 2P - L, S1 = 2P - H, R2 = P + H - L, S2 = P - H + L. NaN where one would not be positive.
     """
@@ -33,7 +29,7 @@ def compute_pivots(prior_day: Floats) -> Floats:
 
 
 def find_gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_low: Floats) -> Floats:
-    """The prior close while the session has only traded on one side of it; NaN once the gap is filled."""
+    """Return the prior close while the session has traded on only one side of it; NaN once the gap is filled."""
     is_open = ((day_open > prior_close) & (day_low > prior_close)) | (
         (day_open < prior_close) & (day_high < prior_close)
     )
@@ -41,10 +37,10 @@ def find_gap_edge(prior_close: Floats, day_open: Floats, day_high: Floats, day_l
 
 
 def measure_nearest_levels(price: Floats, levels: Mapping[str, Floats], atr_day_pct: Floats) -> dict[str, Floats]:
-    """Distance to the nearest level at or above the price and at or below it, % of the price; whether a major one is near.
+    """Measure the distance to the nearest level on each side, % of the price, and whether a major level is near.
 
-    Near is `NEAR` of a day's ATR: with twenty levels some level always lies within a third of a per cent, so that would
-    say nothing. NaN where there is none on that side; `is_near_key_level` also where the ATR is not known.
+    Near means within `NEAR` of a day's ATR: among twenty levels one almost always lies within a third of a percent, so a
+    fixed distance would not discriminate. NaN without a level on that side; `is_near_key_level` also without an ATR.
     """
     above, below = _measure_distances(price, list(levels.values()))
     closest = np.fmin(*_measure_distances(price, [levels[name] for name in MAJOR_LEVELS]))
@@ -57,7 +53,7 @@ def measure_nearest_levels(price: Floats, levels: Mapping[str, Floats], atr_day_
 
 
 def _measure_distances(price: Floats, levels: list[Floats]) -> Floats:
-    """To the nearest level at or above each price, and at or below it, as shares of it; shape (2, n)."""
+    """Measure distances to the nearest level at or above and at or below each price, relative to it; shape (2, n)."""
     from hd_pipelines.signals.features.kernels import shapes as kernels_shapes
 
     blocks = []

@@ -1,13 +1,9 @@
-"""Relative volume: whose volume it is, and what has been traded so far against what usually has by then.
+"""Relative volume (RVOL): volume so far relative to what is usual by the same minute, and whose volume is used.
 
-Belongs here: RVOL and the choice of its source. An index is a number and has no volume; its fund's is a stand-in that is
-called one wherever it is used (product facts §13.1, fault 12).
-
-A session's volume is compared with the mean of the last 20 exchange sessions until the same minute, of those that were
-open at that minute (half days end) and of which there are bars. Fewer than five such sessions are no mean;
-`estimated_volume` then asks the days. A symbol that
-did not trade in a stretch traded 0 in it; one without any bar in a session is not counted for it, for that is a hole or a
-halt, not a quiet day.
+An index has no volume, so its ETF's volume stands in, always with a label. A session's volume is compared with the mean of
+the last 20 exchange sessions up to the same minute, counting sessions that were open at that minute (half days end early)
+and have bars. Fewer than five such sessions give no mean; `estimated_volume` then uses daily bars. A symbol that did not
+trade for a stretch traded 0 in it; a session without any bar is a data gap or a halt and is not counted.
 """
 
 from __future__ import annotations
@@ -24,16 +20,16 @@ FEWEST_SESSIONS = 5
 
 
 def choose_volume_source(tape: SymbolTape) -> SymbolTape | None:
-    """The tape whose volume counts for this one: its fund's for an index, None for an index without one, else its own."""
+    """Choose whose volume counts: the ETF's tape for an index (None without one), else the symbol's own."""
     return tape.proxy if tape.asset_class is AssetClass.INDEX else tape
 
 
 def compute_relative_volume(traded: Floats, history: PlacedBars, rows: Grid) -> tuple[Floats, Floats, Integers]:
-    """RVOL at the end of the last complete five minutes of each row, and of how many sessions its mean is, shape (n,).
+    """Compute RVOL at the last complete five minutes of each row, and the number of sessions in its mean, shape (n,).
 
-    `traded`: volume so far at each row. `history`: 5-minute bars of the sessions before. NaN in a session's first four
-    minutes; RVOL also where the mean is of fewer than 5 sessions, or 0. Third: how many of the last 20 sessions have
-    volume at all, shape (k,).
+    `traded`: volume so far at each row. `history`: 5-minute bars of earlier sessions. NaN in a session's first four
+    minutes; RVOL also where the mean has fewer than 5 sessions, or is 0. Third result: how many of the last 20 sessions
+    have volume at all, shape (k,).
     """
     from hd_pipelines.signals.features.kernels import running as kernels_running
 

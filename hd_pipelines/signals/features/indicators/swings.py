@@ -1,15 +1,14 @@
-"""Swings of 5-minute bars: where the price turned, whether turns rise or fall, and where RSI disagrees with them.
+"""Swing highs and lows of 5-minute bars, and RSI divergence between them.
 
-Belongs here: confirmed turning points and divergence. A bar is a swing high if its high is above those of the two bars
-before it and not below those of the two after it (of equal highs the first one turns), so it is known only when the
-second of them is complete; swing lows mirror that.
+A bar is a swing high if its high is above those of the two bars before it and not below those of the two after it (of equal
+highs the first counts), so it is confirmed when the second of them is complete. Swing lows mirror that.
 
-Divergence (product facts §4): a lower swing low with a higher RSI at it is bullish, mirrored bearish. How clear it is:
+Bullish divergence is a lower swing low with a higher RSI; bearish divergence mirrors that. Its clarity is
 
     50 × min(1, RSI difference / 10) + 50 × min(1, price difference / ATR)
 
-Ten points of RSI and one ATR of 5-minute bars are each a move that nobody overlooks; less of one makes it doubtful. It is
-over (0) when the newer swing is more than an hour old, and two swings more than four hours apart are not compared.
+Ten RSI points and one 5-minute ATR are each an unmistakable move. Divergence ends (0) when the newer swing is more than an
+hour old, and swings more than four hours apart are not compared.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ SWING_FEATURES = (
     "bearish_divergence",
     "bullish_divergence",
 )
-"""Rows of `swing_features`."""
+"""Rows of `fill_swing_features`."""
 CLEAR_RSI_POINTS = 10.0
 FRESH_BARS = 12
 COMPARABLE_BARS = 48
 
 
 def fill_swing_features(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
-    """Fill `states`, shape (6, own + 1) of NaN: the state after each of the window's last `own` bars and before them.
+    """Fill `states`, shape (6, own + 1) of NaN: the state before the window's last `own` bars and after each of them.
 
-    `prices`: rows high, low, close, shape (3, n). `strength`, `atr`: RSI and ATR of each bar, shape (n,). NaN: swing_*
+    `prices`: rows high, low, close, shape (3, n). `strength`, `atr`: RSI and ATR of each bar, shape (n,). swing_* is NaN
     without a swing, the others without two; divergence also without RSI or ATR.
     """
     from hd_pipelines.signals.features.kernels import shapes as kernels_shapes

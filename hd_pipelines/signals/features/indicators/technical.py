@@ -1,11 +1,12 @@
-"""Indicators of a window of complete bars, by TA-Lib, at the end of each of the session's own bars.
+"""TA-Lib indicators of a window of complete bars, at the end of each of the session's own bars.
 
-Belongs here: which indicators, with which periods, and when they have no answer. A window is the bars of a fixed number
-of sessions before the session, then its own: never "all history", or a longer tape would give other numbers than a
-shorter one. The state after c of the session's bars is column c of what is returned; column 0 is the window before it.
+A window is the bars of a fixed number of sessions before the session, then its own. It is never "all history", because then
+a longer tape would give other numbers than a shorter one. Column c of a result is the state after c of the session's bars;
+column 0 is the state before its first.
 
-Formulas: TA-Lib's, as definition 5.18 has them: EMA starts from a simple mean of its first bars, ATR, RSI and ADX are
-Wilder's. Where TA-Lib answers 0 because nothing moved, the answer here is NaN: a symbol that stands still is not oversold.
+Formulas are TA-Lib's: an EMA starts from the simple mean of its first bars; ATR, RSI and ADX use Wilder's smoothing
+(J. W. Wilder, "New Concepts in Technical Trading Systems", 1978). Where TA-Lib returns 0 because nothing moved, the result
+here is NaN: a symbol without movement is not oversold.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ FIVE_MINUTE_INDICATORS = (
     "lowest_20",
     "is_patience_candle",
 )
-"""Rows of `five_minute_indicators`."""
+"""Rows of `fill_five_minute_indicators`."""
 LONGER_BAR_INDICATORS = ("atr", "rsi", "ema_spread_pct", "trend_ema", "trend_slope")
-"""Rows of `longer_bar_indicators`."""
+"""Rows of `fill_longer_bar_indicators`."""
 EMA_PERIODS = (9, 21, 50, 200)
 PERIOD = 14
-"""Of RSI, ATR and ADX."""
+"""Period of RSI, ATR and ADX."""
 BREAKOUT_BARS = BOLLINGER_BARS = 20
 TREND_EMA_BARS = 20
 
@@ -47,8 +48,8 @@ TREND_EMA_BARS = 20
 def fill_five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, own: int, states: Floats) -> None:
     """Fill `states`, shape (13, own + 1), from a window of 5-minute bars of which the last `own` are the session's.
 
-    `prices`: rows high, low and close, shape (3, n), each row contiguous; `strength` and `atr`: what `relative_strength`
-    and `average_true_range` say of them. NaN where the window is too short.
+    `prices`: rows high, low and close, shape (3, n), each row contiguous; `strength` and `atr`: `relative_strength` and
+    `average_true_range` of them. NaN where the window is too short.
     """
     talib = _talib()
     high, low, close = prices
@@ -60,8 +61,8 @@ def fill_five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, o
     _keep(states[7], talib.ADX(high, low, close, PERIOD))
     states[7, np.isnan(states[6])] = np.nan
     begin = max(0, close.size - own - BREAKOUT_BARS)
-    # TA-Lib's running sums of squares lose digits far from zero: 5,000 points squared hold 16 digits, a deviation of 1
-    # only the last seven. Around the first close they are exact enough.
+    # TA-Lib's running sums of squares lose precision far from zero: 5,000 points squared use 16 digits, a deviation of 1
+    # only the last seven. Centred on the first close they are accurate enough.
     centre = close[begin : begin + 1]
     upper, middle, _ = talib.BBANDS(close[begin:] - centre, BOLLINGER_BARS, 1.0, 1.0)
     _keep(states[8], middle + centre)
@@ -74,8 +75,8 @@ def fill_five_minute_indicators(prices: Floats, strength: Floats, atr: Floats, o
 def fill_longer_bar_indicators(prices: Floats, states: Floats, fewest: int) -> None:
     """Fill `states`, shape (5, own + 1), from a window of longer bars; the trend needs `fewest` of them.
 
-    The trend's EMA starts at the first close, so that it speaks before 20 bars are there. trend_slope: least squares of
-    the EMA's last five values, in ATR per bar.
+    The trend's EMA starts at the first close, so that it is defined before 20 bars exist. trend_slope: least-squares slope
+    of the EMA's last five values, in ATR per bar.
     """
     talib = _talib()
     close = prices[2]
@@ -95,7 +96,7 @@ def relative_strength(close: Floats) -> Floats:
     strength: Floats = talib.RSI(close, PERIOD)
     is_zero = strength == 0.0
     if is_zero.any():
-        # 0 is TA-Lib's answer both after nothing but falls and after no move at all.
+        # TA-Lib returns 0 both after falls only and after no move at all.
         is_zero[1:] &= close[1:] == close[:-1]
         strength[is_zero] = np.nan
     return strength
@@ -115,7 +116,7 @@ def trend_line(close: Floats, atr: Floats, fewest: int) -> tuple[Floats, Floats]
     NaN before `fewest` bars; the slope also where there is no ATR.
     """
     talib = _talib()
-    # TA-Lib starts from the mean of the first 20: 19 copies of the first close before it make that mean the close.
+    # TA-Lib starts from the mean of the first 20 values: prepending 19 copies of the first close makes that mean the close.
     padded = np.concatenate((close[:1].repeat(TREND_EMA_BARS - 1), close))
     ema: Floats = talib.EMA(padded, TREND_EMA_BARS)[TREND_EMA_BARS - 1 :]
     slope = np.empty(close.size)
@@ -126,7 +127,7 @@ def trend_line(close: Floats, atr: Floats, fewest: int) -> tuple[Floats, Floats]
 
 
 class _TaLib(NamedTuple):
-    """TA-Lib's functions of arrays, without the wrapper that looks for pandas and polars in every call."""
+    """TA-Lib's array functions, without the wrapper that checks for pandas and polars in every call."""
 
     EMA: Callable[..., Floats]
     RSI: Callable[..., Floats]
@@ -145,14 +146,14 @@ def _talib() -> _TaLib:
 
 
 def _patience_candle(high: Floats, low: Floats, states: Floats) -> None:
-    """1 where the last bar lies inside the one before and is smaller, both of this session; NaN before it has two."""
+    """Fill 1 where the last bar lies inside the previous one and is smaller, both of this session; NaN before two bars."""
     states[:2] = np.nan
     lower_high, higher_low = high[:-1] - high[1:], low[1:] - low[:-1]
     states[2:] = (np.minimum(lower_high, higher_low) >= 0) & (np.maximum(lower_high, higher_low) > 0)
 
 
 def _keep(states: Floats, values: Floats) -> None:
-    """The last values of an indicator as the session's states; NaN where the window has none before the session."""
+    """Store an indicator's last values as the session's states; NaN where the window has no bar before the session."""
     missing = states.size - values.size
     if missing > 0:
         states[:missing] = np.nan

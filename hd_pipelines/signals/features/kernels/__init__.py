@@ -1,1 +1,1 @@
-"""Compiled loops (numba) under the feature frame."""
+"""Compiled loops (numba) behind the feature frame."""

@@ -1,7 +1,4 @@
-"""Loops over bars: which to believe, cutting longer ones, which of them a row knows, weeks.
-
-Belongs here: what `placed_bars`, `bar_states` and `day_history` do bar by bar.
-"""
+"""Loops over bars, for `placed_bars`, `bar_states` and `day_history`: validate, cut longer bars, look up states, weeks."""
 # ruff: noqa: PLR0917 - compiled functions take plain arrays
 
 import numpy as np
@@ -27,9 +24,9 @@ def place(
     opens_ns: Integers,
     lengths: Integers,
 ) -> tuple[Integers, Integers, Floats, int]:
-    """Believable bars of sessions whose bars are [begin, end): session, minute, (open, high, low, close, volume), count.
+    """Place valid bars of sessions whose bars are [begin, end): session, minute, (open, high, low, close, volume), count.
 
-    Arrays are as long as all bars; only the first `count` are filled.
+    Arrays are as long as all bars; only the first `count` entries are filled.
     """
     bars = 0
     for number in range(positions.size):
@@ -61,9 +58,9 @@ def cut(
     positions: Integers,
     over: Integers,
 ) -> tuple[Integers, Integers, Floats]:
-    """Bars of `length` minutes from shorter ones: session, minute of the end, prices (high, low, close).
+    """Cut bars of `length` minutes from shorter ones: session, minute of the end, prices (high, low, close).
 
-    `lengths`: of all exchange sessions. With `positions`, only bars that had ended when `over` minutes of theirs were.
+    `lengths`: minutes of every exchange session. With `positions`, only bars that had ended `over` minutes into theirs.
     """
     cut_session, cut_minute = np.empty(session.size, np.int64), np.empty(session.size, np.int64)
     cut_prices = np.empty((3, session.size))
@@ -90,7 +87,7 @@ def cut(
 def find_states_at_rows(
     session: Integers, minute: Integers, row_session: Integers, row_minute: Integers, minutes_ago: int
 ) -> Integers:
-    """Which state of bars each row has: one of "none yet" per session, then one after each of its bars.
+    """Find each row's state column: one for "no bar yet" per session, then one after each of its bars.
 
     The bars are those of the rows' sessions. A bar counts if it had ended `minutes_ago` before the row.
     """
@@ -111,7 +108,7 @@ def find_states_at_rows(
 def count_window_sessions(
     session: Integers, close: Floats, positions: Integers, window: int
 ) -> tuple[Integers, Floats]:
-    """Per session: how many of the `window` sessions before have bars, and the last close of the one before or NaN."""
+    """Count, per session, the `window` previous sessions with bars; and return the previous session's close or NaN."""
     sessions, close_before = np.zeros(positions.size, np.int64), np.full(positions.size, np.nan)
     for number in range(positions.size):
         first = np.searchsorted(session, positions[number] - window)
@@ -127,9 +124,9 @@ def count_window_sessions(
 def cut_complete_weeks(
     day: Integers, prices: Floats, calendar_week: Integers, week_sessions: Integers, week_begins: Integers
 ) -> tuple[Integers, Integers, Floats]:
-    """Weeks of which every session has a bar: number, day of the first session, prices (high, low, close).
+    """Cut weeks in which every session has a bar: number, day of the first session, prices (high, low, close).
 
-    `day`: day numbers of exchange sessions, ascending. The others are of all exchange sessions.
+    `day`: day numbers of the bars, ascending. The calendar arrays cover all exchange sessions.
     """
     week, begins, cut = np.empty(day.size, np.int64), np.empty(day.size, np.int64), np.empty((3, day.size))
     count, i = 0, 0
@@ -158,9 +155,9 @@ def select_valid_days(
     end: int,
     calendar_day: Integers,
 ) -> tuple[Integers, Floats]:
-    """Bars [first, end) of exchange sessions whose prices lie within their own high and low.
+    """Select those of the bars [first, end) that are of exchange sessions and have consistent prices.
 
-    Their positions in the arrays, and prices (high, low, close).
+    Returns their positions in the arrays, and prices (high, low, close).
     """
     kept, prices = np.empty(max(end - first, 0), np.int64), np.empty((3, max(end - first, 0)))
     count, session = 0, 0
@@ -180,7 +177,7 @@ def select_valid_days(
 
 @compile_kernel(WHOLE, PRICES, WHOLE)
 def find_bars_at(keys: Integers, prices: Floats, wanted: Integers) -> Floats:
-    """Prices of the bars whose key is wanted, shape (3, wanted); NaN where there is none. Keys ascend."""
+    """Find the prices of the bars with the wanted keys, shape (3, wanted); NaN where there is none. Keys ascend."""
     found = np.full((3, wanted.size), np.nan)
     for i in range(wanted.size):
         at = np.searchsorted(keys, wanted[i])
@@ -191,7 +188,7 @@ def find_bars_at(keys: Integers, prices: Floats, wanted: Integers) -> Floats:
 
 @compile_kernel(WHOLE, REAL, WHOLE, WHOLE, INT)
 def average_volume(day: Integers, volume: Floats, since: Integers, until: Integers, fewest: int) -> Floats:
-    """Mean volume of the days in [since, until), NaN of fewer than `fewest`; and how many have any. Shape (2, k)."""
+    """Average the volume of days in [since, until), NaN for fewer than `fewest`; and count them. Shape (2, k)."""
     usual = np.full((2, since.size), np.nan)
     for number in range(since.size):
         total, count = 0.0, 0

@@ -1,8 +1,4 @@
-"""Loops over a session's rows: running prices, volume, relative volume, crossings.
-
-Belongs here: what `session_grid`, `relative_volume` and `chain_features` do row by row. Running values restart with each
-session.
-"""
+"""Loops over a session's rows: running prices, volume, relative volume and crossings. Values restart with each session."""
 # ruff: noqa: PLR0917 - compiled functions take plain arrays
 
 import numpy as np
@@ -19,7 +15,7 @@ OPENING_RANGE_MINUTES = 15
 def compute_running_prices(
     session: Integers, minute: Integers, values: Floats, positions: Integers, over: Integers, rows: int
 ) -> Floats:
-    """Per row: last close, its age, the day's open, high, low, the opening range's high and low. Shape (7, rows).
+    """Compute last close, its age, the day's open, high, low, and the opening range's high and low. Shape (7, rows).
 
     `values`: open, high, low, close. NaN before the first bar; the opening range also until it is over.
     """
@@ -58,10 +54,10 @@ def compute_running_volume(
     over: Integers,
     rows: int,
 ) -> Floats:
-    """Per row: volume so far, and the mean of typical prices weighted with it. Shape (2, rows).
+    """Compute volume so far, and the mean of typical prices weighted with it. Shape (2, rows).
 
-    Prices and volume may be of different symbols: a minute counts for the mean where both have a bar. NaN before any
-    volume is known, the mean also while it is 0.
+    Prices and volume may belong to different symbols: a minute counts towards the mean if both have a bar. NaN before any
+    volume is known, the mean also while volume is 0.
     """
     running = np.full((2, rows), np.nan)
     row, i, j = 0, 0, 0
@@ -105,11 +101,11 @@ def compute_relative_volume(
     window: int,
     fewest: int,
 ) -> tuple[Floats, Integers]:
-    """Per row: volume after the last complete five minutes against what is usual, and how many sessions that is a mean of.
+    """Compute volume after the last complete five minutes relative to the usual, and the number of sessions in the mean.
 
-    Shape (2, rows), NaN in a session's first four minutes. And per session: how many of the `window` before have volume.
-    `traded`: volume so far by row. The bars are of five minutes. A session counts where it was open, if every volume of
-    its is known; there is no usual volume of fewer than `fewest`, and none of 0.
+    Shape (2, rows), NaN in a session's first four minutes. Also returns, per session, how many of the `window` before have
+    volume. `traded`: volume so far by row. The bars are 5-minute bars. A session counts while it was open, if all of its
+    volumes are known; the usual volume is undefined with fewer than `fewest` sessions, or if it is 0.
     """
     answers, usual_sessions = np.full((2, traded.size), np.nan), np.zeros(positions.size, np.int64)
     of_session, first_row = np.zeros(SLOTS), 0
@@ -142,9 +138,9 @@ def compute_relative_volume(
 
 @compile_kernel(REAL, REAL, WHOLE, INT)
 def find_crossings(price: Floats, level: Floats, row_session: Integers, window: int) -> Floats:
-    """1 where the price last rose through the level known then within `window` rows, -1 where it fell, else 0.
+    """Return 1 where the price last rose through the level known then within `window` rows, -1 where it fell, else 0.
 
-    A price on the level is above it. Rows of another session are another day. NaN without a level or a price.
+    A price on the level counts as above it. Each session starts anew. NaN without a level or a price.
     """
     crossed = np.full(price.size, np.nan)
     last, way = -window, 0.0

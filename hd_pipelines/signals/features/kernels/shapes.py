@@ -1,7 +1,4 @@
-"""Loops that judge: swings and divergence, trends, nearest levels, gamma at strikes.
-
-Belongs here: what `swings`, `trends`, `key_levels` and `chain_features` do row by row; definitions stand there.
-"""
+"""Loops for `swings`, `trends`, `key_levels` and `chain_features`, which document the definitions."""
 # ruff: noqa: PLR0917 - compiled functions take plain arrays
 
 import numpy as np
@@ -21,11 +18,11 @@ def fill_swings(
     comparable_bars: int,
     states: Floats,
 ) -> None:
-    """Fill `states`, shape (6, own + 1) of NaN, as `swings.swing_features` says; prices are rows high, low, close."""
+    """Fill `states`, shape (6, own + 1) of NaN; see `swings.fill_swing_features`. Prices are rows high, low, close."""
     bars = prices.shape[1]
     before_own = bars - own - 1
     for side in range(2):
-        # A low is the high of prices turned upside down, and RSI with them.
+        # Lows are the highs of negated prices; RSI is negated with them.
         sign = 1.0 - 2.0 * side
         turns, last, before = 0, 0, 0
         for newest in range(4, bars):
@@ -60,10 +57,9 @@ def fill_swings(
 def compute_trends(
     price: Floats, atr: Floats, ema: Floats, slope: Floats, day_ranges: Floats, limits: Floats
 ) -> Floats:
-    """Trend and strength of each timeframe and row, shape (2, timeframes, rows); see `trends`. NaN as ATR, EMA or slope.
+    """Compute trend and strength, shape (2, timeframes, rows); see `trends`. NaN where ATR, EMA or slope is NaN.
 
-    `day_ranges`: factor from ATR share of the price to a day's, per timeframe. `limits`: of distance, strong distance,
-    strong slope.
+    `day_ranges`: factor from relative ATR to strength, per timeframe. `limits`: distance, strong distance, strong slope.
     """
     answers = np.full((2, *atr.shape), np.nan)
     for timeframe in range(atr.shape[0]):
@@ -91,7 +87,7 @@ def compute_trends(
 
 @compile_kernel(REAL, PRICES)
 def measure_nearest_levels(price: Floats, levels: Floats) -> Floats:
-    """Distance from each price to the nearest level at or above it, and at or below it; NaN without. Shape (2, rows).
+    """Measure the distance from each price to the nearest level at or above, and at or below it. Shape (2, rows), or NaN.
 
     `levels`: shape (m, rows), NaN where there is none.
     """
@@ -108,9 +104,9 @@ def measure_nearest_levels(price: Floats, levels: Floats) -> Floats:
 
 @compile_kernel(PRICES, FLOAT, FLOAT)
 def read_strikes(by_strike: Floats, zero_gamma: float, max_pain: float) -> tuple[float, float, float, float]:
-    """Gamma at the strike nearest to `zero_gamma`, 0-100 of all; open interest at `max_pain`, its share, gamma there.
+    """Read gamma at the strike nearest to `zero_gamma` (0-100 of all); open interest at `max_pain`, its share and gamma.
 
-    `by_strike`: strike, gamma, open interest; shape (m, 3). NaN without the level, or a strike there.
+    `by_strike`: strike, gamma, open interest; shape (m, 3). NaN without the level, or without a strike there.
     """
     all_gamma = all_interest = 0.0
     flip = interest = share = gamma = distance = np.nan

@@ -1,11 +1,11 @@
-"""How the loops of the feature frame are compiled, and the types they take.
+"""How kernels are compiled, and the array types they take.
 
-Belongs here: what all `kernels_*` modules share. They are imported at the first call of what uses them, because importing
-numba takes a third of a second. numba's cache on disk lies beside the sources, or where NUMBA_CACHE_DIR says; the first
-process compiles for some seconds. No `fastmath`: sums are in the order of the bars.
+Kernel modules are imported at first use, because importing numba takes a third of a second. numba's disk cache lies beside
+the sources, or where NUMBA_CACHE_DIR points; the first process compiles for some seconds. No `fastmath`: sums are taken in
+the order of the bars.
 
-Kernels walk through bars in one pass and in time order, so what they say of a row cannot depend on a later one. In all of
-them `positions` and `over` are of the sessions of a `session_grid.Grid`.
+Kernels walk through bars once and in time order, so a value cannot depend on a later row. In all of them `positions` and
+`over` belong to the sessions of a `session_grid.Grid`.
 """
 
 from collections.abc import Callable

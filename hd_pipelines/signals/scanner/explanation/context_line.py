@@ -1,7 +1,7 @@
-"""The one line that tells a person what surrounds a signal.
+"""The one-line summary of a signal's context. It is stored with the signal, so its wording must not change.
 
-Belongs here: wording. "IV 23rd pctl · short gamma STRONG · 4 of 4 timeframes up · flow none · WEAK_UPTREND". What is not
-known says so.
+Example: "IV 23rd pctl · short gamma STRONG · 4 of 4 timeframes up · flow none · WEAK_UPTREND". Unknown parts are named as
+unknown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FLOW = {1.0: "bullish", 0.0: "mixed", -1.0: "bearish"}
 
 
 def describe_context(frame: FeatureFrame, row: int, contexts: Contexts, direction: Direction) -> str:
-    """Volatility, gamma, trends, flow and regime of a row, as known at its instant."""
+    """Describe volatility, gamma, trends, flow and regime of a row, as known at its instant."""
     return " · ".join(
         (
             _describe_volatility(frame, row),
@@ -36,7 +36,7 @@ def describe_context(frame: FeatureFrame, row: int, contexts: Contexts, directio
 
 
 def format_ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th, 23rd."""
+    """Format a number as 1st, 2nd, 3rd, 4th, 11th, 23rd."""
     ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 

@@ -1,7 +1,7 @@
-"""Why a signal is a signal, as the JSON that is stored with it.
+"""Build the JSON that is stored with a signal and explains it.
 
-Belongs here: the document's keys. Values come from the modules that decided; reading it aloud is `explain`. Everything is
-JSON-ready: no NaN, no dates, numbers rounded so that the same inputs give the same bytes.
+Everything is JSON-ready: no NaN, no dates, numbers rounded so that equal inputs give equal bytes. Keys and texts are stored
+values: changing one changes `composite_signals`. `text` renders the document for people.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hd_pipelines.signals.tape import Contexts
 def build_explanation(
     draft: Draft, choice: Choice, frame: FeatureFrame, contexts: Contexts, policy: ScanPolicy
 ) -> dict[str, Any]:
-    """The document of one signal."""
+    """Build the explanation of one signal."""
     candidate = draft.candidate
     row, direction = candidate.row, candidate.direction
     return {
@@ -54,7 +54,7 @@ def build_explanation(
 
 
 def _styles(draft: Draft, policy: ScanPolicy) -> dict[str, Any]:
-    """Each style before and after contexts, and the modifiers that made the first."""
+    """Return each style's score before and after contexts, and the modifiers applied before them."""
     candidate = draft.candidate
     return {
         "recommended": draft.style.value,

@@ -1,7 +1,7 @@
-"""What is missing or old about the row that a signal rests on, by name.
+"""Labels that name what is missing or stale about the row behind a signal.
 
-Belongs here: labels of one row, in the words of `features.labels`, and those of contexts. A frame's own labels are about its
-last rows; a signal carries only what its row knows, so that it is the same signal whenever its minute is scanned.
+A frame's own labels describe its last rows. A signal carries only labels of its own row, so that it is the same signal
+whenever its minute is scanned.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hd_pipelines.tables.vocabulary import ContextStatus, Resolution
 
 
 def list_row_labels(frame: FeatureFrame, row: int, readings: Iterable[Reading]) -> list[str]:
-    """`no_vix`, `no_atr_1h`, `rvol_of_7_sessions`, `volume_of_SPY`, `regime_fading`, `flow_missing`, …; each once."""
+    """Return labels such as `no_vix`, `rvol_of_7_sessions`, `volume_of_SPY`, `regime_fading`; without repeats."""
     return list(
         dict.fromkeys((*_list_volume_labels(frame, row), *_list_missing(frame, row), *_list_context_labels(readings)))
     )

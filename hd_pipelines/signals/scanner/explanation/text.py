@@ -1,7 +1,6 @@
-"""A stored explanation, read aloud.
+"""Render a stored explanation as blocks of plain text, for terminals and pages.
 
-Belongs here: blocks of plain lines from the JSON of `explanation`, for terminals and pages. Nothing is computed; a part that
-a document of another version does not have is passed over.
+Nothing is recomputed. A part that an older document does not have is skipped.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ class Block(NamedTuple):
 
 
 def render_blocks(document: Document) -> list[Block]:
-    """The parts of a signal's explanation in the order in which they were decided."""
+    """Render the parts of an explanation, in the order in which they were decided."""
     return [Block(title, read(document[key])) for key, title, read in _PARTS if document.get(key)]
 
 
 def render_lines(document: Document) -> list[str]:
-    """The same as lines of text, blocks divided by empty ones."""
+    """Render the explanation as lines of text, with an empty line between blocks."""
     lines: list[str] = []
-    for title, told in render_blocks(document):
-        lines += ["", title, *(f"  {line}" for line in told)]
+    for title, block in render_blocks(document):
+        lines += ["", title, *(f"  {line}" for line in block)]
     return lines[1:]
 
 
@@ -141,4 +140,4 @@ _PARTS: tuple[tuple[str, str, Callable[[Any], list[str]]], ...] = (
     ("contract", "Contract", _render_contract),
     ("labels", "Labels", list),
 )
-"""Key, heading, and how it is read."""
+"""Key of the document, heading, and renderer."""

@@ -1,12 +1,9 @@
-"""Which option a signal suggests, from a real chain.
+"""Choose the option that a signal suggests from a real chain.
 
-Belongs here: the limits one by one, and the choice among what passes all. Limits are the detector's, those of options
-that expire today the policy's. Source: product facts §4.
-
-A long signal buys a call, a short one a put. Of the contracts that pass, the one nearest to the middle of the delta bounds
-and with the narrowest spread is taken, both measured against what is allowed. Days to expiry are counted from the signal's
-session, not from the chain's. If none passes, the answer counts the contracts by how near they came: those that only
-one limit kept out, by that limit.
+A long signal buys a call, a short one a put. Limits are the detector's, plus the policy's for options that expire today.
+Of the contracts that pass, choose the one closest to the middle of the delta bounds with the narrowest spread, both
+measured relative to what is allowed. Days to expiry count from the signal's session, not the chain's. If no contract
+passes, the result counts near misses: contracts that break exactly one limit, by that limit.
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ from hd_pipelines.tables.vocabulary import Direction
 
 
 class Limit(StrEnum):
-    """What a contract has to keep to. An unknown value does not keep to anything."""
+    """A limit on contracts. An unknown value breaks it."""
 
     DAYS_TO_EXPIRY = "days_to_expiry"
     OUTLIVES_THE_SIGNAL = "outlives_the_signal"
@@ -44,7 +41,7 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """contract: JSON-ready facts, None if there is none; `reason` then says why. near_misses: by the one limit broken."""
+    """contract: JSON-ready values, or None with the `reason`. near_misses: count by the only limit broken."""
 
     ticker: str | None
     contract: Mapping[str, Any] | None
@@ -54,7 +51,7 @@ class Choice:
     labels: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """JSON-ready."""
+        """Return the choice as JSON-ready values, without the contract itself."""
         return {
             "ticker": self.ticker,
             "reason": self.reason,
@@ -74,7 +71,7 @@ def choose_contract(
     limits: ContractLimits,
     rules: ContractRules,
 ) -> Choice:
-    """The contract of a signal. `chain`: the newest that was known at `as_of_ns`."""
+    """Choose the contract of a signal. `chain`: the newest one known at `as_of_ns`."""
     if chain is None:
         return Choice(None, None, "no chain of this symbol was known")
     age = count_trading_minutes(chain.known_at_ns, as_of_ns)
@@ -113,7 +110,7 @@ def _check_limits(
     limits: ContractLimits,
     rules: ContractRules,
 ) -> dict[Limit, Booleans]:
-    """Which contracts keep to each limit; shape of `rows`."""
+    """Return which contracts meet each limit; shape of `rows`."""
     delta, bid, ask = np.abs(chain.delta[rows]), chain.bid[rows], chain.ask[rows]
     volume, open_interest = chain.volume[rows], chain.open_interest[rows]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -145,7 +142,7 @@ def _check_limits(
 
 
 def _measure_distance(chain: OptionQuotes, row: int, limits: ContractLimits) -> tuple[float, float]:
-    """How far from the best there could be: delta from the middle and spread, against what is allowed; then volume."""
+    """Return the sort key of a contract: distance of delta from the middle plus spread, relative to limits; then volume."""
     middle, half = sum(limits.delta) / 2.0, (limits.delta[1] - limits.delta[0]) / 2.0
     spread_pct = 200.0 * float(chain.ask[row] - chain.bid[row]) / float(chain.ask[row] + chain.bid[row])
     off_middle = abs(abs(float(chain.delta[row])) - middle) / half if half else 0.0

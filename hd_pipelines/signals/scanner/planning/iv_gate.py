@@ -1,10 +1,8 @@
-"""Whether options may be bought at today's volatility, and how many.
+"""The IV gate: whether options may be bought at the current implied volatility, and how it scales the position size.
 
-Belongs here: the gate, and the two moves that change the size of a position. Limits are the policy's. Source: product
-facts §3.7. The percentile among 252 sessions takes the place of one among the last 100 readings of a process; the score is
-moved by the IV engine, so the gate moves only the size. Nothing here knows of earnings: no source tells their dates.
-
-A volatility that is missing, or so old that its engine no longer counts it, lets a signal pass; its labels say so.
+The percentile is among 252 sessions. The gate changes only the size, because the IV engine already changes the score.
+Earnings dates are not considered; no source here provides them. A missing percentile, or one so old that the IV engine
+ignores it, lets the signal pass with a label.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from hd_pipelines.tables.vocabulary import ContextEngine
 
 @dataclass(frozen=True, slots=True)
 class IvGate:
-    """percentile: 0 to 1, None if unknown. change: of IV against the mean of the readings before, a share; None if unknown.
+    """percentile: 0 to 1, None if unknown. change: relative change of IV against the mean of the readings before it.
 
-    size: modifier of a position.
+    size: multiplier of the position size.
     """
 
     percentile: float | None
@@ -35,7 +33,7 @@ class IvGate:
     reason: str
 
     def to_json(self) -> dict[str, object]:
-        """JSON-ready."""
+        """Return the gate's result as JSON-ready values."""
         return {
             "percentile": self.percentile,
             "change": round(self.change, 6) if self.change is not None else None,
@@ -46,7 +44,7 @@ class IvGate:
 
 
 def evaluate_iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateRules) -> IvGate:
-    """What the volatility known at `as_of_ns` allows. `history`: ascending rows of the symbol, later ones ignored."""
+    """Evaluate the IV known at `as_of_ns`. `history`: the symbol's rows, ascending; rows after `as_of_ns` are ignored."""
     row = find_newest(history, as_of_ns)
     if row is None or row.iv_percentile is None:
         why = "no row of this symbol" if row is None else row.reason or "its row has none"
@@ -55,9 +53,9 @@ def evaluate_iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateR
         return IvGate(None, None, is_blocked=False, size=1.0, reason="IV percentile is too old")
     percentile = row.iv_percentile
     change = _change(history, row, rules.readings)
-    told = f"{percentile:.0%} of sessions had a lower IV"
+    rank = f"{percentile:.0%} of sessions had a lower IV"
     if percentile >= rules.blocked_from:
-        return IvGate(percentile, change, is_blocked=True, size=1.0, reason=f"{told}: too dear to buy")
+        return IvGate(percentile, change, is_blocked=True, size=1.0, reason=f"{rank}: too dear to buy")
     if percentile > rules.optimal_to:
         size, what = rules.if_elevated, "elevated"
     elif percentile >= rules.optimal_from:
@@ -69,11 +67,11 @@ def evaluate_iv_gate(history: Sequence[IvContext], as_of_ns: int, rules: IvGateR
     elif change is not None and change > rules.spike_above:
         size, what = size * rules.after_spike, f"{what}, after a spike of {change:.0%}"
     size = round(min(max(size, rules.least), rules.most), 6)
-    return IvGate(percentile, change, is_blocked=False, size=size, reason=f"{told}: {what}")
+    return IvGate(percentile, change, is_blocked=False, size=size, reason=f"{rank}: {what}")
 
 
 def _change(history: Sequence[IvContext], row: IvContext, readings: int) -> float | None:
-    """IV against the mean of as many readings before `row`; None with fewer."""
+    """Return the relative change of IV against the mean of the `readings` before `row`; None with fewer readings."""
     end = bisect_left(history, row.known_at_ns, key=lambda each: each.known_at_ns)
     known = (each.iv30 for each in reversed(history[:end]) if each.iv30 is not None)
     before = list(islice(known, readings))

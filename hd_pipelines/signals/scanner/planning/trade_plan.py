@@ -1,12 +1,9 @@
-"""Entry, stop and targets of a candidate.
+"""Entry, stop and targets of a candidate, from ATR and key levels.
 
-Belongs here: distances from ATR, and key levels that move them. Profiles are the policy's. Source: product facts §3.7.
-
-The stop is 0.75, 1 or 1.5 ATR away by style, and never nearer than the style's least per cent of the price. A key level
-behind which it can hide takes its place: beyond the nearest level by a buffer of ATR, if that is between 0.75 and 1.5 times
-the distance. Targets are multiples of what is risked, as the profile has them; a level near a target's place takes its
-place. Missing ATR is a rejection, and so is an ATR that would put the stop beyond the style's most per cent: a nearer
-one would stand where the price moves anyway.
+The stop is 0.75, 1 or 1.5 ATR away by style, and at least the style's minimum percent of the price. A key level behind the
+price moves it: the stop goes a buffer beyond the nearest level if that is 0.75 to 1.5 times the original distance. Targets
+are the profile's multiples of the resulting risk, and move to a key level near their place. A missing ATR is a rejection.
+So is an ATR that would put the stop beyond the style's maximum percent, since a nearer stop would lie within normal noise.
 """
 
 from __future__ import annotations
@@ -27,13 +24,13 @@ ATR_OF_STYLE = {
     TradingStyle.SWING: "atr_1h",
 }
 DAY_ATR = "atr_day_pct"
-"""For a look at the close of a session that has no minutes, whatever the style."""
+"""Used for daily rows, whatever the style."""
 _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Prices to a cent. risk_reward: of the second target, before rounding to cents. levels: what took whose place."""
+    """Prices rounded to a cent. risk_reward: to the second target, before rounding. levels: key level used, by price."""
 
     entry_price: Decimal
     stop_price: Decimal
@@ -46,7 +43,7 @@ class Plan:
 
 
 def find_atr(frame: FeatureFrame, row: int, style: TradingStyle) -> tuple[str, float]:
-    """The feature that a style is measured in, and its value in price; NaN where it is missing."""
+    """Return the ATR feature of a style and its value in price units; NaN if missing."""
     if frame.resolution is Resolution.DAY:
         return DAY_ATR, float(frame[DAY_ATR][row]) / 100.0 * float(frame["price"][row])
     feature = ATR_OF_STYLE[style]
@@ -54,7 +51,7 @@ def find_atr(frame: FeatureFrame, row: int, style: TradingStyle) -> tuple[str, f
 
 
 def has_atr(frame: FeatureFrame, row: int, style: TradingStyle) -> bool:
-    """Whether there is an ATR to measure in."""
+    """Whether the style's ATR is known and positive."""
     _, atr = find_atr(frame, row, style)
     return 0.0 < atr < math.inf
 
@@ -68,7 +65,7 @@ def build_plan(
     iv_percentile: float | None,
     rules: PlanRules,
 ) -> Plan | Rejection:
-    """The plan of a row for a style, or why there is none. `iv_percentile`: 0 to 1, None if unknown."""
+    """Build the plan of a row for a style, or return the rejection. `iv_percentile`: 0 to 1, None if unknown."""
     feature, atr = find_atr(frame, row, style)
     if not 0.0 < atr < math.inf:
         return Rejection.NO_ATR
@@ -98,7 +95,7 @@ def build_plan(
 def _sort_levels(
     frame: FeatureFrame, row: int, price: float, direction: Direction
 ) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
-    """Distances and names of the levels ahead of a trade and behind it, nearest first."""
+    """Return distances and names of the key levels ahead of the trade and behind it, nearest first."""
     ahead, behind = [], []
     for name, prices in frame.levels.items():
         away = (float(prices[row]) - price) * direction.sign
@@ -120,10 +117,10 @@ def _buffer_factor(iv_percentile: float | None, rules: PlanRules) -> float:
 def _place_targets(
     ahead: list[tuple[float, str]], risk: float, profile: RiskProfile, rules: PlanRules, used: dict[str, str]
 ) -> list[float]:
-    """Distances of the three targets, rising.
+    """Return the distances of the three targets, ascending.
 
-    A level is taken if it is near a target's own place, beyond the target before it and short of the next one's place; of
-    several the nearest to the place.
+    A target moves to a level near its own place, if the level lies beyond the previous target and short of the next one's
+    place. Of several levels the nearest wins.
     """
     places = [target / profile.stop * risk for target in (profile.target_1, profile.target_2, profile.target_3)]
     rewards: list[float] = []

@@ -1,16 +1,13 @@
-"""How long a signal stands, and which styles still have the time.
+"""How long a signal is valid, and which styles still have enough time.
 
-Belongs here: the end of each style's validity. Minutes and sessions are the policy's. (The predecessor let every signal
-lapse after five minutes, while its targets were ATRs away that take hours.)
+- A scalp is valid for 30 minutes, or until the close.
+- A day trade is valid until 15 minutes before its session's close; half days close earlier.
+- A swing is valid until the close of the third session after.
 
-- A scalp stands for 30 minutes, or until the close.
-- A day trade stands until 15 minutes before its session's close; half days close earlier.
-- A swing stands until the close of the third session after.
-
-A style that would stand for less than `least_minutes` is not offered. A look at the close of a session that has no minutes
-can only be held overnight: it has no scalp, and its day trade is the next session's, until that one's close, since bars of
-days do not tell a quarter of an hour. What is held overnight needs an option that outlives it: a detector whose contracts
-expire within three days has no swings.
+A style that would be valid for less than `least_minutes` is not offered. A daily row at the close can only be held
+overnight: it offers no scalp, and its day trade runs until the close of the next session, because daily bars cannot show
+15 minutes before it. A position held overnight needs an option that outlives it, so a detector whose contracts expire
+within three days offers no swing.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from hd_pipelines.signals.scanner.policy.scan_policy import Validity
 from hd_pipelines.tables.vocabulary import Resolution, TradingStyle
 
 _LONGEST_PAUSE = timedelta(days=7)
-"""Between two sessions, with room to spare; September 2001 lasted six days."""
+"""Longest closure between two sessions, with a margin; in September 2001 it was six days."""
 
 
 def find_valid_until(
@@ -36,7 +33,7 @@ def find_valid_until(
     contract: ContractLimits,
     rules: Validity,
 ) -> datetime | None:
-    """When a signal of that style lapses, UTC; None if the style is not offered now."""
+    """Return when a signal of that style expires, UTC; None if the style is not offered."""
     longest = contract.days_to_expiry[1]
     if style is TradingStyle.SWING:
         return _find_close_after(session, rules.swing_sessions) if longest > rules.swing_sessions else None
@@ -52,6 +49,6 @@ def find_valid_until(
 
 @lru_cache(maxsize=4096)
 def _find_close_after(session: date, count: int) -> datetime | None:
-    """Close of the `count`-th session after; None beyond the calendar's end."""
-    later = list_sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
-    return get_regular_hours(later[count - 1]).closes_at if len(later) >= count else None
+    """Return the close of the `count`-th session after `session`; None beyond the calendar's end."""
+    later = sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
+    return regular_hours(later[count - 1]).closes_at if len(later) >= count else None

@@ -1,8 +1,4 @@
-"""The published policy: the numbers of the composite scanner as the product documents them, and where ours differ.
-
-Belongs here: values. Shapes are in `policy`, meaning in the modules that it names. Source: product facts §3.7 and, for
-options that expire today, §4. docs/reference/scanner.md shows every table; a test holds it to these.
-"""
+"""The default policy: the numbers that `scan` uses. docs/reference/scanner.md shows every table, and a test compares the two."""
 
 from __future__ import annotations
 
@@ -49,7 +45,7 @@ _CONFIDENCE = ConfidenceRules(
     more_from_90=5.0,
     least=40.0,
 )
-"""The published weights end with "the rest small"; the last four are that rest, so that all make 100."""
+"""The four smallest weights, 14 points together, complete the sum of 100."""
 
 _STYLES = StyleRules(
     modifiers={
@@ -126,7 +122,7 @@ _THRESHOLDS = ThresholdRules(
     highest_score=95.0,
     lowest_risk_reward=1.0,
 )
-"""Windows are published as thresholds of their own (9:30-10: 65/70/1.2); here, by what they differ from the default."""
+"""Windows are differences from the default: 9:30-10 gives a stock thresholds of 65, 70 and 1.2."""
 
 _PLAN = PlanRules(
     profiles={
@@ -190,4 +186,4 @@ DEFAULT_POLICY = ScanPolicy(
         },
     ),
 )
-"""What `scan` uses unless it is given another one."""
+"""The policy `scan` uses unless it is given another one."""

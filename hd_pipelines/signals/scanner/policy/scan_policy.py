@@ -1,7 +1,7 @@
-"""The scanner's policy: every number that decides about a candidate, as frozen data that can be varied.
+"""The scanner's policy: every number that decides about a candidate, as frozen data with named parameters and a digest.
 
-Belongs here: the shapes, and naming, varying and digesting the numbers. The published values are in `default_policy`;
-what is done with them is in the module that each class names.
+The default values are in `default_policy`. Each class names the module that uses it. Field names enter `policy_version`, so
+renaming a field changes the digest of stored signals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 @dataclass(frozen=True)
 class UniversalFilters:
-    """What every candidate must have (`filters`). Average volume is asked of stocks and funds only."""
+    """Minimum requirements of every candidate (`filters`). Average volume applies to stocks and ETFs only."""
 
     min_relative_volume: float
     min_average_daily_volume: float
@@ -30,7 +30,7 @@ class UniversalFilters:
 
 @dataclass(frozen=True)
 class ConfidenceRules:
-    """How far data can be trusted (`data_confidence`). weights: features by what they mean to a score; 100 together."""
+    """How missing data lowers confidence (`data_confidence`). weights: importance of each feature; they sum to 100."""
 
     weights: Mapping[str, float]
     less_for_critical: float
@@ -49,7 +49,7 @@ class ByStyle:
     swing: float
 
     def of(self, style: TradingStyle) -> float:
-        """The style's."""
+        """The number of one style."""
         return float(getattr(self, style.value))
 
 
@@ -57,7 +57,7 @@ class ByStyle:
 class StyleRules:
     """How a base score becomes three style scores (`styles`).
 
-    bounds: where conditions that compare a feature begin. least, most: of the product of all modifiers.
+    bounds: feature thresholds of the conditions. least, most: bounds on the product of all modifiers.
     """
 
     modifiers: Mapping[StyleCondition, ByStyle]
@@ -68,7 +68,7 @@ class StyleRules:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Least base score, style score and reward per risk."""
+    """Minimum base score, style score and reward-to-risk ratio."""
 
     base: float
     style: float
@@ -77,7 +77,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """What a time window or a level of the VIX adds to thresholds, and what it makes of the size."""
+    """What a time window or VIX band adds to each threshold, and its multiplier of the position size."""
 
     base: float
     style: float
@@ -87,7 +87,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class ThresholdRules:
-    """How thresholds are put together (`thresholds`). vix_bounds: upper ends of the first three bands, points."""
+    """How thresholds are combined (`thresholds`). vix_bounds: upper ends of the first three VIX bands, points."""
 
     default: Thresholds
     by_asset_class: Mapping[AssetClass, Thresholds]
@@ -101,7 +101,7 @@ class ThresholdRules:
 
 @dataclass(frozen=True)
 class RiskProfile:
-    """Stop and targets of a style in ATR, and what a stop may be in per cent of the price (`trade_plan`)."""
+    """Stop and targets of a style in ATR, and bounds of the stop in percent of the price (`trade_plan`)."""
 
     stop: float
     target_1: float
@@ -115,10 +115,11 @@ class RiskProfile:
 
 @dataclass(frozen=True)
 class PlanRules:
-    """How levels move stop and targets (`trade_plan`).
+    """How key levels move stop and targets (`trade_plan`).
 
-    nearest_stop, farthest_stop: a stop at a level lies between these multiples of the profile's. target_reach_r: how far
-    from its own place each target looks for a level. buffer_in_high_iv, buffer_in_low_iv: factors of the level buffer.
+    nearest_stop, farthest_stop: a stop placed at a level lies between these multiples of the profile's stop.
+    target_reach_r: how far, in R, each target may move to a level. buffer_in_high_iv, buffer_in_low_iv: factors of the
+    level buffer.
     """
 
     profiles: Mapping[TradingStyle, RiskProfile]
@@ -133,7 +134,7 @@ class PlanRules:
 
 @dataclass(frozen=True)
 class IvGateRules:
-    """When options may be bought (`iv_gate`). Percentiles and moves are shares of 1; modifiers are of the size."""
+    """When options may be bought (`iv_gate`). Percentiles and moves are fractions; modifiers scale the position size."""
 
     blocked_from: float
     optimal_from: float
@@ -152,7 +153,7 @@ class IvGateRules:
 
 @dataclass(frozen=True)
 class EdgeRules:
-    """What settled signals do to a score (`edge`). The spans are the most that each count moves the multiplier from 1."""
+    """How settled signals change a score (`edge`). Each span is the largest move of the multiplier away from 1."""
 
     few: int
     some: int
@@ -167,7 +168,7 @@ class EdgeRules:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a symbol may speak (`cooldown`): minutes between signals of one detector, signals of all in an hour."""
+    """Signal frequency (`cooldown`): minutes between signals of one detector, and signals of a symbol per hour."""
 
     cool_down_minutes: int
     per_hour: int
@@ -175,7 +176,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Validity:
-    """How long a signal stands (`validity`). least_minutes: a style with less time than that is not offered."""
+    """How long a signal is valid (`validity`). least_minutes: a style with less time left is not offered."""
 
     scalp_minutes: int
     day_trade_minutes_before_close: int
@@ -185,7 +186,7 @@ class Validity:
 
 @dataclass(frozen=True)
 class ZeroDteLimits:
-    """What an option that expires today needs beside the detector's own limits; prices are mids in dollars."""
+    """Extra limits on options that expire today, on top of the detector's; prices are mids in dollars."""
 
     delta: tuple[float, float]
     min_volume: int
@@ -196,7 +197,7 @@ class ZeroDteLimits:
 
 @dataclass(frozen=True)
 class ContractRules:
-    """Which chains a contract may come from (`contracts`), and limits by symbol for options that expire today."""
+    """Maximum age of a chain (`contracts`), and limits by symbol for options that expire today."""
 
     max_chain_age_minutes: float
     zero_dte: Mapping[str, ZeroDteLimits]
@@ -204,7 +205,7 @@ class ContractRules:
 
 @dataclass(frozen=True)
 class ScanPolicy:
-    """All of it. `version` is raised when the meaning changes; numbers have their own digest, `policy_version`."""
+    """The whole policy. Raise `version` when the meaning changes; changed numbers are covered by `policy_version`."""
 
     filters: UniversalFilters
     confidence: ConfidenceRules
@@ -221,15 +222,15 @@ class ScanPolicy:
     version: int = 1
 
     def get_pace(self, asset_class: AssetClass) -> Pace:
-        """The class's own, or everybody's."""
+        """Return the asset class's own pace, or the default."""
         return self.pace_by_asset_class.get(asset_class, self.pace)
 
     def parameters(self) -> dict[str, float]:
-        """Every number that can be varied, by name: `thresholds.default.base`, `plan.profiles.swing.stop`."""
+        """Every tunable number by name: `thresholds.default.base`, `plan.profiles.swing.stop`."""
         return {path: float(number) for part in _list_variable_parts(self) for path, number in _iterate_numbers(*part)}
 
     def vary(self, changes: Mapping[str, float]) -> ScanPolicy:
-        """The policy with other numbers. Raises `UnknownParameterError` for a name that it does not have."""
+        """Return a copy with `changes` applied. Raises `UnknownParameterError` for an unknown name."""
         unknown = sorted(changes.keys() - self.parameters().keys())
         if unknown:
             raise UnknownParameterError(
@@ -239,7 +240,7 @@ class ScanPolicy:
 
     @cached_property
     def policy_version(self) -> str:
-        """12 hex digits that change when any number or permission does."""
+        """Digest of all numbers and permissions, 12 hex digits."""
         text = json.dumps([self.version, self.parameters(), _permissions_to_json(self.permissions)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

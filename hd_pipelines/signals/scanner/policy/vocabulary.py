@@ -1,8 +1,4 @@
-"""Words of the scanner: windows of the session, bands of the VIX, conditions that suit or do not suit a style.
-
-Belongs here: the enums that the policy's tables are keyed by. When each applies is in `windows`, `thresholds` and
-`styles`.
-"""
+"""Enums that key the policy's tables: time windows, VIX bands, and the conditions that suit or do not suit a style."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from enum import StrEnum
 
 
 class TimeWindow(StrEnum):
-    """Part of a session, by New York time of a full day; half days are divided by `windows`."""
+    """Part of a session. The names follow a full day in New York; `scoring.windows` divides half days."""
 
     OPENING = "opening"
     MID_MORNING = "mid_morning"
@@ -20,11 +16,11 @@ class TimeWindow(StrEnum):
     AFTERNOON = "afternoon"
     POWER_HOUR = "power_hour"
     WHOLE_SESSION = "whole_session"
-    """A look at the close of a session that has no minutes: no time of day speaks for or against it."""
+    """A daily row at the close of a session that has no minute bars: the time of day does not matter."""
 
 
 class VixBand(StrEnum):
-    """Level of the VIX, as thresholds see it."""
+    """Level of the VIX, for thresholds."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -33,7 +29,7 @@ class VixBand(StrEnum):
 
 
 class StyleCondition(StrEnum):
-    """A state of the row that makes a style more or less suitable. At most one of each group holds."""
+    """A condition of the row that makes a style more or less suitable. At most one of each group holds."""
 
     OPENING = "opening"
     MID_MORNING = "mid_morning"

@@ -1,12 +1,10 @@
-"""How far the data under a score can be trusted.
+"""Data confidence: how complete the data behind a score is.
 
-Belongs here: weighing what is known of a row. Weights and steps are the policy's. Source: product facts §3.7, step 3.
+    completeness = 100 × weight of known features / weight of the features that the bar resolution can have
+    confidence   = completeness - 15 per missing critical feature ± a step by completeness, clipped to 0 to 100
 
-    completeness = 100 × weight of what is known / weight of what the resolution can have
-    confidence   = completeness - 15 for each critical feature that is missing, ± a step by completeness, within 0 and 100
-
-Price, average volume and ATR are critical. An index trades no shares: without a fund that lends it volume, what needs
-volume is missing and weighs, but is not critical.
+Price, average volume and ATR are critical. An index trades no shares: without an ETF that lends it volume, the volume
+features are missing and lower the completeness, but they are not critical.
 """
 
 from __future__ import annotations
@@ -21,15 +19,15 @@ from hd_pipelines.signals.scanner.policy.scan_policy import ConfidenceRules
 from hd_pipelines.tables.vocabulary import AssetClass, Resolution
 
 ATR = {Resolution.MINUTE: "atr_5m", Resolution.DAY: "atr_day_pct"}
-"""The feature that stands for `atr` among the weights."""
+"""The feature behind the weight called `atr`."""
 MINUTE_FEATURES = frozenset({"vwap", "rsi_14", "ema_21", "flow_bias", "flow_score"})
-"""What a frame of days cannot have."""
+"""Features that a daily frame cannot have."""
 CRITICAL = ("price", "average_daily_volume", "atr")
 CRITICAL_OF_AN_INDEX = ("price", "atr")
 
 
 class Confidence(NamedTuple):
-    """total, completeness: 0 to 100, shape (n,). missing: what a row does not have, by name, booleans of shape (n,)."""
+    """total, completeness: 0 to 100, shape (n,). missing: where each feature is missing, booleans of shape (n,)."""
 
     total: Floats
     completeness: Floats
@@ -37,7 +35,7 @@ class Confidence(NamedTuple):
 
 
 def measure_confidence(frame: FeatureFrame, rules: ConfidenceRules) -> Confidence:
-    """The confidence of every row."""
+    """Measure the data confidence of every row."""
     weights = list_weights(frame.resolution, rules)
     missing = {name: np.isnan(frame[ATR[frame.resolution] if name == "atr" else name]) for name in weights}
     known, lost = np.zeros(len(frame)), np.zeros(len(frame))
@@ -50,13 +48,13 @@ def measure_confidence(frame: FeatureFrame, rules: ConfidenceRules) -> Confidenc
 
 
 def list_weights(resolution: Resolution, rules: ConfidenceRules) -> dict[str, float]:
-    """What a row of that resolution can have: a session without minutes has nothing that is made of minutes."""
-    unheard = MINUTE_FEATURES if resolution is Resolution.DAY else frozenset()
-    return {name: weight for name, weight in rules.weights.items() if name not in unheard}
+    """Return the weights that apply at a resolution: daily rows have no features made of minute bars."""
+    impossible = MINUTE_FEATURES if resolution is Resolution.DAY else frozenset()
+    return {name: weight for name, weight in rules.weights.items() if name not in impossible}
 
 
 def list_critical(asset_class: AssetClass) -> tuple[str, ...]:
-    """Names among the weights without which a score is hardly one."""
+    """Return the names of the critical weights."""
     return CRITICAL_OF_AN_INDEX if asset_class is AssetClass.INDEX else CRITICAL
 
 
@@ -71,7 +69,7 @@ def _step(completeness: Floats, rules: ConfidenceRules) -> Floats:
 def explain_confidence(
     completeness: float, missing: tuple[str, ...], asset_class: AssetClass, rules: ConfidenceRules
 ) -> dict[str, object]:
-    """What one row's confidence is made of, JSON-ready."""
+    """Return the components of one row's confidence, JSON-ready."""
     lost = [name for name in list_critical(asset_class) if name in missing]
     return {
         "completeness": completeness,

@@ -1,10 +1,8 @@
-"""What every candidate must have before it is worth a score.
+"""Universal filters: minimum requirements that every candidate meets before it is scored.
 
-Belongs here: the universal filters, for all rows at once. Limits are the policy's. Source: product facts §3.7, step 2; its
-limit on the underlying's own spread has no use, as no quotes of underlyings are kept.
-
-A filter that can be asked must be answered: a stock whose relative or usual volume is unknown is refused by that name. An
-index trades no shares, so an unknown volume of its fund does not refuse it; data confidence says what is missing.
+A filter that applies must have data: a stock whose relative or average volume is unknown is rejected by that name. An
+index trades no shares, so unknown volume of its ETF does not reject it; data confidence accounts for what is missing. The
+bid-ask spread of the underlying is not filtered, since no quotes of underlyings are stored.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from hd_pipelines.tables.vocabulary import AssetClass
 
 
 def find_refused(frame: FeatureFrame, rules: UniversalFilters) -> list[tuple[Rejection, Booleans]]:
-    """Where each filter refuses, in the order in which they are asked; booleans of shape (n,)."""
+    """Return where each filter rejects, in the order of the checks; booleans of shape (n,)."""
     price, volume, usual = frame["price"], frame["rvol"], frame["average_daily_volume"]
     is_traded = frame.asset_class is not AssetClass.INDEX
     return [

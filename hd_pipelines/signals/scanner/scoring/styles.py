@@ -1,11 +1,8 @@
-"""How well a row suits a scalp, a day trade and a swing.
+"""How well a row suits a scalp, a day trade and a swing: the style conditions that hold, and their modifiers.
 
-Belongs here: which conditions hold on a row, and the product of their modifiers. Modifiers and bounds are the policy's.
+    style score = base score × product of the modifiers, bounded to 0.5 to 1.5
 
-    style score = base score × product of the modifiers, which counts from 0.5 to 1.5
-
-Source: product facts §3.7; its rows for pre-market, after hours and weekends have no use, as every row of a frame lies
-within regular hours. A feature that is missing makes none of its conditions hold.
+A missing feature makes none of its conditions hold.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from hd_pipelines.signals.scanner.scoring.windows import WINDOWS
 from hd_pipelines.tables.vocabulary import Direction, RegimeFamily, Resolution, TradingStyle
 
 STYLES = tuple(TradingStyle)
-"""Columns of arrays of styles."""
+"""Column order of arrays by style."""
 _WINDOWS = tuple((position, On[name.name]) for position, name in enumerate(WINDOWS) if name.name in On.__members__)
 _FAMILIES = {
     On.REGIME_TRENDING: (RegimeFamily.TRENDING_UP, RegimeFamily.TRENDING_DOWN),
@@ -36,7 +33,7 @@ _FAMILIES = {
 def find_conditions(
     frame: FeatureFrame, window: NDArray[np.intp], direction: Direction, rules: StyleRules
 ) -> dict[On, Booleans]:
-    """Where each condition holds, booleans of shape (n,). `window`: positions in `WINDOWS`."""
+    """Return where each condition holds, booleans of shape (n,). `window`: positions in `WINDOWS`."""
     bounds = rules.bounds
     holds = {name: window == position for position, name in _WINDOWS}
     atr, volume, rsi = frame["atr_day_pct"], frame["rvol"], frame["rsi_14"]
@@ -66,9 +63,9 @@ def find_conditions(
 
 
 def measure_alignment(frame: FeatureFrame, direction: Direction) -> Floats:
-    """Weight of the timeframes that go with the trade, 0-100, shape (n,); a flat or unknown one counts half.
+    """Measure the weight of timeframes trending with the trade, 0-100, shape (n,); a flat or unknown one counts half.
 
-    NaN where no timeframe is known. The measure of `engines.mtf_alignment`, for all rows at once.
+    NaN where no timeframe is known. Same measure as `engines.mtf_alignment`, for all rows at once.
     """
     leaning, is_known = np.zeros(len(frame)), np.zeros(len(frame), np.bool_)
     for name, weight in WEIGHTS.items():
@@ -80,7 +77,7 @@ def measure_alignment(frame: FeatureFrame, direction: Direction) -> Floats:
 
 
 def compute_suitability(holds: dict[On, Booleans], rules: StyleRules) -> Floats:
-    """Product of the modifiers of all conditions that hold, not yet bounded; shape (n, 3), `STYLES`."""
+    """Return the unbounded product of the modifiers of all conditions that hold; shape (n, 3), columns `STYLES`."""
     rows = next(iter(holds.values())).size
     product = np.ones((rows, len(STYLES)))
     for name, held in holds.items():

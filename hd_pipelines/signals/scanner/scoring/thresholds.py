@@ -1,15 +1,12 @@
-"""What a candidate has to reach: base score, style score, reward per risk.
+"""The thresholds a candidate must reach: base score, style score and reward-to-risk ratio.
 
-Belongs here: putting thresholds together from asset class or strategy, time window and VIX. Numbers are the policy's.
+    threshold = of the strategy, else of the asset class, else the default
+              + adjustment for the time window + adjustment for the VIX
 
-    threshold = that of the strategy, else of the asset class, else the default
-              + what the window adds + what the VIX adds
-
-Windows add instead of replacing: their published thresholds were made against the default (for a stock the sum is the
-published number), and an index that asks 5 more asks 5 more at every hour. Taking the stricter of the two instead would
-leave the opening and the power hour, which are meant to be easier, without effect. Reward per risk begins with the
-larger of the strategy's and the style's. No score threshold exceeds 95: a detector that cannot speak at all under some
-hour and VIX is a matter of `permissions`, by name, and not of arithmetic.
+Windows add rather than replace, because their numbers are differences from the default: an index, whose threshold is 5
+higher, stays 5 higher at every hour. Taking the stricter of the two instead would cancel the easier thresholds of the
+opening and the power hour. The reward-to-risk ratio starts from the larger of the strategy's and the style's. No score
+threshold exceeds 95: whether a detector may fire at all at some hour or VIX is decided by `permissions`, by name.
 """
 
 from __future__ import annotations
@@ -27,19 +24,19 @@ from hd_pipelines.tables.vocabulary import AssetClass, Strategy, TradingStyle
 
 BANDS = tuple(VixBand)
 UNKNOWN = -1
-"""Position of the band of an unknown VIX: nothing is added."""
+"""Band position for an unknown VIX, which adds nothing."""
 _NOTHING = Adjustment(0.0, 0.0, 0.0, 1.0)
 
 
 def classify_vix(vix: Floats, rules: ThresholdRules) -> NDArray[np.intp]:
-    """Position in `BANDS` of each level, `UNKNOWN` where it is NaN; shape (n,)."""
+    """Return the position in `BANDS` of each VIX level, `UNKNOWN` where it is NaN; shape (n,)."""
     position = np.searchsorted(np.array(rules.vix_bounds), np.where(np.isnan(vix), 0.0, vix), side="right")
     return np.where(np.isnan(vix), UNKNOWN, position).astype(np.intp)
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """Thresholds of one strategy in one window at one level of the VIX, and where they come from. size: of a position."""
+    """Thresholds of one strategy in one time window and VIX band, with the parts they are made of."""
 
     source: str
     start: Thresholds
@@ -51,21 +48,21 @@ class Requirements:
 
     @property
     def base(self) -> float:
-        """Least base score."""
+        """Minimum base score."""
         return self._score(self.start.base + self.of_window.base + self.of_vix.base)
 
     @property
     def style(self) -> float:
-        """Least style score."""
+        """Minimum style score."""
         return self._score(self.start.style + self.of_window.style + self.of_vix.style)
 
     @property
     def size(self) -> float:
-        """Of a normal position."""
+        """Multiplier of a normal position."""
         return self.of_window.size * self.of_vix.size
 
     def risk_reward(self, profile: RiskProfile) -> float:
-        """Least reward per risk for a style."""
+        """Minimum reward-to-risk ratio for a style."""
         least = max(self.start.risk_reward, profile.min_risk_reward)
         return max(
             round(least + self.of_window.risk_reward + self.of_vix.risk_reward, 2), self.rules.lowest_risk_reward
@@ -75,7 +72,7 @@ class Requirements:
         return min(threshold, self.rules.highest_score)
 
     def to_json(self, style: TradingStyle, profile: RiskProfile) -> dict[str, object]:
-        """Each threshold with the parts it is made of, JSON-ready."""
+        """Return each threshold with the parts it is made of, JSON-ready."""
         of_vix = f"vix_{self.band.value if self.band is not None else 'unknown'}"
         of_style = max(profile.min_risk_reward - self.start.risk_reward, 0.0)
         parts = (
@@ -97,7 +94,7 @@ class Requirements:
 def find_requirements(
     strategy: Strategy, asset_class: AssetClass, window: int, band: int, rules: ThresholdRules
 ) -> Requirements:
-    """The thresholds of a candidate; `window` and `band` are positions in `WINDOWS` and `BANDS`."""
+    """Return a candidate's thresholds; `window` and `band` are positions in `WINDOWS` and `BANDS`."""
     if strategy in rules.by_strategy:
         source, start = strategy.value, rules.by_strategy[strategy]
     elif asset_class in rules.by_asset_class:
@@ -113,7 +110,7 @@ def find_requirements(
 def find_base_thresholds(
     strategy: Strategy, asset_class: AssetClass, window: NDArray[np.intp], band: NDArray[np.intp], rules: ThresholdRules
 ) -> Floats:
-    """Least base score of each row, shape (n,)."""
+    """Return the minimum base score of each row, shape (n,)."""
     pairs, which = np.unique(np.stack((window, band)), axis=1, return_inverse=True)
     least = [find_requirements(strategy, asset_class, w, b, rules).base for w, b in pairs.T.tolist()]
     return np.array(least, np.float64)[which.reshape(-1)]
