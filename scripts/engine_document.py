@@ -1,4 +1,4 @@
-"""The text of docs/reference/engines.md: what the engines' constants say, and why they differ from the predecessor's.
+"""The text of docs/reference/engines.md: tables made from the engines' constants, and the reasons behind their rules.
 
 Belongs here: tables made from the code, and the prose between them. `draw_engines.py` writes the file, `engine_pictures`
 and `engine_grids` draw its pictures; tests/signals/engines/test_engines_document.py tells when the text is stale.
@@ -54,9 +54,7 @@ PROSE = Path(__file__).with_name("engine_prose.toml")
 def document() -> str:
     """The whole of docs/reference/engines.md."""
     prose = tomllib.loads(PROSE.read_text())
-    changed = {
-        engine: f"**Changed against the predecessor.** {_joined(why)}" for engine, why in prose["changed"].items()
-    }
+    design = {engine: f"**Design notes.** {_joined(why)}" for engine, why in prose["design"].items()}
     parts = [
         "# Context engines",
         prose["introduction"],
@@ -66,28 +64,28 @@ def document() -> str:
         _picture("freshness", "Age in trading minutes against the share of an opinion that is left"),
         "## IV percentile",
         *_iv(),
-        changed["iv"],
+        design["iv"],
         _picture("iv", "IV percentile against the multiplier, for long and short trades"),
         "## Gamma exposure",
         *_gamma(),
-        changed["gamma"],
+        design["gamma"],
         _picture(
             "gamma",
             "Side and size of dealers' gamma against the multiplier, by expected behaviour, with and without a wall",
         ),
         "## Alignment of timeframes",
         *_mtf(),
-        changed["mtf"],
+        design["mtf"],
         _picture("mtf", "Alignment against the multiplier for trends of strength 0, 50 and 100"),
         "## Flow",
         *_flow(),
-        changed["flow"],
+        design["flow"],
         _picture(
             "flow", "Put/call ratio against the multiplier, for long and short trades, with and without institutions"
         ),
         "## Regime",
         *_regime(),
-        changed["regime"],
+        design["regime"],
         _picture("regime", "Regime and VIX against the multiplier, for long and short trades"),
         "## Long and short",
         prose["long_and_short"],
@@ -105,7 +103,7 @@ def _ages() -> str:
         (engine.value, source, f"{STALE_AFTER_MINUTES[engine]:.0f}", f"{GONE_AT * STALE_AFTER_MINUTES[engine]:.0f}")
         for engine, source in SOURCES.items()
     ]
-    return _table(("engine", "looks at", "counts fully until", "counts no more from"), rows)
+    return _table(("engine", "input", "full effect until, minutes", "no effect from, minutes"), rows)
 
 
 def _iv() -> Iterable[str]:

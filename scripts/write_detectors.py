@@ -1,7 +1,6 @@
-"""Write docs/reference/detectors.md: each detector's conditions, factors, a row on which it fires and rows that miss.
+"""Write docs/reference/detectors.md from the detectors: conditions, factors, an example row that fires and near misses.
 
-Belongs here: putting into words what the detectors are as data. Differences from the predecessor stand in the modules of
-the families. `make docs` runs it; tests/signals/detectors/test_page.py tells when the page is stale.
+`make docs` runs it. The design notes of each family come from the docstring of its module.
 """
 
 from __future__ import annotations
@@ -22,36 +21,36 @@ from hd_pipelines.tables.vocabulary import AssetClass, Direction
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "detectors.md"
 PACKAGE = "hd_pipelines.signals.detectors"
-DIFFERENCES = "Differences from the predecessor"
+DESIGN_NOTES = "Design notes"
 INTRODUCTION = """\
-Written by `make docs` from `hd_pipelines/signals/detectors`; change that, not this file. A new detector is one module
-there and a line in its `registry`.
+Written by `make docs` from `hd_pipelines/signals/detectors`; change that, not this file. To add a detector, write a module
+there and list it in `registry`.
 
-A detector **fires** on a row of a symbol's feature frame when all of its conditions hold and none of its vetoes forbids.
-A condition on a missing feature does not hold; a veto on a missing feature does not forbid. What fires has a **base
-score**: the mean of its factors by weight, each kept within 0 and 100. A factor whose features are missing leaves the
-mean, and the signal's coverage says how much of the weight is known.
+A detector **fires** on a row of a symbol's feature frame when all of its conditions hold and none of its vetoes blocks.
+A condition on a missing feature does not hold; a veto on a missing feature does not block. A row that fires has a **base
+score**: the weighted mean of the detector's factors, each clipped to 0 to 100. A factor whose features are missing leaves
+the mean, and the signal's `coverage` gives the share of the weight that is known.
 
-Each pair is one description, written for a buyer. Below, a seller's side is told as the seller sees it in the frame's own
-terms: "`rsi_14` > 70", where the code says 30 of a reflected RSI. What a feature is stands in
-`hd_pipelines/signals/catalogue.py`.
+Each pair is one description, written for a long trade. Below, the short side is shown in terms of the actual frame:
+"`rsi_14` > 70", where the code tests that the mirrored RSI is below 30. `hd_pipelines/signals/catalogue.py` defines every
+feature.
 
-Every number below is a parameter: `detector.parameters()` names them, as in `condition.volume.rvol.above` or
-`factor.volume.weight`, `detector.vary({name: number})` gives the detector with another, and `parameter_version`, stored
-with every signal, tells the two apart."""
+Every number below is a parameter: `detector.parameters()` lists them, as in `condition.volume.rvol.above` or
+`factor.volume.weight`, and `detector.vary({name: number})` returns a copy with other numbers. Each signal stores the
+`parameter_version`, a digest of the parameters it was made with."""
 _KINDS = {AssetClass.STOCK: "stocks", AssetClass.EQUITY_ETF: "equity ETFs", AssetClass.INDEX: "indices"}
 
 
 def detectors_page() -> str:
-    """The whole of docs/reference/detectors.md."""
+    """Build the text of docs/reference/detectors.md."""
     families = [(name, list(members)) for name, members in groupby(DETECTORS.values(), lambda each: str(each.strategy))]
-    parts = ["# Detectors", INTRODUCTION, "## A row that fires, and one that nearly does", _overview()]
+    parts = ["# Detectors", INTRODUCTION, "## Example rows and near misses", _overview()]
     for name, members in families:
-        summary, others, _ = _told_in(f"{PACKAGE}.{name}")
+        summary, others, _ = _read_docstring(f"{PACKAGE}.{name}")
         parts += [f"## {_title(name)}", summary, *others, *(_detector(detector) for detector in members)]
-    parts += [f"## {DIFFERENCES}", "### All of them", _told_in(PACKAGE)[2]]
+    parts += [f"## {DESIGN_NOTES}", "### All detectors", _read_docstring(PACKAGE)[2]]
     for name, _ in families:
-        parts += [f"### {_title(name)}", _told_in(f"{PACKAGE}.{name}")[2]]
+        parts += [f"### {_title(name)}", _read_docstring(f"{PACKAGE}.{name}")[2]]
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,7 +71,7 @@ def _overview() -> str:
                     f"{_values(nearly.changes)}: not `{nearly.condition}`",
                 )
             )
-    return _grid(("detector", "direction", "fires on", "base score", "the same row nearly fires with"), rows)
+    return _grid(("detector", "direction", "fires on", "base score", "near miss"), rows)
 
 
 def _detector(detector: Detector) -> str:
@@ -86,9 +85,9 @@ def _detector(detector: Detector) -> str:
 def _about(detector: Detector) -> str:
     kinds = " and ".join(name for kind, name in _KINDS.items() if kind in detector.asset_classes)
     directions = " and ".join(direction.lower() for direction in detector.directions)
-    mirrored = " The tables show the long side; the short side is its mirror." * (len(detector.directions) > 1)
+    mirrored = " The tables show the long side; the short side mirrors it." * (len(detector.directions) > 1)
     return (
-        f"{detector.purpose} For {kinds}, {directions}{', needs the chain' * detector.needs_chain}; "
+        f"{detector.purpose} For {kinds}, {directions}{', needs the option chain' * detector.needs_chain}; "
         f"version {detector.version}, {len(detector.parameters())} parameters.{mirrored}"
     )
 
@@ -114,13 +113,13 @@ def _conditions_table(detector: Detector, direction: Direction, misses: Sequence
         )
         for condition in _conditions(detector, direction)
     ]
-    return _grid(("condition", "holds where", "fires on", "misses by"), rows)
+    return _grid(("condition", "test", "example", "near miss"), rows)
 
 
 def _vetoes_table(detector: Detector, direction: Direction, misses: Sequence[NearMiss]) -> list[str]:
     vetoes = [each for each in detector.conditions_for(direction) if isinstance(each, Veto)]
     rows = [(f"`{veto.name}`", _tests(veto), _nearly(veto.name, misses)) for veto in vetoes]
-    return [_grid(("veto", "forbids where", "forbids the example with"), rows)] if rows else []
+    return [_grid(("veto", "blocks where", "blocks the example with"), rows)] if rows else []
 
 
 def _factors_table(detector: Detector, direction: Direction) -> str:
@@ -138,7 +137,7 @@ def _factors_table(detector: Detector, direction: Direction) -> str:
     ]
     total = ("**base score**", f"{sum(factor.weight for factor in detector.factors):.2f}", "", "")
     return _grid(
-        ("factor", "weight", "points", "example", "its points"), [*rows, (*total, f"**{scores.total[0]:.2f}**")]
+        ("factor", "weight", "points", "example", "example points"), [*rows, (*total, f"**{scores.total[0]:.2f}**")]
     )
 
 
@@ -147,9 +146,9 @@ def _conditions(detector: Detector, direction: Direction) -> list[Condition]:
 
 
 def _curve(factor: Factor) -> str:
-    said = str(factor.curve).replace("; ", "<br>")
+    text = str(factor.curve).replace("; ", "<br>")
     named = [name for name, *_ in _rewards(factor)]
-    return f"{said}<br>({', '.join(f'`{name}`' for name in named)})" if named else said
+    return f"{text}<br>({', '.join(f'`{name}`' for name in named)})" if named else text
 
 
 def _rewards(factor: Factor) -> Iterable[tuple[object, ...]]:
@@ -174,15 +173,14 @@ def _value(feature: str, value: float) -> str:
     return (decode_value(feature, value) or "") if FEATURES[feature].enum_values else f"{value:,.10g}"
 
 
-def _told_in(module: str) -> tuple[str, list[str], str]:
-    """A module's first sentence, what else it tells, and its list of differences. Raises `ValueError` without one."""
+def _read_docstring(module: str) -> tuple[str, list[str], str]:
+    """Split a module's docstring into summary, other paragraphs and design notes. Raises `ValueError` without notes."""
     summary, *paragraphs = (importlib.import_module(module).__doc__ or "").strip().split("\n\n")
-    heads = [paragraph.startswith(DIFFERENCES) for paragraph in paragraphs]
+    heads = [paragraph.startswith(DESIGN_NOTES) for paragraph in paragraphs]
     if True not in heads:
-        raise ValueError(f"{module} does not tell its {DIFFERENCES.lower()}; say 'None.' if there are none")
+        raise ValueError(f"{module} has no {DESIGN_NOTES.lower()} in its docstring; write 'None.' if there are none")
     at = heads.index(True)
-    others = [paragraph for paragraph in paragraphs[:at] if not paragraph.startswith("Belongs here")]
-    return summary, others, paragraphs[at + 1]
+    return summary, paragraphs[:at], paragraphs[at + 1]
 
 
 def _title(family: str) -> str:

@@ -49,7 +49,7 @@ _MOMENTUM = ShareOfTests(
 BREAKOUTS = build_pair(
     "breakout",
     Strategy.BREAKOUT,
-    purpose="Price leaves the range of the 20 complete 5-minute bars before, on volume and beyond VWAP.",
+    purpose="Price breaks out of the range of the last 20 complete 5-minute bars, on volume and beyond VWAP.",
     asset_classes=EQUITIES,
     conditions=(
         Condition("leaves_its_range", (above("above_20_bar_high_pct", 0.0),)),

@@ -131,18 +131,18 @@ class Detector:
                     "name": condition.name,
                     "kind": "veto" if isinstance(condition, Veto) else "condition",
                     "passes": bool(condition.passes(view)[0]),
-                    "seen": observe_values(said.tests, one.columns, 0),
+                    "seen": observe_values(shown.tests, one.columns, 0),
                 }
-                for condition, said in zip(self.conditions, self.conditions_for(direction), strict=True)
+                for condition, shown in zip(self.conditions, self.conditions_for(direction), strict=True)
             ],
             "factors": [
                 {
-                    "name": said.name,
-                    "weight": said.weight,
-                    "points": _to_json_number(scores.by_factor[said.name][0]),
-                    "seen": {feature: to_json_value(feature, one.columns, 0) for feature in said.curve.features},
+                    "name": shown.name,
+                    "weight": shown.weight,
+                    "points": _to_json_number(scores.by_factor[shown.name][0]),
+                    "seen": {feature: to_json_value(feature, one.columns, 0) for feature in shown.curve.features},
                 }
-                for said in self.factors_for(direction)
+                for shown in self.factors_for(direction)
             ],
             "coverage": _to_json_number(scores.coverage[0]),
         }

@@ -29,7 +29,7 @@ _DEALERS = Cases(("max_pain_gamma",), (("long_gamma", (above("max_pain_gamma", 0
 EOD_PIN = Detector(
     "eod_pin_setup",
     Strategy.EOD_PIN,
-    purpose="In the last half hour of a day of expiry an index near max pain is drawn towards it.",
+    purpose="In the last half hour of an expiration day, an index near max pain is drawn towards it.",
     directions=(Direction.LONG, Direction.SHORT),
     asset_classes=INDICES,
     needs_chain=True,

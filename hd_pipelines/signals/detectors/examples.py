@@ -1,4 +1,4 @@
-"""Example rows: one on which a detector fires, and rows that miss by one condition. Used by docs/reference/detectors.md and tests."""
+"""Example rows: one on which a detector fires, and rows that miss by one condition. Also used by the documentation."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _EXPIRES_SOON = Steps("minutes_to_expiry", ((120.0, 100.0), (240.0, 75.0), (360.
 GAMMA_FLIPS = build_pair(
     "gamma_flip",
     Strategy.GAMMA_FLIP,
-    purpose="On a day of expiry an index crosses the level where dealer gamma changes sign.",
+    purpose="On an expiration day, an index crosses the level where dealer gamma changes sign.",
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(

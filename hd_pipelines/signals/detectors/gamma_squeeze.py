@@ -35,7 +35,7 @@ _VOLUME = Steps("rvol", ((3.0, 100.0), (2.0, 80.0), (1.5, 60.0)), Line("rvol", 0
 GAMMA_SQUEEZES = build_pair(
     "gamma_squeeze",
     Strategy.GAMMA_SQUEEZE,
-    purpose="Late in the day an index stands at the strike with most gamma, moves, and dealers must hedge with the move.",
+    purpose="Late in the day, an index at the strike with the most gamma is moving, and dealers must hedge with the move.",
     asset_classes=INDICES,
     needs_chain=True,
     conditions=(

@@ -43,7 +43,7 @@ _TIME_OF_DAY = Cases(
 INDEX_MEAN_REVERSIONS = build_pair(
     "index_mean_reversion",
     Strategy.INDEX_MEAN_REVERSION,
-    purpose="An index is stretched away from VWAP with an extreme RSI, and should return.",
+    purpose="An index is stretched away from VWAP with an extreme RSI and is likely to revert.",
     suffixes=("long", "short"),
     asset_classes=INDICES,
     conditions=(

@@ -46,7 +46,7 @@ _SELLERS_REVERSAL = Bonuses(
 MEAN_REVERSIONS = build_pair(
     "mean_reversion",
     Strategy.MEAN_REVERSION,
-    purpose="Price is stretched away from VWAP with an extreme RSI, and should return.",
+    purpose="Price is stretched away from VWAP with an extreme RSI and is likely to revert.",
     suffixes=("long", "short"),
     asset_classes=EQUITIES,
     conditions=(

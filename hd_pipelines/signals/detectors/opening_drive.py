@@ -38,7 +38,7 @@ _LONGER_TRENDS = Bonuses(
 OPENING_DRIVES = build_pair(
     "opening_drive",
     Strategy.OPENING_DRIVE,
-    purpose="In the first half hour an index moves away from its open on volume.",
+    purpose="In the first half hour, an index moves away from its open on volume.",
     asset_classes=INDICES,
     conditions=(
         Condition("first_half_hour", (at_most("minutes_from_open", 30.0),)),

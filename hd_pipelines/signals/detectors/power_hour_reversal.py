@@ -41,7 +41,7 @@ _FLOW = Bonuses(
 POWER_HOUR_REVERSALS = build_pair(
     "power_hour_reversal",
     Strategy.POWER_HOUR_REVERSAL,
-    purpose="In the last hour an index lies at the day's extreme, exhausted, and turns back into its range.",
+    purpose="In the last hour, an exhausted index sits at the day's extreme and turns back into its range.",
     asset_classes=INDICES,
     conditions=(
         Condition("power_hour", (at_most("minutes_to_close", 60.0),)),

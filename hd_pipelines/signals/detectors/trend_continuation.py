@@ -73,7 +73,7 @@ _FLOW = Bonuses(
 TREND_CONTINUATIONS = build_pair(
     "trend_continuation",
     Strategy.TREND_CONTINUATION,
-    purpose="In a market that trends, a symbol with its averages in order has come back to its EMA 21.",
+    purpose="In a trending market, a symbol with ordered moving averages has pulled back to its EMA 21.",
     suffixes=("long", "short"),
     asset_classes=EQUITIES,
     conditions=(

@@ -36,14 +36,14 @@ def test_every_detector_has_its_row_and_its_section(writer):
         assert f"### `{name}`\n\n{detector.purpose}" in sections
 
 
-def test_every_family_tells_its_differences_from_the_predecessor(writer):
-    differences = writer.detectors_page().partition("## Differences from the predecessor")[2]
-    titles = [line.removeprefix("### ") for line in differences.splitlines() if line.startswith("### ")]
+def test_every_family_has_its_design_notes(writer):
+    notes = writer.detectors_page().partition("## Design notes")[2]
+    titles = [line.removeprefix("### ") for line in notes.splitlines() if line.startswith("### ")]
     families = list(dict.fromkeys(detector.strategy for detector in DETECTORS.values()))
-    assert titles == ["All of them", *(family.replace("_", " ").capitalize() for family in families)]
-    assert "max pain" in differences
+    assert titles == ["All detectors", *(family.replace("_", " ").capitalize() for family in families)]
+    assert "max pain" in notes
 
 
-def test_a_family_that_does_not_tell_its_differences_is_refused(writer):
-    with pytest.raises(ValueError, match="does not tell its differences"):
-        writer._told_in("hd_pipelines.signals.detectors.registry")
+def test_a_family_without_design_notes_is_refused(writer):
+    with pytest.raises(ValueError, match="has no design notes"):
+        writer._read_docstring("hd_pipelines.signals.detectors.registry")

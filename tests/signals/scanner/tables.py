@@ -1,4 +1,4 @@
-"""The tables of docs/reference/scanner.md; `python -m tests.signals.scanner.tables` writes them into the page."""
+"""Write the tables of docs/reference/scanner.md from the code: `python -m tests.signals.scanner.tables`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOURS = {
     TimeWindow.EARLY_AFTERNOON: "13:30-14:30",
     TimeWindow.AFTERNOON: "14:30-15",
     TimeWindow.POWER_HOUR: "15-16",
-    TimeWindow.WHOLE_SESSION: "a session without minutes",
+    TimeWindow.WHOLE_SESSION: "daily row",
 }
 CONDITIONS = {
     On.ATR_VERY_HIGH: "day ATR above {:g} %",
@@ -36,14 +36,14 @@ CONDITIONS = {
     On.VOLUME_HIGH: "relative volume above {:g}",
     On.VOLUME_LOW: "relative volume below {:g}",
     On.VOLUME_VERY_LOW: "relative volume below {:g}",
-    On.NEAR_KEY_LEVEL: "a key level within 0.3 %",
-    On.RSI_EXTREME: "RSI {:g} or less, or as near to 100",
-    On.TRENDS_STRONGLY_ALIGNED: "trends more than {:g} % with the trade",
-    On.TRENDS_ALIGNED: "trends more than {:g} % with the trade",
-    On.TRENDS_OPPOSED: "trends less than {:g} % with the trade",
-    On.REGIME_TRENDING: "the market trends",
-    On.REGIME_RANGING: "the market keeps to a range",
-    On.REGIME_CHOPPY: "the market is choppy",
+    On.NEAR_KEY_LEVEL: "a major key level within 5 % of a day's ATR",
+    On.RSI_EXTREME: "RSI at most {:g}, or as close to 100",
+    On.TRENDS_STRONGLY_ALIGNED: "trend alignment above {:g} %",
+    On.TRENDS_ALIGNED: "trend alignment above {:g} %",
+    On.TRENDS_OPPOSED: "trend alignment below {:g} %",
+    On.REGIME_TRENDING: "trending market",
+    On.REGIME_RANGING: "ranging market",
+    On.REGIME_CHOPPY: "choppy market",
     On.REGIME_VOLATILE: "capitulation or euphoria",
     On.CLOSE_WITHIN_30_MINUTES: "less than {:g} minutes to the close",
     On.CLOSE_WITHIN_60_MINUTES: "less than {:g} minutes to the close",
@@ -52,10 +52,10 @@ CONDITIONS = {
 
 def grid(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(map(shown, row)) + " |" for row in rows])
+    return "\n".join(lines + ["| " + " | ".join(map(format_value, row)) + " |" for row in rows])
 
 
-def shown(value):
+def format_value(value):
     return f"{value:g}" if isinstance(value, float | int) else str(value)
 
 
@@ -68,7 +68,7 @@ def share(value):
 
 
 def rejections():
-    return grid(("check", "a candidate that fails it"), [(f"`{name}`", MEANING[name]) for name in Rejection])
+    return grid(("rejection", "reason"), [(f"`{name}`", MEANING[name]) for name in Rejection])
 
 
 def filters():
@@ -76,8 +76,8 @@ def filters():
     return grid(
         ("filter", "limit"),
         [
-            ("relative volume, of all", f"at least {rules.min_relative_volume:g}"),
-            ("usual daily volume, of stocks and funds", f"at least {rules.min_average_daily_volume:,.0f}"),
+            ("relative volume, all symbols", f"at least {rules.min_relative_volume:g}"),
+            ("average daily volume, stocks and ETFs", f"at least {rules.min_average_daily_volume:,.0f}"),
             ("age of the price", f"at most {rules.max_price_age_minutes:g} minutes"),
         ],
     )
@@ -89,35 +89,31 @@ def confidence():
     def kind(name):
         if name in CRITICAL_OF_AN_INDEX:
             return "yes"
-        return "but for an index" if name in CRITICAL else ""
+        return "except for an index" if name in CRITICAL else ""
 
     weights = [
         (f"`{name}`", weight, kind(name), "" if name in MINUTE_FEATURES else "yes")
         for name, weight in rules.weights.items()
     ]
     steps = [
-        ("each critical one missing", signed(-rules.less_for_critical)),
+        ("each missing critical feature", signed(-rules.less_for_critical)),
         ("completeness below 50", signed(-rules.less_below_50)),
-        ("below 70", signed(-rules.less_below_70)),
-        ("from 90 on", signed(rules.more_from_90)),
-        ("refused below", rules.least),
+        ("completeness below 70", signed(-rules.less_below_70)),
+        ("completeness from 90", signed(rules.more_from_90)),
+        ("rejected below", rules.least),
     ]
-    return (
-        grid(("feature", "weight", "critical", "of sessions without minutes"), weights)
-        + "\n\n"
-        + grid(("step", ""), steps)
-    )
+    return grid(("feature", "weight", "critical", "on daily rows"), weights) + "\n\n" + grid(("step", "points"), steps)
 
 
 def styles():
     rows = []
     for name, modifier in POLICY.styles.modifiers.items():
-        said = CONDITIONS.get(name) or HOURS[TimeWindow(name.value)]
+        text = CONDITIONS.get(name) or HOURS[TimeWindow(name.value)]
         bound = POLICY.styles.bounds.get(name)
         rows.append(
-            (f"`{name}`", said.format(bound) if bound is not None else said, *(modifier.of(style) for style in STYLES))
+            (f"`{name}`", text.format(bound) if bound is not None else text, *(modifier.of(style) for style in STYLES))
         )
-    return grid(("condition", "", "scalp", "day trade", "swing"), rows)
+    return grid(("condition", "holds", "scalp", "day trade", "swing"), rows)
 
 
 def thresholds():
@@ -129,15 +125,15 @@ def thresholds():
         for name, a in rules.windows.items()
     ]
     low, medium, high = rules.vix_bounds
-    levels = (f"below {low:g}", f"below {medium:g}", f"below {high:g}", f"from {high:g} on")
+    levels = (f"below {low:g}", f"below {medium:g}", f"below {high:g}", f"from {high:g}")
     of_vix = [
         (f"VIX `{name}`", level, signed(a.base), signed(a.style), signed(a.risk_reward), a.size)
         for (name, a), level in zip(rules.vix.items(), levels, strict=True)
     ]
     return (
-        grid(("starts from", "base", "style", "reward per risk"), starts)
+        grid(("starting point", "base", "style", "reward-to-risk"), starts)
         + "\n\n"
-        + grid(("adds", "", "base", "style", "reward per risk", "size ×"), [*added, *of_vix])
+        + grid(("adjustment", "when", "base", "style", "reward-to-risk", "size ×"), [*added, *of_vix])
     )
 
 
@@ -155,25 +151,25 @@ def risk():
                 p.level_buffer,
             )
         )
-    head = ("style", "ATR of", "stop, ATR", "targets, ATR", "least reward per risk", "stop, % of price", "buffer, ATR")
+    head = ("style", "ATR of", "stop, ATR", "targets, ATR", "minimum reward-to-risk", "stop, % of price", "buffer, ATR")
     return grid(head, rows)
 
 
 def gate():
     g = POLICY.iv_gate
     return grid(
-        ("implied volatility", "then"),
+        ("implied volatility", "effect"),
         [
-            (f"{share(g.blocked_from)} of sessions or more had a lower one", "no signal"),
+            (f"{share(g.blocked_from)} or more of the sessions had a lower IV", "no signal"),
             (f"more than {share(g.optimal_to)}", f"size × {g.if_elevated:g}"),
             (f"{share(g.optimal_from)} to {share(g.optimal_to)}", f"size × {g.if_optimal:g}"),
             (f"less than {share(g.optimal_from)}", f"size × {g.if_cheap:g}"),
             (
-                f"fell by more than {share(-g.crush_below)} against its last {g.readings}",
-                f"size × {g.after_crush:g} as well",
+                f"fell by more than {share(-g.crush_below)} against the mean of its last {g.readings} readings",
+                f"size × {g.after_crush:g} in addition",
             ),
-            (f"rose by more than {share(g.spike_above)}", f"size × {g.after_spike:g} as well"),
-            ("altogether", f"{g.least:g} to {g.most:g}"),
+            (f"rose by more than {share(g.spike_above)}", f"size × {g.after_spike:g} in addition"),
+            ("bounds of the product", f"{g.least:g} to {g.most:g}"),
         ],
     )
 
@@ -188,7 +184,7 @@ def edge():
             (f"{e.some} to {e.many - 1}", f"1 ± {e.span_of_some:g}"),
             (f"{e.many} or more", f"1 ± {e.span_of_many:g}"),
             (
-                f"{e.many} or more, profit factor below {e.min_profit_factor:g} or fewer than {share(e.min_win_rate)} won",
+                f"{e.many} or more, profit factor below {e.min_profit_factor:g} or win rate below {share(e.min_win_rate)}",
                 "no signal",
             ),
         ],
@@ -200,13 +196,13 @@ def pace():
         (f"`{name}`", each.cool_down_minutes, each.per_hour)
         for name, each in [("default", POLICY.pace), *POLICY.pace_by_asset_class.items()]
     ]
-    return grid(("", "minutes between signals of a detector", "signals of a symbol in 60 minutes"), rows)
+    return grid(("asset class", "minutes between signals of a detector", "signals of a symbol per hour"), rows)
 
 
 def validity():
     v = POLICY.validity
     return grid(
-        ("style", "stands until", "offered with at least"),
+        ("style", "valid until", "offered with at least"),
         [
             ("`scalp`", f"{v.scalp_minutes} minutes later, or the close", f"{v.least_minutes.scalp:g} minutes"),
             (
@@ -214,7 +210,7 @@ def validity():
                 f"{v.day_trade_minutes_before_close} minutes before the close",
                 f"{v.least_minutes.day_trade:g} minutes",
             ),
-            ("`swing`", f"the close of session {v.swing_sessions} after", "an option that outlives it"),
+            ("`swing`", f"the close {v.swing_sessions} sessions later", "an option that outlives it"),
         ],
     )
 
@@ -242,21 +238,28 @@ def contracts():
         )
         for symbol, z in POLICY.contracts.zero_dte.items()
     ]
-    head = ("", "delta, either sign", "days", "volume from", "open interest from", "spread to, %")
+    head = (
+        "strategy or symbol",
+        "absolute delta",
+        "days to expiry",
+        "minimum volume",
+        "minimum open interest",
+        "maximum spread, %",
+    )
     return grid(head, [*rows.values(), *today])
 
 
 def endings():
-    said = {
+    meanings = {
         ExitReason.STOP: "the stop was touched, or the price opened beyond it",
         ExitReason.TARGET_3: "the third target was touched",
-        ExitReason.TARGET_2: "lapsed with its last close at or beyond the second target",
-        ExitReason.TARGET_1: "lapsed with its last close at or beyond the first target",
-        ExitReason.EXPIRED: "lapsed short of the first target",
+        ExitReason.TARGET_2: "expired with its last close at or beyond the second target",
+        ExitReason.TARGET_1: "expired with its last close at or beyond the first target",
+        ExitReason.EXPIRED: "expired short of the first target",
     }
     return grid(
         ("exit reason", "status", "when"),
-        [(f"`{reason}`", f"`{STATUS[reason]}`", text) for reason, text in said.items()],
+        [(f"`{reason}`", f"`{STATUS[reason]}`", text) for reason, text in meanings.items()],
     )
 
 

@@ -19,7 +19,7 @@ def test_every_table_is_on_the_page_once(name):
     assert len(re.findall(f"<!-- {name} -->", PAGE.read_text())) == 1
 
 
-def test_every_rejection_is_listed_in_the_order_in_which_it_is_asked():
+def test_every_rejection_is_listed_in_the_order_of_the_checks():
     listed = re.findall(r"(?m)^\| `(\w+)` \| [A-Z]", PAGE.read_text())
     assert [name for name in listed if name in set(Rejection)] == list(Rejection)
 
@@ -27,14 +27,14 @@ def test_every_rejection_is_listed_in_the_order_in_which_it_is_asked():
 def test_numbers_in_the_prose_are_those_of_the_policy():
     text = PAGE.read_text()
     plan, rules = DEFAULT_POLICY.plan, DEFAULT_POLICY.thresholds
-    for told in (
+    for statement in (
         f"between {plan.nearest_stop:g} and {plan.farthest_stop:g} times as far",
-        f"(× {plan.buffer_in_high_iv:g}) where IV is in its dearest quarter, narrower (× {plan.buffer_in_low_iv:g})",
-        f"within {plan.target_reach_r[0]:g} R of the first one's place, or {plan.target_reach_r[1]:g} R of the others'",
-        f"never be above {rules.highest_score:g}, and reward per risk is never below {rules.lowest_risk_reward:g}",
+        f"(× {plan.buffer_in_high_iv:g}) when IV is in its highest quarter, narrower (× {plan.buffer_in_low_iv:g})",
+        f"within {plan.target_reach_r[0]:g} R of the first target's place, or {plan.target_reach_r[1]:g} R of the others'",
+        f"never be above {rules.highest_score:g}, and reward-to-risk is never below {rules.lowest_risk_reward:g}",
         f"counts from {DEFAULT_POLICY.styles.least:g} to {DEFAULT_POLICY.styles.most:g}",
     ):
-        assert told in re.sub(r"\s+", " ", text), told
+        assert statement in re.sub(r"\s+", " ", text), statement
 
 
 def test_conditions_are_described_where_they_have_bounds():

@@ -1,4 +1,4 @@
-"""The default policy: the numbers that `scan` uses. docs/reference/scanner.md shows every table, and a test compares the two."""
+"""The default policy: the numbers that `scan` uses. A test compares them with docs/reference/scanner.md."""
 
 from __future__ import annotations
 
