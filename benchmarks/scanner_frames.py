@@ -87,7 +87,7 @@ def ask_detectors(frames: list[FeatureFrame]) -> int:
         for detector, direction in SIDES:
             rows = np.flatnonzero(detector.fires(frame, direction))
             if rows.size:
-                detector.scores(frame, direction, rows)
+                detector.score(frame, direction, rows)
                 fired += rows.size
     return fired
 

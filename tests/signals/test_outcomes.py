@@ -102,7 +102,7 @@ def test_the_low_of_the_bar_that_reached_the_target_may_have_come_before_it():
         (99.1, ExitReason.EXPIRED, SignalStatus.EXPIRED),
     ],
 )
-def test_what_lapses_is_judged_by_its_last_close(close, reason, status):
+def test_an_expired_signal_exits_at_its_last_close(close, reason, status):
     outcome = ended(*[flat()] * 29, (100.0, 102.6, 99.05, close))
     assert (outcome.exit_reason, outcome.status) == (reason, status)
     assert float(outcome.exit_price) == close

@@ -1,4 +1,4 @@
-"""Frames for tests of detectors: built from values, random ones, and one turned around without the code under test."""
+"""Frames for tests of detectors: built from values, random ones, and one mirrored without the code under test."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The kinds of curve and condition: what they say at their corners, of missing features, and to a seller."""
+"""Curves and conditions at their bounds, with missing features, and mirrored for the short side."""
 
 import math
 
@@ -30,7 +30,7 @@ def columns(**values):
     return frame_with(values).columns
 
 
-def told_points(curve, **values):
+def points_at(curve, **values):
     return [None if math.isnan(p) else round(float(p), 6) for p in curve.evaluate(columns(**values))]
 
 
@@ -62,7 +62,7 @@ def test_a_condition_without_tests_is_refused():
         all_hold((), columns(rvol=1.0))
 
 
-def test_what_a_seller_hears_of_a_test():
+def test_a_test_is_mirrored_for_the_short_side():
     assert str(below("rsi_14", 30.0).mirror()) == "rsi_14 > 70"
     assert str(at_most("vwap_distance_pct", -0.5).mirror()) == "vwap_distance_pct ≥ 0.5"
     assert str(above("above_20_bar_high_pct", 0.0).mirror()) == "below_20_bar_low_pct > 0"
@@ -74,11 +74,11 @@ def test_what_a_seller_hears_of_a_test():
     assert Test("rsi_14", below("rsi_14", 0).comparison, 30.0).mirror().mirror() == below("rsi_14", 30.0)
 
 
-def test_a_line_goes_through_its_two_points_and_turns_for_a_seller():
+def test_a_line_goes_through_its_two_points_and_is_mirrored():
     line = line_through("rsi_14", (30.0, 80.0), (50.0, 20.0))
-    assert told_points(line, rsi_14=[30.0, 50.0, MISSING]) == [80.0, 20.0, None]
-    assert told_points(line.mirror(), rsi_14=[70.0, 50.0]) == [80.0, 20.0]
-    assert told_points(Line("gap_pct", 10.0, 5.0, absolute=True), gap_pct=[-2.0, 2.0]) == [20.0, 20.0]
+    assert points_at(line, rsi_14=[30.0, 50.0, MISSING]) == [80.0, 20.0, None]
+    assert points_at(line.mirror(), rsi_14=[70.0, 50.0]) == [80.0, 20.0]
+    assert points_at(Line("gap_pct", 10.0, 5.0, absolute=True), gap_pct=[-2.0, 2.0]) == [20.0, 20.0]
     assert str(Line("gap_pct", 20.0, -80.0, absolute=True)) == "20 - 80 × |gap_pct|"
     assert str(Line("gap_pct", 20.0, 80.0).mirror()) == "20 - 80 × gap_pct"
     with pytest.raises(ZeroDivisionError):
@@ -87,7 +87,7 @@ def test_a_line_goes_through_its_two_points_and_turns_for_a_seller():
 
 def test_steps_have_no_points_where_nothing_is_known_even_with_a_number_for_the_rest():
     curve = Steps("rvol", ((2.0, 100.0), (1.0, 50.0)), 10.0)
-    assert told_points(curve, rvol=[2.0, 1.99, 1.0, 0.9, MISSING]) == [100.0, 50.0, 50.0, 10.0, None]
+    assert points_at(curve, rvol=[2.0, 1.99, 1.0, 0.9, MISSING]) == [100.0, 50.0, 50.0, 10.0, None]
     assert str(curve) == "rvol: 100 at ≥ 2; 50 at ≥ 1; else 10"
     falling = Steps("rsi_14", ((20.0, 100.0),), Line("rsi_14", 100.0, -2.0), rising=False).mirror()
     assert str(falling) == "rsi_14: 100 at ≥ 80; else -100 + 2 × rsi_14"
@@ -96,7 +96,7 @@ def test_steps_have_no_points_where_nothing_is_known_even_with_a_number_for_the_
 def test_words_that_the_table_does_not_have_have_no_points():
     curve = ValuePoints("regime_family", (("TRENDING_UP", 60.0),))
     codes = [encode_value("regime_family", word) for word in ("TRENDING_UP", "RANGING")]
-    assert told_points(curve, regime_family=[*codes, MISSING]) == [60.0, None, None]
+    assert points_at(curve, regime_family=[*codes, MISSING]) == [60.0, None, None]
     assert str(curve.mirror()) == "regime_family: 60 in TRENDING_DOWN"
 
 
@@ -109,7 +109,7 @@ def test_the_first_case_that_holds_gives_the_points():
         ),
         Line("flow_bias", 30.0, 10.0),
     )
-    told_at = told_points(curve, flow_bias=[1.0, 1.0, 1.0, -1.0, MISSING], flow_score=[60.0, 50.0, MISSING, 60.0, 60.0])
+    told_at = points_at(curve, flow_bias=[1.0, 1.0, 1.0, -1.0, MISSING], flow_score=[60.0, 50.0, MISSING, 60.0, 60.0])
     assert told_at == [90.0, 70.0, 70.0, 20.0, None]
     assert curve.features == ("flow_bias", "flow_score")
     assert str(curve.mirror()) == (
@@ -119,21 +119,21 @@ def test_the_first_case_that_holds_gives_the_points():
 
 def test_a_case_does_not_apply_where_another_need_is_missing():
     curve = Cases(("flow_bias", "flow_score"), (("with", (above("flow_bias", 0.0),), 90.0),), 60.0)
-    assert told_points(curve, flow_bias=[1.0, 1.0, 0.0], flow_score=[10.0, MISSING, 10.0]) == [90.0, None, 60.0]
+    assert points_at(curve, flow_bias=[1.0, 1.0, 0.0], flow_score=[10.0, MISSING, 10.0]) == [90.0, None, 60.0]
 
 
 def test_a_bonus_on_a_missing_feature_is_not_given_and_a_missing_need_leaves_no_points():
     curve = Bonuses(
         50.0, ("rsi_14",), (("volume", (above("rvol", 2.0),), 20.0), ("low", (below("rsi_14", 30.0),), -15.0))
     )
-    told_at = told_points(curve, rsi_14=[40.0, 20.0, 20.0, MISSING], rvol=[3.0, 3.0, MISSING, 3.0])
+    told_at = points_at(curve, rsi_14=[40.0, 20.0, 20.0, MISSING], rvol=[3.0, 3.0, MISSING, 3.0])
     assert told_at == [70.0, 55.0, 35.0, None]
     assert str(curve) == "50; +20 if rvol > 2; -15 if rsi_14 < 30"
 
 
 def test_a_share_is_of_what_is_known():
     curve = ShareOfTests(((above("rsi_14", 50.0),), (above("rsi_15m", 50.0), above("rsi_1h", 50.0))))
-    told_at = told_points(
+    told_at = points_at(
         curve, rsi_14=[60, 60, 40, MISSING], rsi_15m=[60, 60, 60, MISSING], rsi_1h=[60, 40, MISSING, 60]
     )
     assert told_at == [100.0, 50.0, 0.0, None]

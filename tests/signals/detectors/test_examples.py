@@ -1,4 +1,4 @@
-"""Every detector can fire, well enough to be stored, and misses when any one thing is missing."""
+"""Every detector's example fires with a score high enough to be stored, and misses when any one condition fails."""
 
 import numpy as np
 import pytest
@@ -43,11 +43,11 @@ def test_one_thing_alone_keeps_it_from_firing(detector, direction, miss):
 def test_every_condition_and_veto_has_a_near_miss_that_is_near(detector, direction):
     misses = build_near_misses(detector, direction)
     assert {miss.condition for miss in misses} == {condition.name for condition in detector.conditions}
-    told = [test for condition in detector.conditions_for(direction) for test in condition.tests]
+    actual = [test for condition in detector.conditions_for(direction) for test in condition.tests]
     for miss in misses:
         thresholds = [
             abs(test.threshold - miss.changes[test.feature])
-            for test in told
+            for test in actual
             if test.feature in miss.changes and not FEATURES[test.feature].enum_values
         ]
         assert not thresholds or min(thresholds) <= 1.0
@@ -74,7 +74,7 @@ def test_an_example_lies_within_what_its_features_can_be(detector, direction):
 
 
 def test_each_regime_of_the_market_that_trends_lets_trends_continue():
-    """One vocabulary: the predecessor's trend detectors asked for words that its regimes never were."""
+    """Every enum value that a detector tests for is one that the feature can have."""
     fired = set()
     for regime in MarketRegime:
         code = encode_value("regime_family", REGIME_FAMILIES[regime])

@@ -33,7 +33,7 @@ def answers(frame):
 
 @given(columns=frames(), data=st.data())
 @MANY
-def test_a_row_is_judged_by_itself_whatever_follows_or_precedes_it(columns, data):
+def test_a_row_is_evaluated_by_itself_whatever_follows_or_precedes_it(columns, data):
     frame = frame_with(columns)
     cut = data.draw(st.integers(0, len(frame)))
     for whole, until, since in zip(

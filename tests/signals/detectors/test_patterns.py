@@ -65,7 +65,7 @@ def test_what_is_late_is_late_on_a_half_day_too(name, last):
         assert fires(name, LONG, **values) == (to_close <= last)
 
 
-def test_a_falling_market_asks_more_of_a_buyer_and_stops_a_seller_only_when_it_rises():
+def test_a_falling_market_is_stricter_on_longs_and_shorts_are_vetoed_only_when_it_rises():
     down, up = (encode_value("regime_family", word) for word in ("TRENDING_DOWN", "TRENDING_UP"))
     assert fires("mean_reversion_long", LONG, regime_family=down, rsi_14=20.0)
     assert not fires("mean_reversion_long", LONG, regime_family=down, rsi_14=20.5)
@@ -80,7 +80,7 @@ def test_a_falling_market_asks_more_of_a_buyer_and_stops_a_seller_only_when_it_r
 
 
 @pytest.mark.parametrize("name", ["mean_reversion_long", "index_mean_reversion_long"])
-def test_flow_against_a_buyer_stops_him_and_missing_flow_does_not(name):
+def test_opposing_flow_vetoes_a_long_and_missing_flow_does_not(name):
     against = {"flow_bias": -1.0, "flow_blocks": 0.0, "flow_sweeps": 0.0, "flow_score": 50.0}
     assert fires(name, LONG, **against)
     assert not fires(name, LONG, **against | {"flow_blocks": 3.0})
@@ -107,29 +107,29 @@ def test_missing_flow_leaves_the_mean_instead_of_counting_fifty(detector, direct
 @pytest.mark.parametrize(("detector", "direction"), SIDES, ids=named)
 def test_an_explanation_is_json_in_the_frame_s_own_terms(detector, direction):
     frame = build_firing_frame(detector, direction)
-    told = json.loads(json.dumps(detector.explain(frame, 0, direction), allow_nan=False))
-    assert [c["name"] for c in told["conditions"]] == [c.name for c in detector.conditions]
-    assert all(c["passes"] for c in told["conditions"])
-    seen = {s["feature"]: s["value"] for c in told["conditions"] for s in c["seen"]}
-    seen |= {name: value for factor in told["factors"] for name, value in factor["seen"].items()}
+    actual = json.loads(json.dumps(detector.explain(frame, 0, direction), allow_nan=False))
+    assert [c["name"] for c in actual["conditions"]] == [c.name for c in detector.conditions]
+    assert all(c["passes"] for c in actual["conditions"])
+    seen = {s["feature"]: s["value"] for c in actual["conditions"] for s in c["seen"]}
+    seen |= {name: value for factor in actual["factors"] for name, value in factor["seen"].items()}
     for name, value in seen.items():
         given = frame[name][0]
         assert value == (FEATURES[name].enum_values[int(given)] if FEATURES[name].enum_values else pytest.approx(given))
-    total = sum(f["weight"] * f["points"] for f in told["factors"]) / sum(f["weight"] for f in told["factors"])
+    total = sum(f["weight"] * f["points"] for f in actual["factors"]) / sum(f["weight"] for f in actual["factors"])
     assert total == pytest.approx(detector.score(frame, direction).total[0])
-    assert told["coverage"] == 1.0
+    assert actual["coverage"] == 1.0
 
 
-def test_an_explanation_shows_a_seller_his_own_numbers():
+def test_an_explanation_of_a_short_shows_unmirrored_numbers():
     detector = DETECTORS["mean_reversion_short"]
-    told = detector.explain(build_firing_frame(detector, SHORT), 0, SHORT)
-    assert told["conditions"][0] == {
+    actual = detector.explain(build_firing_frame(detector, SHORT), 0, SHORT)
+    assert actual["conditions"][0] == {
         "name": "extreme_rsi",
         "kind": "condition",
         "passes": True,
         "seen": [{"feature": "rsi_14", "value": 81.5, "test": "rsi_14 > 70"}],
     }
-    assert told["conditions"][-1]["seen"] == [
+    assert actual["conditions"][-1]["seen"] == [
         {"feature": "regime_family", "value": "RANGING", "test": "regime_family is TRENDING_UP"}
     ]
 
@@ -137,13 +137,13 @@ def test_an_explanation_shows_a_seller_his_own_numbers():
 def test_an_explanation_says_what_was_not_seen():
     detector = DETECTORS["mean_reversion_long"]
     values = {n: v for n, v in get_example(detector, LONG).items() if not n.startswith(("flow_", "regime", "bullish"))}
-    told = detector.explain(build_frame(detector, values), 0, LONG)
-    by_name = {factor["name"]: factor for factor in told["factors"]}
+    actual = detector.explain(build_frame(detector, values), 0, LONG)
+    by_name = {factor["name"]: factor for factor in actual["factors"]}
     assert by_name["divergence"] == {
         "name": "divergence", "weight": 0.15, "points": None, "seen": {"bullish_divergence": None}
     }  # fmt: skip
-    assert told["coverage"] == 0.75
-    veto = next(c for c in told["conditions"] if c["name"] == "falling_knife")
+    assert actual["coverage"] == 0.75
+    veto = next(c for c in actual["conditions"] if c["name"] == "falling_knife")
     assert veto["passes"]
     assert veto["kind"] == "veto"
     assert veto["seen"][0] == {

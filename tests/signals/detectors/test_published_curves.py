@@ -1,4 +1,4 @@
-"""The published curves, corner by corner. What is built otherwise is in `test_what_is_otherwise`."""
+"""The factor curves at every bound."""
 
 import math
 
@@ -33,8 +33,8 @@ def test_breakout_flow():
         (0, 90, 0): 60, (-1, 10, 0): 30, (-1, 90, 9): 30, (1, 60, 0): 60,
     }  # fmt: skip
     for (bias, score, sweeps), points in cases.items():
-        told = points_of("breakout_bullish", "flow", flow_bias=bias, flow_score=score, flow_sweeps=sweeps)
-        assert told == [points], (bias, score, sweeps)
+        actual = points_of("breakout_bullish", "flow", flow_bias=bias, flow_score=score, flow_sweeps=sweeps)
+        assert actual == [points], (bias, score, sweeps)
 
 
 def test_breakout_level_and_momentum():
@@ -93,16 +93,16 @@ def test_divergence_and_turning_rsi():
     assert points_of("mean_reversion_long", "divergence", bullish_divergence=[0.0, 60.0, 100.0]) == [50, 80, 100]
     rsi = [34.9, 29.9, 29.9, 32.0, 40.0, 40.0, 40.0, 29.0]
     change = [0.1, -0.1, 0.1, -2.0, 4.0, -4.0, 20.0, 0.0]
-    told = points_of("mean_reversion_long", "rsi_turns", rsi_14=rsi, rsi_change=change)
-    assert told == [90, 40, 90, 40, 70, 30, 100, 50]
+    actual = points_of("mean_reversion_long", "rsi_turns", rsi_14=rsi, rsi_change=change)
+    assert actual == [90, 40, 90, 40, 70, 30, 100, 50]
 
 
 def test_reversal_candles():
     assert points_of("mean_reversion_long", "buyers_reversal", is_patience_candle=[0.0, 1.0]) == [50, 80]
-    told = points_of(
+    actual = points_of(
         "mean_reversion_short", "sellers_reversal", is_patience_candle=[0, 1, 0, 1], bullish_divergence=[0, 0, 30, 30]
     )
-    assert told == [50, 70, 80, 100]
+    assert actual == [50, 70, 80, 100]
 
 
 def test_trend_averages_pullback_and_volume():
@@ -126,17 +126,17 @@ def test_trend_averages_pullback_and_volume():
     assert [pullback(52, 0.6), pullback(44, 0.6), pullback(39, 0.6)] == [80, 65, 50]
     assert [pullback(45, -0.2), pullback(60, 0.5), pullback(65, -0.21)] == [100, 100, 65]
     volumes = [0.8, 1.5, 0.79, 1.6, 2.0, 0.59, 2.1, 2.5, 0.49, 2.51]
-    told = points_of("trend_continuation_long", "volume", rvol=volumes)
-    assert told == [100, 100, 75, 75, 75, 60, 60, 60, 40, 40]
+    actual = points_of("trend_continuation_long", "volume", rvol=volumes)
+    assert actual == [100, 100, 75, 75, 75, 60, 60, 60, 40, 40]
 
 
 def test_trend_lows_longer_trends_and_flow():
-    told = points_of(
+    actual = points_of(
         "trend_continuation_long", "higher_lows", has_higher_lows=[0, 1, 1], below_swing_low_pct=[-1.0, -1.0, -0.3]
     )
-    assert told == [50, 90, 100]
-    told = points_of("trend_continuation_long", "mtf", ema_spread_15m_pct=[1, 1, -1], ema_spread_1h_pct=[1, -1, 0])
-    assert told == [100, 50, 0]
+    assert actual == [50, 90, 100]
+    actual = points_of("trend_continuation_long", "mtf", ema_spread_15m_pct=[1, 1, -1], ema_spread_1h_pct=[1, -1, 0])
+    assert actual == [100, 50, 0]
     flow = {  # bias, score, sweeps, is rising
         (0, 90, 9, 1): 50, (1, 60, 0, 0): 75, (1, 70, 0, 0): 90, (1, 60, 3, 0): 85, (1, 60, 0, 1): 85, (1, 70, 3, 1): 100,
         (-1, 60, 0, 1): 30, (-1, 70, 0, 1): 15, (-1, 60, 0, 0): 35,
@@ -174,10 +174,10 @@ def test_power_hour():
 def test_time_of_day_for_index_reversals():
     minutes = {29: 60, 30: 80, 59: 80, 60: 100, 240: 100, 241: 80, 300: 80, 301: 60}
     for minute, points in minutes.items():
-        told = points_of(
+        actual = points_of(
             "index_mean_reversion_long", "time_of_day", minutes_from_open=minute, minutes_to_close=390 - minute
         )
-        assert told == [points], minute
+        assert actual == [points], minute
 
 
 def test_opening_drive():
@@ -206,13 +206,13 @@ def test_end_of_day_pin():
     assert points_of(name, "dealers", max_pain_gamma=[1.0, 0.0, -1.0]) == [100, 30, 30]
 
 
-def test_what_is_otherwise():
-    """Not as printed, because as printed it cannot be right; docs/reference/detectors.md says why of each."""
+def test_curves_with_a_design_note():
+    """Their scales are chosen from measured data; docs/reference/detectors.md gives the reason for each."""
     assert points_of("gamma_squeeze_bullish", "dealers", dealer_gamma_ratio=[-2, -1, 0, 2]) == [100, 75, 50, 0]
     assert points_of("gamma_flip_bullish", "gamma", flip_strike_gamma_share=[0, 1, 5, 9]) == [25, 40, 100, 100]
     assert points_of("gamma_flip_bullish", "expires_today", zero_dte_share=[0, 0.5, 1]) == [0, 50, 100]
-    told = points_of("opening_drive_bullish", "momentum", change_from_open_pct=[0.3, 0.65, 1.0, 1.5])
-    assert told == pytest.approx([50, 75, 100, 100])
+    actual = points_of("opening_drive_bullish", "momentum", change_from_open_pct=[0.3, 0.65, 1.0, 1.5])
+    assert actual == pytest.approx([50, 75, 100, 100])
     assert points_of("opening_drive_bullish", "gap", gap_in_atr=[-0.25, 0, 0.5, 1]) == [0, 20, 60, 100]
     assert points_of("eod_pin_setup", "open_interest_share", max_pain_oi_share=[0, 0.005, 0.01, 0.3]) == [
         0,

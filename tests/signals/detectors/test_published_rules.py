@@ -1,4 +1,4 @@
-"""Conditions, vetoes, weights and contracts as the predecessor published them."""
+"""Conditions, vetoes, weights and contracts, as documented."""
 
 import pytest
 
@@ -105,18 +105,18 @@ def test_weights(name):
 @pytest.mark.parametrize("name", DETECTORS)
 def test_conditions(name):
     detector = DETECTORS[name]
-    told = detector.conditions_for(detector.directions[0])
+    actual = detector.conditions_for(detector.directions[0])
     # Ours beside the published ones: a chain is at most a session old.
     fresh = {"chain_age_minutes ≤ 390"} if detector.needs_chain else set()
-    assert {str(t) for c in told if type(c).__name__ == "Condition" for t in c.tests} == CONDITIONS[name] | fresh
-    assert {tuple(map(str, c.tests)) for c in told if type(c).__name__ == "Veto"} == VETOES.get(name, set())
+    assert {str(t) for c in actual if type(c).__name__ == "Condition" for t in c.tests} == CONDITIONS[name] | fresh
+    assert {tuple(map(str, c.tests)) for c in actual if type(c).__name__ == "Veto"} == VETOES.get(name, set())
 
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_contract_limits(name):
     limits = DETECTORS[name].contract
-    told = limits.delta, limits.days_to_expiry, limits.min_volume, limits.min_open_interest, limits.max_spread_pct
-    assert told == CONTRACTS[DETECTORS[name].strategy]
+    actual = limits.delta, limits.days_to_expiry, limits.min_volume, limits.min_open_interest, limits.max_spread_pct
+    assert actual == CONTRACTS[DETECTORS[name].strategy]
 
 
 def test_directions_and_asset_classes():

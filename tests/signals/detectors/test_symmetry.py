@@ -1,4 +1,4 @@
-"""A symmetrical pair is one implementation: an upside-down market makes the partner say the same."""
+"""A symmetrical pair is one implementation: a mirrored market makes the partner give the same answer."""
 
 from dataclasses import replace
 
@@ -81,19 +81,19 @@ def test_the_sides_differ_only_as_published(long, short):
     def names(detector):
         return {each.name for each in (*detector.conditions, *detector.factors)}
 
-    for_buyers = {"far_from_ema_21", "falling_knife", "opposed_by_blocks", "opposed_by_sweeps"}
-    for_buyers |= {"ema_21", "divergence", "rsi_turns"}
-    for_sellers = {"against_the_market"}
+    long_only = {"far_from_ema_21", "falling_knife", "opposed_by_blocks", "opposed_by_sweeps"}
+    long_only |= {"ema_21", "divergence", "rsi_turns"}
+    short_only = {"against_the_market"}
     if long.name == "mean_reversion_long":
-        for_buyers |= {"not_extreme_enough_against_the_market", "buyers_reversal"}
-        for_sellers |= {"volume_for_sellers", "sellers_reversal"}
-    assert names(long) - names(short) == for_buyers
-    assert names(short) - names(long) == for_sellers
+        long_only |= {"not_extreme_enough_against_the_market", "buyers_reversal"}
+        short_only |= {"volume_for_sellers", "sellers_reversal"}
+    assert names(long) - names(short) == long_only
+    assert names(short) - names(long) == short_only
 
 
 @given(columns=frames())
 @SETTINGS
-def test_what_is_told_to_a_seller_is_what_was_evaluated(columns):
+def test_the_mirrored_description_is_what_was_evaluated(columns):
     """`mirror_tests` on the frame as it is, and the rule on the frame turned around, are two ways to one answer."""
     rounded = {name: np.round(values, 2) for name, values in columns.items()}
     frame = frame_with(rounded)
@@ -101,10 +101,10 @@ def test_what_is_told_to_a_seller_is_what_was_evaluated(columns):
     for detector, direction in SIDES:
         if direction is Direction.LONG:
             continue
-        for evaluated, told in zip(detector.conditions, detector.conditions_for(direction), strict=True):
-            np.testing.assert_array_equal(_passes(evaluated, view), _passes(told, frame.columns))
-        for evaluated, told in zip(detector.factors, detector.factors_for(direction), strict=True):
-            np.testing.assert_allclose(evaluated.evaluate(view), told.evaluate(frame.columns), atol=1e-9)
+        for evaluated, actual in zip(detector.conditions, detector.conditions_for(direction), strict=True):
+            np.testing.assert_array_equal(_passes(evaluated, view), _passes(actual, frame.columns))
+        for evaluated, actual in zip(detector.factors, detector.factors_for(direction), strict=True):
+            np.testing.assert_allclose(evaluated.evaluate(view), actual.evaluate(frame.columns), atol=1e-9)
 
 
 def _passes(condition, view):

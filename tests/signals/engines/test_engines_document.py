@@ -40,5 +40,5 @@ def test_the_sessions_of_the_document_are_those_of_the_history(script):
     found = dict.fromkeys(((market, vix) for market in MarketRegime for vix in VixRegime), 0)
     for market, vix in classify_history(HISTORY).rows.select("market_regime", "vix_regime").iter_rows():
         found[MarketRegime(market), VixRegime(vix)] += 1
-    told = script("engine_document").HISTORY
-    assert {(market, vix): n for market in told for vix, n in zip(VixRegime, told[market], strict=True)} == found
+    actual = script("engine_document").HISTORY
+    assert {(market, vix): n for market in actual for vix, n in zip(VixRegime, actual[market], strict=True)} == found

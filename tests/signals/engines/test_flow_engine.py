@@ -1,4 +1,4 @@
-"""The flow engine against product facts §3.5: leans of known sides only, and no boost from flow against a trade."""
+"""The flow engine: only prints of known side lean, and flow against a trade never boosts it."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def test_flow_against_a_trade_is_always_a_penalty(ratio, institutional, directio
 
 
 def test_sold_puts_are_not_bearish():
-    """As many puts as make the predecessor's ratio 9, but sold."""
+    """Nine times as many puts as calls, but sold: bullish, although the put/call ratio is 9."""
     rows = [{**BOUGHT_CALL}] * 2 + [{**SOLD_PUT}] * 16 + [{**SOLD_CALL}] * 2
     assert read(rows, LONG).multiplier > 1.0 > read(rows, SHORT).multiplier
 
 
 def test_calls_of_unknown_side_do_not_make_a_bull():
-    """The predecessor took the type of the option for its direction where it had no quotes."""
+    """Without a known side a print has no direction: the option's type alone says nothing."""
     long, short = (read([{"is_call": True, "size": 500.0}] * 50, direction) for direction in Direction)
     assert long.multiplier == short.multiplier
     assert long.recommendation == FlowRecommendation.NEUTRAL
@@ -94,7 +94,7 @@ def test_calls_of_unknown_side_do_not_make_a_bull():
 
 @pytest.mark.parametrize(("row", "direction"), [(BOUGHT_CALL, LONG), (BOUGHT_PUT, SHORT), (SOLD_CALL, SHORT)])
 def test_a_window_in_which_one_side_traded_leans_its_way_by_the_lowest_step(row, direction):
-    """No puts are not a put/call ratio of 0, no calls neither: the predecessor's strong bull."""
+    """If only one side traded there is no ratio; it must not count as a ratio of 0."""
     found = read([row] * 40, direction)
     assert found.opinion == pytest.approx(1.15 * 1.05 * 0.95)
     assert "one side only, no ratio" in found.reason

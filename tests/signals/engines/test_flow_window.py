@@ -1,4 +1,4 @@
-"""Windows of option prints: over trading time, exact, and told alike for one instant and for a frame of them."""
+"""Windows of option prints: in trading time, exact, and equal for one instant and for a whole frame."""
 
 from __future__ import annotations
 

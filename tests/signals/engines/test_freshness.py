@@ -1,4 +1,4 @@
-"""Age is trading time; it fades context towards neutral, says so, and never turns a boost into a penalty."""
+"""Age is trading time; it fades context towards neutral, is stated in the reason, and never turns a boost into a penalty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gamma engine against product facts §3.3: short gamma amplifies both directions, walls stand in the way of one."""
+"""The gamma engine: short gamma amplifies both directions, a wall blocks one."""
 
 from __future__ import annotations
 

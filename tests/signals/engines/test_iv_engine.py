@@ -1,4 +1,4 @@
-"""The IV engine against the numbers of product facts §3.2, on percentiles that are shares of 1."""
+"""The IV engine's multipliers and recommendations, on percentiles that are fractions of 1."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_multipliers_of_the_facts(percentile, for_a_long, for_a_short):
 
 
 def test_a_share_is_not_read_as_per_cent():
-    """The predecessor took 0.93 for the first percentile and said BUY_PREMIUM."""
+    """Regression guard: 0.93 is the 93rd percentile, not the first."""
     assert read(0.93).recommendation == IvRecommendation.SELL_PREMIUM
     wrong = iv_percentile.read(iv(93.0, IvRegime.EXTREMELY_HIGH), as_of_ns=NOW, direction=LONG)
     assert (wrong.multiplier, wrong.status) == (1.0, ContextStatus.MISSING)

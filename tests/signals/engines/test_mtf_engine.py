@@ -1,4 +1,4 @@
-"""The alignment engine against product facts §3.4, counted from the trade's side."""
+"""The alignment engine, measured from the trade's side."""
 
 from __future__ import annotations
 

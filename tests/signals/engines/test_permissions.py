@@ -1,4 +1,4 @@
-"""What a market forbids: total over every state, named, and never so much that a strategy could not trade at all."""
+"""Permissions: defined for every state, named, and never so strict that a strategy could not trade at all."""
 
 from __future__ import annotations
 

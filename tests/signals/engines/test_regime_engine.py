@@ -1,4 +1,4 @@
-"""The regime engine against product facts §3.6, for every regime, VIX, direction and style."""
+"""The regime engine's opinions for every regime, VIX class, direction and style."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What chains, regime, volatility and prints say of a row: the newest known, aged in trading time, never from yesterday
-as if it were today's."""
+"""Features of chains, regime, volatility and prints: the newest known, aged in trading time, and never stale."""
 
 from __future__ import annotations
 

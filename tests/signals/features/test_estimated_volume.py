@@ -1,4 +1,4 @@
-"""Relative volume from days where minutes are few: an estimate, said to be one, and never in place of the exact answer."""
+"""Relative volume estimated from days where minutes are few: labelled, and never in place of the exact value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are as good as a detector could wish, and contexts that suit them."""
+"""Rows that satisfy a detector fully, and contexts that suit them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far data can be trusted."""
+"""Data confidence: completeness, critical features and steps."""
 
 import pytest
 
@@ -45,6 +45,6 @@ def test_a_day_is_not_asked_for_what_only_minutes_have():
 
 
 def test_the_parts_add_up_to_the_total():
-    told = explain_confidence(88.0, ("average_daily_volume",), AssetClass.STOCK, RULES)
-    assert told["missing_critical"] == ["average_daily_volume"]
-    assert told["completeness"] + told["less_for_critical"] + told["step"] == 73
+    actual = explain_confidence(88.0, ("average_daily_volume",), AssetClass.STOCK, RULES)
+    assert actual["missing_critical"] == ["average_daily_volume"]
+    assert actual["completeness"] + actual["less_for_critical"] + actual["step"] == 73

@@ -1,4 +1,4 @@
-"""An explanation says everything that decided, as JSON and aloud."""
+"""An explanation holds everything that decided, as JSON and as text."""
 
 import json
 from dataclasses import replace
@@ -77,14 +77,14 @@ def test_the_document_is_read_aloud_in_the_order_of_decisions(signal):
     titles = [block.title for block in render_blocks(signal.explanation)]
     assert titles[:4] == ["Context", "Detector", "Data confidence", "Base score"]
     text = "\n".join(render_lines(signal.explanation))
-    for told in (
+    for expected in (
         "factor volume: 75 points × 0.3 (rvol 2.8)",
         "mid_morning: scalp ×1.1, day_trade ×1.15, swing ×1",
         "allowed with regime STRONG_UPTREND and VIX NORMAL",
         "stop at vwap",
         f"{signal.contract_ticker}: best of",
     ):
-        assert told in text
+        assert expected in text
 
 
 def test_what_was_stored_is_read_like_what_was_made(signal):
@@ -128,7 +128,7 @@ def test_what_is_not_known_says_so():
 
 
 @pytest.mark.parametrize(
-    ("bias", "score", "told"),
+    ("bias", "score", "expected"),
     [
         (1.0, 60.0, "flow bullish"),
         (-1.0, 60.0, "flow bearish"),
@@ -137,11 +137,11 @@ def test_what_is_not_known_says_so():
         (float("nan"), float("nan"), "flow too thin"),
     ],
 )
-def test_flow_is_told_as_far_as_it_is_known(bias, score, told):
+def test_flow_is_described_as_far_as_it_is_known(bias, score, expected):
     none = np.empty(0)
     prints = Prints(none.astype(np.int64), none, none, none, none, none, none, none)
     line = describe_context(row(flow_bias=bias, flow_score=score), 0, Contexts(prints=prints), Direction.LONG)
-    assert told in line
+    assert expected in line
 
 
 def test_gamma_of_unknown_strength_has_no_word_for_it():
@@ -150,7 +150,7 @@ def test_gamma_of_unknown_strength_has_no_word_for_it():
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "expected"),
     [
         (1, "1st"),
         (2, "2nd"),
@@ -163,5 +163,5 @@ def test_gamma_of_unknown_strength_has_no_word_for_it():
         (100, "100th"),
     ],
 )
-def test_ordinals(number, told):
-    assert format_ordinal(number) == told
+def test_ordinals(number, expected):
+    assert format_ordinal(number) == expected

@@ -1,4 +1,4 @@
-"""When options may be bought, what settled signals say, how long a signal stands, how often a symbol speaks."""
+"""IV gate, edge of settled signals, validity and cool-down."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -52,7 +52,7 @@ def test_premium_is_not_bought_in_the_dearest_quarter(percentile, is_blocked, si
 
 
 def test_a_percentile_is_a_share_and_not_a_percentage():
-    """The predecessor compared 0.8 with 75 and never blocked anything."""
+    """Regression guard: the percentile is a fraction, so 0.8 must be compared with 0.75, not 75."""
     assert evaluate_iv_gate(history(0.8), NOW, GATE).is_blocked
 
 

@@ -1,4 +1,4 @@
-"""The published numbers are the published numbers, all can be varied, and every change is a new version."""
+"""The default policy's numbers, that each can be varied, and that every change gives a new version."""
 
 from dataclasses import fields, is_dataclass, replace
 
@@ -16,7 +16,7 @@ RULES = DEFAULT_POLICY.thresholds
 @pytest.mark.parametrize(
     ("window", "published"),
     [
-        # product facts §3.7: 9:30-10, 10-11, 11-11:30, 11:30-13:30, 13:30-14:30, 14:30-15, 15-16
+        # windows: 9:30-10, 10-11, 11-11:30, 11:30-13:30, 13:30-14:30, 14:30-15, 15-16
         (TimeWindow.OPENING, (65, 70, 1.2, 1.0)),
         (TimeWindow.MID_MORNING, (72, 75, 1.5, 1.0)),
         (TimeWindow.LATE_MORNING, (75, 78, 1.6, 0.9)),
@@ -38,8 +38,8 @@ def test_default_and_window_together_are_the_published_thresholds_of_the_window(
 
 
 def test_the_vix_adds_what_is_published():
-    told = {band: (a.base, a.style, a.risk_reward, a.size) for band, a in RULES.vix.items()}
-    assert told == {
+    actual = {band: (a.base, a.style, a.risk_reward, a.size) for band, a in RULES.vix.items()}
+    assert actual == {
         VixBand.LOW: (-5, -3, -0.2, 1.2),
         VixBand.MEDIUM: (0, 0, 0, 1),
         VixBand.HIGH: (5, 5, 0.3, 0.7),
@@ -49,12 +49,12 @@ def test_the_vix_adds_what_is_published():
 
 
 def test_classes_and_strategies_start_where_it_is_published():
-    def told(each):
+    def actual(each):
         return each.base, each.style, each.risk_reward
 
-    assert told(RULES.default) == (70, 75, 1.5)
-    assert told(RULES.by_asset_class[AssetClass.INDEX]) == (75, 80, 1.8)
-    assert told(RULES.by_strategy[Strategy.GAMMA_SQUEEZE])[:2] == (75, 80)
+    assert actual(RULES.default) == (70, 75, 1.5)
+    assert actual(RULES.by_asset_class[AssetClass.INDEX]) == (75, 80, 1.8)
+    assert actual(RULES.by_strategy[Strategy.GAMMA_SQUEEZE])[:2] == (75, 80)
     for strategy in (Strategy.GAMMA_FLIP, Strategy.EOD_PIN):
         assert (RULES.by_strategy[strategy].base, RULES.by_strategy[strategy].risk_reward) == (80, 2.0)
 

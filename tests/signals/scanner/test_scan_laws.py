@@ -181,11 +181,11 @@ def test_every_candidate_is_a_signal_or_has_one_reason(seed):
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_same_inputs_give_the_same_bytes(seed):
-    def told():
+    def actual():
         signals = scan(noise(seed), contexts(regime=None), policy=EASY, chain_at=lambda _: chain(100.0)).signals
         return json.dumps([(s.signal_id, s.explanation, s.contract) for s in signals], allow_nan=False)
 
-    assert told() == told()
+    assert actual() == actual()
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,4 +1,4 @@
-"""What a candidate has to reach, and that it can be reached."""
+"""The thresholds of a candidate, and that they can be reached."""
 
 import numpy as np
 import pytest
@@ -91,10 +91,10 @@ def test_the_parts_that_are_told_add_up():
         for band in BANDS:
             for style, profile in PROFILES.items():
                 found = asked(Strategy.OPENING_DRIVE, AssetClass.INDEX, window, band)
-                told = found.to_json(style, profile)
-                base, reward = (sum(part[key] for part in told["parts"]) for key in ("base", "risk_reward"))
-                assert told["base"] == min(base, 95)
-                assert told["risk_reward"] == pytest.approx(max(reward, 1.0))
+                actual = found.to_json(style, profile)
+                base, reward = (sum(part[key] for part in actual["parts"]) for key in ("base", "risk_reward"))
+                assert actual["base"] == min(base, 95)
+                assert actual["risk_reward"] == pytest.approx(max(reward, 1.0))
 
 
 @given(st.lists(st.tuples(st.integers(0, len(WINDOWS) - 1), st.integers(-1, 3)), min_size=1, max_size=30))
