@@ -58,7 +58,7 @@ def test_a_condition_needs_to_be_known_and_a_veto_needs_to_be_known_to_forbid():
 
 
 def test_a_condition_without_tests_is_refused():
-    with pytest.raises(ValueError, match="give at least one"):
+    with pytest.raises(ValueError, match="at least one test"):
         all_hold((), columns(rvol=1.0))
 
 
