@@ -7,8 +7,8 @@ Design notes:
 
 - The direction follows from the side of max pain: long below it, short above it.
 - The open-interest factor reaches 100 points when the max-pain strike holds 1 % of the expirations' open interest. On ten
-  SPX and NDX chains from 2019 to 2023 that strike held 0.02 to 2.3 %, six times less than 0.5 %. A scale that gives 100
-  points at 30 % would score every real chain 1 or 2 points and keep the base score below 70.
+  SPX and NDX chains from 2019 to 2023 that strike held 0.02 to 2.3 %, on six of them less than 0.5 %. A scale with 100
+  points at 30 % would score most chains 1 or 2 points and keep the base score below 70.
 - The last half hour is counted back from the session's own close, so it exists on half days too.
 """
 
