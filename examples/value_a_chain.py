@@ -19,9 +19,9 @@ from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.market.chains import synthetic_chains
 from hd_pipelines.sandbox.market.sessions import synthetic_session
-from hd_pipelines.signals.features.minute_frames import frames
+from hd_pipelines.signals.features import build_frames
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
-from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, day_number
+from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, to_day_number
 from hd_pipelines.tables.vocabulary import AssetClass, PriceSource, SnapshotKind
 
 SEED, SESSION = 7, date(2026, 11, 20)
@@ -69,7 +69,7 @@ def to_bars(frame: pl.DataFrame, minutes: int = 0, ends_ns: NDArray[np.int64] | 
     return Bars(
         starts_ns,
         starts_ns + minutes * NANOSECONDS_PER_MINUTE if ends_ns is None else ends_ns,
-        np.array([day_number(day) for day in frame["session"]]),
+        np.array([to_day_number(day) for day in frame["session"]]),
         *numbers,
     )
 
@@ -90,8 +90,8 @@ def main() -> None:
         f"SPX at {snapshot['underlying_price']:,.2f}: dealers' gamma {snapshot['gex_usd_per_1pct'] / 1e9:+.2f} bn dollars"
         f" per 1 %, zero gamma at {snapshot['zero_gamma']:,.0f}"
     )
-    policy = DEFAULT_POLICY.varied({"thresholds.default.base": 40.0, "thresholds.default.style": 40.0})
-    outcome = scan(frames(read_tape("IWM", 30), [SESSION]), Contexts(), policy=policy)
+    policy = DEFAULT_POLICY.vary({"thresholds.default.base": 40.0, "thresholds.default.style": 40.0})
+    outcome = scan(build_frames(read_tape("IWM", 30), [SESSION]), Contexts(), policy=policy)
     print(f"IWM on {SESSION}: {len(outcome.signals)} signals, {sum(outcome.rejections.values())} candidates rejected")
     for signal in outcome.signals:
         print(
