@@ -60,7 +60,7 @@ def make_minutes(sessions, seed: int = 7):
     import numpy as np
     import pandas as pd
 
-    from hd_pipelines.market.sessions import regular_hours
+    from hd_pipelines.market.sessions import get_regular_hours
     from hd_pipelines.signals.tape import to_day_number
 
     random = np.random.default_rng(seed)
@@ -352,13 +352,13 @@ def compare() -> None:
     """
     import numpy as np
 
-    from hd_pipelines.market.sessions import sessions_back
+    from hd_pipelines.market.sessions import list_last_sessions
     from hd_pipelines.signals.features import build_session_frame
 
     every = list_last_sessions(LAST, BEFORE + 1)
     minutes = make_minutes(every)
     ours = build_session_frame(make_tape(every, 7, chain_sessions=1, prints=10), LAST)
-    plain = plain_features(minutes, longer_bars(minutes, 1000)).tail(len(ours))
+    plain = compute_plain_features(minutes, aggregate_bars(minutes, 1000)).tail(len(ours))
     differing = [
         name for name in COMPARED if not np.allclose(ours[name], plain[name], rtol=1e-9, atol=1e-7, equal_nan=True)
     ]

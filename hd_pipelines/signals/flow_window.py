@@ -246,7 +246,7 @@ _COLUMNS = ("flow_bias", "flow_score", "flow_sweeps", "flow_blocks", "flow_buy_p
 
 def _positions(prints: Prints, as_of_ns: int, *trading_minutes: float) -> list[int]:
     """Return the positions of the first prints less than each number of trading minutes before `as_of_ns`."""
-    begins_ns = [instant_trading_minutes_ago(as_of_ns, minutes) for minutes in trading_minutes]
+    begins_ns = [subtract_trading_minutes(as_of_ns, minutes) for minutes in trading_minutes]
     found: list[int] = np.searchsorted(prints.at_ns, begins_ns, side="right").tolist()
     return found
 

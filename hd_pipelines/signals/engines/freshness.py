@@ -51,4 +51,4 @@ def compute_freshness(engine: ContextEngine, age_minutes: float) -> Freshness:
 
 def measure_freshness(engine: ContextEngine, known_at_ns: int, as_of_ns: int) -> Freshness:
     """Measure the freshness, at `as_of_ns`, of context known at `known_at_ns`; ns UTC."""
-    return compute_freshness(engine, trading_minutes_between(known_at_ns, as_of_ns))
+    return compute_freshness(engine, count_trading_minutes(known_at_ns, as_of_ns))

@@ -82,7 +82,7 @@ def compute_confidence(percentile: float, n_observations: int) -> float:
 
 
 def recommend(regime: IvRegime, percentile: float) -> IvRecommendation:
-    """Recommend an action; the same values that `analytics.volatility.iv_classes.iv_recommendation` stores."""
+    """Recommend an action; the same values that `analytics.volatility.iv_classes.classify_iv_recommendation` stores."""
     if regime is IvRegime.NORMAL and percentile < FAVORABLE_BELOW:
         return IvRecommendation.BUY_FAVORABLE
     return RECOMMENDED[regime]

@@ -77,7 +77,7 @@ def _compute_day_columns(tape: SymbolTape, own: Bars, positions: Integers) -> tu
     source = choose_volume_source(tape)
     days = compute_day_history(tape.days, None if source is None else source.days, positions)
     columns = compute_session_features(running, rows, days) | compute_trend_features(days, {}, own.close, rows)
-    clock_ns = trading_time_ns(rows.as_of_ns)
+    clock_ns = measure_trading_time_ns(rows.as_of_ns)
     columns |= compute_market_features(tape.contexts, rows.as_of_ns, clock_ns)
     of_chain, chain_levels = compute_chain_features(tape.contexts.gamma, rows.as_of_ns, clock_ns, own.close)
     columns |= of_chain

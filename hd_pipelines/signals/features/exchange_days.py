@@ -38,7 +38,7 @@ def load_exchange_days() -> ExchangeDays:
 @lru_cache(maxsize=4)
 def _build_exchange_days(known: int) -> ExchangeDays:
     sessions = known_sessions()[:known]
-    hours = [regular_hours(session) for session in sessions]
+    hours = [get_regular_hours(session) for session in sessions]
     day = np.array([to_day_number(session) for session in sessions], np.int64)
     week = compute_week(day)
     _, first, number, count = np.unique(week, return_index=True, return_inverse=True, return_counts=True)

@@ -73,7 +73,7 @@ def compute_minute_columns(
     days = compute_day_history(tape.days, None if source is None else source.days, rows.positions)
     contradicts = np.abs(days.prior_day[2] / states.close_before - 1.0) > CONTRADICTION
     days = days.without(contradicts)
-    clock_ns = trading_time_ns(rows.as_of_ns)
+    clock_ns = measure_trading_time_ns(rows.as_of_ns)
     columns |= compute_session_features(running, rows, days)
     columns |= _compute_bar_features(states, running.price)
     columns |= compute_trend_features(days, states.longer, running.price, rows)

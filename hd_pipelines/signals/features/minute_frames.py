@@ -41,7 +41,7 @@ def build_session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = 
     positions = find_positions([session])
     if as_of_ns is None:
         return _build_frame(tape, positions, None)
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     return (
         _build_frame(_cut_minutes(tape, session, over), positions, over)
@@ -67,7 +67,7 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
     session = datetime.fromtimestamp(as_of_ns // 1_000_000_000, NEW_YORK).date()
     if not is_session(session):
         return _build_empty_frame(tape, labels.NO_SESSION)
-    hours = regular_hours(session)
+    hours = get_regular_hours(session)
     over = min((as_of_ns - hours.opens_at_ns) // NANOSECONDS_PER_MINUTE, hours.minutes)
     if over < 1:
         return _build_empty_frame(tape, labels.BEFORE_OPEN)
@@ -76,7 +76,7 @@ def evaluate(tape: SymbolTape, as_of_ns: int) -> FeatureFrame:
 
 def _cut_minutes(tape: SymbolTape, session: date, over: int) -> SymbolTape:
     """Drop minutes that end later. For everything else, only what was known at a row's instant is used anyway."""
-    until_ns = regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
+    until_ns = get_regular_hours(session).opens_at_ns + over * NANOSECONDS_PER_MINUTE
     return replace(tape, minutes=tape.minutes.until(until_ns))
 
 

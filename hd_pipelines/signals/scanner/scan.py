@@ -218,4 +218,4 @@ def _sort_key(draft: Draft) -> tuple[float, float, float, int]:
 
 def _find_bar_time(frame: FeatureFrame, as_of: datetime) -> datetime:
     """Return the start of the minute, or of the session, that ended at `as_of`."""
-    return regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE
+    return get_regular_hours(as_of.date()).opens_at if frame.resolution is Resolution.DAY else as_of - _MINUTE

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.flow_window import FlowSummary, compute_flow_columns, summarize_prints
 from hd_pipelines.signals.tape import Prints
 from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, SOLD_CALL, SOLD_PUT, ns, prints

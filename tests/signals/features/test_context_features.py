@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.catalogue import decode_value
 from hd_pipelines.signals.features import build_session_frame, evaluate
 from hd_pipelines.signals.flow_window import compute_flow_columns

@@ -65,7 +65,7 @@ def test_what_needs_minutes_has_no_answer():
 
 def test_relative_volume_of_days_is_the_day_against_the_twenty_before():
     tape = long_tape()
-    frame = build_day_frame(tape, sessions_back(TODAY, 3))
+    frame = build_day_frame(tape, list_last_sessions(TODAY, 3))
     volume = tape.days.volume
     expected = [volume[at] / volume[at - 20 : at].mean() for at in (-3, -2)] + [volume[-1] / volume[-21:-1].mean()]
     assert frame["rvol"] == pytest.approx(expected)
@@ -74,7 +74,7 @@ def test_relative_volume_of_days_is_the_day_against_the_twenty_before():
 
 def test_a_half_days_row_stands_at_its_own_close():
     frame = build_day_frame(long_tape(HALF_DAY), [HALF_DAY])
-    assert frame.as_of(0) == regular_hours(HALF_DAY).closes_at
+    assert frame.as_of(0) == get_regular_hours(HALF_DAY).closes_at
     assert (frame["minutes_from_open"][0], frame["minutes_to_close"][0]) == (210, 0)
 
 
@@ -85,14 +85,14 @@ def test_the_price_crosses_zero_gamma_from_the_close_before_to_this_one():
     closes = [get_regular_hours(session).closes_at_ns for session in list_last_sessions(TODAY, 3)]
     known = Contexts(gamma=tuple(chain(at, zero_gamma=100.0) for at in closes))
     tape = SymbolTape("T", AssetClass.STOCK, empty_bars(), empty_bars(), bars(days), known)
-    crossed = build_day_frame(tape, sessions_back(TODAY, 3))["zero_gamma_crossed"]
+    crossed = build_day_frame(tape, list_last_sessions(TODAY, 3))["zero_gamma_crossed"]
     assert crossed.tolist() == pytest.approx([np.nan, 1.0, -1.0], nan_ok=True)
 
 
 def test_sessions_without_a_bar_have_no_row_and_say_so():
     tape = long_tape()
     kept = replace(tape, days=tape.days.select(np.delete(np.arange(len(tape.days)), -2)))
-    frame = build_day_frame(kept, sessions_back(TODAY, 3))
+    frame = build_day_frame(kept, list_last_sessions(TODAY, 3))
     assert len(frame) == 2
     assert {"no_bars_today", "no_prior_day"} < set(frame.labels)
     assert np.isnan(frame["gap_pct"]).tolist() == [False, True]
@@ -115,8 +115,8 @@ def test_an_index_of_days_borrows_its_funds_volume():
 
 
 def test_many_days_at_once_are_each_of_them():
-    tape, sessions = long_tape(), sessions_back(TODAY, 5)
+    tape, sessions = long_tape(), list_last_sessions(TODAY, 5)
     together = build_day_frame(tape, sessions)
     for row, session in enumerate(sessions):
-        alone = build_day_frame(replace(tape, days=tape.days.until(regular_hours(session).closes_at_ns)), [session])
+        alone = build_day_frame(replace(tape, days=tape.days.until(get_regular_hours(session).closes_at_ns)), [session])
         assert all(np.array_equal(together[name][row : row + 1], alone[name], equal_nan=True) for name in FEATURES)

@@ -29,7 +29,7 @@ def known(frame, row=-1):
 
 def test_a_frame_has_exactly_the_catalogues_columns_and_nothing_infinite():
     tape = long_tape()
-    frame = build_session_frame(replace(tape, contexts=contexts(walk(sessions_back(TODAY, 2)), seed=3)), TODAY)
+    frame = build_session_frame(replace(tape, contexts=contexts(walk(list_last_sessions(TODAY, 2)), seed=3)), TODAY)
     assert list(frame.columns) == list(FEATURES)
     assert list(frame.levels) == list(LEVELS)
     assert {values.dtype for values in frame.columns.values()} == {np.dtype(float)}
@@ -105,7 +105,7 @@ def test_the_first_minute_of_a_new_listing_has_a_price_and_says_what_it_lacks():
 
 
 def test_a_listing_of_three_sessions_has_indicators_but_no_usual_volume():
-    tape = tape_of(walk(sessions_back(TODAY, 4)))
+    tape = tape_of(walk(list_last_sessions(TODAY, 4)))
     frame = build_session_frame(tape, TODAY)
     assert {"bars_of_3_sessions", "rvol_of_3_sessions", "no_rvol", "no_average_volume", "no_day_atr"} < set(
         frame.labels
@@ -128,7 +128,7 @@ def test_indicators_begin_with_the_bars_they_need():
 
 
 def test_a_half_day_ends_at_its_own_close():
-    frame = build_session_frame(tape_of(walk(sessions_back(HALF_DAY, 22))), HALF_DAY)
+    frame = build_session_frame(tape_of(walk(list_last_sessions(HALF_DAY, 22))), HALF_DAY)
     assert len(frame) == 210
     assert frame["minutes_to_close"][[0, -1]].tolist() == [209, 0]
     assert frame.as_of(209) == get_regular_hours(HALF_DAY).closes_at
@@ -137,7 +137,7 @@ def test_a_half_day_ends_at_its_own_close():
 
 def test_afternoons_are_compared_with_sessions_that_had_one():
     after = date(2023, 11, 27)
-    frame = build_session_frame(tape_of(walk(sessions_back(after, 22))), after)
+    frame = build_session_frame(tape_of(walk(list_last_sessions(after, 22))), after)
     assert frame["rvol_sessions"][[9, 208, 209, 214, 389]].tolist() == [20, 20, 20, 19, 19]
     assert "rvol_of_19_sessions" not in frame.labels
 
@@ -182,7 +182,7 @@ def test_nothing_but_falls_is_an_rsi_of_zero():
 
 
 def test_zero_volume_has_no_vwap_and_no_ratio_to_nothing():
-    minutes = walk(sessions_back(TODAY, 22))
+    minutes = walk(list_last_sessions(TODAY, 22))
     today = minutes["session"] == to_day_number(TODAY)
     quiet_today = build_session_frame(tape_of(minutes.assign(volume=minutes["volume"].where(~today, 0.0))), TODAY)
     assert np.isnan(quiet_today["vwap"]).all()
@@ -195,7 +195,7 @@ def test_zero_volume_has_no_vwap_and_no_ratio_to_nothing():
 
 
 def test_volume_that_is_unknown_is_not_zero():
-    minutes = walk(sessions_back(TODAY, 22)).assign(volume=np.nan)
+    minutes = walk(list_last_sessions(TODAY, 22)).assign(volume=np.nan)
     frame = build_session_frame(tape_of(minutes), TODAY)
     assert all(np.isnan(frame[name]).all() for name in ("rvol", "vwap", "average_daily_volume"))
     assert {"rvol_of_0_sessions", "no_rvol", "no_vwap", "no_average_volume"} < set(frame.labels)
@@ -213,7 +213,7 @@ def test_bars_that_end_after_the_instant_are_not_looked_at():
 
 
 def test_bars_that_contradict_themselves_or_lie_outside_the_session_are_left_out_and_said():
-    minutes = walk(sessions_back(TODAY, 22))
+    minutes = walk(list_last_sessions(TODAY, 22))
     today = minutes[minutes["session"] == to_day_number(TODAY)].reset_index(drop=True)
     bad = today.copy()
     bad.loc[10, "high"] = 1e9
@@ -241,7 +241,7 @@ def test_days_of_another_adjustment_than_minutes_are_not_used():
 
 def test_a_prior_day_that_is_missing_is_not_replaced_by_an_older_one():
     tape = long_tape()
-    kept = np.flatnonzero(tape.days.session != to_day_number(sessions_back(TODAY, 2)[0]))
+    kept = np.flatnonzero(tape.days.session != to_day_number(list_last_sessions(TODAY, 2)[0]))
     frame = build_session_frame(replace(tape, days=tape.days.select(kept)), TODAY)
     assert "no_prior_day" in frame.labels
     assert np.isnan(frame.levels["prior_day_close"]).all()
@@ -345,7 +345,11 @@ def test_damaged_numbers_never_raise_and_never_become_infinite():
             contexts=replace(tape.contexts, gamma=gamma),
         )
         frame = build_session_frame(bad, TODAY)
-        for looked_at in (frame, evaluate(bad, int(frame.as_of_ns[-9])), build_day_frame(bad, sessions_back(TODAY, 3))):
+        for looked_at in (
+            frame,
+            evaluate(bad, int(frame.as_of_ns[-9])),
+            build_day_frame(bad, list_last_sessions(TODAY, 3)),
+        ):
             values = (*looked_at.columns.values(), *looked_at.levels.values())
             assert not any(np.isinf(column).any() for column in values)
         assert "bars_left_out" in frame.labels

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import sessions_back
+from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.signals.features import build_session_frame, evaluate
 from hd_pipelines.signals.features.labels import RVOL_FROM_DAYS
 from tests.signals.features.tapes import TODAY, bars, resampled, tape_of, walk

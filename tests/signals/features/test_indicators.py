@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.signal_features import compare, plain_adx, plain_atr, plain_ema, plain_rsi
-from hd_pipelines.market.sessions import sessions_back, week_of
+from benchmarks.signal_features import (
+    compare,
+    compute_plain_adx,
+    compute_plain_atr,
+    compute_plain_ema,
+    compute_plain_rsi,
+)
+from hd_pipelines.market.sessions import list_last_sessions, list_week_sessions
 from hd_pipelines.signals.features import build_session_frame
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.tape import to_day_number
@@ -23,7 +29,7 @@ MINUTES = (1, 4, 5, 9, 10, 61, 127, 200, 374, 389, 390)
 
 @cache
 def made(session: date) -> tuple[pd.DataFrame, FeatureFrame]:
-    minutes = walk(sessions_back(session, 21), seed=5, traded=0.97)
+    minutes = walk(list_last_sessions(session, 21), seed=5, traded=0.97)
     return minutes, build_session_frame(tape_of(minutes), session)
 
 
@@ -101,11 +107,11 @@ def test_day_atr_and_trends_of_days_and_weeks_leave_out_the_forming_ones():
     tape = long_tape()
     frame = build_session_frame(tape, TODAY)
     days = pd.DataFrame({name: getattr(tape.days, name) for name in ("session", "high", "low", "close")})
-    window = sessions_back(TODAY, 261)[:-1]
+    window = list_last_sessions(TODAY, 261)[:-1]
     days = days[days["session"].isin([to_day_number(day) for day in window])].reset_index(drop=True)
-    atr = plain_atr(days).iloc[-1]
+    atr = compute_plain_atr(days).iloc[-1]
     assert frame["atr_day_pct"][99] == pytest.approx(atr / frame["price"][99] * 100, rel=1e-12)
-    whole = [day for day in window if week_of(day)[0] in window and week_of(day)[-1] < TODAY]
+    whole = [day for day in window if list_week_sessions(day)[0] in window and list_week_sessions(day)[-1] < TODAY]
     by_week = days[days["session"].isin([to_day_number(day) for day in whole])].copy()
     by_week["week"] = (by_week["session"] + 3) // 7
     weeks = by_week.groupby("week").agg(high=("high", "max"), low=("low", "min"), close=("close", "last")).reset_index()
@@ -137,7 +143,7 @@ def test_twenty_sessions_are_enough_to_warm_up(monkeypatch):
     """Twice as much history moves no feature by more than its bound, and most by nothing but rounding."""
     from hd_pipelines.signals.features import bar_states, minute_columns
 
-    tape = tape_of(walk(sessions_back(TODAY, 41), seed=9))
+    tape = tape_of(walk(list_last_sessions(TODAY, 41), seed=9))
     usual = build_session_frame(tape, TODAY)
     for module in (bar_states, minute_columns):
         monkeypatch.setattr(module, "WINDOW_SESSIONS", 40)

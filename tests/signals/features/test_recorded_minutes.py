@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.market.sessions import NEW_YORK, regular_hours, sessions_between
+from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, list_sessions_between
 from hd_pipelines.signals.features import build_frames, build_session_frame
 from hd_pipelines.signals.tape import Bars, SymbolTape, to_day_number
 from hd_pipelines.tables.vocabulary import AssetClass

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import regular_hours, sessions_back
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.features import build_frames, build_session_frame, evaluate
 from hd_pipelines.signals.frame import FeatureFrame, join_frames
 from hd_pipelines.signals.tape import SymbolTape, to_day_number
@@ -51,7 +51,7 @@ class Case:
         minutes = minutes[~halted | (minutes["session"] != to_day_number(self.session))].reset_index(drop=True)
         if self.odd_volume is not None:
             minutes.loc[minutes.index % 7 == 3, "volume"] = self.odd_volume
-        recent = minutes[minutes["session"] >= to_day_number(sessions_back(self.session, 2)[0])]
+        recent = minutes[minutes["session"] >= to_day_number(list_last_sessions(self.session, 2)[0])]
         known = contexts(recent, seed=self.seed, every=2) if len(recent) and self.has_context else None
         if not self.is_index:
             return tape_of(minutes, contexts=known)
@@ -118,8 +118,8 @@ def test_many_sessions_at_once_are_each_of_them():
 
 def test_history_before_the_window_changes_nothing():
     long = long_tape(sessions=45, days=600)
-    first = sessions_back(TODAY, 21)[0]
-    earliest_day = to_day_number(sessions_back(TODAY, 261)[0])
+    first = list_last_sessions(TODAY, 21)[0]
+    earliest_day = to_day_number(list_last_sessions(TODAY, 261)[0])
     days = long.days.select(slice(int(np.searchsorted(long.days.session, earliest_day)), None))
     bars_of_window = long.five_minutes.select(slice(len(long.five_minutes.before(first)), None))
     short = replace(long, five_minutes=bars_of_window, days=days, minutes=long.minutes.of_session(TODAY))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hd_pipelines.market.sessions import sessions_back, week_of
+from hd_pipelines.market.sessions import list_last_sessions, list_week_sessions
 from hd_pipelines.signals.features import build_session_frame
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.tape import to_day_number
@@ -174,7 +174,7 @@ def test_a_symbol_that_rarely_trades_traded_nothing_in_between():
 
 
 def test_five_sessions_are_a_usual_volume_and_four_are_not():
-    parts = {count: [flat(session, 100.0) for session in sessions_back(TODAY, count + 1)] for count in (4, 5)}
+    parts = {count: [flat(session, 100.0) for session in list_last_sessions(TODAY, count + 1)] for count in (4, 5)}
     four, five = (build_session_frame(tape_of(pd.concat(parts[count], ignore_index=True)), TODAY) for count in (4, 5))
     assert np.isnan(four["rvol"]).all()
     assert five["rvol"][100] == 1.0

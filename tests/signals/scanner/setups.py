@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.detectors.examples import get_example
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels, join_frames

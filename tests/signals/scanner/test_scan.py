@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from hd_pipelines.market.sessions import regular_hours
+from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.signals.frame import FeatureFrame, join_frames

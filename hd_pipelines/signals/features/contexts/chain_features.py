@@ -63,7 +63,7 @@ def compute_chain_features(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Compute `CHAIN_FEATURES` and `CHAIN_LEVELS` of rows at `as_of_ns` (ascending) with that `price`.
 
-    `clock_ns`: `trading_time_ns` of `as_of_ns`. NaN where no snapshot is known, or its value is null.
+    `clock_ns`: `measure_trading_time_ns` of `as_of_ns`. NaN where no snapshot is known, or its value is null.
     """
     known = select_known_between(gamma, as_of_ns)
     if not known:

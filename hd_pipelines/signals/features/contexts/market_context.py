@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hd_pipelines.market.sessions import instant_trading_minutes_ago
+from hd_pipelines.market.sessions import subtract_trading_minutes
 from hd_pipelines.signals.catalogue import encode_value
 from hd_pipelines.signals.features.contexts.newest_known import find_newest_of_each, select_known_between
 from hd_pipelines.signals.flow_window import WINDOW_HOURS, compute_flow_columns
@@ -31,7 +31,7 @@ _VIX = {regime: encode_value("vix_regime", regime) for regime in VixRegime}
 def compute_market_features(contexts: Contexts, as_of_ns: Integers, clock_ns: Integers) -> dict[str, Floats]:
     """Compute `REGIME_FEATURES`, `IV_FEATURES` and flow features of rows at `as_of_ns` (ascending).
 
-    `clock_ns`: `trading_time_ns` of `as_of_ns`. NaN where nothing recent is known.
+    `clock_ns`: `measure_trading_time_ns` of `as_of_ns`. NaN where nothing recent is known.
     """
     regimes = select_known_between(contexts.regime, as_of_ns)
     of_regimes = [
@@ -75,6 +75,6 @@ def _flow_features(prints: Prints | None, as_of_ns: Integers) -> dict[str, Float
     """Compute flow columns from only those prints that fall into some row's window."""
     if prints is None or as_of_ns.size == 0:
         return compute_flow_columns(prints, as_of_ns)
-    oldest = instant_trading_minutes_ago(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
+    oldest = subtract_trading_minutes(int(as_of_ns[0]), 60.0 * WINDOW_HOURS)
     first, end = prints.at_ns.searchsorted([oldest, int(as_of_ns[-1])], side="right").tolist()
     return compute_flow_columns(prints.select(slice(first, end)), as_of_ns)

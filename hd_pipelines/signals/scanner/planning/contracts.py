@@ -94,7 +94,7 @@ def choose_contract(
         passing.tolist(), key=lambda i: (*_measure_distance(chain, int(rows[i]), limits), chain.tickers[int(rows[i])])
     )
     row = int(rows[best])
-    labels = ("chain_of_an_earlier_session",) if chain.known_at_ns < regular_hours(session).opens_at_ns else ()
+    labels = ("chain_of_an_earlier_session",) if chain.known_at_ns < get_regular_hours(session).opens_at_ns else ()
     contract = _to_json(chain, row, int(dte[best])) | {"chain_age_minutes": round(age, 2)}
     reason = f"best of {passing.size} that keep to all limits, of {rows.size}"
     return Choice(chain.tickers[row], contract, reason, rows.size, labels=labels)

@@ -39,7 +39,7 @@ def find_valid_until(
         return _find_close_after(session, rules.swing_sessions) if longest > rules.swing_sessions else None
     if resolution is Resolution.DAY:
         return _find_close_after(session, 1) if style is TradingStyle.DAY_TRADE and longest >= 1 else None
-    closes_at = regular_hours(session).closes_at
+    closes_at = get_regular_hours(session).closes_at
     if style is TradingStyle.SCALP:
         until = min(as_of + timedelta(minutes=rules.scalp_minutes), closes_at)
     else:
@@ -50,5 +50,5 @@ def find_valid_until(
 @lru_cache(maxsize=4096)
 def _find_close_after(session: date, count: int) -> datetime | None:
     """Return the close of the `count`-th session after `session`; None beyond the calendar's end."""
-    later = sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
-    return regular_hours(later[count - 1]).closes_at if len(later) >= count else None
+    later = list_sessions_between(session + timedelta(days=1), session + count * _LONGEST_PAUSE)
+    return get_regular_hours(later[count - 1]).closes_at if len(later) >= count else None
