@@ -54,7 +54,7 @@ def test_a_symbol_with_all_its_history_lacks_only_the_context_that_is_missing():
         (EMPTY, SATURDAY_NS, "no_session"),
         (EMPTY, get_regular_hours(TODAY).opens_at_ns + MINUTE - 1, "before_open"),
         (EMPTY, 0, "no_session"),
-        (EMPTY, 4_000_000_000_000_000_000, "no_session"),
+        (EMPTY, 4_000_000_000_000_000_000, "before_open"),  # a Tuesday of 2096, beyond the calendar's snapshot
     ],
 )
 def test_an_instant_without_anything_to_say_gives_no_row_and_says_why(tape, as_of_ns, label):

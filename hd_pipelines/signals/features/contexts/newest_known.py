@@ -28,8 +28,8 @@ def find_newest_of_each(
 ) -> tuple[Integers, Floats]:
     """Find which of `known` (at least one row) is the newest at each instant, `NONE` if none or too old; and its age.
 
-    `clock_ns`: `measure_trading_time_ns` of the instants. The age, in trading minutes, is also given for a row that is too old;
-    NaN if there is none.
+    `clock_ns`: `measure_trading_time_ns` of the instants. The age, in trading minutes, is also given for a row that is
+    too old; NaN if there is none.
     """
     known_ns = np.array([row.known_at_ns for row in known], np.int64)
     index = known_ns.searchsorted(as_of_ns, side="left") - 1
