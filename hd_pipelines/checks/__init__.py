@@ -1,4 +1,4 @@
-"""Asset checks: what a person should be told about data, and what keeps data from being published.
+"""Asset checks: validate tables before they are published, and report what needs attention.
 
 Great Expectations is imported inside functions only: it costs eight seconds and 280 MB.
 """

@@ -1,4 +1,4 @@
-"""Snapshots of option chains by the clock: when one is asked for, what the asset does with it, and the alarm."""
+"""Scheduled snapshots of option chains: when one is requested, what the asset does, and the check for missed ones."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,25 +30,25 @@ def new_york(day: date, hour: int, minute: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
 
 
-class Answering(OptionDataResource):
+class RunningVendor(OptionDataResource):
     @property
     def api(self):
         return "a client"
 
 
-class Silent(OptionDataResource):
+class StoppedVendor(OptionDataResource):
     @property
     def api(self):
-        raise SandboxNotRunningError("nobody is there")
+        raise SandboxNotRunningError("no sandbox is running")
 
 
 def tick(at: datetime, option_data: OptionDataResource | None = None):
-    given = {"option_data": option_data or Answering()}
+    given = {"option_data": option_data or RunningVendor()}
     with dg.build_schedule_context(scheduled_execution_time=at, resources=given) as context:
         return chain_snapshots(context)
 
 
-def asked(ticked) -> str | None:
+def requested_snapshot(ticked) -> str | None:
     return (
         ticked.run_config["ops"]["option_chains"]["config"]["snapshot"] if isinstance(ticked, dg.RunRequest) else None
     )
@@ -57,9 +57,9 @@ def asked(ticked) -> str | None:
 @pytest.mark.parametrize("day", [FRIDAY, HALF_DAY])
 def test_a_session_is_taken_every_quarter_of_an_hour_and_once_after_its_close(day):
     minutes = [new_york(day, 9, 0) + timedelta(minutes=minute) for minute in range(9 * 60)]
-    # The cron of the schedule decides which minutes are asked at all: it has to contain all planned ones.
-    asked_at = {at: asked(tick(at)) for at in minutes if at.minute in {0, 15, 16, 30, 45}}
-    taken = [(at.hour, at.minute, kind) for at, kind in asked_at.items() if kind]
+    # The cron of the schedule decides which minutes are evaluated at all, so it must contain all planned ones.
+    requested_at = {at: requested_snapshot(tick(at)) for at in minutes if at.minute in {0, 15, 16, 30, 45}}
+    taken = [(at.hour, at.minute, kind) for at, kind in requested_at.items() if kind]
     quarter = [(9, 45), *((hour, minute) for hour in range(10, 16) for minute in (0, 15, 30, 45))]
     close = EXPECTED_CLOSE[day]
     assert taken == [
@@ -87,27 +87,27 @@ def test_a_tick_has_a_key_of_its_own_and_covers_its_session():
     assert one.tags[RANGE_START_TAG] == str(FRIDAY)
 
 
-def test_closed_days_and_desks_without_a_vendor_are_passed_over():
+def test_closed_days_and_installations_without_a_vendor_are_skipped():
     assert isinstance(tick(new_york(HOLIDAY, 10, 0)), dg.SkipReason)
-    skipped = tick(new_york(FRIDAY, 10, 0), Silent())
+    skipped = tick(new_york(FRIDAY, 10, 0), StoppedVendor())
     assert isinstance(skipped, dg.SkipReason)
-    assert "nobody is there" in (skipped.skip_message or "")
+    assert "no sandbox is running" in (skipped.skip_message or "")
     holiday = dg.build_schedule_context(scheduled_execution_time=new_york(HOLIDAY, 10, 10))
     assert isinstance(missed_snapshots(holiday), dg.SkipReason)
 
 
 @pytest.fixture
 def resources(desk, monkeypatch, tmp_path):
-    """The desk, and a REST service that shows the synthetic market."""
+    """Resources on a test database and lake, and a REST service with the synthetic market."""
     with desk.database.begin() as connection:
         add_to_watchlist(connection, ["AAPL", "SPX"])
 
-    class Desk(WarehouseResource):
+    class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
             return desk.database
 
-    class DeskLake(LakeResource):
+    class GivenLake(LakeResource):
         @property
         def datasets(self):
             return desk.lake
@@ -123,7 +123,7 @@ def resources(desk, monkeypatch, tmp_path):
             def archive(self):
                 return None
 
-        yield {"warehouse": Desk(), "lake": DeskLake(), "option_data": Vendor(), "server": server}
+        yield {"warehouse": GivenWarehouse(), "lake": GivenLake(), "option_data": Vendor(), "server": server}
 
 
 def take(resources, kind: SnapshotKind, now: datetime) -> dg.ExecuteInProcessResult:
@@ -139,19 +139,19 @@ def take(resources, kind: SnapshotKind, now: datetime) -> dg.ExecuteInProcessRes
 
 
 @pytest.mark.slow
-def test_both_kinds_of_snapshot_reach_the_lake_and_the_alarm_ends_with_the_close(desk, resources, monkeypatch):
+def test_both_kinds_of_snapshot_reach_the_lake_and_the_check_passes_after_the_close(desk, resources, monkeypatch):
     morning, evening = new_york(FRIDAY, 10, 0), new_york(FRIDAY, 16, 16)
     night = FixedClock.at(new_york(FRIDAY, 21, 0))
     monkeypatch.setattr(standing, "find_chain_archive", lambda _: "a source of chains")
     assert take(resources, SnapshotKind.INTRADAY, morning).success
 
-    alarm = no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
-    assert (alarm.passed, alarm.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    missing = no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
+    assert (missing.passed, missing.severity) == (False, dg.AssetCheckSeverity.ERROR)
     missed = {finding.subject for finding in desk.findings() if finding.rule == "snapshot_missed"}
     assert missed == {"AAPL", "SPX"}
 
-    told = take(resources, SnapshotKind.CLOSE, evening).asset_materializations_for_node("option_chains")[0].metadata
-    assert told["snapshot_underlyings"].value == "AAPL, I:SPX"
+    metadata = take(resources, SnapshotKind.CLOSE, evening).asset_materializations_for_node("option_chains")[0].metadata
+    assert metadata["snapshot_underlyings"].value == "AAPL, I:SPX"
     with desk.database.connect() as connection:
         held = recorded_chains(connection, FRIDAY, FRIDAY)
     assert [(chain.underlying, chain.kind) for chain in held] == [

@@ -1,4 +1,4 @@
-"""Everything Dagster is told, as one committed snapshot; and what loading it may cost."""
+"""The definitions compared with one committed snapshot, and the cost of loading them."""
 
 import json
 import os
@@ -26,8 +26,8 @@ def definitions() -> dg.Definitions:
     return build_definitions()
 
 
-def told(definitions: dg.Definitions) -> dict[str, object]:
-    """All specs in a form that reads well in a diff."""
+def describe(definitions: dg.Definitions) -> dict[str, object]:
+    """Describe all specs in a form that reads well in a diff."""
     repository = definitions.get_repository_def()
     graph = repository.asset_graph
     return {
@@ -71,13 +71,13 @@ def told(definitions: dg.Definitions) -> dict[str, object]:
     }
 
 
-def test_what_dagster_is_told_is_what_was_agreed(definitions):
-    now = json.dumps(told(definitions), indent=1, sort_keys=True) + "\n"
+def test_definitions_are_those_of_the_snapshot(definitions):
+    now = json.dumps(describe(definitions), indent=1, sort_keys=True) + "\n"
     if os.environ.get(UPDATE):
         SNAPSHOT.write_text(now)
-    agreed = SNAPSHOT.read_text()
-    assert json.loads(now) == json.loads(agreed), (
-        f"The definitions changed. If that is meant, run `{UPDATE}=1 pytest {SNAPSHOT.parent.name}` and read the diff."
+    expected = SNAPSHOT.read_text()
+    assert json.loads(now) == json.loads(expected), (
+        f"The definitions changed. If this is intended, run `{UPDATE}=1 pytest {SNAPSHOT.parent.name}` and read the diff."
     )
 
 
@@ -131,7 +131,7 @@ def test_a_resource_can_be_replaced():
 
 @pytest.mark.slow
 def test_loading_the_definitions_is_cheap_and_loads_nothing_heavy():
-    """A fresh interpreter; user CPU, so that a busy machine does not matter. Every Dagster process pays this."""
+    """Measured in a fresh interpreter as user CPU, so that a busy machine does not matter. Every Dagster process pays it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     answer = subprocess.run(
         [sys.executable, "-c", "import json, sys, hd_pipelines.definitions; print(json.dumps(sorted(sys.modules)))"],

@@ -1,4 +1,4 @@
-"""Dagster's storage of one HD_HOME: pooled, in a schema of its own, found without an address in a file."""
+"""Dagster's storage of one HD_HOME: pooled, in its own schema, found without an address in a file."""
 
 import os
 from datetime import date
@@ -16,7 +16,7 @@ from tests.support.desk import rows
 
 
 @pytest.fixture(scope="module")
-def desk_home(module_database_url, tmp_path_factory):
+def hd_home(module_database_url, tmp_path_factory):
     """A home whose database is the test server's."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
@@ -29,29 +29,29 @@ def desk_home(module_database_url, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def instance(desk_home):
+def instance(hd_home):
     with open_instance(load_settings()) as opened:
         yield opened
 
 
-def test_dagster_yaml_makes_the_storage_and_holds_no_address(instance, desk_home, module_database_url):
-    assert PooledPostgresStorage.__name__ in (desk_home / "dagster" / "dagster.yaml").read_text()
+def test_dagster_yaml_makes_the_storage_and_holds_no_address(instance, hd_home, module_database_url):
+    assert PooledPostgresStorage.__name__ in (hd_home / "dagster" / "dagster.yaml").read_text()
     assert isinstance(instance.event_log_storage, BatchedEventLogStorage)
-    written = (desk_home / "dagster" / "dagster.yaml").read_text()
+    written = (hd_home / "dagster" / "dagster.yaml").read_text()
     assert "postgresql" not in written
-    assert os.environ["DAGSTER_HOME"] == str(desk_home / "dagster")
+    assert os.environ["DAGSTER_HOME"] == str(hd_home / "dagster")
     assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == EVENT_BATCH
 
 
 def test_the_three_storages_share_one_pool_of_connections(instance):
-    """dagster-postgres opens a connection for every event; this is the place where that was taken away."""
+    """dagster-postgres alone opens a connection for every event."""
     storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
     (engine,) = {storage._engine for storage in storages}
     assert isinstance(engine.pool, QueuePool)
     assert not isinstance(engine.pool, NullPool)
 
 
-def test_a_connection_is_used_again(instance):
+def test_a_connection_is_reused(instance):
     engine = instance.event_log_storage._engine
     with engine.connect() as connection:
         first = connection.connection.driver_connection.get_backend_pid()
@@ -67,7 +67,7 @@ def test_dagsters_tables_are_in_its_own_schema(instance, module_database_url):
     assert rows(module_database_url, "select 1 from pg_tables where schemaname = 'dagster' and tablename = 'runs'")
 
 
-def test_events_are_kept_and_runs_that_failed_are_not_started_again(instance):
+def test_events_are_stored_and_failed_runs_are_not_restarted(instance):
     @dg.asset
     def something() -> None:
         """Nothing."""
@@ -83,26 +83,26 @@ def test_a_failed_partition_is_found_until_it_has_succeeded(instance):
 
     @dg.asset(partitions_def=build_session_partitions())
     def sessional(context: dg.AssetExecutionContext) -> None:
-        """Fails on the sessions that are broken."""
+        """Fails on broken sessions."""
         if context.partition_key in broken:
             raise RuntimeError("no file")
 
     check = build_failed_partitions_check([key])
 
-    def verdict():
+    def evaluate():
         result = dg.materialize([sessional, check], instance=instance, selection=dg.AssetSelection.checks(check))
         (evaluation,) = result.get_asset_check_evaluations()
         return evaluation.passed, evaluation.metadata["failed"].value, evaluation.metadata["newest"].value
 
     for day in ("2026-05-20", "2026-05-21"):
         dg.materialize([sessional], instance=instance, partition_key=day, raise_on_error=False)
-    assert verdict() == (False, 1, "2026-05-21")
+    assert evaluate() == (False, 1, "2026-05-21")
     broken.clear()
     dg.materialize([sessional], instance=instance, partition_key="2026-05-21")
-    assert verdict() == (True, 0, "")
+    assert evaluate() == (True, 0, "")
 
 
-def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(instance, module_database_url, monkeypatch):
+def test_a_planned_check_has_the_rows_that_dagster_postgres_would_write(instance, module_database_url, monkeypatch):
     @dg.asset(
         partitions_def=build_session_partitions(),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -112,7 +112,7 @@ def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(insta
         """Nothing, over a range."""
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="sound", passed=True)])
 
-    def announced():
+    def write_planned_check():
         job = dg.Definitions(assets=[ranged]).resolve_implicit_global_asset_job_def()
         run = job.execute_in_process(instance=instance, tags=build_range_tags(date(2026, 5, 18), date(2026, 5, 22)))
         return rows(
@@ -122,7 +122,7 @@ def test_an_announced_check_has_the_rows_that_dagster_postgres_would_write(insta
             run.run_id,
         )
 
-    ours = announced()
+    ours = write_planned_check()
     monkeypatch.delattr(BatchedEventLogStorage, "_store_asset_check_evaluation_planned")
-    assert announced() == ours
+    assert write_planned_check() == ours
     assert len(ours) >= 1

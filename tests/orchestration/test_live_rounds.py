@@ -1,4 +1,4 @@
-"""Live bars by the clock: when a round is started, what the asset says of it, and what it starts in turn."""
+"""Live bars on schedule: when a round starts, what the asset reports, and what a round starts in turn."""
 
 import uuid
 from datetime import date, datetime, timedelta
@@ -33,16 +33,16 @@ def new_york(day: date, hour: int, minute: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
 
 
-class Answering(OptionDataResource):
+class RunningVendor(OptionDataResource):
     @property
     def api(self):
         return "a client"
 
 
-class Silent(OptionDataResource):
+class StoppedVendor(OptionDataResource):
     @property
     def api(self):
-        raise SandboxNotRunningError("nobody is there")
+        raise SandboxNotRunningError("no sandbox is running")
 
 
 @pytest.fixture
@@ -52,21 +52,21 @@ def instance():
 
 
 @pytest.fixture(scope="module")
-def _clocks_instance():
+def _daemon_instance():
     with dg.instance_for_test() as instance:
         yield instance
 
 
 @pytest.fixture
-def clock(_clocks_instance):
-    """An instance without runs, as the schedule daemon has one."""
-    yield _clocks_instance
-    for run in _clocks_instance.get_runs():
-        _clocks_instance.delete_run(run.run_id)
+def daemon(_daemon_instance):
+    """An instance without runs, like the schedule daemon's."""
+    yield _daemon_instance
+    for run in _daemon_instance.get_runs():
+        _daemon_instance.delete_run(run.run_id)
 
 
 def tick(instance, at: datetime, option_data: OptionDataResource | None = None):
-    given = {"option_data": option_data or Answering()}
+    given = {"option_data": option_data or RunningVendor()}
     with dg.build_schedule_context(instance, scheduled_execution_time=at, resources=given) as context:
         return live_bars_every_minute(context)
 
@@ -99,7 +99,7 @@ def test_the_cron_reaches_every_planned_minute(day):
 
 
 @pytest.mark.parametrize(
-    ("day", "hour", "minute", "is_asked"),
+    ("day", "hour", "minute", "is_requested"),
     [
         (FRIDAY, 9, 31, True),
         (FRIDAY, 15, 59, True),
@@ -113,27 +113,27 @@ def test_the_cron_reaches_every_planned_minute(day):
         (HOLIDAY, 11, 0, False),
     ],
 )
-def test_a_tick_asks_while_the_exchange_is_open(clock, day, hour, minute, is_asked):
-    ticked = tick(clock, new_york(day, hour, minute))
-    assert isinstance(ticked, dg.RunRequest) == is_asked
-    if is_asked:
+def test_a_tick_requests_a_round_while_the_exchange_is_open(daemon, day, hour, minute, is_requested):
+    ticked = tick(daemon, new_york(day, hour, minute))
+    assert isinstance(ticked, dg.RunRequest) == is_requested
+    if is_requested:
         assert ticked.tags[LIVE_TAG] == str(day)
     else:
         assert "closed" in (ticked.skip_message or "")
 
 
-def test_every_minute_has_a_key_of_its_own(clock):
-    keys = {tick(clock, new_york(FRIDAY, 10, minute)).run_key for minute in range(10)}
+def test_every_minute_has_a_key_of_its_own(daemon):
+    keys = {tick(daemon, new_york(FRIDAY, 10, minute)).run_key for minute in range(10)}
     assert len(keys) == 10
 
 
-def test_a_desk_without_a_vendor_says_so(clock):
-    skipped = tick(clock, new_york(FRIDAY, 10, 0), Silent())
-    assert "nobody is there" in (skipped.skip_message or "")
+def test_an_installation_without_a_vendor_skips_the_tick(daemon):
+    skipped = tick(daemon, new_york(FRIDAY, 10, 0), StoppedVendor())
+    assert "no sandbox is running" in (skipped.skip_message or "")
 
 
 @pytest.mark.parametrize(
-    ("status", "is_asked"),
+    ("status", "is_requested"),
     [
         (dg.DagsterRunStatus.NOT_STARTED, False),
         (dg.DagsterRunStatus.STARTING, False),
@@ -143,20 +143,20 @@ def test_a_desk_without_a_vendor_says_so(clock):
         (dg.DagsterRunStatus.FAILURE, True),
     ],
 )
-def test_one_round_at_a_time(clock, status, is_asked):
+def test_one_round_at_a_time(daemon, status, is_requested):
     assert dg.DagsterRunStatus.QUEUED in UNDER_WAY
     for job, its_status in ((live_job.name, status), (main_job.name, dg.DagsterRunStatus.STARTED)):
-        clock.add_run(dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()), status=its_status))
-    assert isinstance(tick(clock, new_york(FRIDAY, 10, 0)), dg.RunRequest) == is_asked
+        daemon.add_run(dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()), status=its_status))
+    assert isinstance(tick(daemon, new_york(FRIDAY, 10, 0)), dg.RunRequest) == is_requested
 
 
 @pytest.fixture
 def round_at(desk, tmp_path, instance):
-    """One run of the asset at a moment that is the service's and ours."""
+    """Run the asset at a moment that both the service and the asset take for the current time."""
     with desk.database.begin() as connection:
         add_to_watchlist(connection, ["AAPL", "SPX"])
 
-    class Desk(WarehouseResource):
+    class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
             return desk.database
@@ -175,7 +175,7 @@ def round_at(desk, tmp_path, instance):
                 server.faults.add(fault)
             return dg.materialize(
                 [live_bars],
-                resources={"clock": FixedClock.at(now), "warehouse": Desk(), "option_data": Vendor()},
+                resources={"clock": FixedClock.at(now), "warehouse": GivenWarehouse(), "option_data": Vendor()},
                 instance=instance,
                 raise_on_error=False,
             )
@@ -183,16 +183,16 @@ def round_at(desk, tmp_path, instance):
         yield run
 
 
-def told(instance):
+def newest_metadata(instance):
     """Metadata of the newest materialization."""
     record = instance.get_latest_materialization_event(KEY)
     assert record is not None
     return {name: value.value for name, value in record.asset_materialization.metadata.items()}
 
 
-def test_a_round_with_news_says_until_when_and_how_far_behind(desk, round_at, instance):
+def test_a_round_with_new_minutes_reports_their_end_and_delay(desk, round_at, instance):
     assert round_at(OPENS + timedelta(minutes=7, seconds=6)).success
-    metadata = told(instance)
+    metadata = newest_metadata(instance)
     assert metadata["until"] == (OPENS + timedelta(minutes=7)).timestamp()
     assert metadata["delay_minutes"] == metadata["slowest_minutes"] == 0.1
     assert (metadata["session"], metadata["symbols_changed"]) == (str(FRIDAY), "AAPL, SPX, SPY")
@@ -200,7 +200,7 @@ def test_a_round_with_news_says_until_when_and_how_far_behind(desk, round_at, in
     assert desk.table("select count(*) from historical_bars") == [(24,)]
 
 
-def test_a_round_without_news_materializes_nothing(round_at, instance):
+def test_a_round_without_new_minutes_materializes_nothing(round_at, instance):
     first = round_at(OPENS + timedelta(minutes=7, seconds=6))
     again = round_at(OPENS + timedelta(minutes=7, seconds=40))
     assert first.success
@@ -215,9 +215,9 @@ def test_a_late_tick_on_a_closed_day_is_no_failure(round_at):
     assert result.get_asset_materialization_events() == []
 
 
-def test_a_symbol_that_cannot_be_had_is_told_and_the_run_goes_on(desk, round_at, instance):
+def test_a_refused_symbol_is_reported_and_the_run_goes_on(desk, round_at, instance):
     assert round_at(OPENS + timedelta(minutes=7, seconds=6), rest_fault(Refuse(403), "*/AAPL/*", times=None)).success
-    metadata = told(instance)
+    metadata = newest_metadata(instance)
     assert (metadata["symbols_refused"], metadata["errors"]) == ("AAPL", 1)
     assert [(finding.rule, finding.subject) for finding in desk.findings()] == [("object_not_entitled", "AAPL")]
 
@@ -228,7 +228,7 @@ def test_a_refused_key_fails_the_run(round_at):
 
 
 def test_live_bars_are_in_no_run_over_sessions_and_start_none():
-    """A run of the main job must not ask for the moment; the moment must not rebuild regime and marts every minute."""
+    """The main job must not request live minutes; live minutes must not rebuild regime and marts every minute."""
     definitions = build_definitions()
     repository = definitions.get_repository_def()
     for name in ("main", "bars", "history"):

@@ -1,4 +1,4 @@
-"""The main job from end to end in this process: files over HTTP, lake, bars, marts; and a second time for nothing."""
+"""The main job end to end in this process: files over HTTP, lake, bars, marts; a second run has nothing to do."""
 
 import base64
 import os
@@ -21,15 +21,15 @@ from tests.support.desk import SESSIONS, bars_of, rows
 pytestmark = pytest.mark.slow
 WINDOW = list_last_sessions(SESSIONS[-1], 3)
 DBT_TESTS = 57
-"""They are checks as well, beside the eight of our own assets."""
+"""Asset checks of the dbt models; our own assets have eight more."""
 SVG = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 
 
 class Ran:
-    """A desk on which the main job ran twice over the same three sessions, and what each run told."""
+    """An installation after two runs of the main job over the same three sessions, with each run's metadata."""
 
     def __init__(self, home, url):
-        self.url, self.told, self.bars, self.outcomes = url, [], [], []
+        self.url, self.metadata, self.bars, self.outcomes = url, [], [], []
         settings = load_settings()
         self.desk = open_desk(settings)
         fill(settings, None, WINDOW, lambda *_: None)
@@ -41,7 +41,7 @@ class Ran:
                 self.bars.append(bars_of(url))
                 with open_instance(settings) as instance:
                     records = instance.all_logs(outcome.run_id)
-                self.told.append(
+                self.metadata.append(
                     {
                         entry.dagster_event.asset_key.to_user_string(): entry.dagster_event.materialization.metadata
                         for entry in records
@@ -64,7 +64,7 @@ def ran(module_database_url, tmp_path_factory):
         del os.environ[name]
 
 
-def test_both_runs_succeed_and_tell_their_progress(ran):
+def test_both_runs_succeed_and_report_their_progress(ran):
     assert [outcome.succeeded for outcome in ran.outcomes] == [True, True]
     assert [outcome.failed_steps for outcome in ran.outcomes] == [(), ()]
     total = ran.outcomes[0].steps
@@ -72,7 +72,7 @@ def test_both_runs_succeed_and_tell_their_progress(ran):
 
 
 def test_the_first_run_downloads_ingests_and_publishes_everything(ran):
-    first = ran.told[0]
+    first = ran.metadata[0]
     for dataset in DATASETS:
         assert first[f"flat_files/{dataset.name}"]["downloaded"].value == 3
         assert first[f"lake/{dataset.name}"]["ingested"].value == 3
@@ -83,7 +83,7 @@ def test_the_first_run_downloads_ingests_and_publishes_everything(ran):
 
 
 def test_the_second_run_downloads_nothing_and_loads_nothing(ran):
-    second = ran.told[1]
+    second = ran.metadata[1]
     for dataset in DATASETS:
         assert second[f"flat_files/{dataset.name}"]["downloaded"].value == 0
         assert second[f"flat_files/{dataset.name}"]["already_known"].value == 3
@@ -93,13 +93,13 @@ def test_the_second_run_downloads_nothing_and_loads_nothing(ran):
 
 
 def test_chains_become_greeks_percentiles_gamma_and_a_regime(ran):
-    first = ran.told[0]
+    first = ran.metadata[0]
     symbols = first["historical_bars"]["symbols"].value
     assert first["option_chains"]["archive_loaded"].value == symbols * 3
     for key in ("historical_greeks", "iv_percentile_cache", "gamma_exposure_snapshots"):
         assert first[key]["published_symbol_sessions"].value == symbols * 3
         assert first[key]["withheld_symbol_sessions"].value == 0
-        assert ran.told[1][key]["rows_written"].value == 0
+        assert ran.metadata[1][key]["rows_written"].value == 0
     assert first["market_regime_history"]["rows_written"].value == 3
     assert first["treasury_yields"]["days_with_a_curve"].value == 3
     valued = rows(ran.url, "select count(*), count(implied_volatility) from historical_greeks")[0]
@@ -129,7 +129,7 @@ def test_a_clean_market_has_no_findings_but_its_adjusted_contracts(ran):
     ],
 )
 def test_pictures_are_well_formed(ran, key):
-    pictures = [SVG.search(str(value.value)) for value in ran.told[0][key].values()]
+    pictures = [SVG.search(str(value.value)) for value in ran.metadata[0][key].values()]
     drawn = [base64.b64decode(found[1]) for found in pictures if found]
     assert drawn
     for picture in drawn:
@@ -138,7 +138,7 @@ def test_pictures_are_well_formed(ran, key):
 
 
 def test_marts_are_built_and_the_reader_may_read_them(ran):
-    assert {"stg_bars", "fct_daily_returns"} <= {key.rsplit("/", 1)[-1] for key in ran.told[0]}
+    assert {"stg_bars", "fct_daily_returns"} <= {key.rsplit("/", 1)[-1] for key in ran.metadata[0]}
     columns, answer = read_only_query(
         ran.url, "select symbol, session, return_simple from fct_daily_returns order by symbol, session"
     )
@@ -160,7 +160,7 @@ def evaluations_of(outcome):
 
 
 @pytest.mark.parametrize("run", [0, 1], ids=["first", "second"])
-def test_every_announced_check_is_answered_and_passed(ran, run):
+def test_every_planned_check_has_a_result_and_passes(ran, run):
     evaluations = evaluations_of(ran.outcomes[run])
     names = {evaluation.check_name for evaluation in evaluations}
     assert {"bars_are_sound", "sessions_are_complete"} <= names
@@ -168,8 +168,8 @@ def test_every_announced_check_is_answered_and_passed(ran, run):
     assert len(evaluations) == 8 + DBT_TESTS
 
 
-def test_dbt_tests_that_were_not_run_again_say_so(ran):
-    told = [evaluation.metadata for evaluation in evaluations_of(ran.outcomes[1])]
+def test_dbt_tests_that_were_not_repeated_are_marked(ran):
+    reported = [evaluation.metadata for evaluation in evaluations_of(ran.outcomes[1])]
     assert (
-        sum("not_run_again" in metadata for metadata in told) == 1 + DBT_TESTS
-    )  # and the chains, of which none was new
+        sum("not_run_again" in metadata for metadata in reported) == 1 + DBT_TESTS
+    )  # and the check of chains, since none was new

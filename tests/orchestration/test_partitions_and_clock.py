@@ -1,4 +1,4 @@
-"""Partitions are exchange sessions; the clock asks for two of them, on sessions only, in New York's time."""
+"""Partitions are exchange sessions; the daily schedule requests two of them, on sessions only, in New York time."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -50,7 +50,10 @@ def test_partitions_are_exactly_the_sessions_of_the_exchange():
         (new_york(2026, 5, 22, 23), "2026-05-22"),
         (new_york(2026, 5, 23, 12), "2026-05-22"),  # Saturday
         (new_york(2026, 5, 24, 12), "2026-05-22"),  # Sunday
-        (new_york(2026, 5, 25, 12), "2026-05-26"),  # Memorial Day: the offset counts sessions, tomorrow's is in early
+        (
+            new_york(2026, 5, 25, 12),
+            "2026-05-26",
+        ),  # Memorial Day: the offset counts sessions, so tomorrow's exists already
         (new_york(2026, 5, 26, 12), "2026-05-26"),
         (new_york(2026, 3, 8, 12), "2026-03-06"),  # Sunday of the clock change
     ],
@@ -65,7 +68,7 @@ def test_at_any_moment_partitions_end_with_the_newest_session(minute):
     now = datetime(2018, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
     today = now.astimezone(NEW_YORK).date()
     weekday = today - timedelta(days=max(today.weekday() - 4, 0))
-    # From a holiday on the next session's partition is there already: Dagster's offset counts partitions, not days.
+    # On a holiday the next session's partition exists already: Dagster's offset counts partitions, not days.
     expected = weekday if is_session(weekday) else list_sessions_between(weekday, weekday + timedelta(days=10))[0]
     assert keys_at(now)[-1] == str(expected)
 
@@ -92,7 +95,7 @@ def test_range_tags_name_the_ends():
     }
 
 
-def test_a_closed_day_is_no_end_of_a_range():
+def test_a_range_cannot_end_on_a_closed_day():
     with pytest.raises(ValueError, match="2026-05-25 is not an exchange session"):
         build_range_tags(date(2026, 5, 21), date(2026, 5, 25))
 
@@ -116,16 +119,16 @@ def test_the_daily_run_covers_the_last_two_sessions(at, first, last):
 
 
 @pytest.mark.parametrize("holiday", [date(2026, 5, 25), date(2026, 7, 3), date(2026, 12, 25), date(2025, 1, 9)])
-def test_a_holiday_asks_for_nothing(holiday):
+def test_a_holiday_requests_nothing(holiday):
     skipped = tick(new_york(holiday.year, holiday.month, holiday.day, 17))
     assert isinstance(skipped, dg.SkipReason)
     assert f"{holiday} is not an exchange session" in skipped.skip_message
 
 
-def test_every_session_of_a_year_is_asked_for_twice_except_the_newest():
+def test_every_session_is_requested_twice_except_the_newest():
     days = list_sessions_between(date(2026, 1, 1), date(2026, 6, 30))
-    asked = [tick(new_york(day.year, day.month, day.day, 17)).tags for day in days]
-    firsts, lasts = [tags[RANGE_START_TAG] for tags in asked], [tags[RANGE_END_TAG] for tags in asked]
+    requested = [tick(new_york(day.year, day.month, day.day, 17)).tags for day in days]
+    firsts, lasts = [tags[RANGE_START_TAG] for tags in requested], [tags[RANGE_END_TAG] for tags in requested]
     assert lasts == [str(day) for day in days]
     assert firsts[1:] == lasts[:-1]
 
@@ -142,7 +145,7 @@ def test_five_oclock_stays_five_oclock_when_the_clock_changes():
     assert tick(monday).tags == {RANGE_START_TAG: "2026-03-06", RANGE_END_TAG: "2026-03-09"}
 
 
-def test_standing_checks_are_asked_every_day_of_the_week():
+def test_standing_checks_run_every_day_of_the_week():
     saturday = dg.build_schedule_context(scheduled_execution_time=new_york(2026, 5, 23, 11, 30))
     assert not is_session(date(2026, 5, 23))
     assert daily_standing_checks(saturday).run_key == "standing:2026-05-23"

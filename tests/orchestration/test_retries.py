@@ -1,4 +1,4 @@
-"""Transient errors are tried again, all others fail the step at once."""
+"""Transient errors are retried; all others fail the step at once."""
 
 from datetime import date
 
@@ -43,17 +43,17 @@ PERMANENT = [
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=repr)
-def test_lost_connections_and_lost_races_may_pass(error):
+def test_lost_connections_and_lost_races_are_transient(error):
     assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", PERMANENT, ids=repr)
-def test_what_a_second_attempt_would_meet_again_may_not(error):
+def test_errors_that_a_second_attempt_would_meet_again_are_not_transient(error):
     assert not is_transient(error)
 
 
 def attempts(error: Exception) -> int:
-    """How often an asset with our retry rules is tried when it always meets `error`."""
+    """Count the attempts of an asset with our retry rules that always raises `error`."""
     tried = 0
 
     @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2, delay=0))
@@ -77,11 +77,11 @@ def attempts(error: Exception) -> int:
         (FileRefusedError(FINDING), 1),
         (CredentialsRefusedError(FINDING), 1),
         (SchemaOutdatedError("run `hd db upgrade`"), 1),
-        (KeyError("a fault of ours"), 1),
+        (KeyError("a bug"), 1),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-def test_an_asset_is_tried_again_for_transient_errors_only(error, times):
+def test_an_asset_is_retried_for_transient_errors_only(error, times):
     assert attempts(error) == times
 
 
@@ -93,7 +93,7 @@ def test_the_reason_stays_readable():
 
 
 def test_every_session_asset_has_the_rule_and_the_guard():
-    """A retry policy without the guard would repeat permanent faults too."""
+    """A retry policy without the guard would repeat permanent errors too."""
     partitioned = [
         definition
         for definition in build_definitions().resolve_asset_graph().assets_defs

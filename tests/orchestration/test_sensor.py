@@ -1,4 +1,4 @@
-"""The flat-file sensor: a level, not an edge; a batch is asked for until it is loaded, refused or hopeless."""
+"""The flat-file sensor requests a batch until it is loaded, refused or has failed too often."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -47,7 +47,7 @@ def remote(session, etag="v1", dataset=STOCK_DAY):
         ([STARTED, S], "is under way"),
     ],
 )
-def test_a_batch_is_started_unless_it_runs_succeeded_or_is_hopeless(earlier, answer):
+def test_a_batch_is_started_unless_it_runs_succeeded_or_failed_too_often(earlier, answer):
     decided = decide("b", WEEK, earlier)
     if isinstance(answer, int):
         assert decided.run_key == f"flat_files:b__attempt{answer}"
@@ -64,7 +64,7 @@ def test_no_batch_gets_more_than_three_runs_or_two_at_once(earlier):
         assert set(earlier) <= {F, C}
 
 
-def test_what_is_loaded_in_this_version_is_no_news():
+def test_an_object_loaded_in_this_version_is_not_new():
     listed = [remote(session) for session in WEEK]
     loaded = {(STOCK_DAY.name, session): "v1" for session in WEEK}
     assert find_unloaded(listed, loaded, WEEK) == []
@@ -73,13 +73,13 @@ def test_what_is_loaded_in_this_version_is_no_news():
     assert find_unloaded(listed, {(STOCK_MINUTE.name, session): "v1" for session in WEEK}, WEEK) == listed
 
 
-def test_strays_and_closed_days_are_no_news():
+def test_stray_objects_and_closed_days_are_not_new():
     stray = RemoteObject("us_stocks_sip/day_aggs_v1/README", STOCK_DAY, None, "v1", 10, NOW)
     assert find_unloaded([stray, remote(date(2026, 5, 25)), remote(date(2026, 5, 11))], {}, WEEK) == []
 
 
 @given(st.permutations([remote(session, dataset=dataset) for session in WEEK[:2] for dataset in DATASETS[:2]]))
-def test_a_batch_has_one_name_whatever_the_order_of_listing(listed):
+def test_the_name_of_a_batch_does_not_depend_on_the_order_of_listing(listed):
     named = name_batch(find_unloaded(listed, {}, WEEK))
     assert named == name_batch(find_unloaded(list(reversed(listed)), {}, WEEK))
     assert len(named) == 16
@@ -93,7 +93,7 @@ def test_another_version_or_object_is_another_batch():
 
 
 class Bucket(FlatFilesResource):
-    """A bucket that lists what the test says; None is a sandbox that does not run."""
+    """A bucket with the objects of the test; None stands for a sandbox that is not running."""
 
     @property
     def client(self):
@@ -113,7 +113,7 @@ LISTED: list[RemoteObject] | None = []
 def evaluate(monkeypatch, desk):
     """Evaluate the real sensor with a fake bucket, a real warehouse and an ephemeral instance."""
 
-    class Desk(WarehouseResource):
+    class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
             return desk.database
@@ -123,7 +123,7 @@ def evaluate(monkeypatch, desk):
 
         def tick(listed):
             monkeypatch.setattr(f"{__name__}.LISTED", listed)
-            resources = {"clock": Clock(), "flat_file_bucket": Bucket(), "warehouse": Desk()}
+            resources = {"clock": Clock(), "flat_file_bucket": Bucket(), "warehouse": GivenWarehouse()}
             with dg.build_sensor_context(instance, resources=resources, repository_def=repository) as context:
                 return sensor.new_flat_files(context)
 
@@ -131,28 +131,28 @@ def evaluate(monkeypatch, desk):
         yield tick
 
 
-def test_a_new_object_is_asked_for_until_a_run_has_it(evaluate):
+def test_a_new_object_is_requested_until_a_run_has_loaded_it(evaluate):
     newest = find_last_completed_session(datetime.now(UTC))
     listed = [remote(newest), remote(list_last_sessions(newest, 3)[0])]
-    asked = evaluate(listed)
-    assert (asked.tags[RANGE_START_TAG], asked.tags[RANGE_END_TAG]) == (str(listed[1].session), str(newest))
-    assert asked.run_key.endswith("__attempt1")
-    assert evaluate(listed).run_key == asked.run_key  # a lost tick loses nothing, and asks for nothing twice
+    requested = evaluate(listed)
+    assert (requested.tags[RANGE_START_TAG], requested.tags[RANGE_END_TAG]) == (str(listed[1].session), str(newest))
+    assert requested.run_key.endswith("__attempt1")
+    assert evaluate(listed).run_key == requested.run_key  # a lost tick loses nothing and requests nothing twice
 
-    add_run(evaluate.instance, asked, F)
-    assert evaluate(listed).run_key == asked.run_key.replace("attempt1", "attempt2")
-    add_run(evaluate.instance, asked, STARTED)
+    add_run(evaluate.instance, requested, F)
+    assert evaluate(listed).run_key == requested.run_key.replace("attempt1", "attempt2")
+    add_run(evaluate.instance, requested, STARTED)
     assert "under way" in evaluate(listed).skip_message
 
 
-def test_an_object_that_was_refused_is_not_asked_for_again(evaluate):
+def test_a_refused_object_is_not_requested_again(evaluate):
     listed = [remote(find_last_completed_session(datetime.now(UTC)))]
     add_run(evaluate.instance, evaluate(listed), S)
     assert "read and refused" in evaluate(listed).skip_message
     assert evaluate([replace(listed[0], etag="v2")]).run_key.endswith("__attempt1")
 
 
-def test_a_loaded_object_and_an_empty_bucket_are_quiet(evaluate, desk):
+def test_a_loaded_object_and_an_empty_bucket_request_nothing(evaluate, desk):
     from hd_pipelines.warehouse.records.files import IngestedFile, record_load
 
     one = remote(find_last_completed_session(datetime.now(UTC)))
@@ -162,7 +162,7 @@ def test_a_loaded_object_and_an_empty_bucket_are_quiet(evaluate, desk):
     assert evaluate([]).skip_message == "nothing new among 0 objects"
 
 
-def test_a_sandbox_that_does_not_run_is_a_reason_to_wait(evaluate):
+def test_a_stopped_sandbox_skips_the_tick(evaluate):
     assert "hd sandbox" in evaluate(None).skip_message
 
 

@@ -1,4 +1,4 @@
-"""Signals in Dagster: whole sessions as an asset, the newest minutes as a job, and who starts them when."""
+"""Signals in Dagster: whole sessions as an asset, the newest minutes as a job, and what starts them when."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -41,23 +41,23 @@ def watched(breakout_desk, monkeypatch):
     return breakout_desk
 
 
-class Given(WarehouseResource):
-    """The warehouse of a test."""
+class GivenWarehouse(WarehouseResource):
+    """The warehouse of the test's database."""
 
-    _given = None
+    _database_of_test = None
 
     @property
     def database(self):
-        return type(self)._given
+        return type(self)._database_of_test
 
 
 @pytest.fixture
 def warehouse(watched):
-    Given._given = watched.database
-    return Given()
+    GivenWarehouse._database_of_test = watched.database
+    return GivenWarehouse()
 
 
-def test_the_asset_tells_what_it_found_and_what_it_refused(watched, warehouse):
+def test_the_asset_reports_signals_and_rejections(watched, warehouse):
     result = dg.materialize(
         [composite_signals],
         resources={"clock": Clock(), "warehouse": warehouse},
@@ -65,14 +65,16 @@ def test_the_asset_tells_what_it_found_and_what_it_refused(watched, warehouse):
         selection=[composite_signals],
     )
     (event,) = result.get_asset_materialization_events()
-    told = event.materialization.metadata
+    metadata = event.materialization.metadata
     (count,) = rows(watched.url, "select count(*) from composite_signals")[0]
-    assert told["signals_stored"].value == count > 0
-    assert told["rows_scanned"].value == 3 * 390
-    assert {record.data["symbol"] for record in told["newest_signals"].records} == {"AAPL"} | {
+    assert metadata["signals_stored"].value == count > 0
+    assert metadata["rows_scanned"].value == 3 * 390
+    assert {record.data["symbol"] for record in metadata["newest_signals"].records} == {"AAPL"} | {
         row[0] for row in rows(watched.url, "select symbol from composite_signals")
     }
-    assert sum(record.data["count"] for record in told["rejections"].records) == told["candidates"].value - count
+    assert (
+        sum(record.data["count"] for record in metadata["rejections"].records) == metadata["candidates"].value - count
+    )
     (check,) = result.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (EVERY_SYMBOL_WAS_SEEN, True)
 
@@ -89,7 +91,7 @@ def test_a_symbol_without_bars_warns_and_stops_nothing(watched, warehouse):
     assert result.success
 
 
-def test_a_scan_of_the_moment_shows_on_the_assets_page(watched, warehouse, monkeypatch):
+def test_a_scan_of_the_newest_minutes_shows_on_the_assets_page(watched, warehouse, monkeypatch):
     at = get_regular_hours(LAST).opens_at + timedelta(minutes=60)
     monkeypatch.setattr(jobs_module, "scan_now", partial(scan_now, policy=POLICY))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -102,7 +104,7 @@ def test_a_scan_of_the_moment_shows_on_the_assets_page(watched, warehouse, monke
     assert latest.asset_materialization.metadata["rows_scanned"].value == 3
 
 
-def test_outcomes_are_a_job_of_their_own(watched, warehouse):
+def test_outcomes_have_their_own_job(watched, warehouse):
     scan_sessions(watched.database, SYMBOLS, [LAST], policy=POLICY)
     assert outcomes_job.execute_in_process(resources={"clock": Clock(), "warehouse": warehouse}).success
 
@@ -124,20 +126,26 @@ def test_regular_hours_are_those_of_the_exchange(at, open_now):
     assert can_bars_arrive(at.astimezone(UTC)) is open_now
 
 
-def ticked(schedule, at, warehouse):
+def evaluate_schedule(schedule, at, warehouse):
     with dg.build_schedule_context(scheduled_execution_time=at, resources={"warehouse": warehouse}) as context:
         return schedule(context)
 
 
-def test_the_clock_starts_a_scan_while_there_are_minutes_to_scan(watched, warehouse):
-    assert ticked(scan_every_minute, new_york(LAST, 10, 30), warehouse).run_key == "scan:2026-05-22T14:30"
-    assert "no session is running" in ticked(scan_every_minute, new_york(SATURDAY, 10, 30), warehouse).skip_message
-    assert "no bars yet" in ticked(scan_every_minute, new_york(date(2026, 5, 26), 10, 30), warehouse).skip_message
+def test_the_schedule_requests_a_scan_while_there_are_minutes_to_scan(watched, warehouse):
+    assert evaluate_schedule(scan_every_minute, new_york(LAST, 10, 30), warehouse).run_key == "scan:2026-05-22T14:30"
+    assert (
+        "no session is running"
+        in evaluate_schedule(scan_every_minute, new_york(SATURDAY, 10, 30), warehouse).skip_message
+    )
+    assert (
+        "no bars yet"
+        in evaluate_schedule(scan_every_minute, new_york(date(2026, 5, 26), 10, 30), warehouse).skip_message
+    )
     scan_sessions(watched.database, SYMBOLS, [LAST], policy=POLICY)
-    assert "was scanned" in ticked(scan_every_minute, new_york(LAST, 15, 59), warehouse).skip_message
+    assert "was scanned" in evaluate_schedule(scan_every_minute, new_york(LAST, 15, 59), warehouse).skip_message
 
 
-def sensed(warehouse, at, cursor=None, instance=None):
+def evaluate_sensor(warehouse, at, cursor=None, instance=None):
     resources = {"clock": FixedClock.at(at), "warehouse": warehouse}
     with dg.build_sensor_context(cursor=cursor, instance=instance, resources=resources) as context:
         return new_inputs_in_session(context)
@@ -146,19 +154,19 @@ def sensed(warehouse, at, cursor=None, instance=None):
 def test_new_bars_start_one_scan_and_old_ones_none(watched, warehouse):
     at = get_regular_hours(LAST).opens_at + timedelta(minutes=60)
     with dg.DagsterInstance.ephemeral() as instance:
-        first = sensed(warehouse, at, instance=instance)
+        first = evaluate_sensor(warehouse, at, instance=instance)
         assert [request.run_key for request in first.run_requests] == [f"scan:{first.cursor}"]
         assert json.loads(first.cursor) == {"bars": "2026-05-22T19:59:00+00:00"}
-        again = sensed(warehouse, at, first.cursor, instance)
+        again = evaluate_sensor(warehouse, at, first.cursor, instance)
         assert "nothing newer" in again.skip_message
         with psycopg.connect(watched.url) as connection:
             connection.execute("delete from historical_bars where timestamp = '2026-05-22 19:59+00'")
-        assert "nothing newer" in sensed(warehouse, at, first.cursor, instance).skip_message
+        assert "nothing newer" in evaluate_sensor(warehouse, at, first.cursor, instance).skip_message
 
 
 def test_outside_of_the_session_nothing_starts_a_scan(warehouse):
     with dg.DagsterInstance.ephemeral() as instance:
-        skipped = sensed(warehouse, datetime(2026, 5, 23, 15, tzinfo=UTC), instance=instance)
+        skipped = evaluate_sensor(warehouse, datetime(2026, 5, 23, 15, tzinfo=UTC), instance=instance)
     assert "no session is running" in skipped.skip_message
 
 
@@ -169,8 +177,8 @@ def test_an_input_that_disappears_is_not_new():
 
 def test_the_day_after_the_files_two_sessions_are_scanned():
     with dg.build_schedule_context(scheduled_execution_time=new_york(LAST, 17, 45)) as context:
-        asked = daily_signals(context)
-    assert (asked.tags[RANGE_START_TAG], asked.tags[RANGE_END_TAG]) == ("2026-05-21", "2026-05-22")
+        request = daily_signals(context)
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("2026-05-21", "2026-05-22")
     with dg.build_schedule_context(scheduled_execution_time=new_york(HOLIDAY, 17, 45)) as context:
         assert "not an exchange session" in daily_signals(context).skip_message
 
@@ -183,19 +191,19 @@ def test_the_day_after_the_files_two_sessions_are_scanned():
         (HALF_DAY, "2026-11-23", "2026-11-27"),
     ],
 )
-def test_the_week_is_made_ready_on_friday_whatever_friday_is(friday, first, last):
+def test_the_week_is_prepared_on_friday_even_if_friday_is_a_holiday(friday, first, last):
     with dg.build_schedule_context(scheduled_execution_time=new_york(friday, 16, 5)) as context:
-        asked = friday_prewarm(context)
-    assert (asked.tags[RANGE_START_TAG], asked.tags[RANGE_END_TAG]) == (first, last)
+        request = friday_prewarm(context)
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == (first, last)
     assert friday_prewarm.cron_schedule == "5 16 * * 5"
 
 
-def test_outcomes_are_looked_for_while_a_signal_is_open(watched, warehouse):
-    assert "no signal is open" in ticked(signal_outcomes, new_york(LAST, 10, 5), warehouse).skip_message
+def test_outcomes_are_requested_while_a_signal_is_open(watched, warehouse):
+    assert "no signal is open" in evaluate_schedule(signal_outcomes, new_york(LAST, 10, 5), warehouse).skip_message
     scan_sessions(watched.database, SYMBOLS, [LAST], policy=POLICY)
     with psycopg.connect(watched.url) as connection:
         connection.execute(
             "update composite_signals set status = 'ACTIVE', exit_reason = null, exit_price = null, exited_at = null,"
             " r_multiple = null"
         )
-    assert ticked(signal_outcomes, new_york(LAST, 10, 5), warehouse).run_key == "outcomes:2026-05-22T10:05"
+    assert evaluate_schedule(signal_outcomes, new_york(LAST, 10, 5), warehouse).run_key == "outcomes:2026-05-22T10:05"

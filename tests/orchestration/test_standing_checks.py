@@ -1,4 +1,4 @@
-"""Checks that stand for ever: the newest session that is due has to be there."""
+"""The standing check that the newest due session is loaded."""
 
 from datetime import UTC, date, datetime
 
@@ -29,7 +29,7 @@ def test_a_session_is_due_from_eleven_on_the_day_after(now, due):
 
 @pytest.mark.parametrize(("expected", "passes"), [(SESSIONS[-1], True), (date(2026, 5, 26), False)])
 def test_late_data_is_a_failed_check(desk, monkeypatch, expected, passes):
-    class Desk(WarehouseResource):
+    class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
             return desk.database
@@ -37,15 +37,15 @@ def test_late_data_is_a_failed_check(desk, monkeypatch, expected, passes):
     desk.publish_files()
     desk.refresh()
     monkeypatch.setattr(standing, "find_newest_due_session", lambda _: expected)
-    result = newest_due_session_is_published(Clock(), Desk())
+    result = newest_due_session_is_published(Clock(), GivenWarehouse())
     assert (result.passed, result.severity) == (passes, dg.AssetCheckSeverity.ERROR)
     assert result.metadata["newest"].value == "2026-05-22"
 
 
 def test_an_empty_warehouse_fails(desk):
-    class Desk(WarehouseResource):
+    class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
             return desk.database
 
-    assert not newest_due_session_is_published(Clock(), Desk()).passed
+    assert not newest_due_session_is_published(Clock(), GivenWarehouse()).passed
