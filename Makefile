@@ -44,6 +44,7 @@ validation: $(READY)  ## docs/reference/validation.md: our numbers beside publis
 	@$(BIN)/python scripts/write_validation.py
 
 docs: $(READY)  ## write again what docs say of tables, settings, detectors, engines and the scanner
+	@$(BIN)/python scripts/write_dbt_descriptions.py
 	@$(BIN)/python scripts/write_data_dictionary.py
 	@$(BIN)/python scripts/write_settings.py
 	@$(BIN)/python scripts/write_detectors.py
