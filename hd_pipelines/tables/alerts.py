@@ -9,9 +9,9 @@ MAX_ERROR_LENGTH = 500
 
 ALERTS = Table(
     name="alerts",
-    about="What deserves a person's attention: failed runs and checks, late data. Opened when seen, seen "
-    "again, resolved; it may open again. See alerts.md.",
-    grain="One row per rule and subject, for ever the same; `episode` counts how often it opened.",
+    about="What deserves a person's attention: failed runs and checks, late data. An alert opens when a problem "
+    "is found and is resolved when it is gone; it may open again. See alerts.md.",
+    grain="One row per rule and subject; `episode` counts how often it opened.",
     written_by="`warehouse.records.alerts.AlertBook`, in the transaction that writes its messages.",
     key=("alert_id",),
     columns=(
@@ -34,31 +34,31 @@ ALERTS = Table(
         Column(
             "severity",
             Type.TEXT,
-            "`error` and `critical` are told at once, `warning` and `info` in a digest. The worst of the episode.",
+            "`error` and `critical` are sent at once, `warning` and `info` in a digest. The worst of the episode.",
             enum=AlertSeverity,
         ),
         Column("state", Type.TEXT, "`open` or `resolved`.", enum=AlertState),
         Column("title", Type.TEXT, "One line for people, without secrets."),
-        Column("detail", Type.TEXT, "What was seen last."),
+        Column("detail", Type.TEXT, "Detail of the last occurrence."),
         Column("cure", Type.TEXT, "What to do; may be empty."),
         Column("episode", Type.INTEGER, "How often it has opened.", "count", source="`alerts.lifecycle`"),
-        Column("occurrences", Type.COUNT, "How often it was seen in this episode.", "count"),
+        Column("occurrences", Type.COUNT, "Occurrences in this episode.", "count"),
         Column(
-            "escalations", Type.INTEGER, "Reminders told in this episode: 1 after 15 minutes, 2 after 60.", "0 to 2"
+            "escalations", Type.INTEGER, "Reminders sent in this episode: 1 after 15 minutes, 2 after 60.", "0 to 2"
         ),
         Column(
             "repeats",
             Type.INTEGER,
-            "Times it was told again in this episode because it was seen again after a quiet period.",
+            "Repeat messages in this episode, sent because it occurred again after a quiet period.",
             "count",
         ),
         Column("told_episode", Type.INTEGER, "The last episode with a message of its own.", null="none had one"),
-        Column("awaits_digest", Type.BOOLEAN, "The next digest has something to say about it."),
-        Column("first_seen_at", Type.INSTANT, "When it was seen for the very first time."),
+        Column("awaits_digest", Type.BOOLEAN, "Whether the next digest has to mention it."),
+        Column("first_seen_at", Type.INSTANT, "When it first occurred."),
         Column("opened_at", Type.INSTANT, "When this episode began."),
-        Column("last_seen_at", Type.INSTANT, "When it was last seen."),
+        Column("last_seen_at", Type.INSTANT, "When it last occurred."),
         Column("notified_at", Type.INSTANT, "When the last message of its own was written.", null="there was none"),
-        Column("resolved_at", Type.INSTANT, "When it was found gone.", null="it is open"),
+        Column("resolved_at", Type.INSTANT, "When it was found resolved.", null="it is open"),
         Column("run_id", Type.TEXT, "Dagster run that showed it last.", null="no run did", source="Dagster"),
         CREATED_AT,
         UPDATED_AT,
@@ -77,23 +77,23 @@ ALERTS = Table(
 
 ALERT_OUTBOX = Table(
     name="alert_outbox",
-    about="Messages on their way: written in the transaction that caused them, delivered afterwards, claimed "
-    "under a lease. Kept 90 days.",
-    grain="One row per event and channel; the same event written twice is one row.",
-    written_by="`warehouse.records.alert_outbox.enqueue`; `notifier.delivery` settles them.",
+    about="Outgoing messages: written in the transaction that caused them, delivered afterwards under a lease. "
+    "Kept 90 days.",
+    grain="One row per event and channel; writing the same event again adds no row.",
+    written_by="`warehouse.records.alert_outbox.enqueue`; `notifier.delivery` records what became of them.",
     key=("message_id",),
     columns=(
         Column(
             "message_id",
             Type.KEY_TEXT,
-            "Key, a pure function of event and channel; receivers get it as idempotency key.",
+            "Key, a pure function of event and channel; sent to the receiver as idempotency key.",
             "32 hex digits",
             source="`alerts.fingerprint`",
         ),
         Column(
             "position",
             Type.COUNT,
-            "Order in which messages were written; those of one alert leave in it.",
+            "Order in which messages were written; messages of one alert are delivered in this order.",
             source="identity",
             is_identity=True,
         ),
@@ -105,7 +105,7 @@ ALERT_OUTBOX = Table(
         Column(
             "channel",
             Type.KEY_TEXT,
-            "Name of the channel: service and a digest of its URL that gives nothing away.",
+            "Name of the channel: service and a digest of its URL that reveals nothing.",
             source="`notifier.channels`",
         ),
         Column(
@@ -125,7 +125,7 @@ ALERT_OUTBOX = Table(
         Column(
             "message",
             Type.JSON,
-            "Title, body, fields; clean of secrets and mentions.",
+            "Title, body and fields, without secrets and mentions.",
             "JSON",
             source="`alerts.messages`",
         ),
@@ -137,27 +137,35 @@ ALERT_OUTBOX = Table(
             enum=DeliveryStatus,
         ),
         Column("attempts", Type.INTEGER, "Claims so far.", "count", bounds=FROM_ZERO, default="0"),
-        Column("due_at", Type.INSTANT, "Not to be tried before."),
+        Column("due_at", Type.INSTANT, "Earliest time of the next attempt."),
         Column(
-            "expires_at", Type.INSTANT, "Not to be delivered after: a signal's validity.", null="it never gets stale"
+            "expires_at",
+            Type.INSTANT,
+            "Latest time of delivery; for a signal the end of its validity.",
+            null="it never expires",
         ),
         Column(
             "lease_id",
             Type.TEXT,
-            "Who is delivering it, or tried last and got no answer.",
+            "Delivery process that holds the message, or held it last and got no answer.",
             "16 hex digits",
             null="nobody",
         ),
-        Column("leased_until", Type.INSTANT, "From then on anybody may deliver it.", null="nobody is delivering it"),
-        Column("delivered_at", Type.INSTANT, "When the receiver took it.", null="it has not"),
+        Column(
+            "leased_until",
+            Type.INSTANT,
+            "When another process may take the message over.",
+            null="nobody is delivering it",
+        ),
+        Column("delivered_at", Type.INSTANT, "When the receiver accepted it.", null="it has not"),
         Column(
             "receipt",
             Type.TEXT,
-            "The receiver's name for the message.",
+            "The receiver's identifier of the message.",
             null="it gave none, or is not delivered",
             source="receiver",
         ),
-        Column("last_error", Type.TEXT, "What went wrong last, without secrets.", null="nothing"),
+        Column("last_error", Type.TEXT, "Last error, without secrets.", null="nothing"),
         Column("created_at", Type.INSTANT, "When it was written.", source="writer's clock", default="now()"),
         UPDATED_AT,
     ),
@@ -181,8 +189,8 @@ ALERT_OUTBOX = Table(
 
 ALERT_CHANNELS = Table(
     name="alert_channels",
-    about="What each channel allows right now, so that a limit met by one process binds all of them.",
-    grain="One row per channel that was ever written to.",
+    about="Rate limit state of each channel, shared by all processes.",
+    grain="One row per channel that a message was ever written to.",
     written_by="`notifier.delivery`.",
     key=("channel",),
     columns=(
@@ -201,24 +209,24 @@ ALERT_CHANNELS = Table(
             source="`alerts.token_bucket`",
             bounds=FROM_ZERO,
         ),
-        Column("refilled_at", Type.INSTANT, "When `tokens` was true."),
+        Column("refilled_at", Type.INSTANT, "When `tokens` was computed."),
         Column(
             "held_until",
             Type.INSTANT,
-            "The receiver asked to be left alone until then (`Retry-After`).",
+            "No delivery before this time, as the receiver asked (`Retry-After`).",
             null="it never did",
             source="receiver",
         ),
         Column(
             "failures",
             Type.INTEGER,
-            "Attempts in a row that did not go through.",
+            "Failed attempts in a row.",
             "count",
             bounds=FROM_ZERO,
             default="0",
         ),
-        Column("last_delivered_at", Type.INSTANT, "When a message last went through.", null="none did"),
-        Column("last_error", Type.TEXT, "What went wrong last, without secrets.", null="the last attempt went through"),
+        Column("last_delivered_at", Type.INSTANT, "When a message was last delivered.", null="none did"),
+        Column("last_error", Type.TEXT, "Last error, without secrets.", null="the last attempt succeeded"),
         CREATED_AT,
         UPDATED_AT,
     ),

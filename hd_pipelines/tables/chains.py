@@ -6,8 +6,8 @@ from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSourc
 
 OPTION_CHAIN_SNAPSHOTS = Table(
     name="option_chain_snapshots",
-    about="Which chain snapshots the lake holds and how complete each is. No other source sells intraday "
-    "chains later, so a hole here stays one.",
+    about="Which chain snapshots the lake holds and how complete each is. Intraday chains "
+    "cannot be bought later, so a gap here is permanent.",
     grain="One row per underlying and snapshot.",
     written_by="`warehouse.records.chains.record_chains`, after the chain is in the lake.",
     key=("underlying", "snapshot_at"),
@@ -18,20 +18,20 @@ OPTION_CHAIN_SNAPSHOTS = Table(
         Column("kind", Type.TEXT, "`close` or `intraday`.", enum=SnapshotKind),
         Column("source", Type.TEXT, "`chain_snapshot` or `chain_archive`.", enum=PriceSource),
         Column("contracts", Type.COUNT, "Contracts in the chain.", "count"),
-        Column("with_quote", Type.COUNT, "Those with bid and ask above zero.", "count"),
-        Column("with_open_interest", Type.COUNT, "Those with open interest.", "count"),
-        Column("with_vendor_iv", Type.COUNT, "Those with the vendor's own volatility.", "count"),
+        Column("with_quote", Type.COUNT, "Contracts with bid and ask above zero.", "count"),
+        Column("with_open_interest", Type.COUNT, "Contracts with open interest.", "count"),
+        Column("with_vendor_iv", Type.COUNT, "Contracts with the vendor's own implied volatility.", "count"),
         Column(
             "completeness",
             Type.NUMBER,
-            "Contracts over the median of the snapshots before.",
+            "`contracts` over the median of the snapshots before.",
             "0 to 1",
             null="too few snapshots before",
             source="`market.chain_coverage`",
             bounds=SHARE,
         ),
-        Column("fingerprint", Type.TEXT, "Names the bytes and the version of the code that read them."),
-        Column("landed_url", Type.TEXT, "What the chain was read from, without a key.", null="not kept"),
+        Column("fingerprint", Type.TEXT, "Identifies the source bytes and the version of the code that read them."),
+        Column("landed_url", Type.TEXT, "Source of the chain, without an API key.", null="not kept"),
         CREATED_AT,
         UPDATED_AT,
     ),

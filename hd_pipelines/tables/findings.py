@@ -6,21 +6,24 @@ from hd_pipelines.tables.vocabulary import Severity
 DATA_FINDINGS = Table(
     name="data_findings",
     about="What was wrong with data, where, and what to do. See data-quality.md for every rule.",
-    grain="One row per rule, dataset, session and subject; seeing it again updates the row, a clean look resolves it.",
+    grain="One row per rule, dataset, session and subject; a repeated finding updates the row, a clean check resolves it.",
     written_by="`warehouse.records.findings.settle`, by every stage.",
     key=("finding_id",),
     columns=(
         Column("finding_id", Type.TEXT, "Key, a pure function of rule, dataset, session and subject.", "32 hex digits"),
         Column("rule", Type.TEXT, "Name of the rule, `tables.vocabulary.Rule`."),
         Column(
-            "severity", Type.TEXT, "`error`: something was kept back. `warning`: published and told.", enum=Severity
+            "severity",
+            Type.TEXT,
+            "`error`: data was withheld. `warning`: data was published and the finding reported.",
+            enum=Severity,
         ),
         Column("dataset", Type.TEXT, "Dataset of the vendor, or `historical_bars`."),
         Column(
             "session",
             Type.DATE,
             "Exchange session, or the closed day in question.",
-            null="the finding is about no single day",
+            null="the finding is not about a single day",
         ),
         Column("subject", Type.TEXT, "What to look up: an object key, a symbol, a prefix."),
         Column("detail", Type.TEXT, "What was found, with numbers."),
@@ -38,14 +41,14 @@ DATA_FINDINGS = Table(
         Column(
             "resolved_at",
             Type.INSTANT,
-            "When a look at the same place no longer found it.",
+            "When a check of the same place no longer found it.",
             null="still open",
             source="server clock",
         ),
         Column(
             "run_id",
             Type.TEXT,
-            "Dagster run of the last sighting.",
+            "Dagster run that found it last.",
             null="found from the command line",
             source="Dagster",
         ),

@@ -6,7 +6,7 @@ from hd_pipelines.tables.vocabulary import Aggressiveness, FlowSentiment, Option
 
 OPTIONS_FLOW_HISTORY = Table(
     name="options_flow_history",
-    about="Option prints worth remembering. Empty until prints arrive.",
+    about="Notable option prints. Empty until option trades are ingested.",
     grain="One row per print. Partitioned by month of `timestamp`, kept 90 days.",
     written_by="nothing yet.",
     key=("id", "timestamp"),
@@ -46,14 +46,14 @@ OPTIONS_FLOW_HISTORY = Table(
             "sentiment",
             Type.TEXT,
             "`BULLISH`, `BEARISH` or `NEUTRAL`.",
-            null="no quote to judge by",
+            null="no quote to compare with",
             enum=FlowSentiment,
         ),
         Column(
             "aggressiveness",
             Type.TEXT,
             "`PASSIVE`, `NORMAL` or `AGGRESSIVE`.",
-            null="no quote to judge by",
+            null="no quote to compare with",
             enum=Aggressiveness,
         ),
         Column(
@@ -73,12 +73,12 @@ OPTIONS_FLOW_HISTORY = Table(
         Column("dte", Type.INTEGER, "Calendar days from session to expiration.", "days"),
         Column("is_sweep", Type.BOOLEAN, "Part of one order that went to several exchanges.", default="false"),
         Column("is_block", Type.BOOLEAN, "One large negotiated print.", default="false"),
-        Column("is_above_ask", Type.BOOLEAN, "Above the ask of the moment.", default="false"),
-        Column("is_below_bid", Type.BOOLEAN, "Below the bid of the moment.", default="false"),
-        Column("is_unusual_volume", Type.BOOLEAN, "Unusual for the contract.", default="false"),
+        Column("is_above_ask", Type.BOOLEAN, "Above the ask at that time.", default="false"),
+        Column("is_below_bid", Type.BOOLEAN, "Below the bid at that time.", default="false"),
+        Column("is_unusual_volume", Type.BOOLEAN, "Whether the volume is unusual for the contract.", default="false"),
         *alike(
             Column("size_percentile", Type.NUMBER, "Size against the last 20 days of the underlying."),
-            Column("premium_percentile", Type.NUMBER, "Premium against the same."),
+            Column("premium_percentile", Type.NUMBER, "Premium against the last 20 days of the underlying."),
             unit="0 to 100",
             null="too little history",
             bounds=Bounds(0, 100),

@@ -18,12 +18,11 @@ from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSourc
 
 HISTORICAL_GREEKS = Table(
     name="historical_greeks",
-    about="Valued option contracts: price, implied volatility and Greeks of every contract of every chain "
-    "snapshot; of a session without a chain, of every contract that traded, by its last bar.",
+    about="Valued option contracts: price, implied volatility and Greeks of every contract in every chain "
+    "snapshot; for a session without a chain, of every contract that traded, at its last bar.",
     grain="One row per contract and snapshot. Partitioned by month of `timestamp` "
     "(`historical_greeks_y2026m11`), kept one year.",
-    written_by="`warehouse.publish.greeks.publish_greeks`. Prices are numeric, answers of the model double "
-    "precision: a fixed number of decimals throws small gammas away.",
+    written_by="`warehouse.publish.greeks.publish_greeks`. ",
     key=("contract_ticker", "timestamp"),
     columns=(
         Column(
@@ -33,7 +32,7 @@ HISTORICAL_GREEKS = Table(
         Column(
             "timestamp",
             Type.INSTANT,
-            "When the chain was read; an archive that only knows the day gives the session's close. Of an option "
+            "When the chain was read; an archive that only knows the day gives the session's close. For an option "
             "bar, its end. The partition key.",
             "UTC instant, microseconds",
             source="snapshot, bar",
@@ -100,11 +99,11 @@ HISTORICAL_GREEKS = Table(
             Column(
                 "forward",
                 Type.NUMBER,
-                "Forward of the expiration, from put-call parity where it can be had.",
+                "Forward of the expiration, from put-call parity where quotes allow it.",
                 "as `strike`",
             ),
             Column("discount", Type.NUMBER, "Discount factor to settlement."),
-            null="no forward could be had",
+            null="no forward",
             source="`pricing.forwards`",
             bounds=FINITE,
             check="finite",
@@ -118,7 +117,7 @@ HISTORICAL_GREEKS = Table(
                 "mid_price",
                 Type.PRICE,
                 "The price that was inverted.",
-                null="no usable price; `iv_reason` says why",
+                null="no usable price; `iv_reason` gives the reason",
                 source="`pricing.quotes`",
             ),
             unit="as `bid`",
@@ -148,7 +147,7 @@ HISTORICAL_GREEKS = Table(
             Type.NUMBER,
             "Volatility at which the model gives `mid_price`.",
             "per year",
-            null="no answer; `iv_reason` says why",
+            null="no answer; `iv_reason` gives the reason",
             source="`pricing.implied`",
             bounds=POSITIVE,
         ),
@@ -177,7 +176,7 @@ HISTORICAL_GREEKS = Table(
                 Type.NUMBER,
                 "Rank of the underlying's 30-day volatility in that session, as in `iv_percentile_cache`.",
             ),
-            Column("iv_percentile", Type.NUMBER, "Percentile of the same."),
+            Column("iv_percentile", Type.NUMBER, "Percentile of the same volatility."),
             unit="0 to 1",
             null="not known, not computed yet, or from an option bar",
             source="`analytics.iv_percentile`",
@@ -193,8 +192,8 @@ HISTORICAL_GREEKS = Table(
         Column(
             "price_age_seconds",
             Type.COUNT,
-            "Age of the price at `timestamp`; of an option bar the most it can be, its length and the age of the "
-            "underlying's price.",
+            "Age of the price at `timestamp`; for an option bar an upper limit: its length plus the age of "
+            "the underlying's price.",
             "seconds",
             null="unknown",
             source="quote time, bar",
@@ -217,6 +216,7 @@ HISTORICAL_GREEKS = Table(
         ),
         Check("names", "symbol <> '' AND contract_ticker <> '' AND root <> ''"),
     ),
+    # For one symbol over a range of time, and its newest snapshot. The history of one contract is the primary key's.
     indexes=(Index("historical_greeks_symbol_idx", ("symbol", "timestamp")),),
     partitioning=Partitioning(by="timestamp", session="session", span=Span.MONTH),
 )

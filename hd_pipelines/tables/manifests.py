@@ -5,10 +5,10 @@ from hd_pipelines.tables.shared import alike
 
 LOAD_MANIFEST = Table(
     name="load_manifest",
-    about="Every version of a vendor file that became a part of the lake.",
-    grain="One row per dataset, session and version. Exactly one of a dataset and session has no successor: "
-    "the current one.",
-    written_by="`warehouse.records.files.record_load`, after the part is in place.",
+    about="Every version of a vendor file that was ingested into the lake.",
+    grain="One row per dataset, session and version. Exactly one per dataset and session has no "
+    "successor: the current one.",
+    written_by="`warehouse.records.files.record_load`, after the Parquet file is in place.",
     key=("load_id",),
     columns=(
         Column("load_id", Type.TEXT, "Key, a pure function of dataset, session and content.", "32 hex digits"),
@@ -22,7 +22,7 @@ LOAD_MANIFEST = Table(
         Column(
             "etag",
             Type.TEXT,
-            "Name of the version in the bucket, without quotes. No checksum: multipart uploads have other ETags.",
+            "ETag of the object, without quotes. It identifies the version but is no checksum: multipart uploads differ.",
             source="S3 HEAD",
         ),
         Column(
@@ -42,7 +42,7 @@ LOAD_MANIFEST = Table(
             source="computed while downloading",
         ),
         *alike(
-            Column("rows", Type.COUNT, "Rows in the lake's part."),
+            Column("rows", Type.COUNT, "Rows in the lake's file."),
             Column("rows_set_aside", Type.COUNT, "Rows that broke a rule and were left out.", default="0"),
             unit="count",
             source="ingestion",
@@ -75,8 +75,8 @@ LOAD_MANIFEST = Table(
 
 BARS_MANIFEST = Table(
     name="bars_manifest",
-    about="Which input each published symbol-session was derived from: this is how a second run knows that "
-    "nothing is to be done.",
+    about="Input that each published symbol and session was derived from, so that a second run can tell that "
+    "nothing has changed.",
     grain="One row per symbol and session.",
     written_by="`warehouse.publish.bars.publish_bars`, in the transaction that publishes the bars.",
     key=("symbol", "session"),
@@ -86,7 +86,7 @@ BARS_MANIFEST = Table(
         Column(
             "fingerprint",
             Type.TEXT,
-            "SHA-256 prefix over the derivation's version and the SHA-256 of every file that the bars were made from.",
+            "SHA-256 prefix over the derivation's version and the SHA-256 of every source file.",
             "32 hex digits",
             source="`loading.bars`",
         ),
@@ -100,19 +100,19 @@ BARS_MANIFEST = Table(
         Column(
             "run_id",
             Type.TEXT,
-            "Dagster run that published them.",
+            "Dagster run that published the rows.",
             null="published from the command line",
             source="Dagster",
         ),
-        Column("loaded_at", Type.INSTANT, "When.", source="server clock", default="now()"),
+        Column("loaded_at", Type.INSTANT, "When the rows were published.", source="server clock", default="now()"),
     ),
     indexes=(Index("bars_manifest_session_idx", ("session",)),),
 )
 
 DERIVATION_MANIFEST = Table(
     name="derivation_manifest",
-    about="What the derived rows of a symbol and session were made from: this is how a second run knows that "
-    "nothing is to be done.",
+    about="Input that the derived rows of a symbol and session were computed from, so that a second run can "
+    "tell that nothing has changed.",
     grain="One row per table, symbol and session; `*` stands for the market where a table has no symbol.",
     written_by="`warehouse.records.derivations.record_derivations`, in the transaction that publishes the rows.",
     key=("table_name", "symbol", "session"),
@@ -127,11 +127,11 @@ DERIVATION_MANIFEST = Table(
         Column(
             "run_id",
             Type.TEXT,
-            "Dagster run that published them.",
+            "Dagster run that published the rows.",
             null="published from the command line",
             source="Dagster",
         ),
-        Column("loaded_at", Type.INSTANT, "When.", source="server clock", default="now()"),
+        Column("loaded_at", Type.INSTANT, "When the rows were published.", source="server clock", default="now()"),
     ),
     checks=(Check("names", "table_name <> '' AND symbol <> ''"),),
 )

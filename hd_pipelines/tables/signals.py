@@ -47,17 +47,17 @@ COMPOSITE_SIGNALS = Table(
         Column(
             "resolution",
             Type.TEXT,
-            "`minute`, or `day` where a session has no minutes and was looked at once, at its close.",
+            "`minute`, or `day` where a session has no minutes and was scanned once, at its close.",
             enum=Resolution,
         ),
         Column("session", Type.DATE, "Exchange session.", "date"),
-        Column("bar_time", Type.INSTANT, "Begin of the minute (of the session, for `day`) whose end is `as_of`."),
-        Column("as_of", Type.INSTANT, "Instant the signal speaks for; it knows nothing later."),
+        Column("bar_time", Type.INSTANT, "Start of the minute (of the session, for `day`) that ends at `as_of`."),
+        Column("as_of", Type.INSTANT, "Instant of the signal; nothing later was known to it."),
         *alike(
             Column("base_score", Type.NUMBER, "Weighted mean of the detector's factors, times data confidence."),
             Column("scalp_score", Type.NUMBER, "Base score as a scalp, after style modifiers and contexts."),
-            Column("day_trade_score", Type.NUMBER, "The same as a day trade."),
-            Column("swing_score", Type.NUMBER, "The same as a swing."),
+            Column("day_trade_score", Type.NUMBER, "Base score as a day trade, after the same."),
+            Column("swing_score", Type.NUMBER, "Base score as a swing, after the same."),
             unit="0 to 100",
             source="`signals.scanner`",
             bounds=Bounds(0, 100),
@@ -66,12 +66,12 @@ COMPOSITE_SIGNALS = Table(
         Column(
             "style",
             Type.TEXT,
-            "Recommended style: the best of those that were possible.",
+            "Recommended style: the highest score among the possible styles.",
             enum=TradingStyle,
             source="`signals.scanner`",
         ),
         *alike(
-            Column("style_score", Type.NUMBER, "Its score, after edge."),
+            Column("style_score", Type.NUMBER, "Score of `style`, after edge."),
             Column(
                 "data_confidence",
                 Type.NUMBER,
@@ -84,10 +84,10 @@ COMPOSITE_SIGNALS = Table(
             check="scores",
         ),
         *alike(
-            Column("entry_price", Type.PRICE, "Price of the underlying when the signal spoke."),
-            Column("stop_price", Type.PRICE, "Where it is wrong."),
+            Column("entry_price", Type.PRICE, "Price of the underlying at `as_of`."),
+            Column("stop_price", Type.PRICE, "Stop: the price that refutes the setup."),
             Column("target_1", Type.PRICE, "First target."),
-            Column("target_2", Type.PRICE, "Second target; reward per risk is measured to it."),
+            Column("target_2", Type.PRICE, "Second target; `risk_reward` is measured to it."),
             Column("target_3", Type.PRICE, "Third target; reaching it ends the signal."),
             unit="dollars",
             source="`signals.scanner.planning.trade_plan`",
@@ -97,7 +97,7 @@ COMPOSITE_SIGNALS = Table(
         Column(
             "risk_reward",
             Type.NUMBER,
-            "Entry to second target against entry to stop.",
+            "Distance to the second target over distance to the stop.",
             "ratio",
             source="`signals.scanner.planning.trade_plan`",
             bounds=POSITIVE,
@@ -105,7 +105,7 @@ COMPOSITE_SIGNALS = Table(
         Column(
             "size_multiplier",
             Type.NUMBER,
-            "Of a normal position: by window, VIX and level of volatility.",
+            "Fraction of a normal position, by time window, VIX and level of volatility.",
             "ratio",
             source="`signals.scanner`",
             bounds=FROM_ZERO,
@@ -117,11 +117,11 @@ COMPOSITE_SIGNALS = Table(
             "From then on it is not to be traded any more.",
             source="`signals.scanner.planning.validity`",
         ),
-        Column("detector_version", Type.INTEGER, "Version of the detector's meaning."),
-        Column("parameter_version", Type.TEXT, "Digest of all its numbers.", "12 hex digits"),
+        Column("detector_version", Type.INTEGER, "Version of the detector's rules."),
+        Column("parameter_version", Type.TEXT, "Digest of the detector's parameters.", "12 hex digits"),
         Column("policy_version", Type.TEXT, "Digest of the scanner's policy.", "12 hex digits"),
         *alike(
-            Column("contract_ticker", Type.TEXT, "Option that suits it best."),
+            Column("contract_ticker", Type.TEXT, "Option contract that suits the signal best."),
             Column(
                 "contract",
                 Type.JSON,
@@ -129,7 +129,7 @@ COMPOSITE_SIGNALS = Table(
                 "JSON",
                 null="as `contract_ticker`",
             ),
-            null="none kept to all limits, or no chain is known; the explanation says which",
+            null="no contract met all limits, or no chain is known; `explanation` says which",
             source="`historical_greeks`",
         ),
         Column(
@@ -148,21 +148,21 @@ COMPOSITE_SIGNALS = Table(
         Column(
             "alerted_at",
             Type.INSTANT,
-            "When its message was written to the outbox.",
+            "When its alert was written to the outbox.",
             null="it has not been announced",
             source="`sensors.alerts`",
         ),
         Column("dismissed_at", Type.INSTANT, "When it was dismissed.", null="it was not"),
         Column("filled_at", Type.INSTANT, "When an order on it was filled.", null="none was"),
-        Column("fill_price", Type.PRICE, "At what price.", "dollars", null="none was"),
+        Column("fill_price", Type.PRICE, "Fill price.", "dollars", null="none was"),
         *alike(
             Column("exit_reason", Type.TEXT, "`STOP`, `T1`, `T2`, `T3`, `MANUAL` or `EXPIRED`.", enum=ExitReason),
-            Column("exit_price", Type.PRICE, "Price of the underlying at its end.", "dollars"),
+            Column("exit_price", Type.PRICE, "Price of the underlying when the signal ended.", "dollars"),
             Column("exited_at", Type.INSTANT, "When it ended."),
-            Column("r_multiple", Type.NUMBER, "What it won or lost, in units of entry to stop.", "R"),
-            Column("max_favorable_excursion_r", Type.NUMBER, "Best price while it was open.", "R"),
-            Column("max_adverse_excursion_r", Type.NUMBER, "Worst price while it was open.", "R"),
-            Column("hold_minutes", Type.NUMBER, "Trading time until its end.", "minutes"),
+            Column("r_multiple", Type.NUMBER, "Result in units of the distance from entry to stop.", "R"),
+            Column("max_favorable_excursion_r", Type.NUMBER, "Best price while the signal was open.", "R"),
+            Column("max_adverse_excursion_r", Type.NUMBER, "Worst price while the signal was open.", "R"),
+            Column("hold_minutes", Type.NUMBER, "Trading time until the signal ended.", "minutes"),
             null="it is open",
             source="`signals.outcomes`",
         ),
@@ -183,6 +183,7 @@ COMPOSITE_SIGNALS = Table(
             "'Infinity'::numeric",
         ),
         Check("contract", "num_nulls(contract_ticker, contract) IN (0, 2)"),
+        # Stop, entry and targets lie in one order, that of the direction.
         Check(
             "plan",
             "(direction = 'LONG' AND stop_price < entry_price AND entry_price < target_1 AND target_1 <= "
@@ -190,6 +191,7 @@ COMPOSITE_SIGNALS = Table(
             "entry_price > target_1 AND target_1 >= target_2 AND target_2 >= target_3)",
         ),
         Check("times", "bar_time < as_of AND as_of < valid_until"),
+        # A signal is settled as a whole or not at all.
         Check(
             "outcome",
             "num_nulls(exit_reason, exit_price, exited_at, r_multiple) IN (0, 4) AND (status IN "

@@ -12,7 +12,7 @@ WATCHLIST = Table(
     written_by="`hd watchlist`, `hd backfill --symbols`; the first run writes `HD_WATCHLIST`.",
     key=("symbol",),
     columns=(
-        Column("symbol", Type.KEY_TEXT, "What people call it."),
+        Column("symbol", Type.KEY_TEXT, "Symbol in common use."),
         Column(
             "ticker",
             Type.TEXT,
@@ -24,7 +24,7 @@ WATCHLIST = Table(
         Column(
             "active",
             Type.BOOLEAN,
-            "Whether its bars are kept up to date. Bars of an inactive symbol stay.",
+            "Whether its bars are kept up to date. Bars of an inactive symbol are kept.",
             default="true",
         ),
         Column("note", Type.TEXT, "Free text.", null="none given"),
@@ -45,7 +45,7 @@ HISTORICAL_INGESTION_QUEUE = Table(
         Column(
             "symbol",
             Type.KEY_TEXT,
-            "Symbol that waits.",
+            "Symbol whose history is to be derived.",
             source="`watchlist.symbol`",
             references=Reference("watchlist.symbol", cascades=True),
         ),
@@ -68,7 +68,7 @@ HISTORICAL_INGESTION_QUEUE = Table(
         Column(
             "days_to_backfill",
             Type.INTEGER,
-            "How much history is derived.",
+            "Sessions of history to derive.",
             "sessions",
             bounds=POSITIVE,
             check="days",

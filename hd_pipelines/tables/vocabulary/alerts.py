@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class AlertSeverity(StrEnum):
-    """How loud: `INFO` is news, `WARNING` waits for the digest, `ERROR` and `CRITICAL` are told at once."""
+    """Severity: `INFO` and `WARNING` wait for the digest, `ERROR` and `CRITICAL` are sent at once."""
 
     INFO = "info"
     WARNING = "warning"
@@ -18,7 +18,7 @@ class AlertSeverity(StrEnum):
 
 
 class AlertState(StrEnum):
-    """Whether the condition is present, as far as anybody knows."""
+    """Whether the condition is present, as far as is known."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -37,7 +37,7 @@ class MessageKind(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """What became of a message on one channel. `DEAD`: given up, and the row says why."""
+    """State of a message on one channel. `DEAD`: given up; the row holds the reason."""
 
     PENDING = "pending"
     DELIVERED = "delivered"

@@ -14,7 +14,7 @@ class ContextEngine(StrEnum):
 
 
 class ContextStatus(StrEnum):
-    """Whether an engine could speak: old context fades towards neutral, missing context is neutral."""
+    """Whether an engine had data: old context fades towards neutral, missing context is neutral."""
 
     FRESH = "FRESH"
     FADING = "FADING"
@@ -32,7 +32,7 @@ class GammaRecommendation(StrEnum):
 
 
 class MtfAlignment(StrEnum):
-    """How far weeks, days, hours and quarters of an hour agree with a trade."""
+    """How far weekly, daily, hourly and 15-minute trends agree with a trade."""
 
     FULLY_ALIGNED = "FULLY_ALIGNED"
     MOSTLY_ALIGNED = "MOSTLY_ALIGNED"
@@ -42,7 +42,7 @@ class MtfAlignment(StrEnum):
 
 
 class MtfRecommendation(StrEnum):
-    """What that suggests."""
+    """What the alignment of timeframes suggests."""
 
     STRONG_SIGNAL = "STRONG_SIGNAL"
     CONFIRM_SIGNAL = "CONFIRM_SIGNAL"
@@ -51,7 +51,7 @@ class MtfRecommendation(StrEnum):
 
 
 class FlowStrength(StrEnum):
-    """Which way the option prints of a window lean, and how far."""
+    """Direction and strength of the option prints in a window."""
 
     STRONGLY_BULLISH = "STRONGLY_BULLISH"
     BULLISH = "BULLISH"
@@ -61,7 +61,7 @@ class FlowStrength(StrEnum):
 
 
 class FlowUrgency(StrEnum):
-    """How much of a window's prints was swept or bought."""
+    """Share of a window's prints that were sweeps or bought at the ask."""
 
     VERY_AGGRESSIVE = "VERY_AGGRESSIVE"
     AGGRESSIVE = "AGGRESSIVE"
@@ -70,7 +70,7 @@ class FlowUrgency(StrEnum):
 
 
 class FlowRecommendation(StrEnum):
-    """What a window's prints suggest; WAIT where they are too few."""
+    """What a window's prints suggest; `WAIT` if there are too few."""
 
     FOLLOW_FLOW = "FOLLOW_FLOW"
     CONFIRM_FLOW = "CONFIRM_FLOW"

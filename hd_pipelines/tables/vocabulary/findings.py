@@ -4,14 +4,14 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """`ERROR` keeps data from being published; `WARNING` is published and told."""
+    """`ERROR` keeps data from being published; with `WARNING` it is published and the finding reported."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class Rule(StrEnum):
-    """Every way in which vendor data can be unacceptable. The value is stored and shown; never rename one."""
+    """Every way in which vendor data can be unacceptable. Values are stored and shown; never rename one."""
 
     # the object in the bucket
     OBJECT_ABSENT = "object_absent"

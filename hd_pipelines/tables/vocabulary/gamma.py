@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class SignModel(StrEnum):
-    """Whom a gamma figure assumes dealers to have traded with; an assumption, so every row carries it."""
+    """Assumption about which side of each trade dealers took. Every row carries it, because it is an assumption."""
 
     NAIVE_CALLS_LONG = "naive_calls_long"
 
@@ -27,7 +27,7 @@ class PositioningStrength(StrEnum):
 
 
 class ExpectedBehavior(StrEnum):
-    """What hedging of that gamma does to the underlying."""
+    """Effect that hedging is expected to have on the underlying."""
 
     PINNING = "PINNING"
     TRENDING = "TRENDING"

@@ -44,7 +44,7 @@ class TradeType(StrEnum):
 
 
 class FlowSentiment(StrEnum):
-    """Direction that a print speaks for."""
+    """Direction that a print indicates."""
 
     BULLISH = "BULLISH"
     BEARISH = "BEARISH"
@@ -52,7 +52,7 @@ class FlowSentiment(StrEnum):
 
 
 class Aggressiveness(StrEnum):
-    """How far a print went to find the other side."""
+    """How far a print crossed the spread."""
 
     PASSIVE = "PASSIVE"
     NORMAL = "NORMAL"

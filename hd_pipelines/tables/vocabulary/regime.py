@@ -35,7 +35,7 @@ class TickRegime(StrEnum):
 
 
 class BreadthRegime(StrEnum):
-    """How many stocks take part."""
+    """How many stocks take part in a move."""
 
     EXTREMELY_BEARISH = "EXTREMELY_BEARISH"
     BEARISH = "BEARISH"
@@ -65,7 +65,7 @@ class SectorRotation(StrEnum):
 
 
 class PutCallRegime(StrEnum):
-    """What the put/call ratio says of the crowd."""
+    """Sentiment that the put/call ratio indicates."""
 
     EXTREME_FEAR = "EXTREME_FEAR"
     FEAR = "FEAR"
@@ -75,7 +75,7 @@ class PutCallRegime(StrEnum):
 
 
 class MarketRegime(StrEnum):
-    """The eleven regimes, the one vocabulary of engine, detectors, scanner and backtest."""
+    """The eleven market regimes, shared by engine, detectors, scanner and backtest."""
 
     STRONG_UPTREND = "STRONG_UPTREND"
     WEAK_UPTREND = "WEAK_UPTREND"
@@ -91,7 +91,7 @@ class MarketRegime(StrEnum):
 
 
 class RegimeFamily(StrEnum):
-    """What a regime means to a detector; `family_of` is the only mapping."""
+    """What a regime means to a detector; `REGIME_FAMILIES` is the only mapping."""
 
     TRENDING_UP = "TRENDING_UP"
     TRENDING_DOWN = "TRENDING_DOWN"
@@ -113,4 +113,4 @@ REGIME_FAMILIES: dict[MarketRegime, RegimeFamily] = {
     MarketRegime.CAPITULATION: RegimeFamily.VOLATILE,
     MarketRegime.EUPHORIA: RegimeFamily.VOLATILE,
 }
-"""Every regime has one family; a test holds it total."""
+"""Every regime has one family; a test checks that none is missing."""

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """Which way a trade bets."""
+    """Direction of a trade."""
 
     LONG = "LONG"
     SHORT = "SHORT"
@@ -46,7 +46,7 @@ class Strategy(StrEnum):
 
 
 class SignalStatus(StrEnum):
-    """Where a signal is in its life."""
+    """State of a signal."""
 
     ACTIVE = "ACTIVE"
     FILLED = "FILLED"
@@ -68,7 +68,7 @@ class ExitReason(StrEnum):
 
 
 class Resolution(StrEnum):
-    """What a signal was seen on: minutes, or one look at the close of a session that has no minutes."""
+    """What a signal was found on: minutes, or one scan at the close of a session that has no minutes."""
 
     MINUTE = "minute"
     DAY = "day"

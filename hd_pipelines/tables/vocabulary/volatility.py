@@ -15,7 +15,7 @@ class IvRegime(StrEnum):
 
 
 class IvTrend(StrEnum):
-    """Which way implied volatility went over 20 sessions."""
+    """Direction of implied volatility over 20 sessions."""
 
     EXPANDING = "EXPANDING"
     STABLE = "STABLE"
@@ -23,7 +23,7 @@ class IvTrend(StrEnum):
 
 
 class IvRecommendation(StrEnum):
-    """What the level of implied volatility suggests to a trader of premium."""
+    """What the level of implied volatility suggests for buying or selling premium."""
 
     BUY_PREMIUM = "BUY_PREMIUM"
     BUY_FAVORABLE = "BUY_FAVORABLE"
