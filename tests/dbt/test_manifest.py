@@ -1,4 +1,4 @@
-"""The manifest that Dagster reads: whole at every moment, and made again when the project changes."""
+"""dbt's manifest, which Dagster reads: complete at every moment, and parsed again when the project changes."""
 
 import json
 import os
@@ -43,10 +43,10 @@ def read_manifest(project) -> str:
 @pytest.mark.slow
 def test_processes_that_start_at_once_on_a_fresh_checkout_all_read_a_whole_manifest(project):
     with ThreadPoolExecutor(4) as pool:
-        told = list(pool.map(read_manifest, [project] * 4))
-    assert len(set(told)) == 1
+        manifests = list(pool.map(read_manifest, [project] * 4))
+    assert len(set(manifests)) == 1
     assert sorted(path.name for path in (project / "target").iterdir()) == [
-        told[0].split()[0],
+        manifests[0].split()[0],
         "partial_parse.msgpack",
     ]
 

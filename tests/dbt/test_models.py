@@ -1,4 +1,4 @@
-"""dbt's own unit tests of the models' SQL, against a real database; and how dbt is told where it is."""
+"""dbt's own unit tests of the models' SQL, against a real database, and the connection settings that dbt receives."""
 
 import os
 import subprocess
@@ -28,20 +28,20 @@ def test_unit_tests_of_the_models_pass(database_url, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    told = dbt("build", "--exclude-resource-type", "test")  # models on an empty warehouse, and their unit tests
-    assert "unit_test" in told or "unit test" in told
-    assert "ERROR=0" in told
+    output = dbt("build", "--exclude-resource-type", "test")  # models on an empty warehouse, and their unit tests
+    assert "unit_test" in output or "unit test" in output
+    assert "ERROR=0" in output
     assert rows(database_url, "select count(*) from marts.fct_daily_returns") == [(0,)]
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("postgresql://me:p%40ss@db.example:6543/desk", ("db.example", "6543", "me", "p@ss", "desk")),
         ("postgresql://me@127.0.0.1/desk", ("127.0.0.1", "5432", "me", "", "desk")),
     ],
 )
-def test_dbt_gets_the_address_in_parts_and_the_password_as_a_secret(url, told):
+def test_dbt_gets_the_address_in_parts_and_the_password_as_a_secret(url, expected):
     variables = build_address_variables(url)
     names = ("DBT_DESK_HOST", "DBT_DESK_PORT", "DBT_DESK_USER", "DBT_ENV_SECRET_DESK_PASSWORD", "DBT_DESK_DATABASE")
-    assert tuple(variables[name] for name in names) == told
+    assert tuple(variables[name] for name in names) == expected

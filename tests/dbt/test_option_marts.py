@@ -67,14 +67,14 @@ def test_the_radar_has_a_row_for_every_symbol_and_knows_how_old_each_part_is(bui
 
 @pytest.mark.slow
 def test_the_radar_says_why_a_part_is_missing_or_old(built_url):
-    told = dict(rows(built_url, "select symbol, reasons from marts.rpt_radar"))
-    assert told["IWM"] == [
+    reasons = dict(rows(built_url, "select symbol, reasons from marts.rpt_radar"))
+    assert reasons["IWM"] == [
         "close: no day bar",
         "iv30: no observation",
         "gamma: no snapshot",
         "regime: 1 sessions old",
     ]
-    assert told["SPY"] == ["iv_percentile: too_few_observations", "regime: 1 sessions old"]
+    assert reasons["SPY"] == ["iv_percentile: too_few_observations", "regime: 1 sessions old"]
 
 
 @pytest.mark.slow
@@ -90,15 +90,15 @@ def test_the_expected_move_is_a_session_of_iv30_around_the_last_close(built_url)
 
 @pytest.mark.slow
 def test_realized_volatility_needs_twenty_known_returns(built_url):
-    told = rows(
+    returned = rows(
         built_url,
         "select close_price::float8, realized_volatility_20d from marts.fct_daily_returns where symbol = 'VOL'"
         " order by session",
     )
-    assert [row[1] for row in told[:20]] == [None] * 20  # the first session has no return
-    returns = np.diff(np.log([row[0] for row in told]))
-    assert told[20][1] == pytest.approx(returns[:20].std(ddof=1) * 252**0.5, rel=1e-12)
-    assert told[21][1] == pytest.approx(returns[1:].std(ddof=1) * 252**0.5, rel=1e-12)
+    assert [row[1] for row in returned[:20]] == [None] * 20  # the first session has no return
+    returns = np.diff(np.log([row[0] for row in returned]))
+    assert returned[20][1] == pytest.approx(returns[:20].std(ddof=1) * 252**0.5, rel=1e-12)
+    assert returned[21][1] == pytest.approx(returns[1:].std(ddof=1) * 252**0.5, rel=1e-12)
 
 
 @pytest.mark.slow
@@ -127,12 +127,12 @@ def test_a_radar_before_the_first_build_says_what_to_do(database_url):
 
 @pytest.mark.slow
 def test_the_newest_snapshot_speaks_for_its_session(built_url):
-    told = rows(
+    found = rows(
         built_url,
         "select session, snapshot_kind, gex_change_usd_per_1pct, has_changed_sign from marts.fct_gamma_exposure"
         " order by session",
     )
-    assert told == [(FRIDAY, "close", None, None), (MONDAY, "intraday", -3e9, True)]
+    assert found == [(FRIDAY, "close", None, None), (MONDAY, "intraday", -3e9, True)]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Documents that are written from the code say what the code says now; every dependency has its reason."""
+"""Generated documents match the code; every dependency has its reason."""
 
 import importlib.util
 import re
@@ -76,8 +76,8 @@ def test_every_direct_dependency_has_its_reason():
         *(r for extra in project["optional-dependencies"].values() for r in extra),
     ]
     names = {re.match(r"[A-Za-z0-9_.-]+", requirement)[0] for requirement in requirements}
-    told = set(re.findall(r"(?m)^\| `([A-Za-z0-9_.-]+)", (DOCS / "dependencies.md").read_text()))
-    assert told == names
+    explained = set(re.findall(r"(?m)^\| `([A-Za-z0-9_.-]+)", (DOCS / "dependencies.md").read_text()))
+    assert explained == names
 
 
 @pytest.mark.parametrize(

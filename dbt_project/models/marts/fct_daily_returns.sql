@@ -15,7 +15,7 @@ days as (
 
 ),
 
--- The exchange's own count of sessions: a symbol whose previous row is two sessions back has a hole in between.
+-- The exchange's own count of sessions: a symbol whose previous row is two sessions back has a gap in between.
 numbered_sessions as (
 
     select

@@ -18,7 +18,7 @@ with_previous as (
 
 ),
 
--- A new stretch begins where the class differs from the row before; a null is a class of its own.
+-- A new run begins where the class differs from the row before; a null is a class of its own.
 with_stretch as (
 
     select
