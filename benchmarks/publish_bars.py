@@ -84,13 +84,13 @@ class Contest:
             BINARY_TRAILER,
             encode_binary,
             encode_csv,
-            exact_exponents,
+            find_exact_exponents,
         )
 
         self.url, self.parquet = url, parquet
         self.database = Database(url)
         rows = pl.read_parquet(parquet).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
-        exponents = exact_exponents(rows)
+        exponents = find_exact_exponents(rows)
         if exponents is None:
             raise ValueError("the generated bars are not exact in binary; look at prepare_bars")
         slices = list(rows.iter_slices(50_000))

@@ -141,7 +141,7 @@ def _forget_signals(database) -> None:
 
 
 def _run_scans(database) -> tuple[list[float], int]:
-    from hd_pipelines.loading.signals import scan_now
+    from hd_pipelines.loading.signals.scan import scan_now
     from hd_pipelines.market.sessions import get_regular_hours
 
     opens_at = get_regular_hours(LAST_SESSION).opens_at
@@ -156,7 +156,7 @@ def _run_scans(database) -> tuple[list[float], int]:
 
 
 def _read(database) -> None:
-    from hd_pipelines.loading.signal_inputs import read_inputs
+    from hd_pipelines.loading.signals.tapes import read_inputs
     from hd_pipelines.market.sessions import get_regular_hours
 
     until = get_regular_hours(LAST_SESSION).opens_at + timedelta(minutes=200)

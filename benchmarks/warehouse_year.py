@@ -283,12 +283,12 @@ def _publish_rows(database, table, frame, session: str) -> int:
     import polars as pl
 
     from hd_pipelines.warehouse.publish.derived_rows import publish_rows
-    from hd_pipelines.warehouse.read.frames import schema_of
+    from hd_pipelines.warehouse.read.frames import to_polars_schema
     from hd_pipelines.warehouse.records.derivations import MARKET
 
     rows = frame.select(
         (pl.col(name) if name in frame.columns else pl.lit(None).alias(name)).cast(kind)
-        for name, kind in schema_of(table).items()
+        for name, kind in to_polars_schema(table).items()
     )
     symbols = ["symbol"] if "symbol" in frame.columns else []
     scope = frame.select(*symbols, pl.col(session).alias("session"))

@@ -1,4 +1,4 @@
-"""The asset of historical bars: all timeframes of the watchlist, in the warehouse. The work is in `loading.bars`."""
+"""The asset of historical bars: all timeframes of the watchlist, in the warehouse. The work is in `loading.derived.bars`."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.bar_suite import BarSuite
 from hd_pipelines.checks.findings_metadata import describe_findings
-from hd_pipelines.loading.bars import refresh_bars
-from hd_pipelines.loading.watchlist import backfill_queue
+from hd_pipelines.loading.derived.backfill_queue import backfill_queue
+from hd_pipelines.loading.derived.bars import refresh_bars
 from hd_pipelines.market.bar_audit import MISSING_RULES
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.partitions import list_sessions
@@ -58,7 +58,7 @@ def historical_bars(
 ) -> dg.MaterializeResult:
     """Bars of all timeframes from one-minute and day aggregates. Grain: one row per symbol, timeframe and bar start."""
     sessions = list_sessions(context)
-    symbols = warehouse.active_symbols()
+    symbols = warehouse.read_active_symbols()
     suite = BarSuite()
     report = refresh_bars(
         warehouse.database,
@@ -66,14 +66,14 @@ def historical_bars(
         symbols=symbols,
         sessions=sessions,
         run_id=context.run.run_id,
-        judge=suite.judge,
+        validate=suite.judge,
     )
     # Symbols new on the watchlist have history in the lake outside this run's sessions.
-    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run.run_id, judge=suite.judge)
+    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run.run_id, validate=suite.judge)
     log_findings(context, report.findings)
     with warehouse.database.connect() as connection:
-        counts = bar_queries.bars_by_session(connection, sessions[0], sessions[-1])
-        line = bar_queries.day_closes(connection, symbols[0], sessions[0], sessions[-1]) if symbols else []
+        counts = bar_queries.count_bars_by_session(connection, sessions[0], sessions[-1])
+        line = bar_queries.read_day_closes(connection, symbols[0], sessions[0], sessions[-1]) if symbols else []
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(rows for _, rows in counts),

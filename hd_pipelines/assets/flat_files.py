@@ -13,7 +13,7 @@ from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES, find_publication_gaps
 from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 
 def flat_file_key(dataset: FlatFileDataset) -> dg.AssetKey:
@@ -50,7 +50,12 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         ]
         observed = frozenset(sessions) | {finding.session for finding in findings if finding.session}
         with warehouse.database.begin() as connection:
-            settle(connection, findings, [Judged(dataset.name, observed, PUBLICATION_RULES)], run_id=context.run.run_id)
+            settle(
+                connection,
+                findings,
+                [CheckedScope(dataset.name, observed, PUBLICATION_RULES)],
+                run_id=context.run.run_id,
+            )
         log_findings(context, findings)
         return dg.MaterializeResult(
             metadata={

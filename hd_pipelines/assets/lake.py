@@ -10,7 +10,7 @@ from hd_pipelines.assets.pictures import columns_by_session
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.findings_metadata import describe_findings
-from hd_pipelines.loading.lake import refresh_lake
+from hd_pipelines.loading.inputs.flat_files import refresh_lake
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.resources import FlatFilesResource, LakeResource, WarehouseResource

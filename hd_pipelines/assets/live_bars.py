@@ -1,4 +1,4 @@
-"""The asset of the running session's bars, minute by minute. The work is in `loading.live_bars`.
+"""The asset of the running session's bars, minute by minute. The work is in `loading.inputs.live_bars`.
 
 The rows are rows of `historical_bars`, but the asset is its own: a materialization of `historical_bars` means that files
 were loaded and starts the regime and the marts; a materialization of `live_bars` means new minutes, which scans of the
@@ -13,7 +13,7 @@ from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import OWNERS
 from hd_pipelines.assets.table_metadata import describe_table
 from hd_pipelines.checks.findings_metadata import describe_findings
-from hd_pipelines.loading.live_bars import LiveBarsReport, refresh_live_bars
+from hd_pipelines.loading.inputs.live_bars import LiveBarsReport, refresh_live_bars
 from hd_pipelines.market.live_times import has_opened
 from hd_pipelines.resources import Clock, OptionDataResource, WarehouseResource
 
@@ -34,7 +34,7 @@ def live_bars(
         context.log.info("no session has opened on the day of %s", now)
         return
     report = refresh_live_bars(
-        warehouse.database, option_data.api, symbols=warehouse.active_symbols(), now=now, run_id=context.run.run_id
+        warehouse.database, option_data.api, symbols=warehouse.read_active_symbols(), now=now, run_id=context.run.run_id
     )
     log_findings(context, report.findings)
     if report.changed:

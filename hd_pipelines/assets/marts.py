@@ -12,7 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from hd_pipelines.assets.session_asset import OWNERS
 from hd_pipelines.resources import WarehouseResource
 from hd_pipelines.resources.dbt import PROJECT, DbtResource, digest_project, ensure_manifest
-from hd_pipelines.warehouse.read.bars import published_state, relations_in_marts
+from hd_pipelines.warehouse.read.bars import count_mart_relations, read_published_state
 
 FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 """`any_deps_missing` is left out: most sessions since 2017 were never loaded, which would block the models for ever."""
@@ -35,13 +35,13 @@ def build_dbt_arguments() -> list[str]:
 
 def _describe_inputs(warehouse: WarehouseResource) -> str:
     with warehouse.database.connect() as connection:
-        return f"{published_state(connection)}; project {digest_project()}"
+        return f"{read_published_state(connection)}; project {digest_project()}"
 
 
 def _describe_build(inputs: str, warehouse: WarehouseResource) -> str:
     """Describe a finished build: the inputs it started with, and the number of relations in marts after it."""
     with warehouse.database.connect() as connection:
-        return f"{inputs}; {relations_in_marts(connection)} relations in marts"
+        return f"{inputs}; {count_mart_relations(connection)} relations in marts"
 
 
 def _repeat_passed_checks(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:

@@ -14,10 +14,10 @@ from hd_pipelines.checks.gamma_suite import gamma_suite
 from hd_pipelines.checks.greeks_suite import greeks_suite
 from hd_pipelines.checks.iv_percentile_suite import iv_percentile_suite
 from hd_pipelines.checks.withholding import judge_of
-from hd_pipelines.loading.gamma import refresh_gamma
-from hd_pipelines.loading.greeks import refresh_greeks
-from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
-from hd_pipelines.loading.traded_greeks import READ_FROM, refresh_traded_greeks
+from hd_pipelines.loading.derived.gamma import refresh_gamma
+from hd_pipelines.loading.derived.greeks import refresh_greeks
+from hd_pipelines.loading.derived.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.loading.derived.traded_greeks import READ_FROM, refresh_traded_greeks
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import LakeResource, WarehouseResource
 
@@ -39,7 +39,7 @@ def historical_greeks(
     A session without a chain has one row per contract that traded, valued from its last bar; see `price_source`.
     """
     sessions = list_sessions(context)
-    symbols = warehouse.active_symbols()
+    symbols = warehouse.read_active_symbols()
     suite = greeks_suite()
     valued, traded = (
         refresh(
@@ -48,7 +48,7 @@ def historical_greeks(
             symbols=symbols,
             sessions=sessions,
             run_id=context.run.run_id,
-            judge=judge_of(suite),
+            validate=judge_of(suite),
         )
         for refresh in (refresh_greeks, refresh_traded_greeks)
     )
@@ -74,7 +74,7 @@ def iv_percentile_cache(
 ) -> dg.MaterializeResult:
     """30-day implied volatility ranked within its own 252 sessions. Grain: one row per symbol and session."""
     sessions = list_sessions(context)
-    symbols = warehouse.active_symbols()
+    symbols = warehouse.read_active_symbols()
     suite = iv_percentile_suite()
     report = refresh_iv_percentiles(
         warehouse.database,
@@ -82,7 +82,7 @@ def iv_percentile_cache(
         symbols=symbols,
         sessions=sessions,
         run_id=context.run.run_id,
-        judge=judge_of(suite),
+        validate=judge_of(suite),
     )
     pictures = volatility_pictures(warehouse.database, symbols, sessions)
     return report_refresh(context, sessions, report, suite.result(SOUND_PERCENTILES), pictures)
@@ -99,10 +99,10 @@ def iv_percentile_cache(
 def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Dealer gamma in dollars per 1 % move, its walls and its zero. Grain: one row per symbol and snapshot."""
     sessions = list_sessions(context)
-    symbols = warehouse.active_symbols()
+    symbols = warehouse.read_active_symbols()
     suite = gamma_suite()
     report = refresh_gamma(
-        warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id, judge=judge_of(suite)
+        warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id, validate=judge_of(suite)
     )
     pictures = gamma_pictures(warehouse.database, symbols, sessions)
     return report_refresh(context, sessions, report, suite.result(SOUND_GAMMA), pictures)

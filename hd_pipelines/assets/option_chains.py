@@ -1,7 +1,7 @@
 """Assets of option chains in the lake and of the Treasury curve that discounts them.
 
 Closes of past sessions come from an archive. A snapshot of the current chains is taken if the run's configuration asks
-for one, as the snapshot schedules do. The work is in `loading.chains` and `loading.snapshots`.
+for one, as the snapshot schedules do. The work is in `loading.inputs.chain_archive` and `loading.inputs.chain_snapshots`.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,15 +15,15 @@ from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.chain_suite import chain_suite
 from hd_pipelines.checks.findings_metadata import describe_findings
-from hd_pipelines.loading.chains import refresh_chain_archive
-from hd_pipelines.loading.snapshots import SnapshotReport, take_snapshot
-from hd_pipelines.loading.yields import refresh_yields
+from hd_pipelines.loading.derived.yields import refresh_yields
+from hd_pipelines.loading.inputs.chain_archive import refresh_chain_archive
+from hd_pipelines.loading.inputs.chain_snapshots import SnapshotReport, take_snapshot
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import Clock, LakeResource, OptionDataResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
-from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
 
 COMPLETE, PLAUSIBLE = "chains_are_complete", "chains_are_plausible"
 HARMLESS = frozenset({Rule.CONTRACT_ADJUSTED})
@@ -71,7 +71,7 @@ def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
 ) -> dg.MaterializeResult:
     """`lake/option_chains/session=…`: one file per underlying and snapshot. Open interest is the previous session's."""
     sessions = list_sessions(context)
-    symbols = warehouse.active_symbols()
+    symbols = warehouse.read_active_symbols()
     findings: list[Finding] = []
     metadata: dict[str, str | int | float] = {}
     archive = option_data.archive
@@ -116,7 +116,7 @@ def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
         }
     log_findings(context, findings)
     with warehouse.database.connect() as connection:
-        held = recorded_chains(connection, sessions[0], sessions[-1], {to_ticker(symbol) for symbol in symbols})
+        held = read_recorded_chains(connection, sessions[0], sessions[-1], {to_ticker(symbol) for symbol in symbols})
     contracts: dict[date, int] = {}
     for chain in held:
         contracts[chain.session] = contracts.get(chain.session, 0) + chain.contracts

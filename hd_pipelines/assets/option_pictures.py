@@ -12,15 +12,15 @@ from hd_pipelines.assets.gamma_picture import gamma_picture, profile_of
 from hd_pipelines.assets.iv_history_picture import iv_history_picture
 from hd_pipelines.assets.regime_picture import regime_picture
 from hd_pipelines.assets.smile_picture import smile_picture
-from hd_pipelines.loading.derivation import from_chains
+from hd_pipelines.loading.derived.fingerprints import keep_chain_valued
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.options import (
-    gamma_snapshots,
-    iv_percentiles,
+    read_gamma_snapshots,
+    read_iv_percentiles,
+    read_regime_history,
     read_valued,
-    regime_history,
 )
-from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
+from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
 PICTURED = 2
 """Symbols with a picture of their own: those with most contracts. The others are a query away."""
@@ -42,7 +42,7 @@ def gamma_pictures(database: Database, symbols: Sequence[str], sessions: Sequenc
     pictures: Pictures = {}
     for symbol, session in _busiest(database, symbols, sessions):
         with database.connect() as connection:
-            snapshots = gamma_snapshots(connection, [symbol], session, session)
+            snapshots = read_gamma_snapshots(connection, [symbol], session, session)
             valued = read_valued(connection, [symbol], session, session)
         if snapshots.is_empty():
             continue
@@ -57,7 +57,9 @@ def volatility_pictures(database: Database, symbols: Sequence[str], sessions: Se
     last = sessions[-1]
     with database.connect() as connection:
         return {
-            f"volatility_{symbol}": iv_history_picture(iv_percentiles(connection, [symbol], last - TWO_YEARS, last))
+            f"volatility_{symbol}": iv_history_picture(
+                read_iv_percentiles(connection, [symbol], last - TWO_YEARS, last)
+            )
             for symbol, _ in _busiest(database, symbols, sessions)
         }
 
@@ -65,14 +67,16 @@ def volatility_pictures(database: Database, symbols: Sequence[str], sessions: Se
 def regime_pictures(database: Database, sessions: Sequence[date]) -> Pictures:
     """`regime`: five years up to the last of `sessions` (ascending)."""
     with database.connect() as connection:
-        return {"regime": regime_picture(regime_history(connection, sessions[-1] - FIVE_YEARS, sessions[-1]))}
+        return {"regime": regime_picture(read_regime_history(connection, sessions[-1] - FIVE_YEARS, sessions[-1]))}
 
 
 def _busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
     """Symbols with most contracts in the newest session of which they have a chain, and that session."""
     with database.connect() as connection:
-        held = rows_of(connection, "historical_greeks", symbols, sessions[0], sessions[-1])
-        chains = from_chains(fingerprints_of(connection, "historical_greeks", symbols, sessions[0], sessions[-1]))
+        held = read_row_counts(connection, "historical_greeks", symbols, sessions[0], sessions[-1])
+        chains = keep_chain_valued(
+            read_fingerprints(connection, "historical_greeks", symbols, sessions[0], sessions[-1])
+        )
     by_session = sorted(chains, key=lambda pair: pair[1])
     newest = {symbol: session for symbol, session in by_session if held.get((symbol, session))}
     ranked = sorted(newest, key=lambda symbol: (-held[symbol, newest[symbol]], symbol))

@@ -1,6 +1,6 @@
 """The asset of signals: what the detectors found in whole sessions, minute by minute.
 
-The work is in `loading.signals`. Scans of the running session are a job (`jobs.signals`), which reports on this asset's
+The work is in `loading.signals.scan`. Scans of the running session are a job (`jobs.signals`), which reports on this asset's
 page.
 """
 
@@ -15,12 +15,12 @@ from hd_pipelines.assets.bars import historical_bars
 from hd_pipelines.assets.option_analytics import gamma_exposure_snapshots, iv_percentile_cache
 from hd_pipelines.assets.regime import market_regime_history
 from hd_pipelines.assets.session_asset import session_asset
-from hd_pipelines.loading.outcomes import settle_outcomes
-from hd_pipelines.loading.scan_reports import ScanReport
-from hd_pipelines.loading.signals import scan_sessions
+from hd_pipelines.loading.signals.outcomes import settle_outcomes
+from hd_pipelines.loading.signals.reports import ScanReport
+from hd_pipelines.loading.signals.scan import scan_sessions
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import Clock, WarehouseResource
-from hd_pipelines.warehouse.records.signals import rejections_of, signals_of
+from hd_pipelines.warehouse.records.signals import count_rejections, read_signals
 
 EVERY_SYMBOL_WAS_SEEN = "every_symbol_was_seen"
 MOST_ROWS = 50
@@ -44,7 +44,7 @@ def composite_signals(
     is not scanned again. Signals that have ended since are settled from bars.
     """
     sessions = list_sessions(context)
-    report = scan_sessions(warehouse.database, warehouse.active_symbols(), sessions, run_id=context.run.run_id)
+    report = scan_sessions(warehouse.database, warehouse.read_active_symbols(), sessions, run_id=context.run.run_id)
     report.settled += settle_outcomes(warehouse.database, until=clock.now())
     stored = describe_stored(warehouse, sessions[0], sessions[-1])
     return dg.MaterializeResult(
@@ -83,8 +83,8 @@ def describe_scan(report: ScanReport) -> dict[str, Any]:
 def describe_stored(warehouse: WarehouseResource, first: date, last: date) -> dict[str, Any]:
     """Describe the stored signals of sessions, whichever scan found them: the newest, and rejections by reason."""
     with warehouse.database.connect() as connection:
-        signals = signals_of(connection, first, last, limit=MOST_ROWS)
-        rejections = rejections_of(connection, first, last)
+        signals = read_signals(connection, first, last, limit=MOST_ROWS)
+        rejections = count_rejections(connection, first, last)
     reasons: Counter[str] = Counter()
     for (_, reason), count in rejections.items():
         reasons[reason] += count

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import dagster as dg
 
 from hd_pipelines.checks.findings_metadata import describe_findings
-from hd_pipelines.loading.snapshots import settle_missed_snapshots
+from hd_pipelines.loading.inputs.chain_snapshots import settle_missed_snapshots
 from hd_pipelines.market.sessions import NEW_YORK, find_last_completed_session, list_last_sessions
 from hd_pipelines.partitions import build_session_partitions
 from hd_pipelines.providers.massive.flat_files.publication import compute_due_time
@@ -77,7 +77,7 @@ def newest_due_session_is_published(clock: Clock, warehouse: WarehouseResource) 
     """Fail on the morning after a session whose data is late, not a week later when someone sees an empty chart."""
     expected = find_newest_due_session(clock.now())
     with warehouse.database.connect() as connection:
-        newest = bar_queries.newest_session(connection)
+        newest = bar_queries.find_newest_session(connection)
     return dg.AssetCheckResult(
         passed=newest is not None and newest >= expected,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -103,7 +103,7 @@ def no_snapshot_was_missed(clock: Clock, warehouse: WarehouseResource) -> dg.Ass
         )
     findings = settle_missed_snapshots(
         warehouse.database,
-        underlyings=warehouse.active_symbols(),
+        underlyings=warehouse.read_active_symbols(),
         sessions=sessions,
         now=now,
         kinds=kinds,

@@ -80,7 +80,7 @@ def _send_test(database: Database, channels: Sequence[Channel], redactor: Redact
     from hd_pipelines.alerts.messages import trial_message
     from hd_pipelines.notifier.delivery import deliver_due
     from hd_pipelines.tables.vocabulary import DeliveryStatus
-    from hd_pipelines.warehouse.records.alert_outbox import enqueue, fate_of
+    from hd_pipelines.warehouse.records.alert_outbox import enqueue, read_fates
 
     names, now = _require_channels(channels), datetime.now(UTC)
     key = f"test:{now.isoformat()}"
@@ -88,7 +88,7 @@ def _send_test(database: Database, channels: Sequence[Channel], redactor: Redact
         enqueue(connection, key, trial_message(now=now), names, redactor, now=now)
     deliver_due(database, channels, redactor, clock=lambda: datetime.now(UTC))
     with database.connect() as connection:
-        fates = fate_of(connection, key)
+        fates = read_fates(connection, key)
     for fate in fates:
         if fate.status is DeliveryStatus.DELIVERED:
             result = f"[green]delivered[/green]{f', its message {escape(fate.receipt)}' if fate.receipt else ''}"
@@ -102,11 +102,11 @@ def _send_test(database: Database, channels: Sequence[Channel], redactor: Redact
 
 
 def _close(database: Database, channels: Sequence[Channel], redactor: Redactor, beginning: str) -> None:
-    from hd_pipelines.warehouse.records.alerts import AlertBook, open_alerts
+    from hd_pipelines.warehouse.records.alerts import AlertBook, read_open_alerts
 
     now = datetime.now(UTC)
     with database.begin() as connection:
-        found = [alert for alert in open_alerts(connection) if alert.alert_id.startswith(beginning)]
+        found = [alert for alert in read_open_alerts(connection) if alert.alert_id.startswith(beginning)]
         if len(found) != 1:
             raise Refusal(f"{len(found)} open alerts begin with {beginning!r}; `hd alerts` lists them")
         AlertBook(connection, [channel.name for channel in channels], redactor, now=now).resolve_id(
@@ -128,12 +128,12 @@ def _resend(database: Database, channels: Sequence[Channel], redactor: Redactor)
 
 
 def _read_state(database: Database, channels: Sequence[Channel]) -> tuple[list[Alert], list[_ChannelRow]]:
-    from hd_pipelines.warehouse.records.alert_channels import channel_states
-    from hd_pipelines.warehouse.records.alert_outbox import outbox_counts
-    from hd_pipelines.warehouse.records.alerts import open_alerts
+    from hd_pipelines.warehouse.records.alert_channels import read_channel_states
+    from hd_pipelines.warehouse.records.alert_outbox import count_outbox
+    from hd_pipelines.warehouse.records.alerts import read_open_alerts
 
     with database.connect() as connection:
-        found, counts, states = open_alerts(connection), outbox_counts(connection), channel_states(connection)
+        found, counts, states = read_open_alerts(connection), count_outbox(connection), read_channel_states(connection)
     return found, _channel_rows(channels, counts, states)
 
 

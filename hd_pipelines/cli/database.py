@@ -54,10 +54,10 @@ def db_url(
     """Print the database's URL with the password hidden."""
     with showing_refusals():
         from hd_pipelines.warehouse.address import database_url
-        from hd_pipelines.warehouse.engine import masked_url
+        from hd_pipelines.warehouse.engine import mask_url
 
         url = database_url(load_settings())
-        typer.echo(url if show_password else masked_url(url))
+        typer.echo(url if show_password else mask_url(url))
 
 
 @database_app.command("stop")

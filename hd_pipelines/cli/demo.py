@@ -22,7 +22,7 @@ from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
 from hd_pipelines.sandbox.recording import has_bars
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.warehouse.records.derivations import fingerprints_of
+from hd_pipelines.warehouse.records.derivations import read_fingerprints
 
 SESSIONS = 90
 SCANNED = 5
@@ -141,7 +141,7 @@ def _has_history(desk: Desk, history: Sequence[date]) -> bool:
     """Return whether every session of the history already has its volatility."""
     symbols = desk.settings.watchlist
     with desk.database.connect() as connection:
-        held = fingerprints_of(connection, "iv_percentile_cache", symbols, history[0], history[-1])
+        held = read_fingerprints(connection, "iv_percentile_cache", symbols, history[0], history[-1])
     return {session for _, session in held} >= set(history)
 
 

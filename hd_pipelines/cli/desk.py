@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hd_pipelines.settings import Settings
 from hd_pipelines.warehouse.address import database_url
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.watchlist import active_symbols, add_to_watchlist
+from hd_pipelines.warehouse.records.watchlist import add_to_watchlist, read_active_symbols
 from hd_pipelines.warehouse.schema.revision import upgrade
 
 
@@ -29,6 +29,6 @@ def open_desk(settings: Settings) -> Desk:
     upgrade(url)
     database = Database(url)
     with database.begin() as connection:
-        if not active_symbols(connection):
+        if not read_active_symbols(connection):
             add_to_watchlist(connection, settings.watchlist, note="default watchlist")
     return Desk(settings, database)

@@ -18,7 +18,7 @@ from hd_pipelines.cli.terminal import print_json
 from hd_pipelines.market.sessions import last_snapshot_session
 from hd_pipelines.providers.source import read_announced_address
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.warehouse.engine import Database, masked_url
+from hd_pipelines.warehouse.engine import Database, mask_url
 from hd_pipelines.warehouse.errors import WarehouseError
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.schema.revision import require_head
@@ -65,7 +65,7 @@ _COLUMNS: tuple[Column[Diagnosis], ...] = (
 
 def _check_database(settings: Settings) -> Diagnosis:
     if settings.database_url is not None:
-        return Diagnosis("database", is_well=True, state=masked_url(settings.database_url.get_secret_value()))
+        return Diagnosis("database", is_well=True, state=mask_url(settings.database_url.get_secret_value()))
     status = embedded.status(settings.home)
     note = "embedded: one machine, no TLS, backups are yours (pg_dump)"
     return Diagnosis(
@@ -93,7 +93,7 @@ def _diagnose_schema(url: str) -> Diagnosis:
     except WarehouseError as error:
         return Diagnosis("schema", is_well=False, state=str(error), cure="hd db upgrade")
     with Database(url) as database, database.connect() as connection:
-        errors = [finding for finding in queries.open_findings(connection) if finding.severity == "error"]
+        errors = [finding for finding in queries.read_open_findings(connection) if finding.severity == "error"]
     return Diagnosis(
         "schema and data",
         is_well=not errors,

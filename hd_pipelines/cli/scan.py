@@ -13,9 +13,9 @@ from hd_pipelines.cli.output.radar import read_rows, show_radar
 from hd_pipelines.cli.output.signals import Row, describe_outcome, show_signals
 from hd_pipelines.cli.runs import run_job
 from hd_pipelines.cli.terminal import Refusal, Steps, console, print_json
-from hd_pipelines.loading.outcomes import settle_outcomes
-from hd_pipelines.loading.scan_reports import ScanReport
-from hd_pipelines.loading.signals import scan_now, scan_sessions
+from hd_pipelines.loading.signals.outcomes import settle_outcomes
+from hd_pipelines.loading.signals.reports import ScanReport
+from hd_pipelines.loading.signals.scan import scan_now, scan_sessions
 from hd_pipelines.market.live_times import can_bars_arrive
 from hd_pipelines.market.sessions import (
     NEW_YORK,
@@ -26,9 +26,9 @@ from hd_pipelines.market.sessions import (
 from hd_pipelines.settings import load_settings
 from hd_pipelines.signals.scanner.explanation.text import render_lines
 from hd_pipelines.warehouse.errors import MartMissingError
-from hd_pipelines.warehouse.read.bars import newest_session
-from hd_pipelines.warehouse.records.signals import find_signals, rejections_of, signals_of
-from hd_pipelines.warehouse.records.watchlist import active_symbols
+from hd_pipelines.warehouse.read.bars import find_newest_session
+from hd_pipelines.warehouse.records.signals import count_rejections, find_signals, read_signals
+from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 
 
 def run_scan(*, first: date | None, last: date | None, wide: bool = False, as_json: bool = False) -> None:
@@ -36,8 +36,8 @@ def run_scan(*, first: date | None, last: date | None, wide: bool = False, as_js
     desk = open_desk(load_settings())
     now = datetime.now(UTC)
     with desk.database.connect() as connection:
-        symbols = active_symbols(connection)
-        newest = newest_session(connection)
+        symbols = read_active_symbols(connection)
+        newest = find_newest_session(connection)
     if newest is None:
         raise Refusal("the warehouse has no bars to scan; run `hd demo` or `hd backfill` first")
     if first is None and last is None and can_bars_arrive(now):
@@ -73,8 +73,8 @@ def _to_json(desk: Desk, window: list[date], report: ScanReport, radar_session: 
     except MartMissingError:
         radar = []
     with desk.database.connect() as connection:
-        signals = signals_of(connection, window[0], window[-1])
-        rejections = rejections_of(connection, window[0], window[-1])
+        signals = read_signals(connection, window[0], window[-1])
+        rejections = count_rejections(connection, window[0], window[-1])
     return {
         "sessions": window,
         "symbol_minutes": report.rows,

@@ -34,7 +34,7 @@ def watchlist_add(symbols: Symbols) -> None:
     """Add symbols and derive their bars from the lake, without a download."""
     with showing_refusals():
         from hd_pipelines.lake import Lake
-        from hd_pipelines.loading.watchlist import backfill_queue
+        from hd_pipelines.loading.derived.backfill_queue import backfill_queue
         from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 
         settings = load_settings()
@@ -68,10 +68,10 @@ def watchlist_remove(symbols: Symbols) -> None:
 def watchlist_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the active symbols, one per line."""
     with showing_refusals():
-        from hd_pipelines.warehouse.records.watchlist import active_symbols
+        from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 
         with _open_database(load_settings()).connect() as connection:
-            symbols = active_symbols(connection)
+            symbols = read_active_symbols(connection)
         if as_json:
             print_json(symbols)
         else:

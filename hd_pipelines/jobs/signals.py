@@ -7,8 +7,8 @@ from hd_pipelines.assets.option_analytics import gamma_exposure_snapshots, histo
 from hd_pipelines.assets.regime import market_regime_history
 from hd_pipelines.assets.signals import composite_signals, describe_scan, describe_stored
 from hd_pipelines.jobs.standing_checks import STANDING_CHECKS
-from hd_pipelines.loading.outcomes import settle_outcomes
-from hd_pipelines.loading.signals import scan_now
+from hd_pipelines.loading.signals.outcomes import settle_outcomes
+from hd_pipelines.loading.signals.scan import scan_now
 from hd_pipelines.resources import Clock, WarehouseResource
 
 signals_job = dg.define_asset_job(
@@ -25,7 +25,7 @@ def scan_the_newest_minutes(
 ) -> None:
     """Report stored signals and rejections by reason as a materialization of the session's partition."""
     now = clock.now()
-    report = scan_now(warehouse.database, warehouse.active_symbols(), now, run_id=context.run.run_id)
+    report = scan_now(warehouse.database, warehouse.read_active_symbols(), now, run_id=context.run.run_id)
     if not report.sessions:
         context.log.info("nothing to scan: %s", ", ".join(report.labels))
         return

@@ -1,7 +1,7 @@
 """Stores option chains in the lake: one Parquet file per snapshot of one underlying.
 
 The layout is `option_chains/session=YYYY-MM-DD/<UNDERLYING>-<YYYYMMDDTHHMMSS>Z-<kind>.parquet`. A snapshot is published in
-one step. `loading.chains` decides which chains become snapshots.
+one step. `loading.inputs.chain_archive` decides which chains become snapshots.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class _Round:
             claimed = alert_outbox.claim(connection, name, lease_id=secrets.token_hex(8), now=now, lease=self.lease)
             if claimed is None:
                 attempt.rollback()  # gives the token back
-                return alert_outbox.next_due(connection, name)
+                return alert_outbox.find_next_due(connection, name)
             return claimed
 
     def _settled(self, claimed: Claimed, outcome: Outcome) -> bool:
@@ -144,7 +144,7 @@ class _Round:
 
     def _rest(self) -> datetime | None:
         with self.database.begin() as connection:
-            return alert_outbox.next_due(connection, self.channel.name)
+            return alert_outbox.find_next_due(connection, self.channel.name)
 
 
 def _backoff(attempts: int) -> timedelta:

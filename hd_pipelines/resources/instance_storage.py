@@ -22,7 +22,7 @@ from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from hd_pipelines.settings import load_settings
-from hd_pipelines.warehouse.address import dagster_url, ensure_dagster_schema, pooled_engine
+from hd_pipelines.warehouse.address import build_dagster_url, create_pooled_engine, ensure_dagster_schema
 
 
 class BatchedEventLogStorage(PostgresEventLogStorage):
@@ -70,7 +70,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         ensure_dagster_schema(postgres_url)
         super().__init__(postgres_url, inst_data=inst_data)
         self._event_log_storage = BatchedEventLogStorage(postgres_url)
-        engine = pooled_engine(postgres_url)
+        engine = create_pooled_engine(postgres_url)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine.dispose()  # noqa: SLF001
             storage._engine = engine  # noqa: SLF001
@@ -87,4 +87,4 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         config_value: Mapping[str, Any],  # noqa: ARG003
     ) -> PooledPostgresStorage:
         """Create the storage when Dagster reads `dagster.yaml`."""
-        return cls(dagster_url(load_settings()), inst_data=inst_data)
+        return cls(build_dagster_url(load_settings()), inst_data=inst_data)

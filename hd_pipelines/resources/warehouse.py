@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.address import database_url
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.watchlist import active_symbols
+from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 from hd_pipelines.warehouse.schema.revision import require_head
 
 
@@ -26,10 +26,10 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._database = Database(url)
         return self._database
 
-    def active_symbols(self) -> list[str]:
+    def read_active_symbols(self) -> list[str]:
         """Read the symbols on the watchlist."""
         with self.database.connect() as connection:
-            return active_symbols(connection)
+            return read_active_symbols(connection)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Close the connections when the run ends."""

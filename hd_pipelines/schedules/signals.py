@@ -19,9 +19,9 @@ from hd_pipelines.market.sessions import (
 from hd_pipelines.partitions import build_range_tags
 from hd_pipelines.resources import WarehouseResource
 from hd_pipelines.schedules.sessions import DAILY_SESSIONS
-from hd_pipelines.warehouse.read.signals import newest_minute
-from hd_pipelines.warehouse.records.signals import active_signals, last_scanned
-from hd_pipelines.warehouse.records.watchlist import active_symbols
+from hd_pipelines.warehouse.read.scan_inputs import find_newest_minute
+from hd_pipelines.warehouse.records.signals import find_last_scanned, read_active_signals
+from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 
 
 @dg.schedule(
@@ -39,8 +39,8 @@ def scan_every_minute(
     if not can_bars_arrive(now):
         return dg.SkipReason(f"no session is running at {now:%Y-%m-%d %H:%M} UTC")
     with warehouse.database.connect() as connection:
-        newest = newest_minute(connection, active_symbols(connection), now.date())
-        scanned = last_scanned(connection, now.date())
+        newest = find_newest_minute(connection, read_active_symbols(connection), now.date())
+        scanned = find_last_scanned(connection, now.date())
     if newest is None:
         return dg.SkipReason("the running session has no bars yet")
     if scanned is not None and scanned > newest:
@@ -80,7 +80,7 @@ def signal_outcomes(
     if not is_session(session := now.astimezone(NEW_YORK).date()):
         return dg.SkipReason(f"{session} is not an exchange session")
     with warehouse.database.connect() as connection:
-        if not active_signals(connection):
+        if not read_active_signals(connection):
             return dg.SkipReason("no signal is open")
     return dg.RunRequest(run_key=f"outcomes:{now:%Y-%m-%dT%H:%M}")
 

@@ -10,11 +10,11 @@ from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.alert_outbox import enqueue
 from hd_pipelines.warehouse.records.signal_alerts import (
-    UntoldSignal,
-    bars_before,
-    gamma_levels_before,
-    mark_told,
-    untold_signals,
+    UnsentSignal,
+    lock_unsent_signals,
+    mark_sent,
+    read_bars_before,
+    read_gamma_levels_before,
 )
 
 SIGNALS_PER_TICK = 10
@@ -35,7 +35,7 @@ def alert_new_signals(
     now = clock.now()
     redactor = notifier.redactor(warehouse.database)
     with warehouse.database.begin() as connection:
-        untold = untold_signals(connection, now=now, most=SIGNALS_PER_TICK)
+        untold = lock_unsent_signals(connection, now=now, most=SIGNALS_PER_TICK)
         for signal in untold:
             enqueue(
                 connection,
@@ -47,18 +47,18 @@ def alert_new_signals(
                 picture=draw_signal(warehouse.database, signal),
                 expires_at=signal.notice.valid_until,
             )
-            mark_told(connection, signal.notice.signal_id, now=now)
+            mark_sent(connection, signal.notice.signal_id, now=now)
     return dg.SkipReason(f"{len(untold)} new signals")
 
 
-def draw_signal(database: Database, signal: UntoldSignal) -> bytes | None:
+def draw_signal(database: Database, signal: UnsentSignal) -> bytes | None:
     """Draw the chart of a signal as PNG; None if the warehouse has no bars of its session yet."""
     from hd_pipelines.notifier.chart import BAR_MINUTES, MOST_BARS, signal_picture, with_session_vwap
 
     symbol = signal.notice.symbol
     with database.connect() as connection:
-        bars = bars_before(connection, symbol, signal.as_of, minutes=BAR_MINUTES, most=2 * MOST_BARS)
-        levels = gamma_levels_before(connection, symbol, signal.as_of)
+        bars = read_bars_before(connection, symbol, signal.as_of, minutes=BAR_MINUTES, most=2 * MOST_BARS)
+        levels = read_gamma_levels_before(connection, symbol, signal.as_of)
     if bars.is_empty() or bars["session"][-1] != signal.session:
         return None
     return signal_picture(with_session_vwap(bars), signal.notice, levels)

@@ -85,7 +85,9 @@ def new_flat_files(
         return dg.SkipReason(str(error))
     listed = [remote for dataset in DATASETS for remote in client.list_objects(dataset, sessions[0], sessions[-1])]
     with warehouse.database.connect() as connection:
-        loads = queries.current_loads(connection, [dataset.name for dataset in DATASETS], sessions[0], sessions[-1])
+        loads = queries.read_current_loads(
+            connection, [dataset.name for dataset in DATASETS], sessions[0], sessions[-1]
+        )
     fresh = find_unloaded(listed, {(load.dataset, load.session): load.etag for load in loads}, sessions)
     if not fresh:
         return dg.SkipReason(f"nothing new among {len(listed)} objects")

@@ -18,8 +18,8 @@ from hd_pipelines.providers.massive.flat_files.publication import compute_due_ti
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.read import bars as bar_queries
-from hd_pipelines.warehouse.read.queries import open_findings
-from hd_pipelines.warehouse.records.alerts import AlertBook, open_alerts
+from hd_pipelines.warehouse.read.queries import read_open_findings
+from hd_pipelines.warehouse.records.alerts import AlertBook, read_open_alerts
 
 LOOK_BACK = 10
 """Sessions whose findings count as late data; findings from a backfill of old years do not."""
@@ -39,13 +39,13 @@ def alert_late_data(
     first = list_last_sessions(now.astimezone(NEW_YORK).date(), LOOK_BACK)[0]
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, channels, redactor, now=now)
-        expected, newest = find_newest_due_session(now), bar_queries.newest_session(connection)
+        expected, newest = find_newest_due_session(now), bar_queries.find_newest_session(connection)
         if newest is None or newest < expected:
             book.see(late_bars(expected, newest), at=compute_due_time(expected))
         else:
             book.resolve(DATA_LATE, LATE_BARS_SUBJECT, at=now)
         findings = sorted(
-            (finding for finding in open_findings(connection, first=first) if finding.rule in LATE_RULES),
+            (finding for finding in read_open_findings(connection, first=first) if finding.rule in LATE_RULES),
             key=lambda finding: (finding.rule, finding.dataset, str(finding.session), finding.subject),
         )
         still_late = set()
@@ -65,7 +65,7 @@ def alert_late_data(
             )
             still_late.add(sighting.alert_id)
             book.see(sighting, at=max(finding.last_seen_at for finding in same))
-        for alert in open_alerts(connection, LATE_RULES):
+        for alert in read_open_alerts(connection, LATE_RULES):
             if alert.alert_id not in still_late:
                 book.resolve_id(alert.alert_id, at=now)
     return dg.SkipReason(f"{len(still_late)} kinds of late data; newest bars {newest}, due {expected}")

@@ -1,6 +1,7 @@
 """The sensor that starts a scan when the running session has new bars, Greeks, gamma or prints.
 
-It compares the newest inputs with those of the last scan, so a lost tick loses nothing. A scan itself is `loading.signals`.
+It compares the newest inputs with those of the last scan, so a lost tick loses nothing. A scan itself is
+`loading.signals.scan`.
 """
 
 import json
@@ -12,8 +13,8 @@ from hd_pipelines.jobs.runs import find_run_under_way
 from hd_pipelines.jobs.signals import scan_job
 from hd_pipelines.market.live_times import can_bars_arrive
 from hd_pipelines.resources import Clock, WarehouseResource
-from hd_pipelines.warehouse.read.signals import newest_inputs
-from hd_pipelines.warehouse.records.watchlist import active_symbols
+from hd_pipelines.warehouse.read.scan_inputs import find_newest_inputs
+from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 
 SCAN_TAG = "hd/scan"
 """Tag of runs that a new input started; its value is the names of the inputs."""
@@ -52,5 +53,5 @@ def new_inputs_in_session(
 
 def _read_newest(warehouse: WarehouseResource, session: date) -> dict[str, str]:
     with warehouse.database.connect() as connection:
-        found = newest_inputs(connection, active_symbols(connection), session)
+        found = find_newest_inputs(connection, read_active_symbols(connection), session)
     return {name: at.astimezone(UTC).isoformat() for name, at in found.items() if at is not None}

@@ -50,7 +50,7 @@ OPTION_CHAINS = Table(
     name="option_chains",
     about="Option chains as the vendor quotes them.",
     grain="One row per contract and snapshot. One Parquet file per session, sorted by underlying, snapshot and ticker.",
-    written_by="`loading.chains` and `loading.snapshots`.",
+    written_by="`loading.inputs.chain_archive` and `loading.inputs.chain_snapshots`.",
     key=("snapshot_at", "ticker"),
     columns=(
         Column("underlying", Type.KEY_TEXT, "Vendor's ticker of the underlying: `SPY`, `I:SPX`."),

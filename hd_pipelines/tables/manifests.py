@@ -88,7 +88,7 @@ BARS_MANIFEST = Table(
             Type.TEXT,
             "SHA-256 prefix over the derivation's version and the SHA-256 of every source file.",
             "32 hex digits",
-            source="`loading.bars`",
+            source="`loading.derived.bars`",
         ),
         Column(
             "rows",

@@ -8,7 +8,7 @@ SIGNAL_SCANS = Table(
     name="signal_scans",
     about="What each scan looked at, found and refused.",
     grain="One row per stretch of minutes, set of symbols and policy: the same scan again is the same row.",
-    written_by="`loading.signals`.",
+    written_by="`loading.signals.scan`.",
     key=("scan_id",),
     columns=(
         Column(
@@ -16,7 +16,7 @@ SIGNAL_SCANS = Table(
             Type.KEY_TEXT,
             "Key, a pure function of resolution, range, policy and symbols.",
             "32 hex digits",
-            source="`loading.scan_reports`",
+            source="`loading.signals.reports`",
         ),
         Column("session", Type.DATE, "Exchange session.", "date"),
         Column("resolution", Type.TEXT, "`minute` or `day`.", enum=Resolution),

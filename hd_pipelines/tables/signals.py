@@ -18,7 +18,7 @@ COMPOSITE_SIGNALS = Table(
     "of it. What a signal says never changes, a trigger holds that; only its outcome does. See "
     "scanner.md and detectors.md.",
     grain="One row per symbol, detector and bar, for ever: the same scan again finds the same row.",
-    written_by="`loading.signals`; outcomes by `loading.outcomes`.",
+    written_by="`loading.signals.scan`; outcomes by `loading.signals.outcomes`.",
     key=("signal_id",),
     columns=(
         Column(

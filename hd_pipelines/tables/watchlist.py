@@ -37,8 +37,8 @@ HISTORICAL_INGESTION_QUEUE = Table(
     name="historical_ingestion_queue",
     about="Symbols whose history is still to be derived from the lake.",
     grain="One row per symbol.",
-    written_by="Trigger of `watchlist`; `loading.watchlist` claims and completes. A claim older than 30 minutes is "
-    "given out again.",
+    written_by="Trigger of `watchlist`; `loading.derived.backfill_queue` claims and completes. A claim older than "
+    "30 minutes is given out again.",
     key=("queue_id",),
     columns=(
         Column("queue_id", Type.COUNT, "Order of claiming.", source="identity", is_identity=True),

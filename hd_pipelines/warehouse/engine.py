@@ -19,22 +19,22 @@ from hd_pipelines.warehouse.roles import Role
 CONNECT_TIMEOUT_SECONDS = 10
 
 
-def sqlalchemy_url(url: str) -> str:
+def to_sqlalchemy_url(url: str) -> str:
     """The URL for SQLAlchemy over psycopg 3, whatever PostgreSQL spelling was given."""
     return _with_driver(url, "postgresql+psycopg")
 
 
-def psycopg2_url(url: str) -> str:
+def to_psycopg2_url(url: str) -> str:
     """The URL for dagster-postgres: its storages need psycopg2 named, or event watching fails on NOTIFY."""
     return _with_driver(url, "postgresql+psycopg2")
 
 
-def libpq_url(url: str) -> str:
+def to_libpq_url(url: str) -> str:
     """The URL for psycopg, psql and pg_dump: no SQLAlchemy driver in the scheme."""
     return _with_driver(url, "postgresql")
 
 
-def masked_url(url: str) -> str:
+def mask_url(url: str) -> str:
     """The URL as it may be shown: the password replaced by `***`."""
     return make_url(url).render_as_string(hide_password=True)
 
@@ -43,7 +43,7 @@ def _with_driver(url: str, drivername: str) -> str:
     parsed: URL = make_url(url)
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ValueError(
-            f"{masked_url(url)} is not a PostgreSQL URL; give one like postgresql://user:password@host:5432/database"
+            f"{mask_url(url)} is not a PostgreSQL URL; give one like postgresql://user:password@host:5432/database"
         )
     return parsed.set(drivername=drivername).render_as_string(hide_password=False)
 
@@ -52,9 +52,9 @@ class Database:
     """One warehouse: a small connection pool over its URL. Close it, or use it as a context manager."""
 
     def __init__(self, url: str, *, pool_size: int = 2, max_overflow: int = 6) -> None:
-        self.url = libpq_url(url)
+        self.url = to_libpq_url(url)
         self.engine: Engine = create_engine(
-            sqlalchemy_url(url),
+            to_sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_pre_ping=True,
@@ -87,7 +87,7 @@ class Database:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Database({masked_url(self.url)})"
+        return f"Database({mask_url(self.url)})"
 
 
 def set_local_role(connection: Connection, role: Role) -> None:

@@ -64,7 +64,7 @@ class QueryRefusedError(WarehouseError):
     """A statement given to the reader is not one plain query, or asks for more than the reader may see."""
 
 
-def refused(refusal: psycopg.Error, error: type[RowsRefusedError]) -> RowsRefusedError:
+def explain_refusal(refusal: psycopg.Error, error: type[RowsRefusedError]) -> RowsRefusedError:
     """The database's refusal of a row as one that names the rule and the row."""
     rule = refusal.diag.constraint_name or type(refusal).__name__
     detail = refusal.diag.message_detail or refusal.diag.message_primary or str(refusal)

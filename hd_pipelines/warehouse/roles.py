@@ -50,7 +50,7 @@ def ensure_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         raise RoleSetupError(_cure(connection, refusal)) from refusal
 
 
-def roles_are_usable(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+def can_use_roles(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     """Whether the login user can already take on all four roles."""
     return all(_exists(connection, role) and _may_become(connection, role) for role in Role)
 

@@ -16,8 +16,8 @@ from hd_pipelines.sensors.alert_signals import alert_new_signals
 from hd_pipelines.sensors.failure_alerts import OVERLAP, RunCursor, alert_failures, name_partitions
 from hd_pipelines.sensors.late_data_alerts import alert_late_data
 from hd_pipelines.tables.vocabulary import Rule, Severity
-from hd_pipelines.warehouse.records.alerts import open_alerts
-from hd_pipelines.warehouse.records.findings import Judged, record_findings, settle
+from hd_pipelines.warehouse.records.alerts import read_open_alerts
+from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, settle
 from tests.alerts.conftest import DISCORD
 from tests.warehouse.bar_frames import one
 
@@ -61,7 +61,7 @@ class World:
 
     def open_alerts(self):
         with self.database.connect() as connection:
-            return {(alert.rule, alert.subject) for alert in open_alerts(connection)}
+            return {(alert.rule, alert.subject) for alert in read_open_alerts(connection)}
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, m
     assert posted.embed["title"] == r"Snapshot missed: option\_chains 2026-05-21"
     assert posted.embed["description"].startswith("S0, S1, S2, S3, S4 and 3 more.")
     with world.database.begin() as connection:
-        settle(connection, [], [Judged("option_chains", frozenset({thursday}))])
+        settle(connection, [], [CheckedScope("option_chains", frozenset({thursday}))])
     world.clock.now = datetime.now(UTC)
     world.tick(alert_late_data)
     assert world.open_alerts() == set()

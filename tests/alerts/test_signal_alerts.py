@@ -156,7 +156,7 @@ def test_a_signal_whose_time_is_over_before_the_channel_takes_it_is_not_sent(wor
 def test_a_crash_before_the_commit_leaves_it_to_be_told(world, store, discord, monkeypatch):
     store()
     with monkeypatch.context() as broken:
-        broken.setattr(alert_signals, "mark_told", lambda *_, **__: 1 / 0)
+        broken.setattr(alert_signals, "mark_sent", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             world.tick(alert_new_signals)
     world.tick(deliver_alerts)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from hd_pipelines.cli import app
 from hd_pipelines.cli import scan as scan_command
 from hd_pipelines.cli.terminal import console
-from hd_pipelines.loading.signals import scan_sessions
+from hd_pipelines.loading.signals.scan import scan_sessions
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.desk import SYMBOLS, rows
 from tests.support.signal_desk import LAST, POLICY, breakout_desk

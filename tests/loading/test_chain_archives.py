@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.loading import chains as loading_chains
-from hd_pipelines.loading.chains import refresh_chain_archive
+from hd_pipelines.loading.inputs import chain_archive as loading_chains
+from hd_pipelines.loading.inputs.chain_archive import refresh_chain_archive
 from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.providers.archive.chains import COLUMNS
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
-from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
 from tests.support.desk import SESSIONS
 from tests.support.rest import contract_rows
 
@@ -43,7 +43,7 @@ def load(desk, archive, sessions=SESSIONS, underlyings=("SPY", "QQQ")):
 
 def records(desk):
     with desk.database.connect() as connection:
-        return recorded_chains(connection, date(2019, 1, 2), date(2027, 1, 4))
+        return read_recorded_chains(connection, date(2019, 1, 2), date(2027, 1, 4))
 
 
 def open_rules(desk):

@@ -1,6 +1,6 @@
 """From the vendor's bucket to bars, counting requests: what is known is not asked for again."""
 
-from hd_pipelines.loading.watchlist import backfill_queue
+from hd_pipelines.loading.derived.backfill_queue import backfill_queue
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.faults import Operation
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist

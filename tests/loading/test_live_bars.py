@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.loading import live_bars
-from hd_pipelines.loading.bars import derive
-from hd_pipelines.loading.live_bars import finished_bars, refresh_live_bars, with_volume_proxies
+from hd_pipelines.loading.derived.bars import derive_bars
+from hd_pipelines.loading.inputs import live_bars
+from hd_pipelines.loading.inputs.live_bars import add_volume_proxies, refresh_live_bars, select_finished_bars
 from hd_pipelines.market.bars import MINUTES
 from hd_pipelines.market.live_times import PATIENCE
 from hd_pipelines.market.sessions import get_regular_hours
@@ -27,7 +27,7 @@ from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.tables.vocabulary import Rule, Timeframe
 from hd_pipelines.warehouse.publish.live_bars import is_live
-from hd_pipelines.warehouse.read.bars import newest_session
+from hd_pipelines.warehouse.read.bars import find_newest_session
 from tests.support.desk import vendor_object
 from tests.support.rest import KEY, SESSION
 
@@ -84,8 +84,8 @@ def open_rules(desk):
 
 
 def test_an_index_brings_the_fund_whose_volume_stands_for_it():
-    assert with_volume_proxies(["SPX", "AAPL"]) == ["AAPL", "SPX", "SPY"]
-    assert with_volume_proxies(["NDX", "RUT", "QQQ", "VIX"]) == ["IWM", "NDX", "QQQ", "RUT", "VIX"]
+    assert add_volume_proxies(["SPX", "AAPL"]) == ["AAPL", "SPX", "SPY"]
+    assert add_volume_proxies(["NDX", "RUT", "QQQ", "VIX"]) == ["IWM", "NDX", "QQQ", "RUT", "VIX"]
 
 
 def test_a_round_adds_the_minutes_that_ended(desk, play):
@@ -192,12 +192,12 @@ def test_a_bar_is_not_finished_by_the_clock_but_by_a_later_minute():
         .filter(pl.col("window_start").is_between(HOURS.opens_at_ns, HOURS.opens_at_ns + 7 * 60_000_000_000))
         .with_columns(symbol=pl.lit("SPY"), session=pl.lit(SESSION), is_index=pl.lit(value=False))
     )
-    stuck = finished_bars(minutes, HOURS, at(300))
+    stuck = select_finished_bars(minutes, HOURS, at(300))
     assert stuck.filter(timeframe="5m")["timestamp"].dt.epoch("ns").to_list() == [HOURS.opens_at_ns]
     another = minutes.tail(1).with_columns(symbol=pl.lit("AAPL"), window_start=pl.lit(HOURS.opens_at_ns + 600 * 10**9))
-    moved_on = finished_bars(pl.concat([minutes, another]), HOURS, at(300))
+    moved_on = select_finished_bars(pl.concat([minutes, another]), HOURS, at(300))
     assert moved_on.filter(symbol="SPY", timeframe="5m").height == 2
-    over = finished_bars(minutes, HOURS, CLOSES + timedelta(minutes=16))
+    over = select_finished_bars(minutes, HOURS, CLOSES + timedelta(minutes=16))
     assert over.filter(symbol="SPY", timeframe="4h").height == 1
 
 
@@ -234,18 +234,18 @@ def test_a_day_file_that_comes_first_leaves_the_minutes_until_their_file_comes(d
     assert desk.table(BARS + " where timeframe <> 'day' order by 1, 2, 3") == live
     deliver(desk)
     desk.to_bars([SESSION], symbols=WATCHED)
-    expected = derive(desk.lake, WATCHED, [SESSION])
+    expected = derive_bars(desk.lake, WATCHED, [SESSION])
     assert sum(rows for *_, rows in manifest(desk)) == expected.height
 
 
 def test_live_bars_do_not_pass_for_the_session_that_is_due(desk, play):
     play(at(30))
     with desk.database.connect() as connection:
-        assert newest_session(connection) is None
+        assert find_newest_session(connection) is None
     deliver(desk)
     desk.to_bars([SESSION], symbols=WATCHED)
     with desk.database.connect() as connection:
-        assert newest_session(connection) == SESSION
+        assert find_newest_session(connection) == SESSION
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ import os, signal, sys
 from datetime import datetime
 from functools import partial
 from pydantic import SecretStr
-from hd_pipelines.loading import live_bars
+from hd_pipelines.loading.inputs import live_bars
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.warehouse.engine import Database
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.bars import refresh_bars
-from hd_pipelines.loading.lake import refresh_lake
+from hd_pipelines.loading.derived.bars import refresh_bars
+from hd_pipelines.loading.inputs.flat_files import refresh_lake
 from hd_pipelines.warehouse.engine import Database
 from tests.support.desk import SESSIONS, SYMBOLS
 
@@ -22,13 +22,13 @@ DIE_AT_EACH_POINT = """
 import os, signal, sys
 from functools import partial
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading import bars
+from hd_pipelines.loading.derived import bars
 from hd_pipelines.warehouse.engine import Database
 from tests.support.desk import SESSIONS, SYMBOLS
 
 url, root, *points = sys.argv[1:]
 publish = bars.publish_bars
-bars.MOST_PAIRS_AT_ONCE = 6
+bars.MAX_PAIRS_PER_BATCH = 6
 
 def dying(portion, step):
     calls = 0

@@ -5,8 +5,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.loading.bars import lake_sessions
-from hd_pipelines.loading.watchlist import backfill_queue
+from hd_pipelines.loading.derived.backfill_queue import backfill_queue
+from hd_pipelines.loading.derived.bars import list_lake_sessions
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
@@ -140,7 +140,7 @@ def test_a_second_judge_keeps_back_what_it_names(desk):
         asked.append((bars.height, coverage.height))
         return []
 
-    desk.to_bars(judge=judge)
+    desk.to_bars(validate=judge)
     assert asked == [(len(desk.table("select 1 from historical_bars")), 30)]
 
 
@@ -151,7 +151,7 @@ def test_a_symbol_that_joins_gets_its_history_from_the_lake(desk):
         add_to_watchlist(connection, ["NVDA"])
     before = desk.row_versions()
     reports = backfill_queue(desk.database, desk.lake)
-    assert reports["NVDA"].published == len(lake_sessions(desk.lake)) == 10
+    assert reports["NVDA"].published == len(list_lake_sessions(desk.lake)) == 10
     assert [row for row in desk.row_versions() if row[0] != "NVDA"] == before
     assert desk.table("select count(*) from historical_bars where symbol = 'NVDA' and timeframe = '1m'") == [(3900,)]
     assert backfill_queue(desk.database, desk.lake) == {}
@@ -201,7 +201,7 @@ def test_a_changed_rule_of_derivation_makes_all_bars_again(desk, monkeypatch):
     desk.publish_files(WEEK)
     desk.refresh(WEEK)
     same = [row[:-2] for row in desk.bars() if len(row) > 5]
-    monkeypatch.setattr("hd_pipelines.loading.bars.DERIVATION", 2)
+    monkeypatch.setattr("hd_pipelines.loading.derived.bars.DERIVATION", 2)
     assert desk.to_bars(WEEK).published == 15
     assert [row[:-2] for row in desk.bars() if len(row) > 5] == same
 

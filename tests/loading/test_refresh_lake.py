@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.loading import lake as loading_lake
+from hd_pipelines.loading.inputs import flat_files as loading_lake
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.desk import SESSIONS, minute_rows, vendor_object

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from hd_pipelines.analytics import iv_percentile
-from hd_pipelines.loading import greeks as greeks_loading
-from hd_pipelines.loading.derivation import outdated, read, written
+from hd_pipelines.loading.derived import greeks as greeks_loading
+from hd_pipelines.loading.derived.fingerprints import decode_marks, encode_marks, find_outdated
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.vocabulary import Rule, Severity
@@ -120,7 +120,7 @@ def test_a_chain_that_is_published_anew_is_valued_alone_and_later_sessions_are_r
 def test_a_load_that_dies_between_portions_is_continued_and_ends_as_if_left_alone(make_option_desk, monkeypatch):
     whole, dying = make_option_desk(), make_option_desk()
     whole.refresh()
-    monkeypatch.setattr(greeks_loading, "MOST_CONTRACTS_AT_ONCE", 400)
+    monkeypatch.setattr(greeks_loading, "MAX_CONTRACTS_PER_BATCH", 400)
     publish = greeks_loading.publish_greeks
     for allowed in (1, 2):
         left = iter(range(allowed))
@@ -154,7 +154,7 @@ def test_an_error_of_the_judge_keeps_what_was_published(option_desk):
     def refuse_apple(_valued):
         return [Finding(Rule.VALUE_UNREADABLE, Severity.ERROR, "historical_greeks", session, "AAPL", "Wrong.", "None.")]
 
-    report = option_desk.to_greeks(judge=refuse_apple)
+    report = option_desk.to_greeks(validate=refuse_apple)
     assert (report.published, report.withheld) == (1, 1)
     now = option_desk.contents("historical_greeks")
     assert [row for row in now if "AAPL" in row[0]] == [row for row in before if "AAPL" in row[0]]
@@ -167,10 +167,10 @@ def test_an_error_of_the_judge_keeps_what_was_published(option_desk):
 def test_fingerprints_of_a_session_name_its_snapshots_and_only_the_new_one_is_due():
     session = OPTION_SESSIONS[0]
     morning, close = get_regular_hours(session).opens_at, get_regular_hours(session).closes_at
-    stored = {("SPX", session): written({morning: "a"})}
-    due = outdated({("SPX", session): {morning: "a", close: "b"}}, stored)
+    stored = {("SPX", session): encode_marks({morning: "a"})}
+    due = find_outdated({("SPX", session): {morning: "a", close: "b"}}, stored)
     assert due.scope.rows() == [("SPX", session, close)]
-    assert read(due.fingerprints["SPX", session]) == {morning: "a", close: "b"}
-    gone = outdated({("SPX", session): {close: "b"}}, stored)
+    assert decode_marks(due.fingerprints["SPX", session]) == {morning: "a", close: "b"}
+    gone = find_outdated({("SPX", session): {close: "b"}}, stored)
     assert gone.scope["timestamp"].to_list() == [morning, close]
-    assert outdated({("SPX", session): {morning: "a"}}, stored).scope.is_empty()
+    assert find_outdated({("SPX", session): {morning: "a"}}, stored).scope.is_empty()

@@ -9,7 +9,7 @@ import pytest
 
 from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS
 from hd_pipelines.lake import PartSource
-from hd_pipelines.loading.regime import refresh_regime
+from hd_pipelines.loading.derived.regime import refresh_regime
 from hd_pipelines.market.sessions import compute_midnight_ns, list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from hd_pipelines.loading.yields import refresh_yields
+from hd_pipelines.loading.derived.yields import refresh_yields
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.errors import ApiNotEntitledError, ApiUnavailableError, ObjectPlace
 from hd_pipelines.providers.massive.rest.treasury_yields import ARCHIVE_FILE, DATASET

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from hd_pipelines.loading import signals as scans
-from hd_pipelines.loading.outcomes import settle_outcomes
-from hd_pipelines.loading.signals import scan_now, scan_sessions
+from hd_pipelines.loading.signals import scan as scans
+from hd_pipelines.loading.signals.outcomes import settle_outcomes
+from hd_pipelines.loading.signals.scan import scan_now, scan_sessions
 from hd_pipelines.market.sessions import get_regular_hours
-from hd_pipelines.warehouse.records.signals import active_signals
+from hd_pipelines.warehouse.records.signals import read_active_signals
 from tests.support.desk import SESSIONS, SYMBOLS, SmallDesk, rows
 from tests.support.signal_desk import LAST, POLICY, breakout_desk, climbed, climbing
 
@@ -75,7 +75,7 @@ def test_minute_by_minute_finds_what_one_pass_finds(
     other.publish_files([LAST], minutes=climbing, days=climbed)
     other.refresh()
     opens_at = get_regular_hours(LAST).opens_at
-    monkeypatch.setattr(scans, "newest_minute", lambda *_: clock - timedelta(minutes=1))
+    monkeypatch.setattr(scans, "find_newest_minute", lambda *_: clock - timedelta(minutes=1))
     for minute in range(1, 121):
         clock = opens_at + timedelta(minutes=minute)
         scan_now(other.database, SYMBOLS, clock, policy=POLICY)
@@ -99,7 +99,7 @@ def test_a_scan_that_comes_late_looks_at_the_minutes_it_missed(
     looked_at = []
     for minute in (30, 31, 34, 50):
         clock = opens_at + timedelta(minutes=minute)
-        monkeypatch.setattr(scans, "newest_minute", lambda *_, clock=clock: clock - timedelta(minutes=1))
+        monkeypatch.setattr(scans, "find_newest_minute", lambda *_, clock=clock: clock - timedelta(minutes=1))
         looked_at.append(scan_now(breakout_desk.database, ["SPY"], clock, policy=POLICY).rows)
     assert looked_at == [1, 1, 3, 5]
 
@@ -188,7 +188,7 @@ def test_a_signal_stays_open_while_bars_have_not_come_so_far(breakout_desk: Smal
     assert ids
     assert settle_outcomes(breakout_desk.database, until=get_regular_hours(LAST).closes_at + timedelta(days=9)) == 0
     with breakout_desk.database.connect() as connection:
-        assert {row["signal_id"] for row in active_signals(connection)} == set(ids)
+        assert {row["signal_id"] for row in read_active_signals(connection)} == set(ids)
 
 
 def test_signals_of_a_symbol_that_never_trades_again_are_dismissed_without_an_outcome(breakout_desk: SmallDesk) -> None:

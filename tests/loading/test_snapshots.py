@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from hd_pipelines.loading import snapshots as loading_snapshots
-from hd_pipelines.loading.chains import refresh_chain_archive
-from hd_pipelines.loading.snapshots import settle_missed_snapshots, take_snapshot
+from hd_pipelines.loading.inputs import chain_snapshots as loading_snapshots
+from hd_pipelines.loading.inputs.chain_archive import refresh_chain_archive
+from hd_pipelines.loading.inputs.chain_snapshots import settle_missed_snapshots, take_snapshot
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.providers.archive.chains import COLUMNS
 from hd_pipelines.providers.errors import ApiKeyRefusedError
@@ -16,7 +16,7 @@ from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, re
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, Severity, SnapshotKind
-from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
 from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
 
 NOW = CLOSE + timedelta(minutes=16)
@@ -48,7 +48,7 @@ def take(desk, server, api_of):
 
 def records(desk):
     with desk.database.connect() as connection:
-        return recorded_chains(connection, date(2020, 1, 2), date(2027, 1, 4))
+        return read_recorded_chains(connection, date(2020, 1, 2), date(2027, 1, 4))
 
 
 def open_rules(desk):

@@ -8,8 +8,8 @@ import pytest
 from hd_pipelines.checks.greeks_suite import greeks_suite
 from hd_pipelines.checks.withholding import judge_of
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading import greeks as greeks_loading
-from hd_pipelines.loading.traded_greeks import refresh_traded_greeks
+from hd_pipelines.loading.derived import greeks as greeks_loading
+from hd_pipelines.loading.derived.traded_greeks import refresh_traded_greeks
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.layout import (
     DATASETS,
@@ -87,7 +87,7 @@ def test_every_contract_that_traded_has_its_last_bar_valued_and_a_second_refresh
     option_desk, deliver, market
 ):
     deliver(option_desk)
-    report = to_traded(option_desk, judge=judge_of(greeks_suite()))
+    report = to_traded(option_desk, validate=judge_of(greeks_suite()))
     assert (report.published, report.withheld, report.up_to_date) == (len(PAIRS), 0, 0)
     bars = market[OPTION_MINUTE, SESSION].filter(pl.col("ticker").str.contains(r"^O:(AAPL|SPX)"))
     last = (
@@ -195,7 +195,7 @@ def test_a_first_chain_beside_one_that_only_grew_still_replaces_its_whole_sessio
         ("SPX", "chain_archive"),
     }
     option_desk.to_lake([SESSION])
-    found = greeks_loading.outdated
+    found = greeks_loading.find_outdated
 
     def grown(wanted, stored):
         """As if SPX had another snapshot that stays as it is."""
@@ -205,7 +205,7 @@ def test_a_first_chain_beside_one_that_only_grew_still_replaces_its_whole_sessio
             pl.concat([due.scope, again.scope]), {**due.fingerprints, **again.fingerprints}, due.whole, due.up_to_date
         )
 
-    monkeypatch.setattr(greeks_loading, "outdated", grown)
+    monkeypatch.setattr(greeks_loading, "find_outdated", grown)
     assert option_desk.to_greeks([SESSION]).published == 2
     assert {(row[0], row[2]) for row in sources(option_desk)} == {("AAPL", "chain_archive"), ("SPX", "chain_archive")}
 

@@ -16,8 +16,8 @@ from hd_pipelines.notifier.channels import open_channels
 from hd_pipelines.notifier.delivery import deliver_due
 from hd_pipelines.notifier.discord import RichDiscord
 from hd_pipelines.tables.vocabulary import AlertSeverity
-from hd_pipelines.warehouse.records.alert_channels import channel_states
-from hd_pipelines.warehouse.records.alert_outbox import enqueue, outbox_counts
+from hd_pipelines.warehouse.records.alert_channels import read_channel_states
+from hd_pipelines.warehouse.records.alert_outbox import count_outbox, enqueue
 from hd_pipelines.warehouse.records.alerts import AlertBook
 from tests.notifier.conftest import DISCORD, OTHER_DISCORD
 from tests.notifier.webhook_receiver import webhook_receiver
@@ -248,13 +248,13 @@ def test_the_state_of_a_channel_can_be_told(database, clock, discord, round_of, 
     round_of(DISCORD)
     name = open_channels(DISCORD)[0].name
     with database.connect() as connection:
-        state = channel_states(connection)[name]
-        assert outbox_counts(connection) == {(name, "pending"): 1}
+        state = read_channel_states(connection)[name]
+        assert count_outbox(connection) == {(name, "pending"): 1}
     assert (state.failures, state.last_error, state.last_delivered_at) == (1, "HTTP 500.", None)
     clock.advance(minutes=1)
     round_of(DISCORD)
     with database.connect() as connection:
-        state = channel_states(connection)[name]
+        state = read_channel_states(connection)[name]
     assert (state.failures, state.last_error, state.last_delivered_at) == (0, None, clock.now)
 
 

@@ -59,7 +59,7 @@ def test_days_without_minutes_are_judged_too(desk):
     desk.landed_files = {dataset: files for dataset, files in desk.landed_files.items() if "day" in dataset.name}
     suite = BarSuite()
     desk.to_lake(SESSIONS[:5])
-    report = desk.to_bars(SESSIONS[:5], judge=suite.judge)
+    report = desk.to_bars(SESSIONS[:5], validate=suite.judge)
     assert (report.published, report.withheld, suite.rows) == (15, 0, 18)
 
 
@@ -75,7 +75,7 @@ def test_nothing_that_the_suite_fails_is_published(desk, monkeypatch):
     monkeypatch.setattr("hd_pipelines.market.bar_audit.find_incomplete_sessions", lambda _: [])
     desk.publish_files([LAST], shift=2.0, minutes=few)
     desk.to_lake()
-    report = desk.to_bars(judge=BarSuite().judge)
+    report = desk.to_bars(validate=BarSuite().judge)
     assert (report.published, report.withheld) == (len(SYMBOLS) - 1, 1)
     assert [row for row in desk.bars() if row[0] == "SPY"] == good
     (found,) = desk.findings()

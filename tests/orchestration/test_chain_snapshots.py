@@ -18,7 +18,7 @@ from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer
 from hd_pipelines.schedules.chains import chain_snapshots, missed_snapshots
 from hd_pipelines.tables.vocabulary import SnapshotKind
-from hd_pipelines.warehouse.records.chains import recorded_chains
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.fixed_clock import FixedClock
 
@@ -153,7 +153,7 @@ def test_both_kinds_of_snapshot_reach_the_lake_and_the_check_passes_after_the_cl
     metadata = take(resources, SnapshotKind.CLOSE, evening).asset_materializations_for_node("option_chains")[0].metadata
     assert metadata["snapshot_underlyings"].value == "AAPL, I:SPX"
     with desk.database.connect() as connection:
-        held = recorded_chains(connection, FRIDAY, FRIDAY)
+        held = read_recorded_chains(connection, FRIDAY, FRIDAY)
     assert [(chain.underlying, chain.kind) for chain in held] == [
         ("AAPL", SnapshotKind.INTRADAY),
         ("AAPL", SnapshotKind.CLOSE),

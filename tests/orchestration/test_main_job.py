@@ -14,7 +14,7 @@ from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.resources.instance import open_instance
 from hd_pipelines.settings import load_settings
-from hd_pipelines.warehouse.read.queries import open_findings
+from hd_pipelines.warehouse.read.queries import read_open_findings
 from hd_pipelines.warehouse.read.reader import read_only_query
 from tests.support.desk import SESSIONS, bars_of, rows
 
@@ -111,7 +111,7 @@ def test_chains_become_greeks_percentiles_gamma_and_a_regime(ran):
 
 def test_a_clean_market_has_no_findings_but_its_adjusted_contracts(ran):
     with ran.desk.database.connect() as connection:
-        assert {(finding.rule, finding.subject) for finding in open_findings(connection)} == {
+        assert {(finding.rule, finding.subject) for finding in read_open_findings(connection)} == {
             ("contract_adjusted", "AMD")
         }
 

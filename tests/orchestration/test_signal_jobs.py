@@ -12,7 +12,7 @@ from hd_pipelines.assets import signals as asset_module
 from hd_pipelines.assets.signals import EVERY_SYMBOL_WAS_SEEN, composite_signals
 from hd_pipelines.jobs import signals as jobs_module
 from hd_pipelines.jobs.signals import outcomes_job, scan_job
-from hd_pipelines.loading.signals import scan_now, scan_sessions
+from hd_pipelines.loading.signals.scan import scan_now, scan_sessions
 from hd_pipelines.market.live_times import can_bars_arrive
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG, build_range_tags

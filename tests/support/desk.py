@@ -18,8 +18,8 @@ import psycopg
 import pytest
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.bars import BarsReport, refresh_bars
-from hd_pipelines.loading.lake import LakeReport, refresh_lake
+from hd_pipelines.loading.derived.bars import BarsReport, refresh_bars
+from hd_pipelines.loading.inputs.flat_files import LakeReport, refresh_lake
 from hd_pipelines.market.sessions import (
     NANOSECONDS_PER_MINUTE,
     compute_midnight_ns,
@@ -30,7 +30,7 @@ from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read.queries import OpenFinding, open_findings
+from hd_pipelines.warehouse.read.queries import OpenFinding, read_open_findings
 from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.flat_files import landed
 from tests.support.postgres import PostgresServer
@@ -149,7 +149,7 @@ class SmallDesk:
     def findings(self) -> list[OpenFinding]:
         """Everything that is open."""
         with self.database.connect() as connection:
-            return open_findings(connection)
+            return read_open_findings(connection)
 
     def table(self, query: str, *values: object) -> list[tuple[object, ...]]:
         """Rows of `query`, as superuser: row-level security hides nothing."""

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from hd_pipelines.loading.chains import ChainsReport, refresh_chain_archive
-from hd_pipelines.loading.derivation import DerivedReport
-from hd_pipelines.loading.gamma import refresh_gamma
-from hd_pipelines.loading.greeks import refresh_greeks
-from hd_pipelines.loading.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.loading.derived.fingerprints import DerivedReport
+from hd_pipelines.loading.derived.gamma import refresh_gamma
+from hd_pipelines.loading.derived.greeks import refresh_greeks
+from hd_pipelines.loading.derived.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.loading.inputs.chain_archive import ChainsReport, refresh_chain_archive
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.sandbox.market.chains import write_chain_archive
 from tests.support.desk import SmallDesk, rows

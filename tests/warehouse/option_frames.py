@@ -12,7 +12,7 @@ from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import RowsReport, publish_rows
 from hd_pipelines.warehouse.publish.greeks import PublishReport, Scope, publish_greeks
-from hd_pipelines.warehouse.read.frames import schema_of
+from hd_pipelines.warehouse.read.frames import to_polars_schema
 from hd_pipelines.warehouse.records.derivations import MARKET
 from hd_pipelines.warehouse.schema.tables import (
     gamma_exposure_snapshots,
@@ -118,14 +118,14 @@ def iv_rows(symbols: Iterable[str], days: Iterable[date], iv: float = 0.2) -> pl
         for symbol in symbols
         for day in days
     ]
-    return pl.DataFrame(rows, schema=schema_of(iv_percentile_cache))
+    return pl.DataFrame(rows, schema=to_polars_schema(iv_percentile_cache))
 
 
 def gamma_rows(
     symbols: Iterable[str], days: Iterable[date], hours: Iterable[int] = (21,), gex: float = 1e9
 ) -> pl.DataFrame:
     """One snapshot per symbol, day and hour."""
-    schema = schema_of(gamma_exposure_snapshots)
+    schema = to_polars_schema(gamma_exposure_snapshots)
     rows = [
         {
             "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{symbol} {day} {hour}")),
@@ -175,13 +175,13 @@ def regime_rows(days: Iterable[date], vix: float = 15.5) -> pl.DataFrame:
         }
         for day in days
     ]
-    return pl.DataFrame(rows, schema=schema_of(market_regime_history))
+    return pl.DataFrame(rows, schema=to_polars_schema(market_regime_history))
 
 
 def yield_rows(days: Iterable[date], rate: float = 0.05) -> pl.DataFrame:
     """A flat curve of two points per day."""
     rows = [{"date": day, "years": years, "rate": rate} for day in days for years in (0.25, 1.0)]
-    return pl.DataFrame(rows, schema=schema_of(treasury_yields))
+    return pl.DataFrame(rows, schema=to_polars_schema(treasury_yields))
 
 
 def put_rows(

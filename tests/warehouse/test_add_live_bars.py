@@ -19,8 +19,8 @@ from hd_pipelines.warehouse.errors import BarsRefusedError, PublishBlockedError
 from hd_pipelines.warehouse.publish import live_bars
 from hd_pipelines.warehouse.publish.bars import Method
 from hd_pipelines.warehouse.publish.live_bars import LiveLoad, add_live_bars, is_live
-from hd_pipelines.warehouse.read.queries import bar_counts, bar_fingerprints, open_findings
-from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.read.queries import bar_counts, read_bar_fingerprints, read_open_findings
+from hd_pipelines.warehouse.records.findings import CheckedScope
 from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
 from hd_pipelines.warehouse.schema.partitions import create_side
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, one, publish, stored
@@ -49,7 +49,7 @@ def test_bars_grow_and_those_that_are_there_stay_as_they_were_written(database: 
     assert before < set(versions(warehouse_url))
     with database.connect() as connection:
         assert bar_counts(connection, ["SPY"], TUESDAY, TUESDAY) == {("SPY", TUESDAY): 5}
-        assert bar_fingerprints(connection, ["SPY"], TUESDAY, TUESDAY)["SPY", TUESDAY].endswith("-b")
+        assert read_bar_fingerprints(connection, ["SPY"], TUESDAY, TUESDAY)["SPY", TUESDAY].endswith("-b")
 
 
 def test_the_same_bars_again_write_nothing(database: Database, warehouse_url: str) -> None:
@@ -90,7 +90,7 @@ def test_a_session_from_files_is_left_alone(database: Database, warehouse_url: s
     assert (load.from_files, load.symbols, load.added) == (("SPY",), ("QQQ",), 9)
     assert [row for row in versions(warehouse_url) if row[0] == "SPY"] == before
     with database.connect() as connection:
-        assert not is_live(bar_fingerprints(connection, ["SPY"], TUESDAY, TUESDAY)["SPY", TUESDAY])
+        assert not is_live(read_bar_fingerprints(connection, ["SPY"], TUESDAY, TUESDAY)["SPY", TUESDAY])
 
 
 def test_files_that_come_between_two_rounds_win_whoever_is_first(warehouse_url: str) -> None:
@@ -164,13 +164,13 @@ def test_a_load_that_never_ends_is_told(
 
 def test_findings_live_and_end_with_the_bars(database: Database) -> None:
     told = Finding(Rule.BARS_STALE, Severity.WARNING, "live_bars", TUESDAY, "SPY", "Still.", "Wait.")
-    judged = [Judged("live_bars", frozenset({TUESDAY}), subjects=frozenset({"SPY"}))]
-    add(database, minutes(1), findings=[told], judged=judged)
+    checked = [CheckedScope("live_bars", frozenset({TUESDAY}), subjects=frozenset({"SPY"}))]
+    add(database, minutes(1), findings=[told], checked=checked)
     with database.connect() as connection:
-        assert [finding.rule for finding in open_findings(connection)] == [Rule.BARS_STALE]
-    add(database, minutes(2), "b", judged=judged)
+        assert [finding.rule for finding in read_open_findings(connection)] == [Rule.BARS_STALE]
+    add(database, minutes(2), "b", checked=checked)
     with database.connect() as connection:
-        assert open_findings(connection) == []
+        assert read_open_findings(connection) == []
 
 
 def test_readers_see_whole_rounds_and_are_not_kept_waiting(database: Database, warehouse_url: str) -> None:

@@ -27,16 +27,16 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records import alert_channels
 from hd_pipelines.warehouse.records.alert_outbox import (
     claim,
+    count_outbox,
     drop_old_messages,
     enqueue,
+    find_next_due,
     give_up_stale,
     mark_dead,
     mark_delivered,
-    next_due,
-    outbox_counts,
     retry_at,
 )
-from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts, open_alerts
+from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts, read_open_alerts
 from tests.warehouse.bar_frames import one
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_the_same_event_written_twice_is_one_message_per_channel(database: Datab
     assert put(database, "test:1", "test:1", channels=(CHANNEL, OTHER, CHANNEL)) == 2
     assert put(database, "test:1", "test:2", channels=(CHANNEL,)) == 1
     with database.connect() as connection:
-        assert outbox_counts(connection) == {(CHANNEL, "pending"): 2, (OTHER, "pending"): 1}
+        assert count_outbox(connection) == {(CHANNEL, "pending"): 2, (OTHER, "pending"): 1}
 
 
 def test_without_channels_nothing_is_written(database: Database) -> None:
@@ -123,7 +123,7 @@ def test_a_message_to_be_retried_waits_and_tells_whether_it_may_be_a_repeat(data
             taken = claim(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
             retry_at(connection, taken, after(minutes=5), "no answer", CLEAN, may_have_it=may_have_it)
     with database.connect() as connection:
-        assert next_due(connection, CHANNEL) == after(minutes=5)
+        assert find_next_due(connection, CHANNEL) == after(minutes=5)
     assert take(database, now=after(minutes=4)) is None
     assert take(database, now=after(minutes=5)).is_repeat
     assert not take(database, now=after(minutes=5)).is_repeat
@@ -186,7 +186,7 @@ def test_what_is_stale_is_given_up_and_says_why(database: Database, warehouse_ur
     with database.begin() as connection:
         assert give_up_stale(connection, [CHANNEL], now=after(hours=23)) == 1
         assert give_up_stale(connection, [CHANNEL], now=after(hours=25)) == 1
-        assert outbox_counts(connection) == {(CHANNEL, "dead"): 1, (CHANNEL, "pending"): 1, (OTHER, "dead"): 1}
+        assert count_outbox(connection) == {(CHANNEL, "dead"): 1, (CHANNEL, "pending"): 1, (OTHER, "dead"): 1}
 
 
 def test_what_is_in_somebodys_hands_is_not_given_up(database: Database) -> None:
@@ -248,9 +248,9 @@ def test_open_alerts_escalate_and_resolve(database: Database, warehouse_url: str
             book = AlertBook(connection, [CHANNEL], CLEAN, now=after(minutes=minute))
             assert len(book.let_time_pass()) == expected, minute
     with database.connect() as connection:
-        (alert,) = open_alerts(connection)
+        (alert,) = read_open_alerts(connection)
         assert (alert.escalations, alert.severity) == (2, AlertSeverity.ERROR)
-        assert open_alerts(connection, ["other_rule"]) == []
+        assert read_open_alerts(connection, ["other_rule"]) == []
     with database.begin() as connection:
         book = AlertBook(connection, [CHANNEL], CLEAN, now=after(hours=6))
         assert len(book.resolve(FAILURE.rule, FAILURE.subject, at=after(hours=6))) == 1

@@ -20,18 +20,18 @@ SPELLINGS = ["postgresql://u:p%40ss@h:5433/d", "postgres://u:p%40ss@h:5433/d", "
 @pytest.mark.parametrize("url", SPELLINGS)
 def test_every_spelling_becomes_each_drivers_own(url: str) -> None:
     rest = "://u:p%40ss@h:5433/d"
-    assert engine.sqlalchemy_url(url) == f"postgresql+psycopg{rest}"
-    assert engine.psycopg2_url(url) == f"postgresql+psycopg2{rest}"
-    assert engine.libpq_url(url) == f"postgresql{rest}"
+    assert engine.to_sqlalchemy_url(url) == f"postgresql+psycopg{rest}"
+    assert engine.to_psycopg2_url(url) == f"postgresql+psycopg2{rest}"
+    assert engine.to_libpq_url(url) == f"postgresql{rest}"
 
 
 def test_options_in_a_url_survive() -> None:
-    assert engine.libpq_url("postgresql://u@h/d?sslmode=require").endswith("?sslmode=require")
+    assert engine.to_libpq_url("postgresql://u@h/d?sslmode=require").endswith("?sslmode=require")
 
 
 def test_another_database_is_refused_without_telling_its_password() -> None:
     with pytest.raises(ValueError, match="not a PostgreSQL URL") as refusal:
-        engine.libpq_url("mysql://u:secret@h/d")
+        engine.to_libpq_url("mysql://u:secret@h/d")
     assert "secret" not in str(refusal.value)
 
 

@@ -23,7 +23,7 @@ from hd_pipelines.warehouse.errors import PublishBlockedError, RowsRefusedError
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read import options as option_queries
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of, rows_of
+from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints, read_row_counts
 from hd_pipelines.warehouse.schema.partitions import take_lock
 from tests.warehouse.bar_frames import one
 from tests.warehouse.option_frames import at, gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued, yield_rows
@@ -70,8 +70,8 @@ def test_rows_of_the_scope_that_are_gone_are_deleted_and_others_stay(
     assert len(_stored(warehouse_url, table)) == frame.height - on_monday + 1
     symbol = "SPX" if "symbol" in frame.columns else MARKET
     with database.connect() as connection:
-        counted = rows_of(connection, table, [symbol], DECEMBER, MONDAY)
-        assert fingerprints_of(connection, table, [symbol], MONDAY, MONDAY) == {(symbol, MONDAY): "fewer"}
+        counted = read_row_counts(connection, table, [symbol], DECEMBER, MONDAY)
+        assert read_fingerprints(connection, table, [symbol], MONDAY, MONDAY) == {(symbol, MONDAY): "fewer"}
     assert counted[symbol, MONDAY] == (0 if symbol == "SPX" else 1)
     assert counted[symbol, DECEMBER] == on_monday // (2 if symbol == "SPX" else 1)
 
@@ -104,8 +104,8 @@ def test_a_single_gamma_snapshot_leaves_the_others_of_its_session_alone(database
         scope.with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC"))),
     )
     with database.connect() as connection:
-        held = option_queries.gamma_history(connection, ["SPY"], date(2026, 1, 1))
-        assert rows_of(connection, "gamma_exposure_snapshots", None, MONDAY, MONDAY) == {("SPY", MONDAY): 2}
+        held = option_queries.read_gamma_history(connection, ["SPY"], date(2026, 1, 1))
+        assert read_row_counts(connection, "gamma_exposure_snapshots", None, MONDAY, MONDAY) == {("SPY", MONDAY): 2}
     assert held["gex_usd_per_1pct"].to_list() == [1e9, -5e8]
 
 
@@ -116,7 +116,7 @@ def test_thirty_years_of_regimes_make_a_leaf_a_year(database: Database, warehous
         one(warehouse_url, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'market_regime_history'::regclass") == 33
     )
     with database.connect() as connection:
-        assert option_queries.regime_history(connection, days[0], days[-1])["date"].to_list() == days
+        assert option_queries.read_regime_history(connection, days[0], days[-1])["date"].to_list() == days
         assert option_queries.latest_regime(connection)["date"].to_list() == [days[-1]]
 
 
@@ -126,10 +126,10 @@ def test_findings_are_settled_in_the_same_transaction(database: Database) -> Non
     with pytest.raises(RowsRefusedError):
         put_rows(database, "iv_percentile_cache", bad, findings=[finding])
     with database.connect() as connection:
-        assert queries.open_findings(connection) == []
+        assert queries.read_open_findings(connection) == []
     put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [MONDAY]), findings=[finding])
     with database.connect() as connection:
-        assert len(queries.open_findings(connection)) == 1
+        assert len(queries.read_open_findings(connection)) == 1
 
 
 @pytest.mark.parametrize(
@@ -231,13 +231,13 @@ def test_what_is_read_is_what_was_published(database: Database) -> None:
         put_rows(database, table, frame)
     first, last = DECEMBER, MONDAY
     with database.connect() as connection:
-        percentiles = option_queries.iv_percentiles(connection, ["SPY", "SPX"], first, last)
-        gamma = option_queries.gamma_snapshots(connection, ["SPY", "SPX"], first, last)
-        regimes = option_queries.regime_history(connection, first, last)
-        curve = option_queries.yields(connection, first, last)
+        percentiles = option_queries.read_iv_percentiles(connection, ["SPY", "SPX"], first, last)
+        gamma = option_queries.read_gamma_snapshots(connection, ["SPY", "SPX"], first, last)
+        regimes = option_queries.read_regime_history(connection, first, last)
+        curve = option_queries.read_yields(connection, first, last)
         newest = option_queries.latest_gamma(connection, ["SPY", "SPX", "NOPE"])
         newest_iv = option_queries.latest_iv_percentiles(connection, ["SPX", "NOPE"])
-        history = option_queries.iv_history(connection, ["SPY"], MONDAY)
+        history = option_queries.read_iv_history(connection, ["SPY"], MONDAY)
     assert_frame_equal(percentiles, frames["iv_percentile_cache"].sort("symbol", "date"))
     given = frames["gamma_exposure_snapshots"].sort("symbol", "timestamp")
     assert_frame_equal(gamma.drop("gamma_by_strike"), given.drop("gamma_by_strike"))
@@ -254,7 +254,7 @@ def test_an_empty_warehouse_gives_empty_frames_of_the_same_shape(database: Datab
         assert option_queries.read_valued(connection, ["SPY"], DECEMBER, MONDAY).is_empty()
         assert (
             option_queries.latest_regime(connection).schema
-            == option_queries.regime_history(connection, DECEMBER, MONDAY).schema
+            == option_queries.read_regime_history(connection, DECEMBER, MONDAY).schema
         )
         assert option_queries.latest_gamma(connection, []).is_empty()
 

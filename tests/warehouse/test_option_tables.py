@@ -14,7 +14,7 @@ from hd_pipelines.analytics.regime.classification import REGIME_ROWS
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
-from hd_pipelines.warehouse.publish.row_shape import published_columns
+from hd_pipelines.warehouse.publish.row_shape import list_published_columns
 from hd_pipelines.warehouse.schema.partitioned import GAMMA, GREEKS, IV_PERCENTILES, PARTITIONED, REGIME, Leaf
 from hd_pipelines.warehouse.schema.partitions import drop_everything_old, ensure_partition, leaves
 from hd_pipelines.warehouse.schema.tables import (
@@ -51,12 +51,12 @@ def filled_url(database: Database, warehouse_url: str) -> str:
 
 
 def test_tables_take_what_other_rooms_hand_over() -> None:
-    assert set(published_columns(historical_greeks)) == {*VALUED, "iv_rank", "iv_percentile"}
-    assert set(published_columns(iv_percentile_cache)) == set(
+    assert set(list_published_columns(historical_greeks)) == {*VALUED, "iv_rank", "iv_percentile"}
+    assert set(list_published_columns(iv_percentile_cache)) == set(
         compute_percentile_rows(pl.DataFrame(schema=OBSERVATIONS)).columns
     )
-    assert set(published_columns(gamma_exposure_snapshots)) == set(SNAPSHOT_COLUMNS)
-    assert set(published_columns(market_regime_history)) == set(REGIME_ROWS)
+    assert set(list_published_columns(gamma_exposure_snapshots)) == set(SNAPSHOT_COLUMNS)
+    assert set(list_published_columns(market_regime_history)) == set(REGIME_ROWS)
 
 
 NAN, INFINITY = float("nan"), float("inf")

@@ -71,7 +71,7 @@ def test_dropped_bars_are_forgotten_so_that_they_can_be_loaded_again(database: D
     publish(database, bars(["SPY"], [date(2019, 5, 1), MONDAY]))
     drop_leaves_older_than(database, timedelta(days=365 * 5))
     with database.connect() as connection:
-        known = queries.bar_fingerprints(connection, ["SPY"], date(2019, 1, 1), MONDAY)
+        known = queries.read_bar_fingerprints(connection, ["SPY"], date(2019, 1, 1), MONDAY)
     assert set(known) == {("SPY", MONDAY)}
     publish(database, bars(["SPY"], [date(2019, 5, 1)]))
 

@@ -25,8 +25,8 @@ from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.greeks import Method, Scope, publish_greeks
 from hd_pipelines.warehouse.read import options as option_queries
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
-from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
+from hd_pipelines.warehouse.records.findings import CheckedScope
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 from tests.warehouse.option_frames import RANKED, at, put_greeks, valued
 
@@ -77,8 +77,8 @@ def test_a_single_snapshot_leaves_the_others_of_its_session_alone(database: Data
         (at(MONDAY, 17), 3),
     ]
     with database.connect() as connection:
-        assert fingerprints_of(connection, "historical_greeks", ["SPY"], MONDAY, MONDAY) == {("SPY", MONDAY): "again"}
-        assert rows_of(connection, "historical_greeks", None, MONDAY, MONDAY) == {
+        assert read_fingerprints(connection, "historical_greeks", ["SPY"], MONDAY, MONDAY) == {("SPY", MONDAY): "again"}
+        assert read_row_counts(connection, "historical_greeks", None, MONDAY, MONDAY) == {
             ("SPY", MONDAY): 11,
             ("QQQ", MONDAY): 8,
         }
@@ -91,7 +91,7 @@ def test_a_pair_without_contracts_ends_up_empty_and_is_recorded_so(database: Dat
     put_greeks(database, frame.clear(), Scope.of(["SPY"], [MONDAY]), mark="none", method=method)
     assert _held(database).is_empty()
     with database.connect() as connection:
-        assert rows_of(connection, "historical_greeks", ["SPY"], MONDAY, MONDAY) == {("SPY", MONDAY): 0}
+        assert read_row_counts(connection, "historical_greeks", ["SPY"], MONDAY, MONDAY) == {("SPY", MONDAY): 0}
 
 
 @BOTH_WAYS
@@ -108,10 +108,14 @@ def test_findings_and_fingerprints_come_with_the_rows(database: Database) -> Non
     seen = Finding(Rule.SESSION_INCOMPLETE, Severity.WARNING, "historical_greeks", MONDAY, "SPY", "thin", "look")
     put_greeks(database, frame, findings=[over], run_id="run-1")
     put_greeks(
-        database, frame, findings=[seen], judged=[Judged("historical_greeks", frozenset({MONDAY}))], run_id="run-2"
+        database,
+        frame,
+        findings=[seen],
+        checked=[CheckedScope("historical_greeks", frozenset({MONDAY}))],
+        run_id="run-2",
     )
     with database.connect() as connection:
-        assert [found.rule for found in queries.open_findings(connection)] == ["session_incomplete"]
+        assert [found.rule for found in queries.read_open_findings(connection)] == ["session_incomplete"]
 
 
 def test_a_pair_without_a_fingerprint_and_a_row_outside_the_scope_are_refused(database: Database) -> None:

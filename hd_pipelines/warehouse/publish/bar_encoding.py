@@ -18,7 +18,7 @@ __all__ = [
     "NUMERIC_COLUMNS",
     "encode_binary",
     "encode_csv",
-    "exact_exponents",
+    "find_exact_exponents",
 ]
 
 NUMERIC_COLUMNS = ("open", "high", "low", "close", "volume", "vwap")
@@ -32,9 +32,9 @@ _WIRES = {
 }
 
 
-def exact_exponents(rows: pl.DataFrame) -> Exponents | None:
+def find_exact_exponents(rows: pl.DataFrame) -> Exponents | None:
     """For each numeric column the k with which all its values are exact, or None if a column has no such k."""
-    return row_encoding.exact_exponents(rows, NUMERIC_COLUMNS)
+    return row_encoding.find_exact_exponents(rows, NUMERIC_COLUMNS)
 
 
 def encode_csv(rows: pl.DataFrame) -> bytes:

@@ -1,6 +1,6 @@
 """A frame of bars on its way into the database: the shape it must have, and the COPY.
 
-Belongs here: refusing a wrong frame early with the row named, and COPY. Values are judged by the table's checks.
+Belongs here: refusing a wrong frame early with the row named, and COPY. Values are checked by the table's checks.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from hd_pipelines.warehouse.errors import BarsRefusedError, refused
+from hd_pipelines.warehouse.errors import BarsRefusedError, explain_refusal
 from hd_pipelines.warehouse.publish.bar_encoding import (
     BINARY_HEADER,
     BINARY_TRAILER,
     NUMERIC_COLUMNS,
     encode_binary,
     encode_csv,
-    exact_exponents,
+    find_exact_exponents,
 )
-from hd_pipelines.warehouse.publish.lookahead import one_ahead
+from hd_pipelines.warehouse.publish.prefetch import prefetch
 from hd_pipelines.warehouse.publish.scope import Scope, require_within
 from hd_pipelines.warehouse.schema.tables import BAR_COLUMNS, BAR_KEY
 
-__all__ = ["Scope", "check_bars", "copy_bars", "in_key_order"]
+__all__ = ["Scope", "check_bars", "copy_bars", "sort_by_key"]
 
 _ROWS_PER_BLOCK = 50_000
 _REQUIRED = ("symbol", "timeframe", "timestamp", "session", "open", "high", "low", "close")
@@ -60,7 +60,7 @@ def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     return frame.select(BAR_COLUMNS).with_columns(stamps, pl.col("symbol", "timeframe").cast(pl.String))
 
 
-def in_key_order(rows: pl.DataFrame) -> pl.DataFrame:
+def sort_by_key(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` by the table's key: the key build then finds them sorted, and equal rows make equal tables."""
     if _is_in_key_order(rows):
         return rows
@@ -106,7 +106,7 @@ def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.Data
     `frozen` is for a table made in this transaction: its rows need no later visit by vacuum.
     Raises `BarsRefusedError` naming the bar that a check of the table refuses.
     """
-    exponents = exact_exponents(rows)
+    exponents = find_exact_exponents(rows)
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {}, FREEZE {})").format(
         target,
         sql.SQL(", ").join(map(sql.Identifier, BAR_COLUMNS)),
@@ -116,12 +116,12 @@ def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.Data
     try:
         with cursor.copy(statement) as copy:
             if exponents is None:
-                for text in one_ahead(encode_csv, rows.iter_slices(_ROWS_PER_BLOCK)):
+                for text in prefetch(encode_csv, rows.iter_slices(_ROWS_PER_BLOCK)):
                     copy.write(text)
             else:
                 copy.write(BINARY_HEADER)
-                for block in one_ahead(partial(encode_binary, exponents=exponents), rows.iter_slices(_ROWS_PER_BLOCK)):
+                for block in prefetch(partial(encode_binary, exponents=exponents), rows.iter_slices(_ROWS_PER_BLOCK)):
                     copy.write(block)
                 copy.write(BINARY_TRAILER)
     except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as refusal:
-        raise refused(refusal, BarsRefusedError) from refusal
+        raise explain_refusal(refusal, BarsRefusedError) from refusal

@@ -15,16 +15,16 @@ import psycopg
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import BarsRefusedError
-from hd_pipelines.warehouse.publish.bar_rows import check_bars, copy_bars, in_key_order
+from hd_pipelines.warehouse.publish.bar_rows import check_bars, copy_bars, sort_by_key
 from hd_pipelines.warehouse.publish.partition_build import Audit, Content
 from hd_pipelines.warehouse.publish.publication import Method, PublishReport, ignore_step, publish
 from hd_pipelines.warehouse.publish.scope import Scope, require_fingerprints
-from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.records.findings import CheckedScope
 from hd_pipelines.warehouse.schema.partitioned import BARS
 
 __all__ = ["Method", "PublishReport", "Scope", "publish_bars"]
 
-_CONTENT = Content(BARS, copy_bars, in_key_order, BarsRefusedError)
+_CONTENT = Content(BARS, copy_bars, sort_by_key, BarsRefusedError)
 
 
 def publish_bars(
@@ -35,7 +35,7 @@ def publish_bars(
     fingerprints: Mapping[tuple[str, date], str],
     run_id: str | None = None,
     findings: Sequence[Finding] = (),
-    judged: Sequence[Judged] = (),
+    checked: Sequence[CheckedScope] = (),
     audit: Audit | None = None,
     method: Method | None = None,
     on_step: Callable[[str], None] = ignore_step,
@@ -49,7 +49,7 @@ def publish_bars(
         fingerprints: For every pair of `scope`, what its bars were made from.
         run_id: The run that loads, kept with manifest and findings.
         findings: What was wrong with the input, recorded in the same transaction.
-        judged: What the run has judged, so that earlier findings it does not repeat are resolved.
+        checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         audit: Called with every relation that holds the new bars before they can be read; raising stops the load.
         method: Forces one way for all leaves; None chooses by size.
         on_step: Told the name of each step as it is reached.
@@ -77,7 +77,7 @@ def publish_bars(
         record=record,
         run_id=run_id,
         findings=findings,
-        judged=judged,
+        checked=checked,
         audit=audit,
         method=method,
         on_step=on_step,

@@ -20,13 +20,18 @@ from psycopg import sql
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.errors import RowsRefusedError
-from hd_pipelines.warehouse.publish.partition_build import become, build_key, names, notice_dead_clients
+from hd_pipelines.warehouse.publish.partition_build import (
+    assume_role,
+    build_key,
+    quote_columns,
+    watch_client_connection,
+)
 from hd_pipelines.warehouse.publish.publication import ignore_step
-from hd_pipelines.warehouse.publish.row_copy import copy_of
-from hd_pipelines.warehouse.publish.row_shape import check_rows, published_columns
+from hd_pipelines.warehouse.publish.row_copy import make_row_copier
+from hd_pipelines.warehouse.publish.row_shape import check_rows, list_published_columns
 from hd_pipelines.warehouse.publish.scope import require_fingerprints, require_within
 from hd_pipelines.warehouse.records.derivations import MARKET, record_derivations
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import GAMMA, IV_PERCENTILES, PARTITIONED, REGIME, Leaf
 from hd_pipelines.warehouse.schema.partitions import add_empty_leaf, leaf_exists, take_lock
@@ -60,7 +65,7 @@ def publish_rows(
     fingerprints: Mapping[tuple[str, date], str],
     run_id: str | None = None,
     findings: Sequence[Finding] = (),
-    judged: Sequence[Judged] = (),
+    checked: Sequence[CheckedScope] = (),
     on_step: Callable[[str], None] = ignore_step,
 ) -> RowsReport:
     """Replace exactly the rows of `scope` in a small derived table by those of `frame`, or change nothing.
@@ -74,7 +79,7 @@ def publish_rows(
         fingerprints: For every (symbol, session) of `scope`, what its rows were made from; symbol is
             `derivations.MARKET` for a table without symbols.
         findings: What was wrong with the input, recorded in the same transaction.
-        judged: What the run has judged, so that earlier findings it does not repeat are resolved.
+        checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         run_id: The run that loads, kept with manifest and findings.
         on_step: Told the name of each step as it is reached.
 
@@ -86,11 +91,11 @@ def publish_rows(
     require_fingerprints(load.pairs.iter_rows(), fingerprints, RowsRefusedError)
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
-        notice_dead_clients(cursor)
+        watch_client_connection(cursor)
         take_lock(cursor, table_name)
         on_step("locked")
         load.make_leaves(cursor)
-        become(cursor, Role.SERVICE)
+        assume_role(cursor, Role.SERVICE)
         load.stage(cursor)
         on_step("staged")
         deleted = load.delete(cursor)
@@ -98,7 +103,7 @@ def publish_rows(
         written = load.merge(cursor)
         on_step("merged")
         record_derivations(cursor, table_name, load.counted(cursor), fingerprints, run_id)
-        settle(connection, findings, judged, run_id=run_id)
+        settle(connection, findings, checked, run_id=run_id)
         on_step("before_commit")
     on_step("after_commit")
     return RowsReport(load.rows.height, written, deleted, time.perf_counter() - started)
@@ -114,7 +119,7 @@ class _Load:
         self.partitioned = PARTITIONED.get(table_name)
         self.key = _KEYS[table_name]
         self.session = "session" if "session" in self.table.c else "date"
-        self.columns = published_columns(self.table)
+        self.columns = list_published_columns(self.table)
         wanted = [name for name in ("symbol", "session", "timestamp") if name in scope.columns]
         self.scope = scope.select(wanted).unique().sort(wanted)
         self._refuse_wrong_scope(scope)
@@ -152,8 +157,10 @@ class _Load:
                 "CREATE TEMPORARY TABLE new_rows (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
             ).format(self._parent)
         )
-        copy_of(self.table, RowsRefusedError)(cursor, sql.Identifier("pg_temp", "new_rows"), self.rows, frozen=False)
-        key = sql.SQL("ALTER TABLE pg_temp.new_rows ADD PRIMARY KEY ({})").format(names(self.key))
+        make_row_copier(self.table, RowsRefusedError)(
+            cursor, sql.Identifier("pg_temp", "new_rows"), self.rows, frozen=False
+        )
+        key = sql.SQL("ALTER TABLE pg_temp.new_rows ADD PRIMARY KEY ({})").format(quote_columns(self.key))
         build_key(cursor, key, RowsRefusedError)
         kinds = {"symbol": "text", "session": "date", "timestamp": "timestamptz"}
         columns = sql.SQL(", ").join(
@@ -191,8 +198,8 @@ class _Load:
                 " WHERE ({ours}) IS DISTINCT FROM ({theirs})"
             ).format(
                 parent=self._parent,
-                columns=names(self.columns),
-                key=names(self.key),
+                columns=quote_columns(self.columns),
+                key=quote_columns(self.key),
                 assigned=sql.SQL(", ").join(
                     sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("excluded", name)) for name in others
                 ),
@@ -212,7 +219,7 @@ class _Load:
         ).format(
             shown=sql.SQL(", ").join(sql.Identifier("scope", name) for name in pair),
             grouped=sql.SQL(", ").join(sql.Identifier("scope", name) for name in pair),
-            pair=names(pair),
+            pair=quote_columns(pair),
             parent=self._parent,
             covers=self._pair_covers,
             in_window=self._in_window,

@@ -20,11 +20,11 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.partition_build import Audit, Content
 from hd_pipelines.warehouse.publish.publication import Method, PublishReport, ignore_step, publish
-from hd_pipelines.warehouse.publish.row_copy import copy_of
+from hd_pipelines.warehouse.publish.row_copy import make_row_copier
 from hd_pipelines.warehouse.publish.row_shape import check_rows
-from hd_pipelines.warehouse.publish.scope import Scope, in_sql, require_fingerprints, require_within
+from hd_pipelines.warehouse.publish.scope import Scope, require_fingerprints, require_within, scope_to_sql
 from hd_pipelines.warehouse.records.derivations import record_derivations
-from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.records.findings import CheckedScope
 from hd_pipelines.warehouse.schema.partitioned import GREEKS
 
 __all__ = ["Method", "PublishReport", "Scope", "publish_greeks"]
@@ -40,15 +40,15 @@ def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort(_KEY_ORDER)
 
 
-_CONTENT = Content(GREEKS, copy_of(GREEKS.table, RowsRefusedError), _in_order, RowsRefusedError)
+_CONTENT = Content(GREEKS, make_row_copier(GREEKS.table, RowsRefusedError), _in_order, RowsRefusedError)
 
 
 def _with_all_rows_of_the_session(
     cursor: psycopg.Cursor[Any], counted: pl.DataFrame, wanted: pl.DataFrame
 ) -> pl.DataFrame:
     """`counted` plus the rows of the same pairs that this load leaves alone."""
-    whole, in_pair = in_sql(GREEKS, counted)
-    single, is_replaced = in_sql(GREEKS, wanted)
+    whole, in_pair = scope_to_sql(GREEKS, counted)
+    single, is_replaced = scope_to_sql(GREEKS, wanted)
     statement = sql.SQL(
         "SELECT held.symbol, held.session, count(*) FROM {parent} AS held, {whole} WHERE {in_pair}"
         " AND NOT EXISTS (SELECT FROM {single} WHERE {is_replaced}) GROUP BY held.symbol, held.session"
@@ -68,7 +68,7 @@ def publish_greeks(
     fingerprints: Mapping[tuple[str, date], str],
     run_id: str | None = None,
     findings: Sequence[Finding] = (),
-    judged: Sequence[Judged] = (),
+    checked: Sequence[CheckedScope] = (),
     audit: Audit | None = None,
     method: Method | None = None,
     on_step: Callable[[str], None] = ignore_step,
@@ -82,7 +82,7 @@ def publish_greeks(
             snapshots and leave the others of the session alone.
         fingerprints: For every pair of `scope`, what all rows of the pair were made from.
         findings: What was wrong with the input, recorded in the same transaction.
-        judged: What the run has judged, so that earlier findings it does not repeat are resolved.
+        checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         run_id: The run that loads, kept with manifest and findings.
         audit: Called with every relation that holds the new rows before they can be read; raising stops the load.
         method: Forces one way for all leaves; None chooses by size.
@@ -110,7 +110,7 @@ def publish_greeks(
         record=record,
         run_id=run_id,
         findings=findings,
-        judged=judged,
+        checked=checked,
         audit=audit,
         method=method,
         on_step=on_step,

@@ -19,10 +19,15 @@ from psycopg import sql
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.errors import BarsRefusedError
-from hd_pipelines.warehouse.publish.bar_rows import Scope, check_bars, copy_bars, in_key_order
-from hd_pipelines.warehouse.publish.partition_build import become, build_key, names, notice_dead_clients
+from hd_pipelines.warehouse.publish.bar_rows import Scope, check_bars, copy_bars, sort_by_key
+from hd_pipelines.warehouse.publish.partition_build import (
+    assume_role,
+    build_key,
+    quote_columns,
+    watch_client_connection,
+)
 from hd_pipelines.warehouse.publish.publication import ignore_step
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
 from hd_pipelines.warehouse.schema.partitions import add_empty_leaf, drop_sides, leaf_exists, take_publish_lock
@@ -59,7 +64,7 @@ def add_live_bars(
     fingerprints: Mapping[str, str],
     run_id: str | None = None,
     findings: Sequence[Finding] = (),
-    judged: Sequence[Judged] = (),
+    checked: Sequence[CheckedScope] = (),
     on_step: Callable[[str], None] = ignore_step,
 ) -> LiveLoad:
     """Add the bars of `frame` to `session` in one transaction, with manifest and findings, or change nothing.
@@ -71,7 +76,7 @@ def add_live_bars(
         fingerprints: By symbol; one that is the published one already means that there is nothing new of that symbol.
         run_id: The run that loads, kept with manifest and findings.
         findings: What was wrong with the input, recorded in the same transaction.
-        judged: What the run has judged, so that earlier findings it does not repeat are resolved.
+        checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         on_step: Told the name of each step as it is reached.
 
     Raises `BarsRefusedError` for bars that break a rule, `PublishBlockedError` if another load goes on for too long.
@@ -81,17 +86,17 @@ def add_live_bars(
         raise BarsRefusedError(
             f"Live bars of {foreign[0]} have a fingerprint without {LIVE!r}. Cure: make it with one."
         )
-    checked = check_bars(frame, Scope.of(fingerprints, [session]))
+    new_bars = check_bars(frame, Scope.of(fingerprints, [session]))
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
-        notice_dead_clients(cursor)
+        watch_client_connection(cursor)
         take_publish_lock(cursor, BARS, wait_seconds=LOCK_WAIT_SECONDS)
         on_step("locked")
         leaf = Leaf.of(session, BARS)
-        if checked.height and not leaf_exists(cursor, leaf):
+        if new_bars.height and not leaf_exists(cursor, leaf):
             drop_sides(cursor, BARS)
             add_empty_leaf(cursor, leaf)
-        become(cursor, Role.SERVICE)
+        assume_role(cursor, Role.SERVICE)
         held = _held_marks(cursor, session, sorted(fingerprints))
         from_files = tuple(symbol for symbol, mark in sorted(held.items()) if not is_live(mark))
         news = {
@@ -101,7 +106,7 @@ def add_live_bars(
         }
         added, corrected = {}, 0
         if news:
-            rows = checked.filter(pl.col("symbol").is_in(list(news)))
+            rows = new_bars.filter(pl.col("symbol").is_in(list(news)))
             _stage(cursor, rows)
             on_step("copied")
             corrected = _correct(cursor, session, rows)
@@ -109,7 +114,7 @@ def add_live_bars(
             added = _insert(cursor)
             on_step("inserted")
             _record(cursor, session, news, added, run_id)
-        settle(connection, findings, judged, run_id=run_id)
+        settle(connection, findings, checked, run_id=run_id)
         on_step("recorded")
         on_step("before_commit")
     on_step("after_commit")
@@ -130,8 +135,10 @@ def _stage(cursor: psycopg.Cursor[Any], rows: pl.DataFrame) -> None:
             "CREATE TEMPORARY TABLE live_bars_rows (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
         ).format(BARS.parent)
     )
-    copy_bars(cursor, _STAGED, in_key_order(rows), frozen=False)
-    build_key(cursor, sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(_STAGED, names(BAR_KEY)), BarsRefusedError)
+    copy_bars(cursor, _STAGED, sort_by_key(rows), frozen=False)
+    build_key(
+        cursor, sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(_STAGED, quote_columns(BAR_KEY)), BarsRefusedError
+    )
 
 
 def _correct(cursor: psycopg.Cursor[Any], session: date, rows: pl.DataFrame) -> int:
@@ -170,7 +177,7 @@ def _insert(cursor: psycopg.Cursor[Any]) -> dict[str, int]:
         sql.SQL(
             "WITH added AS (INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged}"
             " ON CONFLICT ({key}) DO NOTHING RETURNING symbol) SELECT symbol, count(*) FROM added GROUP BY symbol"
-        ).format(parent=BARS.parent, columns=names(BAR_COLUMNS), staged=_STAGED, key=names(BAR_KEY))
+        ).format(parent=BARS.parent, columns=quote_columns(BAR_COLUMNS), staged=_STAGED, key=quote_columns(BAR_KEY))
     )
     return dict(cursor.fetchall())
 

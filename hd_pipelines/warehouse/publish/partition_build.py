@@ -15,8 +15,8 @@ import psycopg
 from psycopg import sql
 
 from hd_pipelines.warehouse.engine import Database, driver_connection
-from hd_pipelines.warehouse.errors import RowsRefusedError, refused
-from hd_pipelines.warehouse.publish.scope import in_sql
+from hd_pipelines.warehouse.errors import RowsRefusedError, explain_refusal
+from hd_pipelines.warehouse.publish.scope import scope_to_sql
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import Leaf, Partitioned
 from hd_pipelines.warehouse.schema.partitions import close_side, create_side, side_keys
@@ -48,7 +48,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class LeafLoad:
+class PartitionLoad:
     """What is to be done to one leaf: its new rows, and the scope that they replace."""
 
     content: Content
@@ -60,18 +60,20 @@ class LeafLoad:
     @classmethod
     def cut(
         cls, content: Content, leaf: Leaf, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool
-    ) -> LeafLoad:
+    ) -> PartitionLoad:
         """The part of a whole load that concerns `leaf`."""
         in_leaf = pl.col("session").is_between(leaf.first, leaf.end, closed="left")
         return cls(content, leaf, rows.filter(in_leaf), scope.filter(in_leaf), is_present)
 
 
-def build_side(database: Database, load: LeafLoad, audit: Audit | None, on_step: Callable[[str], None]) -> Leaf:
+def build_staging_table(
+    database: Database, load: PartitionLoad, audit: Audit | None, on_step: Callable[[str], None]
+) -> Leaf:
     """Build and commit the side table of `load.leaf`; nobody can read it. The caller holds the publish lock."""
     leaf = load.leaf
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
-        notice_dead_clients(cursor)
+        watch_client_connection(cursor)
         create_side(cursor, leaf)
         on_step(f"side_created:{leaf.name}")
         load.content.copy(cursor, leaf.side, load.content.in_order(load.rows), frozen=True)
@@ -83,7 +85,7 @@ def build_side(database: Database, load: LeafLoad, audit: Audit | None, on_step:
             build_key(cursor, statement, load.content.error)
         # The planner asks about the key; a small sample of it costs a tenth of the usual ANALYZE, which autovacuum does.
         cursor.execute("SET LOCAL default_statistics_target = 30")
-        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.side, names(leaf.of_table.key)))
+        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.side, quote_columns(leaf.of_table.key)))
         on_step(f"keyed:{leaf.name}")
         if audit is not None:
             audit(cursor, leaf.side.as_string(cursor))
@@ -92,16 +94,18 @@ def build_side(database: Database, load: LeafLoad, audit: Audit | None, on_step:
     return leaf
 
 
-def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: LeafLoad) -> None:
+def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: PartitionLoad) -> None:
     # The owner sees no rows under forced row-level security; the service does, through the parent.
-    become(cursor, Role.SERVICE)
+    assume_role(cursor, Role.SERVICE)
     cursor.execute(
         sql.SQL(
             "INSERT INTO {side} ({columns}) SELECT {columns} FROM {parent} AS held"
             " WHERE held.{by} >= {first} AND held.{by} < {end} AND NOT EXISTS (SELECT FROM {scope} WHERE {covers})"
-        ).format(side=load.leaf.side, columns=names(load.leaf.of_table.kept_columns), **leaf_literals(load))
+        ).format(
+            side=load.leaf.side, columns=quote_columns(load.leaf.of_table.kept_columns), **partition_literals(load)
+        )
     )
-    become(cursor, Role.OWNER)
+    assume_role(cursor, Role.OWNER)
 
 
 def build_key(cursor: psycopg.Cursor[Any], statement: sql.Composed, error: type[RowsRefusedError]) -> None:
@@ -109,30 +113,30 @@ def build_key(cursor: psycopg.Cursor[Any], statement: sql.Composed, error: type[
     try:
         cursor.execute(statement)
     except psycopg.errors.UniqueViolation as refusal:
-        raise refused(refusal, error) from refusal
+        raise explain_refusal(refusal, error) from refusal
 
 
-def notice_dead_clients(cursor: psycopg.Cursor[Any]) -> None:
+def watch_client_connection(cursor: psycopg.Cursor[Any]) -> None:
     """Let the server end this transaction soon after its client died, and never because it is busy elsewhere."""
     # Without it the server notices only when it next writes to the client, after a long key build.
     cursor.execute("SET LOCAL client_connection_check_interval = '2s'")
     cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
-def become(cursor: psycopg.Cursor[Any], role: Role) -> None:
+def assume_role(cursor: psycopg.Cursor[Any], role: Role) -> None:
     """Act as `role` until the transaction ends or another is taken."""
     cursor.execute("SELECT set_config('role', %s, true)", (role.value,))
 
 
-def names(columns: Iterable[str]) -> sql.Composed:
+def quote_columns(columns: Iterable[str]) -> sql.Composed:
     """Column names, quoted and comma separated."""
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def leaf_literals(load: LeafLoad) -> dict[str, sql.Composable]:
+def partition_literals(load: PartitionLoad) -> dict[str, sql.Composable]:
     """What statements about a leaf and its scope are filled with: parent, by, first, end, scope, covers."""
     first, end = load.leaf.bounds
-    scope, covers = in_sql(load.leaf.of_table, load.scope)
+    scope, covers = scope_to_sql(load.leaf.of_table, load.scope)
     return {
         "parent": load.leaf.of_table.parent,
         "by": sql.Identifier(load.leaf.of_table.by),

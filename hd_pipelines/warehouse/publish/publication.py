@@ -29,15 +29,15 @@ from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.publish.partition_build import (
     Audit,
     Content,
-    LeafLoad,
-    become,
+    PartitionLoad,
+    assume_role,
     build_key,
-    build_side,
-    leaf_literals,
-    names,
-    notice_dead_clients,
+    build_staging_table,
+    partition_literals,
+    quote_columns,
+    watch_client_connection,
 )
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import Leaf
 from hd_pipelines.warehouse.schema.partitions import (
@@ -94,7 +94,7 @@ def publish(
     record: Record,
     run_id: str | None = None,
     findings: Sequence[Finding] = (),
-    judged: Sequence[Judged] = (),
+    checked: Sequence[CheckedScope] = (),
     audit: Audit | None = None,
     method: Method | None = None,
     on_step: Callable[[str], None] = ignore_step,
@@ -109,7 +109,7 @@ def publish(
         record: Writes what the rows were made from.
         run_id: The run that loads.
         findings: What was wrong with the input, recorded in the same transaction.
-        judged: What the run has judged, so that earlier findings it does not repeat are resolved.
+        checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         audit: Called with every relation that holds the new rows before they can be read; raising stops the load.
         method: Forces one way for all leaves; None chooses by size.
         on_step: Told the name of each step as it is reached.
@@ -123,7 +123,7 @@ def publish(
             cursor = driver_connection(connection).cursor()
             used = publication.write(cursor, method)
             record(cursor, publication.counts())
-            settle(connection, findings, judged, run_id=run_id)
+            settle(connection, findings, checked, run_id=run_id)
             on_step("recorded")
             publication.put_in_place(cursor)
             on_step("before_commit")
@@ -165,7 +165,7 @@ class _Publication:
 
     def write(self, cursor: psycopg.Cursor[Any], forced: Method | None) -> dict[str, Method]:
         """Write the new rows of every leaf in scope; nothing of it is visible yet. Leaves the cursor as the service."""
-        notice_dead_clients(cursor)
+        watch_client_connection(cursor)
         take_publish_lock(cursor, self.content.table, wait_seconds=LOCK_WAIT_SECONDS)
         with self.database.begin(Role.OWNER) as tidying:  # committed at once: builders may need the same names
             drop_sides(driver_connection(tidying).cursor(), self.content.table)
@@ -176,23 +176,24 @@ class _Publication:
         for load in loads:
             if ways[load.leaf] is Method.REPLACE_ROWS:
                 self._replace_rows(cursor, load)
-        become(cursor, Role.SERVICE)
+        assume_role(cursor, Role.SERVICE)
         return {leaf.name: way for leaf, way in ways.items()}
 
-    def _leaf_loads(self, cursor: psycopg.Cursor[Any]) -> list[LeafLoad]:
+    def _leaf_loads(self, cursor: psycopg.Cursor[Any]) -> list[PartitionLoad]:
         firsts = sorted({Leaf.of(session, self.content.table).first for session in self.scope["session"].unique()})
         touched = [Leaf(first, self.content.table) for first in firsts]
         loads = [
-            LeafLoad.cut(self.content, leaf, self.rows, self.scope, is_present=leaf_exists(cursor, leaf))
+            PartitionLoad.cut(self.content, leaf, self.rows, self.scope, is_present=leaf_exists(cursor, leaf))
             for leaf in touched
         ]
         return [load for load in loads if load.is_present or load.rows.height]
 
-    def _build(self, loads: Sequence[LeafLoad]) -> None:
+    def _build(self, loads: Sequence[PartitionLoad]) -> None:
         with ThreadPoolExecutor(_BUILDERS, thread_name_prefix="build-leaf") as builders:
             longest_first = sorted(loads, key=lambda load: load.rows.height, reverse=True)
             building = [
-                builders.submit(build_side, self.database, load, self.audit, self.on_step) for load in longest_first
+                builders.submit(build_staging_table, self.database, load, self.audit, self.on_step)
+                for load in longest_first
             ]
             try:
                 self.built = [leaf.result() for leaf in building]
@@ -200,12 +201,12 @@ class _Publication:
                 builders.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _replace_rows(self, cursor: psycopg.Cursor[Any], load: LeafLoad) -> None:
+    def _replace_rows(self, cursor: psycopg.Cursor[Any], load: PartitionLoad) -> None:
         leaf = load.leaf
         if not load.is_present:
-            become(cursor, Role.OWNER)
+            assume_role(cursor, Role.OWNER)
             add_empty_leaf(cursor, leaf)
-        become(cursor, Role.SERVICE)
+        assume_role(cursor, Role.SERVICE)
         staged = sql.Identifier("pg_temp", f"{leaf.name}_rows")
         cursor.execute(
             sql.SQL(
@@ -214,7 +215,7 @@ class _Publication:
         )
         self.content.copy(cursor, staged, self.content.in_order(load.rows), frozen=False)
         # The leaf's own key would refuse a duplicate too, but under row-level security without naming it.
-        key = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(staged, names(leaf.of_table.key))
+        key = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(staged, quote_columns(leaf.of_table.key))
         build_key(cursor, key, self.content.error)
         self.on_step(f"copied:{leaf.name}")
         if self.audit is not None:
@@ -222,12 +223,12 @@ class _Publication:
         cursor.execute(
             sql.SQL(
                 "DELETE FROM {parent} AS held USING {scope} WHERE held.{by} >= {first} AND held.{by} < {end} AND {covers}"
-            ).format(**leaf_literals(load))
+            ).format(**partition_literals(load))
         )
         self.on_step(f"deleted:{leaf.name}")
         cursor.execute(
             sql.SQL("INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged}").format(
-                parent=leaf.of_table.parent, columns=names(leaf.of_table.columns), staged=staged
+                parent=leaf.of_table.parent, columns=quote_columns(leaf.of_table.columns), staged=staged
             )
         )
         self.on_step(f"inserted:{leaf.name}")
@@ -243,12 +244,12 @@ class _Publication:
     def put_in_place(self, cursor: psycopg.Cursor[Any]) -> None:
         """Put the built leaves in place; readers are kept out from here to the commit, if a leaf was there."""
         if self.built:
-            become(cursor, Role.OWNER)
+            assume_role(cursor, Role.OWNER)
             exchange(cursor, self.built)
             self.on_step("exchanged")
 
 
-def _choose(cursor: psycopg.Cursor[Any], load: LeafLoad) -> Method:
+def _choose(cursor: psycopg.Cursor[Any], load: PartitionLoad) -> Method:
     if not load.is_present:
         return Method.REBUILD
     row = cursor.execute(

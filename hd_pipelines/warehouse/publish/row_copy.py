@@ -14,17 +14,17 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import BigInteger, Date, DateTime, Double, Integer, Numeric, Table, Text
 
-from hd_pipelines.warehouse.errors import RowsRefusedError, refused
-from hd_pipelines.warehouse.publish.lookahead import one_ahead
+from hd_pipelines.warehouse.errors import RowsRefusedError, explain_refusal
 from hd_pipelines.warehouse.publish.partition_build import CopyRows
+from hd_pipelines.warehouse.publish.prefetch import prefetch
 from hd_pipelines.warehouse.publish.row_encoding import (
     BINARY_HEADER,
     BINARY_TRAILER,
     Wire,
     encode_binary,
-    exact_exponents,
+    find_exact_exponents,
 )
-from hd_pipelines.warehouse.publish.row_shape import NULL, encode_csv, published_columns
+from hd_pipelines.warehouse.publish.row_shape import NULL, encode_csv, list_published_columns
 
 _ROWS_PER_BLOCK = 20_000
 _WIRES: dict[type[Any], Wire] = {
@@ -38,18 +38,18 @@ _WIRES: dict[type[Any], Wire] = {
 }
 
 
-def copy_of(table: Table, error: type[RowsRefusedError]) -> CopyRows:
-    """The COPY of rows of `table`; columns as `published_columns`. The next block is encoded while one is taken.
+def make_row_copier(table: Table, error: type[RowsRefusedError]) -> CopyRows:
+    """The COPY of rows of `table`; columns as `list_published_columns`. The next block is encoded while one is taken.
 
     Binary where every column has a form in it and numerics are exact decimals, else CSV.
     """
-    columns = published_columns(table)
+    columns = list_published_columns(table)
     kinds = {name: type(table.c[name].type) for name in columns}
     wires = {name: _WIRES[kind] for name, kind in kinds.items()} if set(kinds.values()) <= _WIRES.keys() else None
 
     def copy_rows(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool) -> None:
         numerics = [name for name, wire in (wires or {}).items() if wire is Wire.NUMERIC]
-        exponents = exact_exponents(rows, numerics) if wires is not None and rows.height else None
+        exponents = find_exact_exponents(rows, numerics) if wires is not None and rows.height else None
         form = sql.SQL("binary") if exponents is not None else sql.SQL("csv, NULL {}").format(sql.Literal(NULL))
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {}, FREEZE {})").format(
             target,
@@ -61,14 +61,14 @@ def copy_of(table: Table, error: type[RowsRefusedError]) -> CopyRows:
         try:
             with cursor.copy(statement) as copy:
                 if wires is None or exponents is None:
-                    for text in one_ahead(encode_csv, blocks):
+                    for text in prefetch(encode_csv, blocks):
                         copy.write(text)
                 else:
                     copy.write(BINARY_HEADER)
-                    for block in one_ahead(partial(encode_binary, wires=wires, exponents=exponents), blocks):
+                    for block in prefetch(partial(encode_binary, wires=wires, exponents=exponents), blocks):
                         copy.write(block)
                     copy.write(BINARY_TRAILER)
         except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as refusal:
-            raise refused(refusal, error) from refusal
+            raise explain_refusal(refusal, error) from refusal
 
     return copy_rows

@@ -6,7 +6,7 @@ at their widest in one array, then the unused ends of short texts and the payloa
 A numeric is a row of base-10000 digits. A float x is taken as the integer v = x · 10^k with k of 0, 4 or 8, and only if
 v / 10^k gives x back and v has at most 15 digits. Decimals that short belong to one float each, so what is stored is the
 float's shortest decimal, the vendor's own text. Columns that have no such k (longer fractions, NaN, negatives) cannot go
-this way: `exact_exponents` says so, and the caller writes CSV.
+this way: `find_exact_exponents` says so, and the caller writes CSV.
 
 Formats: PostgreSQL manual, COPY, "Binary Format"; numeric_send and date/timestamp epochs in its source, adt/numeric.c.
 """
@@ -50,7 +50,7 @@ class Wire(StrEnum):
     FLOAT8 = ">f8"
 
 
-def exact_exponents(rows: pl.DataFrame, columns: Iterable[str]) -> Exponents | None:
+def find_exact_exponents(rows: pl.DataFrame, columns: Iterable[str]) -> Exponents | None:
     """For each of the numeric `columns` the k with which all its values are exact, or None if one has no such k."""
     found: dict[str, int] = {}
     for name in columns:

@@ -1,6 +1,6 @@
 """The shape a frame must have to become rows of a table, and rows as CSV.
 
-Belongs here: refusing a wrong frame early with the column or row named, for any table of `tables`. Values are judged by
+Belongs here: refusing a wrong frame early with the column or row named, for any table of `tables`. Values are checked by
 the table's checks. Bars have `bar_rows`, whose checks know more; the binary way of large loads is `row_encoding`.
 """
 
@@ -23,7 +23,7 @@ NULL = "\\N"
 _INSTANTS = (pl.Datetime("us", "UTC"), pl.Datetime("ns", "UTC"))
 
 
-def published_columns(table: Table) -> tuple[str, ...]:
+def list_published_columns(table: Table) -> tuple[str, ...]:
     """What a published frame carries, in the table's order."""
     return tuple(column.name for column in table.columns if column.name not in SERVER_COLUMNS)
 
@@ -34,7 +34,7 @@ def check_rows(frame: pl.DataFrame, table: Table, error: type[RowsRefusedError] 
     Raises `error` for a missing or foreign column, a wrong type, a null where none may be, or a stamp finer than a
     microsecond.
     """
-    columns = published_columns(table)
+    columns = list_published_columns(table)
     if set(frame.columns) != set(columns):
         missing, extra = set(columns) - set(frame.columns), set(frame.columns) - set(columns)
         raise error(

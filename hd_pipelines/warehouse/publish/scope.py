@@ -69,7 +69,7 @@ def require_within(
         )
 
 
-def in_sql(table: Partitioned, scope: pl.DataFrame) -> tuple[sql.Composed, sql.Composed]:
+def scope_to_sql(table: Partitioned, scope: pl.DataFrame) -> tuple[sql.Composed, sql.Composed]:
     """`scope` as a relation of that name for FROM, and the condition under which it covers a row of `held`.
 
     Columns of `scope`: `session`, `symbol` where the table has one, and `timestamp` where single snapshots are meant.

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, func, select, text
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.publish.live_bars import LIVE
-from hd_pipelines.warehouse.records.derivations import derived_state
+from hd_pipelines.warehouse.records.derivations import read_derived_state
 from hd_pipelines.warehouse.schema.tables import bars_manifest, historical_bars
 
 _PAIR = {"symbol": pl.String, "session": pl.Date}
 
 
-def published_pairs(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+def read_published_pairs(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Pairs (symbol, session) that have at least one bar, from `first` to `last`."""
     manifest = bars_manifest.c
     statement = select(manifest.symbol, manifest.session).where(
@@ -30,7 +30,7 @@ def published_pairs(connection: Connection, symbols: Collection[str], first: dat
     return pl.DataFrame(connection.execute(statement).all(), schema=_PAIR, orient="row")
 
 
-def minute_shares(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
+def read_minute_shares(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
     """Share of the regular minutes that have a bar: symbol, session, share, for `sessions` that have minutes."""
     bar = historical_bars.c
     statement = (
@@ -44,7 +44,7 @@ def minute_shares(connection: Connection, symbols: Collection[str], sessions: Co
     return pl.DataFrame(counted, schema=_PAIR | {"share": pl.Float64}, orient="row")
 
 
-def bars_by_session(connection: Connection, first: date, last: date) -> list[tuple[date, int]]:
+def count_bars_by_session(connection: Connection, first: date, last: date) -> list[tuple[date, int]]:
     """Published bars of all symbols and timeframes by session, ascending."""
     manifest = bars_manifest.c
     statement = (
@@ -57,7 +57,7 @@ def bars_by_session(connection: Connection, first: date, last: date) -> list[tup
     return [(session, int(count)) for session, count in rows]
 
 
-def day_closes(connection: Connection, symbol: str, first: date, last: date) -> list[tuple[date, float]]:
+def read_day_closes(connection: Connection, symbol: str, first: date, last: date) -> list[tuple[date, float]]:
     """Closes of the day bars of `symbol`, ascending; floats, for drawing only."""
     bar = historical_bars.c
     statement = (
@@ -69,16 +69,16 @@ def day_closes(connection: Connection, symbol: str, first: date, last: date) -> 
     return [(session, float(close)) for session, close in rows]
 
 
-def published_state(connection: Connection) -> str:
+def read_published_state(connection: Connection) -> str:
     """A text that changes whenever bars or derived rows are published: what dbt builds from."""
     manifest = bars_manifest.c
     pairs, rows, newest = connection.execute(
         select(func.count(), func.sum(manifest.rows), func.max(manifest.loaded_at))
     ).one()
-    return f"{pairs} pairs, {rows} bars, {newest}, {derived_state(connection)}"
+    return f"{pairs} pairs, {rows} bars, {newest}, {read_derived_state(connection)}"
 
 
-def relations_in_marts(connection: Connection) -> int:
+def count_mart_relations(connection: Connection) -> int:
     """Tables, views and indexes that dbt has built: fewer than before if somebody dropped one."""
     return int(
         connection.execute(
@@ -87,7 +87,7 @@ def relations_in_marts(connection: Connection) -> int:
     )
 
 
-def newest_session(connection: Connection) -> date | None:
+def find_newest_session(connection: Connection) -> date | None:
     """The newest session with any bar made from files; None without one. Bars of the running session do not count."""
     manifest = bars_manifest.c
     from_files = ~manifest.fingerprint.startswith(LIVE)

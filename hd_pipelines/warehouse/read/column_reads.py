@@ -79,7 +79,7 @@ _WAYS: dict[type[Any], _Way] = {
 }
 
 
-def compile_nothing(connection: Connection) -> None:
+def disable_jit(connection: Connection) -> None:
     """Spare this transaction the compiling of its statements: joining columns looks dear enough to a server with JIT."""
     driver_connection(connection).execute("SET LOCAL jit = off")
 

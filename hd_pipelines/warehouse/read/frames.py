@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, Date, DateTime, Double, Integer, 
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from hd_pipelines.warehouse.engine import driver_connection
-from hd_pipelines.warehouse.publish.row_shape import NULL, published_columns
+from hd_pipelines.warehouse.publish.row_shape import NULL, list_published_columns
 
 Schema = Mapping[str, Any]
 """Columns and their polars types, in the order of the SELECT."""
@@ -34,18 +34,18 @@ _KINDS: dict[type[Any], Any] = {
 }
 
 
-def schema_of(table: Table) -> dict[str, Any]:
+def to_polars_schema(table: Table) -> dict[str, Any]:
     """Columns of `table` as `read_frame` gives them, without the server's own; documents and ids as text."""
-    return {name: _KINDS[type(table.c[name].type)] for name in published_columns(table)}
+    return {name: _KINDS[type(table.c[name].type)] for name in list_published_columns(table)}
 
 
-def columns_of(schema: Schema) -> sql.Composed:
+def to_select_list(schema: Schema) -> sql.Composed:
     """The columns of `schema` for SELECT, each written as `read_frame` expects it."""
     return sql.SQL(", ").join(_shown(name, kind) for name, kind in schema.items())
 
 
 def read_frame(connection: Connection, select: sql.Composable, schema: Schema) -> pl.DataFrame:
-    """The rows of `select`, whose columns are those of `columns_of(schema)`.
+    """The rows of `select`, whose columns are those of `to_select_list(schema)`.
 
     Numerics come as float64: they were written from shortest decimals, so the floats that went in come out.
     """

@@ -20,8 +20,8 @@ from sqlalchemy import Connection, Table
 
 from hd_pipelines.market.option_chains import STAMP, VALUED
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
-from hd_pipelines.warehouse.read.frames import columns_of, read_frame, schema_of
+from hd_pipelines.warehouse.read.column_reads import disable_jit, read_columns
+from hd_pipelines.warehouse.read.frames import read_frame, to_polars_schema, to_select_list
 from hd_pipelines.warehouse.schema.partitioned import GREEKS, Leaf
 from hd_pipelines.warehouse.schema.tables import (
     gamma_exposure_snapshots,
@@ -61,7 +61,7 @@ def read_valued(
     """
     schema = _asked(columns)
     stretches = _stretches(symbols, first, last)
-    compile_nothing(connection)
+    disable_jit(connection)
     return _together(stretches, [_read(connection, each, kind, schema) for each in stretches], schema)
 
 
@@ -83,7 +83,7 @@ def read_valued_in_parallel(
 
     def work() -> None:
         with database.connect() as connection:
-            compile_nothing(connection)
+            disable_jit(connection)
             while True:
                 with taking:
                     position, stretch = next(waiting, (None, None))
@@ -149,24 +149,24 @@ def _is_ordered(rows: pl.DataFrame) -> bool:
     return bool((is_next_symbol | rises).all())
 
 
-def iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
+def read_iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
     """The observed 30-day volatilities of all sessions before `before`: symbol, date, iv30, iv_skew; ascending.
 
     Sessions without an observation are rows with a null, not gaps.
     """
     schema: _Schema = {"symbol": pl.String, "date": pl.Date, "iv30": pl.Float64, "iv_skew": pl.Float64}
     select = sql.SQL("SELECT {} FROM public.iv_percentile_cache WHERE {} AND date < {} ORDER BY symbol, date").format(
-        columns_of(schema), _of(symbols), sql.Literal(before)
+        to_select_list(schema), _of(symbols), sql.Literal(before)
     )
     return read_frame(connection, select, schema)
 
 
-def iv_percentiles(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+def read_iv_percentiles(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Every column of `iv_percentile_cache` from `first` to `last`, both included; by symbol and date."""
     return _whole_rows(connection, iv_percentile_cache, [_of(symbols), _on_dates(first, last)], "symbol, date")
 
 
-def gamma_history(
+def read_gamma_history(
     connection: Connection, symbols: Collection[str], before: date, *, kind: str | None = None
 ) -> pl.DataFrame:
     """Net gamma exposure of all snapshots of sessions before `before`: symbol, timestamp, gex_usd_per_1pct; ascending.
@@ -181,23 +181,23 @@ def gamma_history(
     if kind is not None:
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
     select = sql.SQL('SELECT {} FROM public.gamma_exposure_snapshots WHERE {} ORDER BY symbol, "timestamp"').format(
-        columns_of(schema), sql.SQL(" AND ").join(conditions)
+        to_select_list(schema), sql.SQL(" AND ").join(conditions)
     )
     return read_frame(connection, select, schema)
 
 
-def gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+def read_gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
     conditions = [_of(symbols), _on_sessions(first, last)]
     return _whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
 
 
-def regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:
+def read_regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:
     """Every column of `market_regime_history` from `first` to `last`, both included; by date."""
     return _whole_rows(connection, market_regime_history, [_on_dates(first, last)], "date")
 
 
-def yields(connection: Connection, first: date, last: date) -> pl.DataFrame:
+def read_yields(connection: Connection, first: date, last: date) -> pl.DataFrame:
     """The curve points known from `first` to `last`, both included: date, years, rate; by date and years."""
     return _whole_rows(connection, treasury_yields, [_on_dates(first, last)], "date, years")
 
@@ -214,17 +214,17 @@ def latest_gamma(connection: Connection, symbols: Collection[str]) -> pl.DataFra
 
 def latest_regime(connection: Connection) -> pl.DataFrame:
     """The newest row of `market_regime_history`; no row in an empty warehouse."""
-    schema = schema_of(market_regime_history)
+    schema = to_polars_schema(market_regime_history)
     select = sql.SQL("SELECT {} FROM public.market_regime_history ORDER BY date DESC LIMIT 1").format(
-        columns_of(schema)
+        to_select_list(schema)
     )
     return read_frame(connection, select, schema)
 
 
 def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Composed], order: str) -> pl.DataFrame:
-    schema = schema_of(table)
+    schema = to_polars_schema(table)
     select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
-        columns_of(schema),
+        to_select_list(schema),
         sql.Identifier("public", table.name),
         sql.SQL(" AND ").join(conditions),
         sql.SQL(order),
@@ -234,13 +234,13 @@ def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Compo
 
 def _newest(connection: Connection, table: Table, symbols: Collection[str], by: str) -> pl.DataFrame:
     # One descent of an index per symbol; DISTINCT ON would read the whole history of all.
-    schema = schema_of(table)
+    schema = to_polars_schema(table)
     select = sql.SQL(
         "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL"
         " (SELECT * FROM {table} AS held WHERE held.symbol = wanted.name ORDER BY held.{by} DESC LIMIT 1) AS newest"
         " ORDER BY symbol"
     ).format(
-        columns=columns_of(schema),
+        columns=to_select_list(schema),
         symbols=sql.Literal(sorted(symbols)),
         table=sql.Identifier("public", table.name),
         by=sql.Identifier(by),

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from hd_pipelines.market.frames import frame_schema
 from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read.frames import columns_of, read_frame
+from hd_pipelines.warehouse.read.frames import read_frame, to_select_list
 from hd_pipelines.warehouse.schema.tables import (
     TIMEFRAMES,
     bars_manifest,
@@ -78,7 +78,7 @@ class OpenFinding:
     run_id: str | None
 
 
-def bars(
+def read_bars(
     database: Database, symbols: Collection[str] | None, timeframe: str | None, first: date, last: date
 ) -> pl.DataFrame:
     """Bars of the sessions `first` to `last`, both included, in key order; None means every symbol or timeframe.
@@ -94,12 +94,12 @@ def bars(
         conditions.append(sql.SQL("timeframe = {}").format(sql.Literal(timeframe)))
     select = sql.SQL(
         'SELECT {} FROM public.historical_bars WHERE {} ORDER BY symbol, timeframe, "timestamp", session'
-    ).format(columns_of(BAR_SCHEMA), sql.SQL(" AND ").join(conditions))
+    ).format(to_select_list(BAR_SCHEMA), sql.SQL(" AND ").join(conditions))
     with database.connect() as connection:
         return read_frame(connection, select, BAR_SCHEMA)
 
 
-def current_loads(connection: Connection, datasets: Collection[str], first: date, last: date) -> list[CurrentLoad]:
+def read_current_loads(connection: Connection, datasets: Collection[str], first: date, last: date) -> list[CurrentLoad]:
     """Current manifest rows of `datasets` from `first` to `last`, both included, by dataset and session."""
     manifest = load_manifest.c
     columns: list[ColumnElement[Any]] = [manifest[name] for name in CurrentLoad.__dataclass_fields__]
@@ -121,7 +121,7 @@ def current_etags(connection: Connection, first: date, last: date) -> dict[tuple
     return {(row.dataset, row.session): row.etag for row in connection.execute(statement)}
 
 
-def session_of_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
+def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
     """The session under which `dataset` currently holds a file of this content; the earliest if several, else None."""
     manifest = load_manifest.c
     statement = select(func.min(manifest.session)).where(
@@ -143,7 +143,7 @@ def row_count_history(connection: Connection, dataset: str, before: date, *, ses
     return {row.session: row.rows for row in reversed(newest_first)}
 
 
-def bar_fingerprints(
+def read_bar_fingerprints(
     connection: Connection, symbols: Collection[str], first: date, last: date
 ) -> dict[tuple[str, date], str]:
     """From which inputs the published bars of `symbols` were made, by (symbol, session); absent where none are."""
@@ -165,7 +165,7 @@ def bar_counts(
     return {(row.symbol, row.session): row.rows for row in connection.execute(statement)}
 
 
-def open_findings(
+def read_open_findings(
     connection: Connection,
     *,
     datasets: Collection[str] | None = None,
@@ -189,7 +189,7 @@ def open_findings(
     return [OpenFinding(**row) for row in connection.execute(ordered).mappings()]
 
 
-def summary(connection: Connection, timeframes: Sequence[str] | None = None) -> list[TimeframeSummary]:
+def summarize_bars(connection: Connection, timeframes: Sequence[str] | None = None) -> list[TimeframeSummary]:
     """What is published, by timeframe, shortest first. Reads every bar: about a second per ten million."""
     bar = historical_bars.c
     statement = select(

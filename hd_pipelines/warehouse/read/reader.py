@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import ExecStatus
 
-from hd_pipelines.warehouse.engine import CONNECT_TIMEOUT_SECONDS, libpq_url
+from hd_pipelines.warehouse.engine import CONNECT_TIMEOUT_SECONDS, to_libpq_url
 from hd_pipelines.warehouse.errors import QueryRefusedError
-from hd_pipelines.warehouse.roles import Role, roles_are_usable
+from hd_pipelines.warehouse.roles import Role, can_use_roles
 
 _ROWS_PER_FETCH = 5_000
 
@@ -58,7 +58,7 @@ def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0)
     rights, or that takes longer than `timeout_seconds`.
     """
     connection = psycopg.connect(
-        libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="hd_query", autocommit=False
+        to_libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="hd_query", autocommit=False
     )
     try:
         return _open(connection, statement, timeout_seconds)
@@ -72,7 +72,7 @@ def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0)
 
 def _open(connection: psycopg.Connection[Any], statement: str, timeout_seconds: float) -> tuple[list[str], RowStream]:
     connection.read_only = True
-    if not roles_are_usable(connection):
+    if not can_use_roles(connection):
         raise QueryRefusedError("This database has no hd_reader for the login user. Cure: run `hd db upgrade`.")
     limit = f"{max(1, round(timeout_seconds * 1000))}ms"
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (limit,))

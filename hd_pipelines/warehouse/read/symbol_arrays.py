@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hd_pipelines.tables.vocabulary import SnapshotKind, Timeframe
 from hd_pipelines.warehouse.engine import driver_connection
-from hd_pipelines.warehouse.read.column_reads import compile_nothing
+from hd_pipelines.warehouse.read.column_reads import disable_jit
 
 _US_TO_2000 = 946_684_800_000_000
 _PRICES = ("open", "high", "low", "close")
@@ -95,7 +95,7 @@ def _by_symbol(
     connection: Connection, select: sql.Composed
 ) -> Iterator[tuple[str, NDArray[np.int64], list[NDArray[np.float64]]]]:
     """Each row of `select`: a symbol, instants in microseconds, and floats; in the order of the instants."""
-    compile_nothing(connection)
+    disable_jit(connection)
     rows: list[tuple[Any, ...]] = driver_connection(connection).cursor(binary=True).execute(select).fetchall()
     for symbol, stamps, *numbers in rows:
         at_us = np.frombuffer(stamps, ">i8").astype(np.int64) + _US_TO_2000

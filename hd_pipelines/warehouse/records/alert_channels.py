@@ -87,7 +87,7 @@ def note_failure(connection: Connection, channel: str, error: str, redactor: Red
     )
 
 
-def channel_states(connection: Connection) -> dict[str, ChannelState]:
+def read_channel_states(connection: Connection) -> dict[str, ChannelState]:
     """Every channel that was ever written to, by name."""
     columns = (getattr(_channel, name) for name in ChannelState.__dataclass_fields__)
     rows = connection.execute(select(*columns).order_by(_channel.channel)).mappings()

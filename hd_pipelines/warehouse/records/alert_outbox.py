@@ -228,7 +228,7 @@ def revive(connection: Connection, channels: Collection[str], *, now: datetime) 
     ).rowcount
 
 
-def fate_of(connection: Connection, event_key: str) -> list[Fate]:
+def read_fates(connection: Connection, event_key: str) -> list[Fate]:
     """What became of an event's message on each channel, by name of the channel."""
     columns = (_box.channel, _box.status, _box.due_at, _box.receipt, _box.last_error)
     rows: Sequence[Any] = connection.execute(
@@ -237,7 +237,7 @@ def fate_of(connection: Connection, event_key: str) -> list[Fate]:
     return [Fate(row.channel, DeliveryStatus(row.status), row.due_at, row.receipt, row.last_error) for row in rows]
 
 
-def next_due(connection: Connection, channel: str) -> datetime | None:
+def find_next_due(connection: Connection, channel: str) -> datetime | None:
     """When the next pending message of `channel` may be tried; None if there is none."""
     moment = func.min(func.greatest(_box.due_at, func.coalesce(_box.leased_until, _box.due_at)))
     return connection.execute(
@@ -245,7 +245,7 @@ def next_due(connection: Connection, channel: str) -> datetime | None:
     ).scalar_one()
 
 
-def outbox_counts(connection: Connection) -> Mapping[tuple[str, str], int]:
+def count_outbox(connection: Connection) -> Mapping[tuple[str, str], int]:
     """Messages by (channel, status)."""
     counted = select(_box.channel, _box.status, func.count()).group_by(_box.channel, _box.status)
     rows: Sequence[Any] = connection.execute(counted).all()

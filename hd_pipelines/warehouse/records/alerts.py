@@ -125,7 +125,7 @@ class AlertBook:
         self._connection.execute(statement.on_conflict_do_update(index_elements=["alert_id"], set_=changed))
 
 
-def open_alerts(connection: Connection, rules: Collection[str] | None = None) -> list[Alert]:
+def read_open_alerts(connection: Connection, rules: Collection[str] | None = None) -> list[Alert]:
     """Alerts that are open, longest first; of `rules` only, if given."""
     statement = _alert_rows().where(alerts.c.state == AlertState.OPEN.value).order_by(alerts.c.opened_at)
     if rules is not None:

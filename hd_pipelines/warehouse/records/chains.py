@@ -52,7 +52,7 @@ def record_chains(connection: Connection, records: Sequence[ChainRecord]) -> Non
     )
 
 
-def recorded_chains(
+def read_recorded_chains(
     connection: Connection, first: date, last: date, underlyings: Collection[str] | None = None
 ) -> list[ChainRecord]:
     """Records of sessions `first` to `last` (both included) by underlying and time. `underlyings`: tickers, None: all."""

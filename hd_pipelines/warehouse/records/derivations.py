@@ -47,7 +47,7 @@ def record_derivations(
     )
 
 
-def fingerprints_of(
+def read_fingerprints(
     connection: Connection, table_name: str, symbols: Collection[str] | None, first: date, last: date
 ) -> dict[tuple[str, date], str]:
     """From what the rows of `table_name` were made, by (symbol, session); absent where none are. None: all symbols."""
@@ -60,7 +60,7 @@ def fingerprints_of(
     return {(row.symbol, row.session): row.fingerprint for row in connection.execute(statement)}
 
 
-def rows_of(
+def read_row_counts(
     connection: Connection, table_name: str, symbols: Collection[str] | None, first: date, last: date
 ) -> dict[tuple[str, date], int]:
     """How many rows `table_name` holds, by (symbol, session), as its loads recorded it."""
@@ -73,7 +73,7 @@ def rows_of(
     return {(row.symbol, row.session): row.rows for row in connection.execute(statement)}
 
 
-def derived_state(connection: Connection) -> str:
+def read_derived_state(connection: Connection) -> str:
     """A text that changes whenever derived rows that marts read are published; equal texts mean equal marts.
 
     Signals are at the end of the way: no mart is made of them.

@@ -18,8 +18,8 @@ from hd_pipelines.warehouse.schema.tables import data_findings
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a stage has judged anew: open findings of this dataset, sessions and rules that it did not repeat are over.
+class CheckedScope:
+    """What a stage has checked anew: open findings of this dataset, sessions and rules that it did not repeat are over.
 
     `rules` None means every rule; a stage names its own rules, so that it does not close what another stage found.
     `subjects` None means every subject.
@@ -86,12 +86,12 @@ def resolve_findings(
 
 
 def settle(
-    connection: Connection, findings: Sequence[Finding], judged: Sequence[Judged], *, run_id: str | None = None
+    connection: Connection, findings: Sequence[Finding], checked: Sequence[CheckedScope], *, run_id: str | None = None
 ) -> None:
-    """Record `findings`, then resolve what `judged` covers and they do not repeat."""
+    """Record `findings`, then resolve what `checked` covers and they do not repeat."""
     record_findings(connection, findings, run_id=run_id)
     seen = [finding.finding_id for finding in findings]
-    for verdict in judged:
+    for verdict in checked:
         resolve_findings(
             connection, verdict.dataset, verdict.sessions, seen, rules=verdict.rules, subjects=verdict.subjects
         )

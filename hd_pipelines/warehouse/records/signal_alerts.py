@@ -37,7 +37,7 @@ _BAR_SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class UntoldSignal:
+class UnsentSignal:
     """A signal to be told. `as_of`: what was known when it was made."""
 
     notice: SignalNotice
@@ -45,7 +45,7 @@ class UntoldSignal:
     as_of: datetime
 
 
-def untold_signals(connection: Connection, *, now: datetime, most: int) -> list[UntoldSignal]:
+def lock_unsent_signals(connection: Connection, *, now: datetime, most: int) -> list[UnsentSignal]:
     """Active signals still valid at `now` that were never told, oldest first; locked until the transaction ends.
 
     Signals that another transaction is telling are passed over. One whose validity is over, or that an earlier session than
@@ -62,7 +62,7 @@ def untold_signals(connection: Connection, *, now: datetime, most: int) -> list[
     return [_untold(row) for row in connection.execute(untold).mappings()]
 
 
-def mark_told(connection: Connection, signal_id: str, *, now: datetime) -> None:
+def mark_sent(connection: Connection, signal_id: str, *, now: datetime) -> None:
     """Its message is written."""
     connection.execute(update(composite_signals).where(_signal.signal_id == signal_id).values(alerted_at=now))
 
@@ -75,7 +75,7 @@ def _newest_open(now: datetime) -> datetime:
     return get_regular_hours(find_last_completed_session(now)).opens_at
 
 
-def bars_before(connection: Connection, symbol: str, as_of: datetime, *, minutes: int, most: int) -> pl.DataFrame:
+def read_bars_before(connection: Connection, symbol: str, as_of: datetime, *, minutes: int, most: int) -> pl.DataFrame:
     """The last `most` bars of `minutes` that were over at `as_of`, ascending: session, timestamp, prices, volume, vwap.
 
     Floats, for drawing only.
@@ -93,7 +93,7 @@ def bars_before(connection: Connection, symbol: str, as_of: datetime, *, minutes
     return pl.DataFrame(numbers, schema=_BAR_SCHEMA, orient="row")
 
 
-def gamma_levels_before(connection: Connection, symbol: str, as_of: datetime) -> dict[str, float]:
+def read_gamma_levels_before(connection: Connection, symbol: str, as_of: datetime) -> dict[str, float]:
     """Walls and zero gamma of the newest snapshot at `as_of`, by name; those that it has. Empty without one."""
     gamma = gamma_exposure_snapshots.c
     newest = (
@@ -110,9 +110,9 @@ def _as_drawn(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _untold(row: Mapping[Any, Any]) -> UntoldSignal:
+def _untold(row: Mapping[Any, Any]) -> UnsentSignal:
     explanation: Mapping[str, Any] = row["explanation"]
-    return UntoldSignal(
+    return UnsentSignal(
         notice=SignalNotice(
             signal_id=row["signal_id"],
             symbol=row["symbol"],

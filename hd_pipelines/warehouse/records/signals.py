@@ -1,6 +1,6 @@
 """Signals and scans written and read back: stored once, settled once.
 
-Belongs here: the statements. What a signal is decided by is `signals.scanner`; the order of steps is `loading.signals`.
+Belongs here: the statements. What a signal is decided by is `signals.scanner`; the order of steps is `loading.signals.scan`.
 
 A signal's identity is a function of symbol, detector and bar, so storing what is there already writes nothing. What a
 stored signal says is never touched, by this module or any other: a trigger refuses it.
@@ -95,7 +95,7 @@ def record_scanned(
     record_derivations(cursor, composite_signals.name, pairs, fingerprints, run_id)
 
 
-def earlier_signals(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
+def read_earlier_signals(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
     """Stored signals of these symbols and sessions: symbol, session, detector, as_of, bar_time; by time."""
     columns = composite_signals.c
     statement = (
@@ -114,7 +114,7 @@ def earlier_signals(connection: Connection, symbols: Collection[str], sessions: 
     return pl.DataFrame([tuple(row) for row in connection.execute(statement)], schema=schema, orient="row")
 
 
-def settled_since(connection: Connection, first: date, before: datetime) -> pl.DataFrame:
+def read_settled_since(connection: Connection, first: date, before: datetime) -> pl.DataFrame:
     """How signals did that ended from `first` on and before `before`: detector, style, exited_at, r_multiple; by time."""
     columns = composite_signals.c
     statement = (
@@ -131,7 +131,7 @@ def settled_since(connection: Connection, first: date, before: datetime) -> pl.D
     return pl.DataFrame([tuple(row) for row in connection.execute(statement)], schema=schema, orient="row")
 
 
-def active_signals(
+def read_active_signals(
     connection: Connection, *, symbols: Collection[str] | None = None, sessions: Collection[date] | None = None
 ) -> list[dict[str, Any]]:
     """Facts of signals that are not settled, by time; of all symbols and sessions where None."""
@@ -186,7 +186,7 @@ def find_signals(connection: Connection, beginning: str) -> list[dict[str, Any]]
     return [dict(row) for row in connection.execute(statement.order_by(columns.signal_id).limit(10)).mappings()]
 
 
-def signals_of(connection: Connection, first: date, last: date, *, limit: int | None = None) -> list[dict[str, Any]]:
+def read_signals(connection: Connection, first: date, last: date, *, limit: int | None = None) -> list[dict[str, Any]]:
     """Rows of the sessions `first` to `last`, newest first, without their explanations."""
     columns = [column for column in composite_signals.c if column.name not in {"explanation", "contract"}]
     statement = (
@@ -198,7 +198,7 @@ def signals_of(connection: Connection, first: date, last: date, *, limit: int | 
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def rejections_of(connection: Connection, first: date, last: date) -> dict[tuple[str, str], int]:
+def count_rejections(connection: Connection, first: date, last: date) -> dict[tuple[str, str], int]:
     """How often each (detector, reason) kept a candidate back in scans of the sessions `first` to `last`."""
     rows = connection.execute(
         text(
@@ -211,7 +211,7 @@ def rejections_of(connection: Connection, first: date, last: date) -> dict[tuple
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def last_scanned(connection: Connection, session: date) -> datetime | None:
+def find_last_scanned(connection: Connection, session: date) -> datetime | None:
     """Until when the minutes of `session` were scanned; None where they were not."""
     held = signal_scans.c
     statement = select(func.max(held.last_as_of)).where(

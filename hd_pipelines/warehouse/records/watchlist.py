@@ -58,7 +58,7 @@ def remove_from_watchlist(connection: Connection, symbols: Iterable[str]) -> lis
     return sorted(connection.execute(left).scalars())
 
 
-def active_symbols(connection: Connection) -> list[str]:
+def read_active_symbols(connection: Connection) -> list[str]:
     """All active symbols, sorted."""
     return list(
         connection.execute(select(watchlist.c.symbol).where(watchlist.c.active).order_by(watchlist.c.symbol)).scalars()

@@ -18,9 +18,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from hd_pipelines.warehouse.engine import CONNECT_TIMEOUT_SECONDS, libpq_url, masked_url, sqlalchemy_url
+from hd_pipelines.warehouse.engine import CONNECT_TIMEOUT_SECONDS, mask_url, to_libpq_url, to_sqlalchemy_url
 from hd_pipelines.warehouse.errors import MigrationLockError, SchemaOutdatedError, SchemaTooNewError
-from hd_pipelines.warehouse.roles import Role, ensure_roles, roles_are_usable
+from hd_pipelines.warehouse.roles import Role, can_use_roles, ensure_roles
 
 _LOCK = "hd_pipelines:migrations"
 _POLL_SECONDS = 0.1
@@ -71,7 +71,7 @@ def require_head(url: str) -> None:
         found = _current(connection)
     if found != head():
         raise SchemaOutdatedError(
-            f"The warehouse at {masked_url(url)} is at revision {found or 'none'}, this code needs {head()}. "
+            f"The warehouse at {mask_url(url)} is at revision {found or 'none'}, this code needs {head()}. "
             "Cure: run `hd db upgrade`."
         )
 
@@ -90,7 +90,7 @@ def alembic_config() -> Config:
 @contextmanager
 def _autocommit(url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     with psycopg.connect(
-        libpq_url(url), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="hd_migrations"
+        to_libpq_url(url), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="hd_migrations"
     ) as connection:
         yield connection
 
@@ -100,7 +100,7 @@ def _current(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
     if not (present and present[0]):
         return None
     with connection.transaction():
-        if roles_are_usable(connection):
+        if can_use_roles(connection):
             connection.execute("SET LOCAL ROLE hd_owner")
         try:
             row = connection.execute("SELECT version_num FROM public.alembic_version").fetchone()
@@ -113,7 +113,7 @@ def _current(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
 
 
 def _is_ready(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
-    return roles_are_usable(connection) and _current(connection) == head()
+    return can_use_roles(connection) and _current(connection) == head()
 
 
 def _refuse_newer(connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -155,7 +155,7 @@ def _sole_migrator(connection: psycopg.Connection[tuple[object, ...]], deadline_
 
 
 def _run_revisions(url: str) -> None:
-    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    engine = create_engine(to_sqlalchemy_url(url), poolclass=NullPool)
     config = alembic_config()
     with engine.connect() as connection:
         connection.execute(text("SELECT set_config('role', :role, false)"), {"role": Role.OWNER.value})

@@ -1,7 +1,7 @@
 """From the warehouse to tapes: bars and chains of symbols as the signals package reads them.
 
 Belongs here: which stretch of bars a scan needs, and turning columns into `signals.tape`. Contexts are `signal_contexts`;
-storing what was found is `loading.signals`.
+storing what was found is `loading.signals.scan`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from hd_pipelines.loading.signal_contexts import read_contexts
+from hd_pipelines.loading.signals.contexts import read_contexts
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.asset_classes import classify_symbol
@@ -24,7 +24,7 @@ from hd_pipelines.signals.option_chain import ChainAt, OptionQuotes
 from hd_pipelines.signals.tape import Bars, SymbolTape, empty_bars
 from hd_pipelines.tables.vocabulary import AssetClass, Timeframe
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import signals as signal_queries
+from hd_pipelines.warehouse.read import scan_inputs as signal_queries
 from hd_pipelines.warehouse.read.symbol_arrays import BarColumns, bar_columns
 
 HISTORY_SESSIONS = 20
@@ -93,7 +93,7 @@ def read_inputs(
         )
         for symbol in symbols
     }
-    return Inputs(tapes, {symbol: chain_reader(database, symbol) for symbol in symbols})
+    return Inputs(tapes, {symbol: make_chain_reader(database, symbol) for symbol in symbols})
 
 
 def _proxy(symbol: str, parts: Mapping[str, tuple[Bars, Bars, Bars]]) -> SymbolTape | None:
@@ -150,18 +150,18 @@ def _close_ns(day_number: int) -> int | None:
         return None
 
 
-def chain_reader(database: Database, symbol: str) -> ChainAt:
+def make_chain_reader(database: Database, symbol: str) -> ChainAt:
     """Reads one symbol's newest chain that was known at an instant, once per snapshot."""
     kept: dict[datetime, OptionQuotes] = {}
 
     def chain_at(as_of_ns: int) -> OptionQuotes | None:
         as_of = datetime.fromtimestamp(as_of_ns // 1_000_000_000, UTC)
         with database.connect() as connection:
-            stamp = signal_queries.newest_chain(connection, symbol, as_of)
+            stamp = signal_queries.find_newest_chain(connection, symbol, as_of)
             if stamp is None:
                 return None
             if stamp not in kept:
-                kept[stamp] = _quotes(stamp, signal_queries.chain(connection, symbol, stamp))
+                kept[stamp] = _quotes(stamp, signal_queries.read_chain(connection, symbol, stamp))
         return kept[stamp]
 
     return chain_at

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def prefetch(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`work` of every item, in order; the next one is under way while the caller uses the last. Errors come through."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="one-ahead") as worker:
         ahead: Future[Result] | None = None

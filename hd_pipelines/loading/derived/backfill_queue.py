@@ -7,19 +7,19 @@ takes over; a failure is counted, and given up after the third retry.
 from __future__ import annotations
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.bars import BarsReport, Judge, lake_sessions, refresh_bars
+from hd_pipelines.loading.derived.bars import BarsReport, Validator, list_lake_sessions, refresh_bars
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.watchlist import claim_next, complete, fail
 
 
 def backfill_queue(
-    database: Database, lake: Lake, *, run_id: str | None = None, judge: Judge | None = None
+    database: Database, lake: Lake, *, run_id: str | None = None, validate: Validator | None = None
 ) -> dict[str, BarsReport]:
     """Derive the bars of every queued symbol over the last sessions of the lake; reports by symbol.
 
     Raises the first error after counting it; symbols still in the queue are taken by the next call.
     """
-    sessions = lake_sessions(lake)
+    sessions = list_lake_sessions(lake)
     reports: dict[str, BarsReport] = {}
     while True:
         with database.begin() as connection:
@@ -30,7 +30,7 @@ def backfill_queue(
             if sessions:
                 window = sessions[-claimed.days_to_backfill :]
                 reports[claimed.symbol] = refresh_bars(
-                    database, lake, symbols=[claimed.symbol], sessions=window, run_id=run_id, judge=judge
+                    database, lake, symbols=[claimed.symbol], sessions=window, run_id=run_id, validate=validate
                 )
         except Exception as error:
             with database.begin() as connection:

@@ -28,7 +28,7 @@ from hd_pipelines.tables.vocabulary import (
     VixRegime,
 )
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import signals as signal_queries
+from hd_pipelines.warehouse.read import scan_inputs as signal_queries
 from hd_pipelines.warehouse.read.symbol_arrays import GammaColumns, gamma_columns
 
 USUAL_SESSIONS = 20
@@ -49,13 +49,13 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
     """What was known of `symbols` at instants from `since` to `until` (timezone-aware, in sessions), read as reader."""
     first, last = since.date(), until.date()
     with database.connect() as connection:
-        volatility = signal_queries.volatility(
+        volatility = signal_queries.read_volatility(
             connection, symbols, list_last_sessions(first, READING_SESSIONS)[0], last
         )
         usual = gamma_columns(connection, symbols, list_last_sessions(first, USUAL_SESSIONS + 2)[0], until)
-        gamma = signal_queries.gamma_rows(connection, symbols, since - LOOK_BACK, until)
-        regime = signal_queries.regimes(connection, list_last_sessions(first, 6)[0], last)
-        prints = signal_queries.prints(connection, symbols, list_last_sessions(first, 2)[0], last)
+        gamma = signal_queries.read_gamma(connection, symbols, since - LOOK_BACK, until)
+        regime = signal_queries.read_regimes(connection, list_last_sessions(first, 6)[0], last)
+        prints = signal_queries.read_prints(connection, symbols, list_last_sessions(first, 2)[0], last)
     market = tuple(_regime(row) for row in regime.iter_rows(named=True))
     iv = volatility.partition_by("symbol", as_dict=True)
     rows = gamma.partition_by("symbol", as_dict=True)

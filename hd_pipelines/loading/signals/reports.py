@@ -1,7 +1,7 @@
 """What a scan did, and the rows that say so.
 
 Belongs here: the report that scans add up to, and the way from the scanner's values to rows and back. When they are
-written is `loading.signals`.
+written is `loading.signals.scan`.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class ScanReport:
             self.labels.setdefault(label, set()).update(symbols)
 
 
-def row_of(signal: CompositeSignal) -> dict[str, Any]:
+def to_signal_row(signal: CompositeSignal) -> dict[str, Any]:
     """A signal as the table stores it."""
     return {"signal_id": signal.signal_id, **asdict(signal)}
 
 
-def scan_row(
+def to_scan_row(
     looked_at: Mapping[str, FeatureFrame],
     session: date,
     report: ScanReport,
@@ -105,7 +105,7 @@ def scan_row(
     }
 
 
-def by_symbol(rows: pl.DataFrame) -> dict[str, tuple[EarlierSignal, ...]]:
+def group_by_symbol(rows: pl.DataFrame) -> dict[str, tuple[EarlierSignal, ...]]:
     """Stored signals of each symbol, by time."""
     found: dict[str, list[EarlierSignal]] = {}
     for symbol, detector, as_of, bar_time in rows.select("symbol", "detector", "as_of", "bar_time").iter_rows():
@@ -113,7 +113,7 @@ def by_symbol(rows: pl.DataFrame) -> dict[str, tuple[EarlierSignal, ...]]:
     return {symbol: tuple(signals) for symbol, signals in found.items()}
 
 
-def edges_of(rows: pl.DataFrame) -> dict[tuple[str, TradingStyle], Edge]:
+def compute_edges(rows: pl.DataFrame) -> dict[tuple[str, TradingStyle], Edge]:
     """How each detector's settled signals of each style did."""
     gained = pl.col("r_multiple")
     sums = rows.group_by("detector", "style").agg(

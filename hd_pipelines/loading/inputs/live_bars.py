@@ -27,8 +27,8 @@ from hd_pipelines.providers.massive.rest.minute_bars import DATASET, DELAY_TOLER
 from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.live_bars import LIVE, LiveLoad, add_live_bars, is_live
-from hd_pipelines.warehouse.read.queries import bar_fingerprints
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.read.queries import read_bar_fingerprints
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 WORKERS = 4
 """Symbols fetched at the same time."""
@@ -62,7 +62,7 @@ class LiveBarsReport:
     seconds: float
 
 
-def with_volume_proxies(symbols: Iterable[str]) -> list[str]:
+def add_volume_proxies(symbols: Iterable[str]) -> list[str]:
     """`symbols` and the funds whose volume stands for the indices among them, sorted, each once."""
     names = {canonicalize_symbol(symbol) for symbol in symbols}
     return sorted(names | {VOLUME_PROXIES[name] for name in names & VOLUME_PROXIES.keys()})
@@ -81,7 +81,7 @@ def refresh_live_bars(
     hours = find_live_hours(now)
     if hours is None or not has_opened(now):
         raise ValueError(f"{now:%Y-%m-%d %H:%M} UTC is in no session: there are no live bars before the open")
-    wanted = with_volume_proxies(symbols)
+    wanted = add_volume_proxies(symbols)
     held = _held(database, wanted, hours.session)
     asked = [symbol for symbol in wanted if symbol not in held or is_live(held[symbol])]
     outcomes = _fetch(client, asked, now)
@@ -89,14 +89,14 @@ def refresh_live_bars(
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, VendorError)]
     minutes = _regular(fetched, hours)
     ends = _newest_ends(minutes)
-    bars = finished_bars(minutes, hours, now)
+    bars = select_finished_bars(minutes, hours, now)
     findings = (
         *(finding for error in errors for finding in error.findings),
         *(finding for fetch in fetched for finding in fetch.findings),
         *_silence([fetch.symbol for fetch in fetched], ends, hours, now),
     )
-    judged = Judged(DATASET, frozenset({hours.session}), subjects=frozenset({*asked, ALL_SYMBOLS}))
-    load = _publish(database, bars, held, session=hours.session, findings=findings, judged=judged, run_id=run_id)
+    checked = CheckedScope(DATASET, frozenset({hours.session}), subjects=frozenset({*asked, ALL_SYMBOLS}))
+    load = _publish(database, bars, held, session=hours.session, findings=findings, checked=checked, run_id=run_id)
     for error in errors:
         if isinstance(error, ApiKeyRefusedError):
             raise error
@@ -118,7 +118,7 @@ def refresh_live_bars(
     )
 
 
-def finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.DataFrame:
+def select_finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.DataFrame:
     """Bars of all intraday timeframes that no later minute can change. Returns `bars.SCHEMA`, sorted.
 
     `minutes`: finished regular minutes as `bars.derive_intraday_bars` takes them. A bar is finished when a minute at or
@@ -143,7 +143,7 @@ def finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.Data
 
 def _held(database: Database, symbols: Sequence[str], session: date) -> dict[str, str]:
     with database.connect() as connection:
-        marks = bar_fingerprints(connection, symbols, session, session)
+        marks = read_bar_fingerprints(connection, symbols, session, session)
     return {symbol: mark for (symbol, _), mark in marks.items()}
 
 
@@ -233,14 +233,14 @@ def _publish(
     *,
     session: date,
     findings: Sequence[Finding],
-    judged: Judged,
+    checked: CheckedScope,
     run_id: str | None,
 ) -> LiveLoad:
     marks = {str(symbol): _fingerprint(of_symbol) for (symbol,), of_symbol in bars.group_by("symbol")}
     news = {symbol: mark for symbol, mark in sorted(marks.items()) if held.get(symbol) != mark}
     if not news:
         with database.begin() as connection:
-            settle(connection, findings, [judged], run_id=run_id)
+            settle(connection, findings, [checked], run_id=run_id)
         return LiveLoad(0, 0, (), ())
     return add_live_bars(
         database,
@@ -249,7 +249,7 @@ def _publish(
         fingerprints=news,
         run_id=run_id,
         findings=findings,
-        judged=[judged],
+        checked=[checked],
     )
 
 

@@ -21,7 +21,7 @@ from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
 
 FILE_RULES = frozenset(Rule) - PUBLICATION_RULES
@@ -109,20 +109,20 @@ def _record(database: Database, file: LandedFile, report: IngestReport, run_id: 
                 landed_at=datetime.fromtimestamp(file.path.stat().st_mtime, UTC),
             ),
         )
-        judged = Judged(file.dataset.name, frozenset({file.session}), FILE_RULES)
-        settle(connection, report.findings, [judged], run_id=run_id)
+        checked = CheckedScope(file.dataset.name, frozenset({file.session}), FILE_RULES)
+        settle(connection, report.findings, [checked], run_id=run_id)
 
 
 def _settle(
     database: Database, dataset: FlatFileDataset, session: date, findings: Sequence[Finding], run_id: str | None
 ) -> None:
     with database.begin(Role.SERVICE) as connection:
-        settle(connection, findings, [Judged(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id)
+        settle(connection, findings, [CheckedScope(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id)
 
 
 def _current(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> list[queries.CurrentLoad]:
     with database.connect() as connection:
-        return queries.current_loads(connection, [dataset.name], sessions[0], sessions[-1])
+        return queries.read_current_loads(connection, [dataset.name], sessions[0], sessions[-1])
 
 
 def _known(
@@ -139,13 +139,13 @@ def _known(
 def _history(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> dict[date, int]:
     first = list_last_sessions(sessions[0], HISTORY_SESSIONS + 1)[0]
     with database.connect() as connection:
-        loads = queries.current_loads(connection, [dataset.name], first, sessions[-1])
+        loads = queries.read_current_loads(connection, [dataset.name], first, sessions[-1])
     return {load.session: load.rows for load in loads}
 
 
 def _other_session(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
     def look_up(sha256: str) -> date | None:
         with database.connect() as connection:
-            return queries.session_of_sha256(connection, dataset.name, sha256)
+            return queries.find_session_by_sha256(connection, dataset.name, sha256)
 
     return look_up

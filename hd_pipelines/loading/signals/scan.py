@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from hd_pipelines.loading.derivation import Pair, digest
-from hd_pipelines.loading.outcomes import settle_outcomes
-from hd_pipelines.loading.scan_reports import ScanReport, by_symbol, edges_of, row_of, scan_row
-from hd_pipelines.loading.signal_inputs import Inputs, read_inputs
+from hd_pipelines.loading.derived.fingerprints import Pair, digest
+from hd_pipelines.loading.signals.outcomes import settle_outcomes
+from hd_pipelines.loading.signals.reports import ScanReport, compute_edges, group_by_symbol, to_scan_row, to_signal_row
+from hd_pipelines.loading.signals.tapes import Inputs, read_inputs
 from hd_pipelines.market.live_times import can_bars_arrive
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
@@ -32,14 +32,14 @@ from hd_pipelines.signals.tape import SymbolTape
 from hd_pipelines.tables.vocabulary import Resolution
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.read.signals import newest_minute
-from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
+from hd_pipelines.warehouse.read.scan_inputs import find_newest_minute
+from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
 from hd_pipelines.warehouse.records.signals import (
-    earlier_signals,
-    last_scanned,
+    find_last_scanned,
+    read_earlier_signals,
+    read_settled_since,
     record_scan,
     record_scanned,
-    settled_since,
     store_signals,
     take_scan_lock,
 )
@@ -77,8 +77,8 @@ def scan_now(
         report.labels["closed"] = set(symbols)
         return report
     with database.connect() as connection:
-        newest = newest_minute(connection, symbols, session)
-        scanned = last_scanned(connection, session)
+        newest = find_newest_minute(connection, symbols, session)
+        scanned = find_last_scanned(connection, session)
     if newest is None:
         report.labels["no_bars_today"] = set(symbols)
         return report
@@ -117,7 +117,7 @@ def scan_sessions(
     total = ScanReport(sessions=len(sessions))
     marks = _marks(database, symbols, sessions, policy)
     with database.connect() as connection:
-        held = fingerprints_of(connection, TABLE, symbols, sessions[0], sessions[-1])
+        held = read_fingerprints(connection, TABLE, symbols, sessions[0], sessions[-1])
     due = [day for day in sessions if any(held.get((symbol, day)) != marks[symbol, day] for symbol in symbols)]
     total.up_to_date = len(sessions) - len(due)
     for first in range(0, len(due), CHUNK):
@@ -161,9 +161,9 @@ def _scan_frames(
             report.add(ScanOutcome(symbol, 0, 0, (), labels=frame.labels))
     with database.begin() as connection:
         take_scan_lock(connection)
-        before = by_symbol(earlier_signals(connection, list(looked_at), [session]))
-        edges = edges_of(
-            settled_since(connection, session - timedelta(days=EDGE_DAYS), get_regular_hours(session).opens_at)
+        before = group_by_symbol(read_earlier_signals(connection, list(looked_at), [session]))
+        edges = compute_edges(
+            read_settled_since(connection, session - timedelta(days=EDGE_DAYS), get_regular_hours(session).opens_at)
         )
         for symbol, frame in as_of.items():
             outcome = scan(
@@ -175,11 +175,11 @@ def _scan_frames(
                 edges=edges,
             )
             report.add(outcome)
-        report.stored = store_signals(connection, [row_of(signal) for signal in report.signals], run_id=run_id)
+        report.stored = store_signals(connection, [to_signal_row(signal) for signal in report.signals], run_id=run_id)
         for resolution in Resolution:
             of_kind = {symbol: frame for symbol, frame in as_of.items() if frame.resolution is resolution}
             if of_kind:
-                row = scan_row(
+                row = to_scan_row(
                     of_kind,
                     session,
                     report,
@@ -200,11 +200,11 @@ def _marks(
     first, last = list_last_sessions(sessions[0], 2)[0], sessions[-1]
     wanted = sorted({*symbols, *VOLUME_PROXIES.values()})
     with database.connect() as connection:
-        bars = queries.bar_fingerprints(connection, wanted, sessions[0], last)
-        gamma = fingerprints_of(connection, "gamma_exposure_snapshots", symbols, first, last)
-        iv = fingerprints_of(connection, "iv_percentile_cache", symbols, first, last)
-        regime = fingerprints_of(connection, "market_regime_history", [MARKET], first, last)
-    rules = rules_version(policy)
+        bars = queries.read_bar_fingerprints(connection, wanted, sessions[0], last)
+        gamma = read_fingerprints(connection, "gamma_exposure_snapshots", symbols, first, last)
+        iv = read_fingerprints(connection, "iv_percentile_cache", symbols, first, last)
+        regime = read_fingerprints(connection, "market_regime_history", [MARKET], first, last)
+    rules = compute_rules_version(policy)
 
     def mark(symbol: str, session: date) -> str:
         days = list_last_sessions(session, 2)
@@ -221,7 +221,7 @@ def _marks(
     return {(symbol, session): mark(symbol, session) for symbol in symbols for session in sessions}
 
 
-def rules_version(
+def compute_rules_version(
     policy: ScanPolicy = DEFAULT_POLICY, detectors: Iterable[Detector] = tuple(DETECTORS.values())
 ) -> str:
     """16 hex digits that change when any number or version of policy or detectors does."""

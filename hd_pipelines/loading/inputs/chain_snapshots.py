@@ -1,7 +1,7 @@
 """Option chains of the moment: fetched, judged, published, recorded; and the alarm for those that were missed.
 
 Belongs here: taking snapshots of many underlyings and what happens when some cannot be had. When they are due is in
-`market.snapshot_times`, chains of the past come from `loading.chains`.
+`market.snapshot_times`, chains of the past come from `loading.inputs.chain_archive`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from hd_pipelines.lake import ChainSource, Lake
-from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish, record, usual_contracts
+from hd_pipelines.loading.inputs.chain_records import (
+    CHAIN_RULES,
+    LoadedChain,
+    publish_chain,
+    read_usual_contracts,
+    record_loaded_chains,
+)
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.market.snapshot_times import find_missed_snapshots
@@ -28,8 +34,8 @@ from hd_pipelines.providers.massive.rest.chain_snapshot import (
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.chains import recorded_chains
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 WORKERS = 4
 """Underlyings fetched at the same time; a chain's own pages come one after the other."""
@@ -78,13 +84,13 @@ def take_snapshot(
     fetched = [outcome for outcome in outcomes if isinstance(outcome, ChainFetch)]
     chains = [_publish(lake, fetch) for fetch in fetched]
     subjects = frozenset({name for ticker in tickers for name in (to_symbol(ticker), build_chain_path(ticker))})
-    usual = usual_contracts(database, tickers, session, session)
-    findings = record(
+    usual = read_usual_contracts(database, tickers, session, session)
+    findings = record_loaded_chains(
         database,
         chains,
         usual,
         [finding for error in errors for finding in error.findings],
-        [Judged(DATASET, frozenset({session}), CHAIN_RULES, subjects)],
+        [CheckedScope(DATASET, frozenset({session}), CHAIN_RULES, subjects)],
         run_id=run_id,
     )
     for error in errors:
@@ -119,12 +125,14 @@ def settle_missed_snapshots(
     """
     tickers = {to_ticker(name) for name in underlyings}
     with database.connect() as connection:
-        held = recorded_chains(connection, sessions[0], sessions[-1], tickers)
+        held = read_recorded_chains(connection, sessions[0], sessions[-1], tickers)
     have = [(chain.underlying, chain.kind, chain.snapshot_at) for chain in held]
     findings = find_missed_snapshots(have, sessions, now, underlyings=tickers, kinds=kinds)
-    judged = Judged(DATASET, frozenset(sessions), frozenset({Rule.SNAPSHOT_MISSED}), frozenset(map(to_symbol, tickers)))
+    checked = CheckedScope(
+        DATASET, frozenset(sessions), frozenset({Rule.SNAPSHOT_MISSED}), frozenset(map(to_symbol, tickers))
+    )
     with database.begin() as connection:
-        settle(connection, findings, [judged], run_id=run_id)
+        settle(connection, findings, [checked], run_id=run_id)
     return findings
 
 
@@ -150,4 +158,4 @@ def _fetch(client: VendorApi, ticker: str, now: datetime, kind: SnapshotKind) ->
 
 def _publish(lake: Lake, fetch: ChainFetch) -> LoadedChain:
     source = ChainSource(fetch.url, fetch.sha256, SNAPSHOT_VERSION)
-    return publish(lake, fetch.validated, source, f"{fetch.sha256}-{SNAPSHOT_VERSION}")
+    return publish_chain(lake, fetch.validated, source, f"{fetch.sha256}-{SNAPSHOT_VERSION}")

@@ -14,11 +14,11 @@ import polars as pl
 
 from hd_pipelines.analytics.iv_percentile import WINDOW, Floats, rank_against_history, select_session_observations
 from hd_pipelines.analytics.volatility.constant_maturity import observe
-from hd_pipelines.loading.derivation import from_chains, span
+from hd_pipelines.loading.derived.fingerprints import find_span, keep_chain_valued
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read.options import iv_history, read_valued
-from hd_pipelines.warehouse.records.derivations import fingerprints_of
+from hd_pipelines.warehouse.read.options import read_iv_history, read_valued
+from hd_pipelines.warehouse.records.derivations import read_fingerprints
 
 OBSERVED_FROM = (
     *(
@@ -39,7 +39,7 @@ OBSERVED_FROM = (
 
 
 class IvPast:
-    """Values by symbol and session, growing as portions are valued. Portions come in order of time."""
+    """Values by symbol and session, growing as batches are valued. Portions come in order of time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class IvPast:
         """
         if valued.is_empty():
             return valued.with_columns(iv_rank=pl.lit(None, pl.Float64), iv_percentile=pl.lit(None, pl.Float64))
-        self._recall(sorted(valued["symbol"].unique()), span(valued["session"])[0])
+        self._recall(sorted(valued["symbol"].unique()), find_span(valued["session"])[0])
         for symbol, session, value in _closes(valued):
             self._known[symbol][session] = value
         ranked = []
@@ -79,8 +79,8 @@ class IvPast:
             return
         begin = list_last_sessions(first, WINDOW + 1)[0]
         with self._database.connect() as connection:
-            stored = iv_history(connection, new, date.max)
-            valued = set(from_chains(fingerprints_of(connection, "historical_greeks", new, begin, date.max)))
+            stored = read_iv_history(connection, new, date.max)
+            valued = set(keep_chain_valued(read_fingerprints(connection, "historical_greeks", new, begin, date.max)))
             unobserved = valued - set(stored.select("symbol", "date").iter_rows())
             for symbol in new:
                 of_symbol = stored.filter(pl.col("symbol") == symbol)

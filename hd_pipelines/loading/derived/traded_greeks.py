@@ -7,8 +7,8 @@ Belongs here: which symbols and sessions those are, and which bars stand for the
 - All contracts of the underlying that traded in the same minute are valued with it, for parity needs them; so a row is a
   function of bars up to its stamp, whatever trades later.
 - A chain is better in every way: two-sided, all contracts at one instant. A session with a recorded chain is left alone
-  here, and `loading.greeks` replaces the whole session when its chain arrives. Percentiles and gamma pass over these
-  rows (`derivation.from_chains`), and they carry no rank.
+  here, and `loading.derived.greeks` replaces the whole session when its chain arrives. Percentiles and gamma pass over these
+  rows (`fingerprints.keep_chain_valued`), and they carry no rank.
 
 What is out of date is told by the manifest of files, before anything is read. Sessions are published one by one.
 """
@@ -24,18 +24,18 @@ from datetime import time as clock_time
 import polars as pl
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derivation import (
+from hd_pipelines.loading.derived.fingerprints import (
     TRADED,
     DerivedReport,
-    Judge,
     Marks,
     Pair,
     Totals,
+    Validator,
     digest,
-    from_chains,
-    judged,
-    outdated,
-    split_withheld,
+    drop_withheld,
+    find_outdated,
+    keep_chain_valued,
+    to_checked_scopes,
 )
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.market.option_products import find_product, list_roots
@@ -57,9 +57,9 @@ from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 from hd_pipelines.tables.vocabulary import PriceSource
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
-from hd_pipelines.warehouse.read.queries import current_loads
-from hd_pipelines.warehouse.records.chains import recorded_chains
-from hd_pipelines.warehouse.records.derivations import fingerprints_of
+from hd_pipelines.warehouse.read.queries import read_current_loads
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
+from hd_pipelines.warehouse.records.derivations import read_fingerprints
 
 TABLE = "historical_greeks"
 TRADED_VALUATION = 1
@@ -86,7 +86,7 @@ def refresh_traded_greeks(
     symbols: Sequence[str],
     sessions: Sequence[date],
     run_id: str | None = None,
-    judge: Judge | None = None,
+    validate: Validator | None = None,
 ) -> DerivedReport:
     """Bring what is valued from option bars up to date: of `symbols` in those of `sessions` (ascending) without a chain.
 
@@ -96,11 +96,13 @@ def refresh_traded_greeks(
     first, last = sessions[0], sessions[-1]
     tickers = sorted(ticker for ticker in map(to_ticker, set(symbols)) if list_roots(ticker))
     with database.connect() as connection:
-        chained = {(chain.underlying, chain.session) for chain in recorded_chains(connection, first, last, tickers)}
-        loads = current_loads(connection, [dataset.name for dataset in READ_FROM], first, last)
-        stored = fingerprints_of(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
+        chained = {
+            (chain.underlying, chain.session) for chain in read_recorded_chains(connection, first, last, tickers)
+        }
+        loads = read_current_loads(connection, [dataset.name for dataset in READ_FROM], first, last)
+        stored = read_fingerprints(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
     files = {(load.dataset, load.session): load.sha256 for load in loads if load.rows}
-    valued_from_chains = from_chains(stored)
+    valued_from_chains = keep_chain_valued(stored)
     inputs = {
         (to_symbol(ticker), session): found
         for session in sessions
@@ -111,13 +113,13 @@ def refresh_traded_greeks(
     if not inputs:
         return DerivedReport(seconds=time.perf_counter() - began)
     curve = lake.treasury_yields.read()
-    due = outdated(_marks(inputs, files, curve), stored)
+    due = find_outdated(_marks(inputs, files, curve), stored)
     totals = Totals(up_to_date=due.up_to_date)
     for (session,), scope in due.scope.sort("session", "symbol").group_by("session", maintain_order=True):
         pairs = set(scope.select("symbol", "session").iter_rows())
         rows = _valued(lake, session, {symbol: inputs[symbol, session] for symbol, _ in sorted(pairs)}, curve)
-        findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
-        accepted, kept, withheld = split_withheld(rows, scope, findings)
+        findings = list(validate(rows)) if validate is not None and not rows.is_empty() else []
+        accepted, kept, withheld = drop_withheld(rows, scope, findings)
         published = set(kept.select("symbol", "session").iter_rows())
         publish_greeks(
             database,
@@ -125,7 +127,7 @@ def refresh_traded_greeks(
             scope=Scope(frozenset(published)),
             fingerprints={pair: due.fingerprints[pair] for pair in published},
             findings=findings,
-            judged=judged(TABLE, scope),
+            checked=to_checked_scopes(TABLE, scope),
             run_id=run_id,
         )
         totals.rows += accepted.height

@@ -1,7 +1,7 @@
-"""From an archive of option chains to the lake: which files are new, judge, publish, record.
+"""From an archive of option chains to the lake: which files are new, validate, publish, record.
 
 Belongs here: the order of those steps, many files at a time. A chain that is refused leaves the last good one in place
-and an open finding behind; the others go on. Snapshots of the moment are taken in `loading.snapshots`.
+and an open finding behind; the others go on. Snapshots of the moment are taken in `loading.inputs.chain_snapshots`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from itertools import groupby
 from pathlib import Path
 
 from hd_pipelines.lake import ChainSource, Lake
-from hd_pipelines.loading.chain_records import CHAIN_RULES, LoadedChain, publish_all, record, usual_contracts
+from hd_pipelines.loading.inputs.chain_records import (
+    CHAIN_RULES,
+    LoadedChain,
+    publish_chains,
+    read_usual_contracts,
+    record_loaded_chains,
+)
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import to_symbol
 from hd_pipelines.providers.archive.chains import (
@@ -33,8 +39,8 @@ from hd_pipelines.providers.archive.chains import (
 from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.tables.vocabulary import PriceSource
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.chains import recorded_chains
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.chains import read_recorded_chains
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 WORKERS = 2
 """Batches in the making while the ones before are recorded; more threads only share the cores."""
@@ -73,7 +79,9 @@ def refresh_chain_archive(
     files = list_chain_files(archive, underlyings, sessions)
     known = _known(database, lake, files, sessions)
     fresh = [file for file in files if not _is_known(file, known.get((file.underlying, file.session)))]
-    usual = usual_contracts(database, {file.underlying for file in fresh}, sessions[0], sessions[-1]) if fresh else {}
+    usual = (
+        read_usual_contracts(database, {file.underlying for file in fresh}, sessions[0], sessions[-1]) if fresh else {}
+    )
     loaded: list[LoadedChain] = []
     findings: list[Finding] = []
     done = 0
@@ -87,8 +95,8 @@ def refresh_chain_archive(
                 for finding in outcome.findings
             ]
             subjects = frozenset({to_symbol(underlying), *(file.key for file in outcomes)})
-            judged = Judged(DATASET, frozenset(file.session for file in outcomes), CHAIN_RULES, subjects)
-            findings += record(database, chains, usual, refusals, [judged], run_id=run_id)
+            checked = CheckedScope(DATASET, frozenset(file.session for file in outcomes), CHAIN_RULES, subjects)
+            findings += record_loaded_chains(database, chains, usual, refusals, [checked], run_id=run_id)
             loaded += chains
             done += len(outcomes)
             on_progress(done, len(fresh))
@@ -103,7 +111,7 @@ def refresh_chain_archive(
     )
 
 
-def fingerprint_of(file: Path) -> str:
+def fingerprint_file(file: Path) -> str:
     """Names the bytes of an archived chain and the version of the code that reads them."""
     return f"{hashlib.sha256(file.read_bytes()).hexdigest()}-{READ_VERSION}"
 
@@ -145,12 +153,12 @@ def _load(lake: Lake, files: Sequence[ChainFile]) -> Outcomes:
         else:
             source = ChainSource(file.key, read.sha256, READ_VERSION)
             chains.append((file, (read.validated, source, f"{read.sha256}-{READ_VERSION}")))
-    published = publish_all(lake, [chain for _, chain in chains])
+    published = publish_chains(lake, [chain for _, chain in chains])
     return outcomes | {file: chain for (file, _), chain in zip(chains, published, strict=True)}
 
 
 def _is_known(file: ChainFile, fingerprint: str | None) -> bool:
-    return fingerprint is not None and fingerprint == fingerprint_of(file.path)
+    return fingerprint is not None and fingerprint == fingerprint_file(file.path)
 
 
 def _known(
@@ -162,7 +170,7 @@ def _known(
     tickers = {file.underlying for file in files}
     in_lake = {(s.underlying, s.snapshot_at) for s in lake.chains.snapshots(sessions[0], sessions[-1], tickers)}
     with database.connect() as connection:
-        records = recorded_chains(connection, sessions[0], sessions[-1], tickers)
+        records = read_recorded_chains(connection, sessions[0], sessions[-1], tickers)
     return {
         (held.underlying, held.session): held.fingerprint
         for held in records
@@ -183,5 +191,5 @@ def _settle_archive(
     ]
     told = frozenset(finding.session for finding in findings if finding.session is not None) | frozenset(sessions)
     with database.begin() as connection:
-        settle(connection, findings, [Judged(DATASET, told, ARCHIVE_RULES, frozenset(days))], run_id=run_id)
+        settle(connection, findings, [CheckedScope(DATASET, told, ARCHIVE_RULES, frozenset(days))], run_id=run_id)
     return findings

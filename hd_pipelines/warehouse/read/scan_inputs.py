@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.engine import driver_connection
-from hd_pipelines.warehouse.read.column_reads import compile_nothing, read_columns
-from hd_pipelines.warehouse.read.frames import columns_of, read_frame
+from hd_pipelines.warehouse.read.column_reads import disable_jit, read_columns
+from hd_pipelines.warehouse.read.frames import read_frame, to_select_list
 from hd_pipelines.warehouse.schema.tables import historical_greeks
 
 _Schema = dict[str, Any]
@@ -102,18 +102,18 @@ OLDEST_CHAIN = timedelta(days=5)
 """How far back a chain is looked for: a long weekend."""
 
 
-def volatility(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+def read_volatility(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Rows of `iv_percentile_cache` from `first` to `last`, by symbol and date."""
     return _rows(connection, "iv_percentile_cache", _VOLATILITY, [_of(symbols), _dates(first, last)], "symbol, date")
 
 
-def gamma_rows(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
+def read_gamma(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
     """What scans want of the gamma snapshots after `since` until `until`, and of each symbol's newest one before.
 
     By symbol and time; documents as JSON text. One older than `OLDEST_CHAIN` is nobody's newest.
     """
     held = {name: kind for name, kind in _GAMMA.items() if name not in _SUMS}
-    columns = sql.SQL(", ").join([columns_of(held), *(sql.SQL(_SUMS[name]) for name in _GAMMA if name in _SUMS)])
+    columns = sql.SQL(", ").join([to_select_list(held), *(sql.SQL(_SUMS[name]) for name in _GAMMA if name in _SUMS)])
     select = sql.SQL(
         "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL ("
         " SELECT * FROM public.gamma_exposure_snapshots AS held WHERE held.symbol = wanted.name"
@@ -132,12 +132,12 @@ def gamma_rows(connection: Connection, symbols: Collection[str], since: datetime
     return read_frame(connection, select, sent).select(list(_GAMMA))
 
 
-def regimes(connection: Connection, first: date, last: date) -> pl.DataFrame:
+def read_regimes(connection: Connection, first: date, last: date) -> pl.DataFrame:
     """Rows of `market_regime_history` from `first` to `last`, by date."""
     return _rows(connection, "market_regime_history", _REGIME, [_dates(first, last)], "date")
 
 
-def prints(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame | None:
+def read_prints(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame | None:
     """Option prints from `first` to `last`, by symbol and time; None where the warehouse never had a print."""
     if driver_connection(connection).execute("SELECT FROM public.options_flow_history LIMIT 1").fetchone() is None:
         return None
@@ -145,7 +145,7 @@ def prints(connection: Connection, symbols: Collection[str], first: date, last: 
     return _rows(connection, "options_flow_history", _PRINTS, conditions, 'symbol, "timestamp"')
 
 
-def newest_minute(connection: Connection, symbols: Collection[str], session: date) -> datetime | None:
+def find_newest_minute(connection: Connection, symbols: Collection[str], session: date) -> datetime | None:
     """When the newest one-minute bar of `session` began; None without one."""
     select = sql.SQL(
         'SELECT max("timestamp") FROM public.historical_bars WHERE {} AND timeframe = {} AND session = {}'
@@ -154,9 +154,9 @@ def newest_minute(connection: Connection, symbols: Collection[str], session: dat
     return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
 
 
-def newest_inputs(connection: Connection, symbols: Collection[str], session: date) -> dict[str, datetime | None]:
+def find_newest_inputs(connection: Connection, symbols: Collection[str], session: date) -> dict[str, datetime | None]:
     """When the newest minute of `session` began, and its newest Greeks, gamma and option prints are from; None without."""
-    newest: dict[str, datetime | None] = {"bars": newest_minute(connection, symbols, session)}
+    newest: dict[str, datetime | None] = {"bars": find_newest_minute(connection, symbols, session)}
     for name, table in _ARRIVING.items():
         select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
             sql.Identifier("public", table), _of(symbols), _instants(session, session)
@@ -166,7 +166,7 @@ def newest_inputs(connection: Connection, symbols: Collection[str], session: dat
     return newest
 
 
-def newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
+def find_newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
     """When the newest valued chain before `as_of` was taken; None within `OLDEST_CHAIN`."""
     row = (
         driver_connection(connection)
@@ -181,9 +181,9 @@ def newest_chain(connection: Connection, symbol: str, as_of: datetime) -> dateti
     return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
 
 
-def chain(connection: Connection, symbol: str, stamp: datetime) -> pl.DataFrame:
+def read_chain(connection: Connection, symbol: str, stamp: datetime) -> pl.DataFrame:
     """The valued contracts of one snapshot, by ticker."""
-    compile_nothing(connection)
+    disable_jit(connection)
     condition = sql.SQL('symbol = {} AND "timestamp" = {}').format(sql.Literal(symbol), sql.Literal(stamp))
     return read_columns(connection, historical_greeks, list(_CHAIN), condition, _CHAIN).sort("contract_ticker")
 
@@ -193,7 +193,7 @@ def _rows(
 ) -> pl.DataFrame:
     held = {name: kind for name, kind in schema.items() if name not in _SUMS}
     sums = [sql.SQL(_SUMS[name]) for name in schema if name in _SUMS]
-    columns = sql.SQL(", ").join([columns_of(held), *sums])
+    columns = sql.SQL(", ").join([to_select_list(held), *sums])
     select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
         columns,
         sql.Identifier("public", table),

@@ -1,4 +1,4 @@
-"""From the lake to `historical_bars`: what is out of date, derive it, judge it, publish it.
+"""From the lake to `historical_bars`: what is out of date, derive it, validate it, publish it.
 
 A symbol's session is out of date when the files it was made from, or the rules of derivation, are not those that its
 published bars were made with. So a second run publishes nothing, a republished file is loaded by itself, and a new
@@ -44,15 +44,15 @@ from hd_pipelines.warehouse.publish.bar_rows import Scope
 from hd_pipelines.warehouse.publish.bars import publish_bars
 from hd_pipelines.warehouse.read import bars as bar_queries
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.records.findings import Judged, settle
-from hd_pipelines.warehouse.records.watchlist import active_symbols
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 from hd_pipelines.warehouse.roles import Role
 
-MOST_PAIRS_AT_ONCE = 3_000
+MAX_PAIRS_PER_BATCH = 3_000
 """Symbol-sessions derived and published in one transaction: about 1.6 M bars, half a gigabyte at the peak."""
 
 Pair = tuple[str, date]
-Judge = Callable[[pl.DataFrame, pl.DataFrame], Sequence[Finding]]
+Validator = Callable[[pl.DataFrame, pl.DataFrame], Sequence[Finding]]
 """A second opinion on derived bars: (bars, coverage) → findings; an `ERROR` keeps its symbol's session back."""
 
 
@@ -76,7 +76,7 @@ def refresh_bars(
     symbols: Sequence[str],
     sessions: Sequence[date],
     run_id: str | None = None,
-    judge: Judge | None = None,
+    validate: Validator | None = None,
 ) -> BarsReport:
     """Bring the bars of `symbols` in `sessions` up to date. Raises what the lake and the warehouse raise.
 
@@ -86,12 +86,12 @@ def refresh_bars(
     wanted = sorted({*sessions, *(list_week_sessions(session)[-1] for session in sessions)})
     current, without_minutes = _fingerprints(database, symbols, wanted)
     with database.connect() as connection:
-        stored = queries.bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
+        stored = queries.read_bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
     pending = {pair: mark for pair, mark in current.items() if stored.get(pair) != mark}
     totals = _Totals(up_to_date=len(current) - len(pending))
     waiting = without_minutes & pending.keys() & stored.keys()
-    for portion in _portions(pending):
-        _refresh_portion(database, lake, portion, waiting=waiting, run_id=run_id, judge=judge, totals=totals)
+    for batch in _batches(pending):
+        _refresh_batch(database, lake, batch, waiting=waiting, run_id=run_id, validate=validate, totals=totals)
     missing = _settle_missing(database, symbols, sessions, run_id)
     return totals.report(time.perf_counter() - began, missing)
 
@@ -100,12 +100,12 @@ def _settle_missing(
     database: Database, symbols: Sequence[str], sessions: Sequence[date], run_id: str | None
 ) -> list[Finding]:
     with database.begin(Role.SERVICE) as connection:
-        # Judged for the whole watchlist, also when one symbol is refreshed: only then "all symbols" is true.
-        expected = {*active_symbols(connection), *symbols}
-        have = bar_queries.published_pairs(connection, expected, sessions[0], sessions[-1])
+        # CheckedScope for the whole watchlist, also when one symbol is refreshed: only then "all symbols" is true.
+        expected = {*read_active_symbols(connection), *symbols}
+        have = bar_queries.read_published_pairs(connection, expected, sessions[0], sessions[-1])
         missing = bar_audit.find_missing_sessions(have, expected, sessions)
-        judged = Judged(bar_audit.DATASET, frozenset(sessions), bar_audit.MISSING_RULES)
-        settle(connection, missing, [judged], run_id=run_id)
+        checked = CheckedScope(bar_audit.DATASET, frozenset(sessions), bar_audit.MISSING_RULES)
+        settle(connection, missing, [checked], run_id=run_id)
     return missing
 
 
@@ -130,28 +130,28 @@ class _Totals:
         )
 
 
-def _refresh_portion(
+def _refresh_batch(
     database: Database,
     lake: Lake,
     pending: Mapping[Pair, str],
     *,
     waiting: AbstractSet[Pair],
     run_id: str | None,
-    judge: Judge | None,
+    validate: Validator | None,
     totals: _Totals,
 ) -> None:
     sessions = sorted({session for _, session in pending})
     symbols = sorted({symbol for symbol, _ in pending})
-    bars = derive(lake, symbols, sessions).join(_frame(pending), on=["symbol", "session"], how="semi")
+    bars = derive_bars(lake, symbols, sessions).join(_frame(pending), on=["symbol", "session"], how="semi")
     bars = _with_live_bars(database, bars, waiting & pending.keys())
     hours = build_hours_frame(sessions)
     # Also what lies published between pending sessions: a session that was withheld stays pending by itself.
     first = list_last_sessions(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
     with database.connect() as connection:
-        earlier = bar_queries.minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
+        earlier = bar_queries.read_minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
     verdict = bar_audit.audit(bars, hours, earlier)
-    if judge is not None and not bars.is_empty():
-        opinions = judge(bars, bar_audit.measure_coverage(bars, hours, earlier))
+    if validate is not None and not bars.is_empty():
+        opinions = validate(bars, bar_audit.measure_coverage(bars, hours, earlier))
         verdict = bar_audit.withhold_broken_sessions(bars, (*verdict.findings, *opinions))
     withheld = set(verdict.withheld.iter_rows())
     scope = {pair: mark for pair, mark in pending.items() if pair not in withheld}
@@ -161,7 +161,7 @@ def _refresh_portion(
         scope=Scope(frozenset(scope)),
         fingerprints=scope,
         findings=verdict.findings,
-        judged=_judged(pending),
+        checked=_to_checked_scopes(pending),
         run_id=run_id,
     )
     totals.rows += verdict.accepted.height
@@ -180,25 +180,25 @@ def _with_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet
     if not waiting:
         return bars
     sessions = sorted({session for _, session in waiting})
-    held = queries.bars(database, sorted({symbol for symbol, _ in waiting}), None, sessions[0], sessions[-1])
+    held = queries.read_bars(database, sorted({symbol for symbol, _ in waiting}), None, sessions[0], sessions[-1])
     live = held.join(_frame(waiting), on=["symbol", "session"], how="semi").filter(
         pl.col("timeframe").is_in([Timeframe.M1.value, *(timeframe.value for timeframe in MINUTES)])
     )
     return pl.concat([bars, live.cast(dict(SCHEMA))])  # type: ignore[arg-type]
 
 
-def _judged(pairs: Iterable[Pair]) -> list[Judged]:
+def _to_checked_scopes(pairs: Iterable[Pair]) -> list[CheckedScope]:
     """Exactly `pairs`: what was found earlier about other symbols of the same sessions stays open."""
     symbols: dict[date, set[str]] = {}
     for symbol, session in pairs:
         symbols.setdefault(session, set()).add(symbol)
     return [
-        Judged(bar_audit.DATASET, frozenset({session}), bar_audit.AUDIT_RULES, frozenset(of_session))
+        CheckedScope(bar_audit.DATASET, frozenset({session}), bar_audit.AUDIT_RULES, frozenset(of_session))
         for session, of_session in symbols.items()
     ]
 
 
-def derive(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
+def derive_bars(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
     """Bars of all timeframes from what the lake has of `symbols` in `sessions` (ascending). Returns `bars.SCHEMA`.
 
     Where a session ends its week, that week's other days are read too: a week's VWAP is made of all its minutes,
@@ -251,7 +251,7 @@ def _fingerprints(
     first, last = list_week_sessions(sessions[0])[0], sessions[-1]
     names = [dataset.name for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE)]
     with database.connect() as connection:
-        loads = queries.current_loads(connection, names, first, last)
+        loads = queries.read_current_loads(connection, names, first, last)
     sources = {(load.dataset, load.session): load.sha256 for load in loads}
     marks: dict[Pair, str] = {}
     without_minutes: set[Pair] = set()
@@ -272,26 +272,26 @@ def _fingerprints(
     return marks, without_minutes
 
 
-def _portions(pending: Mapping[Pair, str]) -> Iterator[dict[Pair, str]]:
-    """Pending pairs in order of time, cut between sessions so that a portion stays below the limit."""
-    portion: dict[Pair, str] = {}
+def _batches(pending: Mapping[Pair, str]) -> Iterator[dict[Pair, str]]:
+    """Pending pairs in order of time, cut between sessions so that a batch stays below the limit."""
+    batch: dict[Pair, str] = {}
     by_session: dict[date, list[str]] = {}
     for symbol, session in pending:
         by_session.setdefault(session, []).append(symbol)
     for session in sorted(by_session):
-        if portion and len(portion) + len(by_session[session]) > MOST_PAIRS_AT_ONCE:
-            yield portion
-            portion = {}
-        portion |= {(symbol, session): pending[symbol, session] for symbol in by_session[session]}
-    if portion:
-        yield portion
+        if batch and len(batch) + len(by_session[session]) > MAX_PAIRS_PER_BATCH:
+            yield batch
+            batch = {}
+        batch |= {(symbol, session): pending[symbol, session] for symbol in by_session[session]}
+    if batch:
+        yield batch
 
 
 def _frame(pairs: Iterable[Pair]) -> pl.DataFrame:
     return pl.DataFrame(list(pairs), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
 
 
-def lake_sessions(lake: Lake) -> list[date]:
+def list_lake_sessions(lake: Lake) -> list[date]:
     """Sessions for which the lake has anything bars are made of, ascending."""
     found = {s for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE) for s in lake.sessions(dataset)}
     return [session for session in list_sessions_between(min(found), max(found)) if session in found] if found else []

@@ -12,17 +12,17 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from hd_pipelines.loading.signal_inputs import day_bars_of, minutes_of
+from hd_pipelines.loading.signals.tapes import day_bars_of, minutes_of
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
 from hd_pipelines.tables.vocabulary import Direction, Resolution, Timeframe
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read.bars import newest_session
+from hd_pipelines.warehouse.read.bars import find_newest_session
 from hd_pipelines.warehouse.read.symbol_arrays import bar_columns
 from hd_pipelines.warehouse.records.signals import (
     Settlement,
-    active_signals,
     dismiss_signals,
+    read_active_signals,
     settle_signals,
     take_scan_lock,
 )
@@ -39,8 +39,8 @@ def settle_outcomes(database: Database, *, until: datetime) -> int:
     dismissed.
     """
     with database.connect() as connection:
-        waiting = active_signals(connection)
-        newest = newest_session(connection)
+        waiting = read_active_signals(connection)
+        newest = find_newest_session(connection)
         bars: dict[Resolution, dict[str, Bars]] = {}
         for resolution, timeframe in _FRAMES.items():
             of_kind = [row for row in waiting if row["resolution"] == resolution.value]

@@ -2,7 +2,7 @@
 
 Belongs here: the order of those steps. The sums, levels and classes are `analytics.gamma_exposure`.
 
-Positioning is judged against the symbol's own earlier snapshots, which the table keeps for 90 days: portions are therefore
+Positioning is checked against the symbol's own earlier snapshots, which the table keeps for 90 days: batches are therefore
 published oldest first, and each reads what is there before it.
 """
 
@@ -15,28 +15,28 @@ from datetime import date, timedelta
 import polars as pl
 
 from hd_pipelines.analytics.gamma_exposure import compute_snapshots
-from hd_pipelines.loading.derivation import (
+from hd_pipelines.loading.derived.fingerprints import (
     DerivedReport,
-    Judge,
     Totals,
+    Validator,
+    decode_marks,
     digest,
-    from_chains,
-    judged,
-    outdated,
-    portions,
-    read,
-    span,
-    split_withheld,
+    drop_withheld,
+    find_outdated,
+    find_span,
+    keep_chain_valued,
+    split_into_batches,
+    to_checked_scopes,
 )
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
-from hd_pipelines.warehouse.read.options import gamma_history, read_valued_in_parallel
-from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
+from hd_pipelines.warehouse.read.options import read_gamma_history, read_valued_in_parallel
+from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
 TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 SUMMATION = 1
 """Raised when the same valued chains would give other rows."""
-MOST_CONTRACTS_AT_ONCE = 1_000_000
+MAX_CONTRACTS_PER_BATCH = 1_000_000
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
     *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
@@ -51,24 +51,25 @@ def refresh_gamma(
     symbols: Sequence[str],
     sessions: Sequence[date],
     run_id: str | None = None,
-    judge: Judge | None = None,
+    validate: Validator | None = None,
 ) -> DerivedReport:
     """Bring the gamma exposure of `symbols` in `sessions` (ascending) up to date with `historical_greeks`."""
     began = time.perf_counter()
     first, last = sessions[0], sessions[-1]
     with database.connect() as connection:
-        sources = from_chains(fingerprints_of(connection, SOURCE, symbols, first, last))
-        stored = fingerprints_of(connection, TABLE, symbols, first, last)
-        contracts = rows_of(connection, SOURCE, symbols, first, last)
+        sources = keep_chain_valued(read_fingerprints(connection, SOURCE, symbols, first, last))
+        stored = read_fingerprints(connection, TABLE, symbols, first, last)
+        contracts = read_row_counts(connection, SOURCE, symbols, first, last)
     wanted = {
-        pair: {stamp: digest(SUMMATION, mark) for stamp, mark in read(text).items()} for pair, text in sources.items()
+        pair: {stamp: digest(SUMMATION, mark) for stamp, mark in decode_marks(text).items()}
+        for pair, text in sources.items()
     }
-    due = outdated(wanted, stored)
+    due = find_outdated(wanted, stored)
     totals = Totals(up_to_date=due.up_to_date)
-    for portion in portions(due.scope, contracts, MOST_CONTRACTS_AT_ONCE):
-        rows = _rows(database, portion)
-        findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
-        accepted, scope, withheld = split_withheld(rows, portion, findings)
+    for batch in split_into_batches(due.scope, contracts, MAX_CONTRACTS_PER_BATCH):
+        rows = _rows(database, batch)
+        findings = list(validate(rows)) if validate is not None and not rows.is_empty() else []
+        accepted, scope, withheld = drop_withheld(rows, batch, findings)
         pairs = set(scope.select("symbol", "session").iter_rows())
         report = publish_rows(
             database,
@@ -77,7 +78,7 @@ def refresh_gamma(
             scope=scope,
             fingerprints={pair: due.fingerprints[pair] for pair in pairs},
             findings=findings,
-            judged=judged(TABLE, portion),
+            checked=to_checked_scopes(TABLE, batch),
             run_id=run_id,
         )
         totals.rows += report.written
@@ -89,8 +90,8 @@ def refresh_gamma(
 
 def _rows(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
     names = sorted(scope["symbol"].unique())
-    first, last = span(scope["session"])
+    first, last = find_span(scope["session"])
     valued = read_valued_in_parallel(database, names, first, last, columns=SUMMED_FROM)
     with database.connect() as connection:
-        history = gamma_history(connection, names, last + timedelta(days=1))
+        history = read_gamma_history(connection, names, last + timedelta(days=1))
     return compute_snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)

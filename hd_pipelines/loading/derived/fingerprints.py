@@ -19,13 +19,13 @@ import polars as pl
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.tables.vocabulary import Severity
-from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.records.findings import CheckedScope
 
 Pair = tuple[str, date]
 Marks = dict[datetime, str]
 """What each snapshot of one symbol's session was made from, by its time."""
 
-Judge = Callable[[pl.DataFrame], Sequence[Finding]]
+Validator = Callable[[pl.DataFrame], Sequence[Finding]]
 """An opinion on rows before they are published; an `ERROR` keeps its symbol's session back."""
 
 SCOPE: dict[str, pl.DataType | type[pl.DataType]] = {"symbol": pl.String, "session": pl.Date, "timestamp": STAMP}
@@ -66,18 +66,18 @@ def digest(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def written(marks: Mapping[datetime, str]) -> str:
+def encode_marks(marks: Mapping[datetime, str]) -> str:
     """Marks as the text that is stored."""
     return ",".join(f"{stamp.astimezone(UTC):{_STAMP}}={mark}" for stamp, mark in sorted(marks.items()))
 
 
-def read(text: str) -> Marks:
+def decode_marks(text: str) -> Marks:
     """The marks of a stored text. Raises `ValueError` for a text that `written` did not write."""
     pairs = (item.split("=") for item in text.split(",") if item)
     return {datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC): mark for stamp, mark in pairs}
 
 
-def from_chains(fingerprints: Mapping[Pair, str]) -> dict[Pair, str]:
+def keep_chain_valued(fingerprints: Mapping[Pair, str]) -> dict[Pair, str]:
     """Of valued pairs those made from option chains. Contracts that traded at different times are no chain to sum up."""
     return {pair: text for pair, text in fingerprints.items() if f"={TRADED}" not in text}
 
@@ -95,16 +95,16 @@ class Outdated:
     up_to_date: int
 
 
-def outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> Outdated:
+def find_outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> Outdated:
     """Snapshots whose `wanted` mark is not the `stored` one, and stored ones of the same pairs that are gone."""
     rows: list[tuple[str, date, datetime]] = []
     fingerprints = {}
     whole = set()
     for (symbol, session), marks in sorted(wanted.items()):
-        held = read(stored.get((symbol, session), ""))
+        held = decode_marks(stored.get((symbol, session), ""))
         changed = sorted(stamp for stamp in marks.keys() | held.keys() if marks.get(stamp) != held.get(stamp))
         if changed:
-            fingerprints[symbol, session] = written(marks)
+            fingerprints[symbol, session] = encode_marks(marks)
             rows += [(symbol, session, stamp) for stamp in changed]
             if len(changed) == len(marks.keys() | held.keys()):
                 whole.add((symbol, session))
@@ -112,28 +112,28 @@ def outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> Outdat
     return Outdated(scope, fingerprints, frozenset(whole), len(wanted) - len(fingerprints))
 
 
-def span(sessions: pl.Series) -> tuple[date, date]:
+def find_span(sessions: pl.Series) -> tuple[date, date]:
     """First and last of at least one session."""
     days = sessions.unique().sort().to_list()
     return days[0], days[-1]
 
 
-def portions(scope: pl.DataFrame, size: Mapping[Pair, int], most: int) -> Iterator[pl.DataFrame]:
+def split_into_batches(scope: pl.DataFrame, size: Mapping[Pair, int], most: int) -> Iterator[pl.DataFrame]:
     """`scope` cut between sessions, ascending, so that the `size`s of its pairs stay below `most` where a session allows."""
-    portion: list[pl.DataFrame] = []
+    batch: list[pl.DataFrame] = []
     total = 0
     for _, of_session in scope.sort("session").group_by("session", maintain_order=True):
         rows = sum(size[pair] for pair in of_session.select("symbol", "session").unique().iter_rows())
-        if portion and total + rows > most:
-            yield pl.concat(portion)
-            portion, total = [], 0
-        portion.append(of_session)
+        if batch and total + rows > most:
+            yield pl.concat(batch)
+            batch, total = [], 0
+        batch.append(of_session)
         total += rows
-    if portion:
-        yield pl.concat(portion)
+    if batch:
+        yield pl.concat(batch)
 
 
-def split_withheld(
+def drop_withheld(
     rows: pl.DataFrame, scope: pl.DataFrame, findings: Iterable[Finding], session: str = "session"
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """`rows` and `scope` without the pairs of an `ERROR`, and how many those are. `session` names the rows' column."""
@@ -149,9 +149,9 @@ def split_withheld(
     )
 
 
-def judged(table: str, scope: pl.DataFrame) -> list[Judged]:
+def to_checked_scopes(table: str, scope: pl.DataFrame) -> list[CheckedScope]:
     """Exactly the pairs of `scope`: earlier findings about other symbols of the same sessions stay open."""
     return [
-        Judged(table, frozenset({session}), None, frozenset(of_session["symbol"]))
+        CheckedScope(table, frozenset({session}), None, frozenset(of_session["symbol"]))
         for (session,), of_session in scope.group_by("session")
     ]

@@ -27,30 +27,30 @@ from hd_pipelines.analytics.iv_percentile import (
 from hd_pipelines.analytics.volatility.constant_maturity import observe
 from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derivation import (
+from hd_pipelines.loading.derived.fingerprints import (
     DerivedReport,
-    Judge,
     Pair,
     Totals,
+    Validator,
     digest,
-    from_chains,
-    judged,
-    portions,
-    span,
-    split_withheld,
+    drop_withheld,
+    find_span,
+    keep_chain_valued,
+    split_into_batches,
+    to_checked_scopes,
 )
-from hd_pipelines.loading.iv_past import OBSERVED_FROM
+from hd_pipelines.loading.derived.iv_past import OBSERVED_FROM
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
-from hd_pipelines.warehouse.read.options import iv_percentiles, read_valued_in_parallel
-from hd_pipelines.warehouse.records.derivations import fingerprints_of, rows_of
+from hd_pipelines.warehouse.read.options import read_iv_percentiles, read_valued_in_parallel
+from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
 TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
 OBSERVATION = 1
 """Raised when the same valued chains would give another observation; observed again then."""
-MOST_CONTRACTS_AT_ONCE = 500_000
+MAX_CONTRACTS_PER_BATCH = 500_000
 _PAIRS = {"symbol": pl.String, "session": pl.Date}
 
 
@@ -61,14 +61,14 @@ def refresh_iv_percentiles(
     symbols: Sequence[str],
     sessions: Sequence[date],
     run_id: str | None = None,
-    judge: Judge | None = None,
+    validate: Validator | None = None,
 ) -> DerivedReport:
     """Bring the volatility percentiles of `symbols` in `sessions` (ascending) up to date with `historical_greeks`."""
     began = time.perf_counter()
     with database.connect() as connection:
-        sources = from_chains(fingerprints_of(connection, SOURCE, symbols, sessions[0], sessions[-1]))
-        stored = fingerprints_of(connection, TABLE, symbols, sessions[0], date.max)
-        contracts = rows_of(connection, SOURCE, symbols, sessions[0], sessions[-1])
+        sources = keep_chain_valued(read_fingerprints(connection, SOURCE, symbols, sessions[0], sessions[-1]))
+        stored = read_fingerprints(connection, TABLE, symbols, sessions[0], date.max)
+        contracts = read_row_counts(connection, SOURCE, symbols, sessions[0], sessions[-1])
     wanted = {pair: digest(OBSERVATION, mark) for pair, mark in sources.items()}
     due = {pair: mark for pair, mark in wanted.items() if stored.get(pair) != mark}
     totals = Totals(up_to_date=len(wanted) - len(due))
@@ -76,8 +76,8 @@ def refresh_iv_percentiles(
         return totals.report(time.perf_counter() - began)
     observed = _observe(database, lake, due, contracts)
     rows, scope = _ranked(database, observed, due)
-    findings = list(judge(rows)) if judge is not None else []
-    accepted, kept, withheld = split_withheld(rows, scope, findings, session="date")
+    findings = list(validate(rows)) if validate is not None else []
+    accepted, kept, withheld = drop_withheld(rows, scope, findings, session="date")
     pairs = list(kept.iter_rows())
     report = publish_rows(
         database,
@@ -86,7 +86,7 @@ def refresh_iv_percentiles(
         scope=kept,
         fingerprints={pair: due.get(pair) or stored[pair] for pair in pairs},
         findings=findings,
-        judged=judged(TABLE, scope),
+        checked=to_checked_scopes(TABLE, scope),
         run_id=run_id,
     )
     totals.rows, totals.published, totals.withheld = report.written, len(due.keys() & set(pairs)), withheld
@@ -98,13 +98,15 @@ def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts:
     """`OBSERVATIONS` of the pairs that are due."""
     curve = lake.treasury_yields.read()
     observed = []
-    for portion in portions(pl.DataFrame(list(due), schema=_PAIRS, orient="row"), contracts, MOST_CONTRACTS_AT_ONCE):
-        names = sorted(portion["symbol"].unique())
-        first, last = span(portion["session"])
+    for batch in split_into_batches(
+        pl.DataFrame(list(due), schema=_PAIRS, orient="row"), contracts, MAX_CONTRACTS_PER_BATCH
+    ):
+        names = sorted(batch["symbol"].unique())
+        first, last = find_span(batch["session"])
         valued = read_valued_in_parallel(database, names, first, last, columns=OBSERVED_FROM)
         chains = lake.chains.read([to_ticker(name) for name in names], first, last)
         found = select_session_observations(observe(valued), compute_model_free_volatility(chains, curve))
-        observed.append(found.join(portion, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
+        observed.append(found.join(batch, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
     return pl.concat(observed)
 
 
@@ -114,7 +116,7 @@ def _ranked(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str])
     for symbol, session in due:
         first[symbol] = min(first.get(symbol, session), session)
     with database.connect() as connection:
-        held = iv_percentiles(
+        held = read_iv_percentiles(
             connection, sorted(first), list_last_sessions(min(first.values()), WINDOW + 1)[0], date.max
         )
     again = pl.DataFrame(list(due), schema={"symbol": pl.String, "date": pl.Date}, orient="row")

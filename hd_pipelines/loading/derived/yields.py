@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derivation import digest
+from hd_pipelines.loading.derived.fingerprints import digest
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.pricing.discounting import OLDEST_CURVE_DAYS
 from hd_pipelines.providers.errors import VendorError
@@ -27,8 +27,8 @@ from hd_pipelines.providers.massive.rest.treasury_yields import (
 )
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
-from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 TABLE = "treasury_yields"
 
@@ -77,7 +77,7 @@ def refresh_yields(
             lake.treasury_yields.merge(found.curve.filter(pl.col("date").is_between(first, last)))
     with database.begin() as connection:
         seen = frozenset(sessions) | {finding.session for finding in findings if finding.session is not None}
-        settle(connection, findings, [Judged(DATASET, seen)], run_id=run_id)
+        settle(connection, findings, [CheckedScope(DATASET, seen)], run_id=run_id)
     report = _publish(database, lake, sessions, run_id)
     return replace(report, findings=tuple(findings))
 
@@ -92,7 +92,7 @@ def _publish(database: Database, lake: Lake, sessions: Sequence[date], run_id: s
         for (day,), points in curve.group_by("date", maintain_order=True)
     }
     with database.connect() as connection:
-        stored = fingerprints_of(connection, TABLE, [MARKET], days[0], days[-1])
+        stored = read_fingerprints(connection, TABLE, [MARKET], days[0], days[-1])
     due = {pair: mark for pair, mark in marks.items() if stored.get(pair) != mark}
     if not due:
         return YieldsReport(curve.height, 0, len(days))

@@ -1,6 +1,6 @@
 """Recording chains that have reached the lake: completeness against the ones before, findings, one transaction.
 
-Belongs here: what archive and snapshots do alike once a chain is published. How they come by it: `loading.chains`.
+The chain archive and the chain snapshots both end here, once a chain is in the lake.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from hd_pipelines.providers.archive.chains import ARCHIVE_RULES
 from hd_pipelines.providers.chain_rules import ValidatedChain
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.chains import ChainRecord, record_chains, recorded_chains
-from hd_pipelines.warehouse.records.findings import Judged, settle
+from hd_pipelines.warehouse.records.chains import ChainRecord, read_recorded_chains, record_chains
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 CHAIN_RULES = frozenset(Rule) - ARCHIVE_RULES - {Rule.SNAPSHOT_MISSED}
 """What is judged anew whenever a chain is read."""
@@ -46,12 +46,12 @@ class LoadedChain:
     findings: tuple[Finding, ...]
 
 
-def publish(lake: Lake, judged: ValidatedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
+def publish_chain(lake: Lake, judged: ValidatedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
     """Put one chain into the lake and measure it."""
-    return publish_all(lake, [(judged, source, fingerprint)])[0]
+    return publish_chains(lake, [(judged, source, fingerprint)])[0]
 
 
-def publish_all(lake: Lake, chains: Sequence[tuple[ValidatedChain, ChainSource, str]]) -> list[LoadedChain]:
+def publish_chains(lake: Lake, chains: Sequence[tuple[ValidatedChain, ChainSource, str]]) -> list[LoadedChain]:
     """`publish` many. Once this returns, a crash does not take them away: they may be recorded."""
     if not chains:
         return []
@@ -87,21 +87,21 @@ def _record_of(
     )
 
 
-def usual_contracts(database: Database, tickers: Collection[str], first: date, last: date) -> Usual:
+def read_usual_contracts(database: Database, tickers: Collection[str], first: date, last: date) -> Usual:
     """What is recorded from 60 sessions before `first` to `last`."""
     usual: Usual = {}
     with database.connect() as connection:
-        for held in recorded_chains(connection, list_last_sessions(first, HISTORY_SESSIONS)[0], last, tickers):
+        for held in read_recorded_chains(connection, list_last_sessions(first, HISTORY_SESSIONS)[0], last, tickers):
             usual.setdefault((held.underlying, held.kind), {})[held.session] = held.contracts
     return usual
 
 
-def record(
+def record_loaded_chains(
     database: Database,
     chains: Sequence[LoadedChain],
     usual: Usual,
     findings: Sequence[Finding],
-    judged: Sequence[Judged],
+    checked: Sequence[CheckedScope],
     *,
     run_id: str | None,
 ) -> list[Finding]:
@@ -129,7 +129,7 @@ def record(
         records.append(replace(held, completeness=share))
         told += find_coverage_problems(to_symbol(held.underlying), held.session, chain.coverage, share)
     superseded = [
-        Judged(
+        CheckedScope(
             DATASET,
             frozenset(list_last_sessions(session, HISTORY_SESSIONS)),
             frozenset({Rule.CONTRACT_ADJUSTED}),
@@ -139,7 +139,7 @@ def record(
     ]
     with database.begin() as connection:
         record_chains(connection, records)
-        settle(connection, told, [*judged, *superseded], run_id=run_id)
+        settle(connection, told, [*checked, *superseded], run_id=run_id)
     return told
 
 

@@ -20,7 +20,7 @@ from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS, measure_input
 from hd_pipelines.analytics.regime.put_call import VOLUMES, sum_option_volumes
 from hd_pipelines.analytics.regime.volatility_index import VIX
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derivation import DerivedReport, digest
+from hd_pipelines.loading.derived.fingerprints import DerivedReport, digest
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import list_last_sessions, list_sessions_between
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
@@ -28,9 +28,9 @@ from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.read.options import regime_history
-from hd_pipelines.warehouse.records.derivations import MARKET, fingerprints_of
-from hd_pipelines.warehouse.records.findings import Judged
+from hd_pipelines.warehouse.read.options import read_regime_history
+from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
+from hd_pipelines.warehouse.records.findings import CheckedScope
 
 TABLE = "market_regime_history"
 DECISION = 1
@@ -38,11 +38,16 @@ DECISION = 1
 MEMORY_SESSIONS = 30
 """Published rows before the first that is decided anew; a regime's memory is shorter."""
 SOURCES = (STOCK_DAY, INDEX_DAY, OPTION_DAY)
-Judge = Callable[[pl.DataFrame], Sequence[Finding]]
+Validator = Callable[[pl.DataFrame], Sequence[Finding]]
 
 
 def refresh_regime(
-    database: Database, lake: Lake, *, sessions: Sequence[date], run_id: str | None = None, judge: Judge | None = None
+    database: Database,
+    lake: Lake,
+    *,
+    sessions: Sequence[date],
+    run_id: str | None = None,
+    validate: Validator | None = None,
 ) -> DerivedReport:
     """Bring the market regime of `sessions` (ascending), and of published later ones, up to date with the lake.
 
@@ -51,10 +56,10 @@ def refresh_regime(
     began = time.perf_counter()
     warm_up = list_last_sessions(sessions[0], WARM_UP_SESSIONS + 1)[0]
     with database.connect() as connection:
-        stored = fingerprints_of(connection, TABLE, [MARKET], sessions[0], date.max)
+        stored = read_fingerprints(connection, TABLE, [MARKET], sessions[0], date.max)
         last = max([sessions[-1], *(session for _, session in stored)])
-        loads = queries.current_loads(connection, [dataset.name for dataset in SOURCES], warm_up, last)
-        before = regime_history(connection, list_last_sessions(sessions[0], MEMORY_SESSIONS + 1)[0], sessions[0])
+        loads = queries.read_current_loads(connection, [dataset.name for dataset in SOURCES], warm_up, last)
+        before = read_regime_history(connection, list_last_sessions(sessions[0], MEMORY_SESSIONS + 1)[0], sessions[0])
     files = {(load.dataset, load.session): load.sha256 for load in loads}
     axis = list_sessions_between(warm_up, last)
     own = {day: digest(*(files.get((dataset.name, day), "") for dataset in SOURCES)) for day in axis}
@@ -72,7 +77,7 @@ def refresh_regime(
         _volumes(lake, sessions[0], last),
     ).filter(pl.col("date").is_in([day for _, day in wanted]))
     rows = classify_regimes(inputs, before.filter(pl.col("date") < sessions[0]))
-    findings = [*_without_vix(list_sessions_without_vix(inputs)), *(judge(rows) if judge is not None else ())]
+    findings = [*_without_vix(list_sessions_without_vix(inputs)), *(validate(rows) if validate is not None else ())]
     bad = {finding.session for finding in findings if finding.severity is Severity.ERROR}
     accepted = rows.filter(~pl.col("date").is_in(list(bad)))
     scope = {pair: mark for pair, mark in wanted.items() if pair[1] not in bad}
@@ -83,7 +88,7 @@ def refresh_regime(
         scope=pl.DataFrame({"session": [day for _, day in scope]}, schema={"session": pl.Date}),
         fingerprints=scope,
         findings=findings,
-        judged=[Judged(TABLE, frozenset(day for _, day in wanted))],
+        checked=[CheckedScope(TABLE, frozenset(day for _, day in wanted))],
         run_id=run_id,
     )
     published = sum(stored.get(pair) != mark for pair, mark in scope.items())

@@ -3,7 +3,7 @@
 Belongs here: the order of those steps and what a snapshot's rows are made from. Valuation is `pricing.valuation`.
 
 A snapshot is out of date when its chain, the Treasury curve of its session, or the version of this code is not what its
-rows were made with. Chains are valued in portions, oldest first, each published in one transaction: so a load that dies
+rows were made with. Chains are valued in batches, oldest first, each published in one transaction: so a load that dies
 is continued by the next one, and the ranks come out the same.
 """
 
@@ -18,34 +18,34 @@ from typing import NamedTuple
 import polars as pl
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derivation import (
+from hd_pipelines.loading.derived.fingerprints import (
     DerivedReport,
-    Judge,
     Marks,
     Pair,
     Totals,
+    Validator,
     digest,
-    judged,
-    outdated,
-    portions,
-    span,
-    split_withheld,
+    drop_withheld,
+    find_outdated,
+    find_span,
+    split_into_batches,
+    to_checked_scopes,
 )
-from hd_pipelines.loading.iv_past import IvPast
+from hd_pipelines.loading.derived.iv_past import IvPast
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import is_index, to_symbol, to_ticker
 from hd_pipelines.pricing.discounting import select_curves
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
-from hd_pipelines.warehouse.records.chains import ChainRecord, recorded_chains
-from hd_pipelines.warehouse.records.derivations import fingerprints_of
+from hd_pipelines.warehouse.records.chains import ChainRecord, read_recorded_chains
+from hd_pipelines.warehouse.records.derivations import read_fingerprints
 
 TABLE = "historical_greeks"
 VALUATION = 1
 """Raised when the same chain and curve would give other rows; what was valued by an older version is valued again."""
-MOST_CONTRACTS_AT_ONCE = 300_000
-"""Valued and published in one transaction; with the portion before, less than a gigabyte at the peak."""
+MAX_CONTRACTS_PER_BATCH = 300_000
+"""Valued and published in one transaction; with the batch before, less than a gigabyte at the peak."""
 
 
 def refresh_greeks(
@@ -55,7 +55,7 @@ def refresh_greeks(
     symbols: Sequence[str],
     sessions: Sequence[date],
     run_id: str | None = None,
-    judge: Judge | None = None,
+    validate: Validator | None = None,
 ) -> DerivedReport:
     """Bring the valued contracts of `symbols` in `sessions` (ascending) up to date with the chains of the lake."""
     began = time.perf_counter()
@@ -63,18 +63,18 @@ def refresh_greeks(
     tickers = {to_ticker(symbol) for symbol in symbols}
     curve = lake.treasury_yields.read()
     with database.connect() as connection:
-        recorded = recorded_chains(connection, first, last)
-        stored = fingerprints_of(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
+        recorded = read_recorded_chains(connection, first, last)
+        stored = read_fingerprints(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
     in_lake = {(held.underlying, held.snapshot_at) for held in lake.chains.snapshots(first, last)}
     recorded = [chain for chain in recorded if (chain.underlying, chain.snapshot_at) in in_lake]
     rates = _rates(recorded, curve)
     chains = [chain for chain in recorded if chain.underlying in tickers]
-    due = outdated(_marks(chains, rates.marks), stored)
+    due = find_outdated(_marks(chains, rates.marks), stored)
     totals = Totals(up_to_date=due.up_to_date)
     past = IvPast(database)
 
-    def publish(portion: pl.DataFrame, rows: pl.DataFrame, findings: Sequence[Finding]) -> None:
-        accepted, scope, withheld = split_withheld(rows, portion, findings)
+    def publish(batch: pl.DataFrame, rows: pl.DataFrame, findings: Sequence[Finding]) -> None:
+        accepted, scope, withheld = drop_withheld(rows, batch, findings)
         for part in _parts(scope, due.whole):
             covered = part.frame if isinstance(part, Scope) else part
             publish_greeks(
@@ -83,7 +83,7 @@ def refresh_greeks(
                 scope=part,
                 fingerprints=due.fingerprints,
                 findings=findings,
-                judged=judged(TABLE, portion),
+                checked=to_checked_scopes(TABLE, batch),
                 run_id=run_id,
             )
         totals.rows += accepted.height
@@ -91,15 +91,15 @@ def refresh_greeks(
         totals.withheld += withheld
         totals.findings += findings
 
-    # One portion is published while the next is valued; in order, one at a time.
+    # One batch is published while the next is valued; in order, one at a time.
     with ThreadPoolExecutor(1) as publisher:
         before: Future[None] | None = None
-        for portion in portions(due.scope, _contracts(chains), MOST_CONTRACTS_AT_ONCE):
-            rows = past.ranked(_valued(lake, portion, curve, rates))
-            findings = list(judge(rows)) if judge is not None and not rows.is_empty() else []
+        for batch in split_into_batches(due.scope, _contracts(chains), MAX_CONTRACTS_PER_BATCH):
+            rows = past.ranked(_valued(lake, batch, curve, rates))
+            findings = list(validate(rows)) if validate is not None and not rows.is_empty() else []
             if before is not None:
                 before.result()
-            before = publisher.submit(publish, portion, rows, findings)
+            before = publisher.submit(publish, batch, rows, findings)
         if before is not None:
             before.result()
     return totals.report(time.perf_counter() - began)
@@ -160,7 +160,7 @@ def _valued(lake: Lake, scope: pl.DataFrame, curve: pl.DataFrame, rates: _Rates)
     )
     lent = [(name, at) for at in wanted["snapshot_at"].unique() for name in rates.lenders.get(at, ())]
     needed = pl.concat([wanted, pl.DataFrame(lent, schema=wanted.schema, orient="row")]).unique()
-    first, last = span(scope["session"])
+    first, last = find_span(scope["session"])
     chains = lake.chains.read(needed["underlying"].unique(), first, last)
     valued = value_chain(chains.join(needed, on=["underlying", "snapshot_at"], how="semi"), curve)
     return valued.join(scope, on=["symbol", "timestamp"], how="semi")

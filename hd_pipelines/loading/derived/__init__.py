@@ -1,0 +1,1 @@
+"""One module per derived table, and the refresh that they share."""

@@ -1,0 +1,1 @@
+"""What comes from outside: vendor files, chain archives, chain snapshots and live bars, into the lake or the warehouse."""

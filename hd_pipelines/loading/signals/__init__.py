@@ -1,0 +1,1 @@
+"""Scans: tapes read from the warehouse, signals stored, outcomes settled."""
