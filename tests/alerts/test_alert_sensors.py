@@ -287,7 +287,7 @@ def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, m
     with world.database.begin() as connection:
         record_findings(connection, [*findings, *others])
     world.clock.now = datetime.now(UTC)
-    monkeypatch.setattr(late_data_alerts, "sessions_back", lambda *_: [thursday])
+    monkeypatch.setattr(late_data_alerts, "list_last_sessions", lambda *_: [thursday])
     monkeypatch.setattr(late_data_alerts, "find_newest_due_session", lambda _: thursday)
     for _ in range(2):
         world.tick(alert_late_data)

@@ -1,4 +1,4 @@
-"""Counting the market: by hand, against a plain recomputation, over splits and holes."""
+"""Market breadth: by hand, against a plain recomputation, across splits and gaps."""
 
 from datetime import date
 

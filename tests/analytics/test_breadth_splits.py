@@ -1,4 +1,4 @@
-"""Splits told from falls, on real unadjusted prices."""
+"""Splits are distinguished from falls, on real unadjusted prices."""
 
 from datetime import date
 from pathlib import Path

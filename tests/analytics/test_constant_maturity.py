@@ -1,4 +1,4 @@
-"""30-day implied volatility on smiles whose answer is known, on sparse chains, and where it has to refuse."""
+"""30-day implied volatility on smiles with a known answer, on sparse chains, and where it has to refuse."""
 
 from __future__ import annotations
 
@@ -340,7 +340,7 @@ def test_a_thinned_chain_stays_near_the_full_one_or_says_nothing(recorded):
 
 
 def test_the_order_of_the_contracts_does_not_touch_the_last_bit(recorded):
-    """Sums in the order of a hash differ from run to run: a row would change without its chain."""
+    """Sums in hash order differ from run to run: a row would change although its chain did not."""
     near = recorded.filter(
         pl.col("implied_volatility").is_not_null() & ((pl.col("strike") / pl.col("forward")).log().abs() < 0.06)
     )

@@ -1,4 +1,4 @@
-"""Classes of dealer gamma: scaled to the underlying's own past, total, and blind to the future."""
+"""Classes of dealer gamma: scaled to the underlying's own past, defined for all inputs, and without look-ahead."""
 
 from __future__ import annotations
 

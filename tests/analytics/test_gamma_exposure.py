@@ -1,4 +1,4 @@
-"""Gamma exposure snapshots: small chains added up by hand, laws of the sums, and what happens to unknown numbers."""
+"""Gamma exposure snapshots: small chains summed by hand, laws of the sums, and the treatment of unknown numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rank and percentile of implied volatility: published figures since 1990, plain recomputation, and what no row may know."""
+"""Rank and percentile of implied volatility: published figures since 1990, a plain recomputation, and no look-ahead."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def random_walk(count, seed=7):
 
 
 def plain(values, window=252):
-    """The definition, literally."""
+    """The definition, computed literally."""
     found = []
     for at, today in enumerate(values):
         previous = [value for value in values[max(0, at - window) : at] if not np.isnan(value)]

@@ -1,4 +1,4 @@
-"""The arithmetic of the VIX on Cboe's own worked examples, and on recorded chains beside the official close."""
+"""The arithmetic of the VIX on Cboe's own worked examples, and on recorded chains against the official close."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What memory does with decisions, and the rows that are published."""
+"""How memory changes decisions, and the rows that are published."""
 
 from datetime import date
 

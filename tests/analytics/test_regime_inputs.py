@@ -1,4 +1,4 @@
-"""Measuring the market from day bars: one axis of sessions, no look ahead, no proxy under a false name."""
+"""Measures of the market from day bars: one axis of sessions, no look-ahead, no proxy under an index's name."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""The rule table: total, ordered, reachable in every class, honest about what is missing."""
+"""The rule table: total, ordered, every class reachable, and missing measures lower the confidence."""
 
 import math
 

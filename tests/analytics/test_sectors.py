@@ -1,4 +1,4 @@
-"""Who leads over twenty sessions."""
+"""The leading sector over twenty sessions."""
 
 from datetime import date, timedelta
 

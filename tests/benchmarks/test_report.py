@@ -1,4 +1,4 @@
-"""The table and the file of benchmark results: what is compared with what, and that a partial run forgets nothing."""
+"""The table and file of benchmark results: what is compared with what, and that a partial run keeps other results."""
 
 import json
 from datetime import date

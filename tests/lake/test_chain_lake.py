@@ -1,4 +1,4 @@
-"""Chains in the lake as readers see them: a snapshot is there whole, replaced whole, or not there."""
+"""Chains in the lake as readers see them: a snapshot is there whole, replaced whole, or absent."""
 
 import os
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""From a landed file to the lake: what did not pass is not published, the last good part stays (F06, F19, F26–F28)."""
+"""From a landed file to the lake: what fails a check is not published, and the last good part stays (F06, F19, F26–F28)."""
 
 import sys
 from datetime import date

@@ -1,4 +1,4 @@
-"""The lake as readers see it: a session is there whole, replaced whole, or not there."""
+"""The lake as readers see it: a session is there whole, replaced whole, or absent."""
 
 import os
 import threading

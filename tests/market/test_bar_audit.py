@@ -1,4 +1,4 @@
-"""The gate before the warehouse: what is kept back is exactly one symbol's session."""
+"""The audit before publication: exactly one symbol's session is withheld for a defect."""
 
 import math
 from datetime import date
@@ -150,7 +150,7 @@ def test_a_thin_session_is_told_and_published():
 
 
 def test_a_file_that_ends_early_for_most_symbols_is_kept_back_for_those_it_cuts():
-    """240 of 390 minutes is within the usual bounds; that everybody stops at once is not."""
+    """240 of 390 minutes is within the usual bounds; that most symbols stop at once is not."""
 
     def cut(symbol, session):
         return range(240) if session == LAST and symbol != "TSLA" else None
@@ -161,7 +161,7 @@ def test_a_file_that_ends_early_for_most_symbols_is_kept_back_for_those_it_cuts(
 
 
 def test_one_symbol_alone_is_halted_and_no_cut_off_file():
-    """A thinly traded symbol that joins the watchlist is judged by itself."""
+    """A thinly traded symbol that joins the watchlist is compared with itself only."""
     audited = verdict(bars(symbols=["SPY"], keep=lambda symbol, session: range(45, 390)))
     assert {found.severity for found in audited.findings} == {Severity.WARNING}
     assert audited.withheld.is_empty()

@@ -1,4 +1,4 @@
-"""Bars of longer timeframes: golden cuts by hand, laws as properties."""
+"""Bars of longer timeframes: golden values computed by hand, and laws as properties."""
 
 from datetime import UTC, date, datetime, timedelta
 

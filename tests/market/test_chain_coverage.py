@@ -1,4 +1,4 @@
-"""How much of a market a chain shows, and from when on somebody is told."""
+"""Coverage of a chain: what is measured, and from which limits on a finding is reported."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Findings: equal places are the same finding, other places are others."""
+"""Findings: the same place gives the same id, another place another one."""
 
 from dataclasses import replace
 from datetime import date
@@ -35,7 +35,7 @@ def test_another_place_is_another_finding(other):
 
 
 def test_an_id_never_changes():
-    """Stored ids are compared with new ones: another recipe would open everything a second time."""
+    """Stored ids are compared with new ones, so another recipe would report every open finding a second time."""
     assert FINDING.finding_id == "aca1e347200601bb4f51d6e1a1879bb2"
 
 

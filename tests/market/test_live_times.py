@@ -1,4 +1,4 @@
-"""When live bars are asked for."""
+"""The times at which live bars are requested."""
 
 from datetime import UTC, date, datetime, timedelta
 

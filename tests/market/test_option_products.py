@@ -1,4 +1,4 @@
-"""What a root says about its contracts."""
+"""Contract specifications that follow from an option root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions and hours against the library that the snapshot was taken from, and against days people remember."""
+"""Sessions and hours compared with the library from which the snapshot was taken, and with well-known days."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_the_snapshot_and_later_sessions_are_one_calendar():
 
 def test_far_option_expirations_do_not_import_the_library():
     program = (
-        "import sys; from datetime import date; from hd_pipelines.market.sessions import is_session, regular_hours;"
-        "assert regular_hours(date(2029, 1, 19)).minutes == 390 and not is_session(date(2029, 1, 20));"
+        "import sys; from datetime import date; from hd_pipelines.market.sessions import is_session, get_regular_hours;"
+        "assert get_regular_hours(date(2029, 1, 19)).minutes == 390 and not is_session(date(2029, 1, 20));"
         "assert 'exchange_calendars' not in sys.modules; assert not is_session(date(2029, 7, 4));"
         "assert 'exchange_calendars' in sys.modules"
     )

@@ -1,4 +1,4 @@
-"""The plan of chain snapshots, and what is told when one was not taken."""
+"""The plan of chain snapshots, and the findings when one was missed."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise

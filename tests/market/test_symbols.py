@@ -1,4 +1,4 @@
-"""Names of things that trade: taken apart and put together again."""
+"""Names of instruments: parsing, and conversion in both directions."""
 
 from datetime import date
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Trading time: it stands still at night and over weekends, knows half days, and adds up."""
+"""Trading time: it does not pass at night and over weekends, respects half days, and adds up."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Chains priced by formula: what valuation has to find again. The formula is written out here, apart from the platform's."""
+"""Chains priced by formula, from which valuation has to recover the inputs. The formula is independent of the platform's."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def contract(
     spot: float | None,
     underlying: str,
 ) -> dict[str, object]:
-    """One row of a chain; what a test does not care about has a harmless value."""
+    """One row of a chain; columns that a test does not set have a harmless value."""
     right = "C" if option_type == "call" else "P"
     return {
         "underlying": underlying,

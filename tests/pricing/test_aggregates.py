@@ -1,4 +1,4 @@
-"""Greeks out of option bars: what they are matched with, how old they are said to be, and what they refuse."""
+"""Greeks from option bars: which prices are matched, how their age is reported, and what is refused."""
 
 from __future__ import annotations
 

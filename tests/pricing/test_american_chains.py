@@ -1,7 +1,7 @@
-"""Chains of options that may be exercised early: forward and volatility without the premium of that right.
+"""American chains: the forward and volatility without the early exercise premium.
 
-Prices come from `american.price`, which test_american checks against QuantLib; what is proven here is that a chain of
-them, read through bid and ask alone, gives back the forward and the volatility that made it.
+Prices come from `american.price`, which test_american_prices checks against QuantLib. These tests show that a chain of such
+prices, known only by bid and ask, gives back the forward and the volatility that made it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""American prices: beside QuantLib, beside published tables, and the laws of early exercise.
+"""American prices compared with QuantLib and with published tables, and the laws of early exercise.
 
 Oracle: QuantLib's QdFpAmericanEngine, high precision scheme. Published: Ju, "Pricing an American Option by Approximating
-Its Early Exercise Boundary" (1999), and Barone-Adesi and Whaley and Bjerksund and Stensland in Haug (1998). The tables are
-of approximations, right to a few cents at a strike of 100; QuantLib's own test holds its grid to 0.08 of Ju's.
+Its Early Exercise Boundary" (1999), and Barone-Adesi and Whaley and Bjerksund and Stensland in Haug (1998). The tables
+contain approximations, right to a few cents at a strike of 100; QuantLib's own test allows 0.08 between its grid and Ju's.
 """
 
 from __future__ import annotations

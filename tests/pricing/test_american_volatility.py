@@ -1,4 +1,4 @@
-"""American implied volatility and Greeks: the inverse and the slopes of the price, and the reasons for having none.
+"""American implied volatility and Greeks: inverse and derivatives of the price, and the reasons for having none.
 
 A broker's model Greeks of SPY options on 2024-02-07, two days before expiration, are the published figures.
 """

@@ -1,4 +1,4 @@
-"""What the public functions of pricing take: numbers that broadcast, None as missing; never text, never a doubtful flag."""
+"""Arguments of the public pricing functions: numbers that broadcast, None as missing; no text, no ambiguous flag."""
 
 import numpy as np
 import polars as pl

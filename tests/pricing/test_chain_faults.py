@@ -1,4 +1,4 @@
-"""Faults of chains beyond single quotes: impossible terms, unknown rights, vendors without answers, laws of the answers."""
+"""Faults of chains beyond single quotes: impossible terms, unknown rights, no vendor values; laws of the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forwards and discounts out of option prices alone."""
+"""Forwards and discounts from option prices alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Greeks in the spot beside those that a broker published.
+"""Spot Greeks compared with those that a broker published.
 
 Interactive Brokers, model Greeks of SPX options streamed on 2023-08-04 from 13:31 UTC: price, volatility, delta, gamma,
-vega, theta and price of the underlying; no forward, no rate, no clock of settlement.
+vega, theta and price of the underlying; without forward, rate or settlement time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quotes of whole chains into implied volatility and Greeks, and what has no answer."""
+"""Implied volatility and Greeks from quotes of whole chains, and the contracts that have none."""
 
 from __future__ import annotations
 

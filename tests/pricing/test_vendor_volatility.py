@@ -1,4 +1,4 @@
-"""Volatility and delta recomputed from recorded quotes beside the vendor's own."""
+"""Volatility and delta recomputed from recorded quotes, compared with the vendor's own."""
 
 from __future__ import annotations
 

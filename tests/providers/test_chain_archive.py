@@ -1,4 +1,4 @@
-"""A folder of archived chains: its layout, its gaps, and files that may not be read."""
+"""A folder of archived chains: its layout, its gaps, and files that are refused."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

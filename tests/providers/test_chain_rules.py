@@ -1,4 +1,4 @@
-"""What a row of a chain must satisfy; the others of the chain go on without it."""
+"""Rules for a row of a chain; a bad row does not affect the others."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Chains from the REST service: paging, what the service leaves out, what it sends twice or changed."""
+"""Chains from the REST service: paging, and what the service omits, repeats or changes."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Fetching flat files: all that bucket, network and disk can do to a download (faults F01, F19 to F24)."""
+"""Downloads of flat files under every fault of bucket, network and disk (F01, F19 to F24)."""
 
 import gzip
 import hashlib

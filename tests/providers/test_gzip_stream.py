@@ -1,4 +1,4 @@
-"""Bytes of a flat file: every fault of the container is told, none reaches the reader as text."""
+"""Bytes of a flat file: every fault of the container is reported, and none reaches the reader as text."""
 
 import gzip
 import os

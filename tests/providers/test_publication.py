@@ -1,4 +1,4 @@
-"""What should have been in the bucket by now: absent, late, never offered, on a closed day."""
+"""Objects that should be in the bucket by now: absent, late, never offered, on a closed day."""
 
 from datetime import UTC, date, datetime
 

@@ -1,4 +1,4 @@
-"""The REST client against a service that misbehaves: what is asked again, what is not, and what never happens.
+"""The REST client against a service that misbehaves: what is retried, what is not, and what never happens.
 
 Numbers R01 to R13 name the faults, as in docs/data-quality.md.
 """

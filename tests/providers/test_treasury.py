@@ -1,4 +1,4 @@
-"""The curve that discounts options: from the service, from an archive, and in which unit."""
+"""The curve that discounts options: from the service, from an archive, and its unit."""
 
 import math
 from datetime import date

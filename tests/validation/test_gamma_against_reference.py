@@ -1,4 +1,4 @@
-"""Gamma exposure of recorded chains against numbers that others published, and against our own way of valuing them."""
+"""Gamma exposure of recorded chains against published numbers, and against our own valuation of them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_a_missing_reference_file_is_named(tmp_path: Path):
 
 
 def test_an_exact_engine_differs_from_jus_printed_values_as_we_do():
-    """Exhibit 6, calls of three years: the print is 0.074 off, and the exact engine is with us."""
+    """Exhibit 6, calls of three years: the printed value is 0.074 off, and the exact engine agrees with ours."""
     ql = pytest.importorskip("QuantLib")
     rows = pl.read_csv(FOLDER / "option_prices_haug_ju.csv.gz").filter(pl.col("origin") == "Ju 1999 Exhibit 6")
     today, count = ql.Date(1, 1, 2024), ql.Actual365Fixed()

@@ -1,4 +1,4 @@
-"""1990–2022 as the rules would have told it; what a trader who was there calls those months."""
+"""Regimes that the rules give for 1990–2022, compared with what those months are known for."""
 
 from datetime import date
 from pathlib import Path
