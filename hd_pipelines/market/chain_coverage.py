@@ -70,13 +70,11 @@ _MEASURES = _build_measures()
 _MEASURED = ("snapshot_at", "quote_at", "bid", "ask", "open_interest", "vendor_iv", "root", "expiration", "strike")
 
 
-def measure_chain(chain: pl.DataFrame) -> ChainCoverage:
-    """Measure one snapshot: `CHAIN`, at least one row, one underlying and one `snapshot_at`."""
-    return measure_chains([chain])[0]
-
-
 def measure_chains(chains: Sequence[pl.DataFrame]) -> list[ChainCoverage]:
-    """Measure many snapshots in one pass, since a history has thousands of small chains."""
+    """Measure each snapshot: `CHAIN`, at least one row, one underlying and one `snapshot_at`.
+
+    All are measured in one pass, since a history has thousands of small chains.
+    """
     position = np.repeat(np.arange(len(chains)), [chain.height for chain in chains])
     rows = pl.concat(chains).select(*_MEASURED, pl.Series("chain", position))
     measured = rows.group_by("chain", maintain_order=True).agg(_MEASURES).drop("chain")

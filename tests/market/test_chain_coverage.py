@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hd_pipelines.market.chain_coverage import (
     compute_completeness,
     find_coverage_problems,
-    measure_chain,
     measure_chains,
 )
 from hd_pipelines.market.option_chains import STAMP
@@ -30,7 +29,7 @@ def chain(count=100, **changed):
 
 
 def rules(rows, share=1.0):
-    return [found.rule for found in find_coverage_problems("SPY", SESSION, measure_chain(rows), share)]
+    return [found.rule for found in find_coverage_problems("SPY", SESSION, measure_chains([rows])[0], share)]
 
 
 def test_a_chain_in_numbers():
@@ -40,7 +39,7 @@ def test_a_chain_in_numbers():
         open_interest=pl.when(pl.col("strike") < 505).then(None).otherwise(pl.col("open_interest")),
         vendor_iv=pl.when(pl.col("strike") < 503).then(None).otherwise(pl.col("vendor_iv")),
     )
-    found = measure_chain(rows)
+    found = measure_chains([rows])[0]
     assert (found.contracts, found.with_quote, found.with_open_interest, found.with_vendor_iv) == (100, 80, 90, 94)
     assert (found.strikes, found.paired_strikes) == (50, 50)
     assert (found.quote_age, found.foreign_quotes) == (timedelta(seconds=30), 0)
@@ -50,7 +49,7 @@ def test_many_chains_measure_as_each_alone():
     old = chain(40, quote_at=pl.lit(CLOSE - timedelta(days=3), dtype=STAMP))
     unquoted = chain(7, bid=pl.lit(0.0), quote_at=pl.lit(None, dtype=STAMP))
     chains = [chain(100), old, unquoted, chain(100, open_interest=pl.lit(None, dtype=pl.Int64))]
-    assert measure_chains(chains) == [measure_chain(one) for one in chains]
+    assert measure_chains(chains) == [measure_chains([one])[0] for one in chains]
     assert [one.contracts for one in measure_chains(chains)] == [100, 40, 7, 100]
 
 
@@ -98,7 +97,7 @@ def test_old_quotes_and_quotes_of_another_day_are_told():
     fifteen_minutes = pl.lit(CLOSE - timedelta(minutes=16), dtype=STAMP)
     assert rules(chain(quote_at=fifteen_minutes)) == []
     yesterday = pl.lit(CLOSE - timedelta(days=1), dtype=STAMP)
-    findings = find_coverage_problems("SPY", SESSION, measure_chain(chain(quote_at=yesterday)), 1.0)
+    findings = find_coverage_problems("SPY", SESSION, measure_chains([chain(quote_at=yesterday)])[0], 1.0)
     assert [(found.rule, found.severity, found.session) for found in findings] == [
         (Rule.CHAIN_STALE, Severity.WARNING, SESSION)
     ]
@@ -113,7 +112,7 @@ def test_roots_that_share_a_strike_are_two_strikes():
     rows = pl.concat([contract_rows(20), spxw]).with_columns(
         snapshot_at=pl.lit(CLOSE, dtype=STAMP), quote_at=pl.lit(CLOSE, dtype=STAMP)
     )
-    assert measure_chain(rows).strikes == 20
+    assert measure_chains([rows])[0].strikes == 20
 
 
 def test_an_expiration_that_is_one_of_many_does_not_make_a_chain_incomplete():
