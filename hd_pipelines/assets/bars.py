@@ -8,8 +8,9 @@ from hd_pipelines.assets.lake import lake_key
 from hd_pipelines.assets.pictures import closes, columns_by_session
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
-from hd_pipelines.checks.bar_suite import BarSuite
+from hd_pipelines.checks.bar_suite import bar_suite
 from hd_pipelines.checks.findings_metadata import describe_findings
+from hd_pipelines.checks.withholding import make_bar_validator
 from hd_pipelines.loading.derived.backfill_queue import backfill_queue
 from hd_pipelines.loading.derived.bars import refresh_bars
 from hd_pipelines.market.bar_audit import MISSING_RULES
@@ -59,17 +60,18 @@ def historical_bars(
     """Bars of all timeframes from one-minute and day aggregates. Grain: one row per symbol, timeframe and bar start."""
     sessions = list_sessions(context)
     symbols = warehouse.read_active_symbols()
-    suite = BarSuite()
+    suite = bar_suite()
+    validate = make_bar_validator(suite)
     report = refresh_bars(
         warehouse.database,
         lake.datasets,
         symbols=symbols,
         sessions=sessions,
         run_id=context.run.run_id,
-        validate=suite.judge,
+        validate=validate,
     )
     # Symbols new on the watchlist have history in the lake outside this run's sessions.
-    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run.run_id, validate=suite.judge)
+    joined = backfill_queue(warehouse.database, lake.datasets, run_id=context.run.run_id, validate=validate)
     log_findings(context, report.findings)
     with warehouse.database.connect() as connection:
         counts = bar_queries.count_bars_by_session(connection, sessions[0], sessions[-1])

@@ -13,7 +13,7 @@ from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.gamma_suite import gamma_suite
 from hd_pipelines.checks.greeks_suite import greeks_suite
 from hd_pipelines.checks.iv_percentile_suite import iv_percentile_suite
-from hd_pipelines.checks.withholding import judge_of
+from hd_pipelines.checks.withholding import make_validator
 from hd_pipelines.loading.derived.gamma import refresh_gamma
 from hd_pipelines.loading.derived.greeks import refresh_greeks
 from hd_pipelines.loading.derived.iv_percentiles import refresh_iv_percentiles
@@ -48,7 +48,7 @@ def historical_greeks(
             symbols=symbols,
             sessions=sessions,
             run_id=context.run.run_id,
-            validate=judge_of(suite),
+            validate=make_validator(suite),
         )
         for refresh in (refresh_greeks, refresh_traded_greeks)
     )
@@ -82,7 +82,7 @@ def iv_percentile_cache(
         symbols=symbols,
         sessions=sessions,
         run_id=context.run.run_id,
-        validate=judge_of(suite),
+        validate=make_validator(suite),
     )
     pictures = volatility_pictures(warehouse.database, symbols, sessions)
     return report_refresh(context, sessions, report, suite.result(SOUND_PERCENTILES), pictures)
@@ -102,7 +102,11 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
     symbols = warehouse.read_active_symbols()
     suite = gamma_suite()
     report = refresh_gamma(
-        warehouse.database, symbols=symbols, sessions=sessions, run_id=context.run.run_id, validate=judge_of(suite)
+        warehouse.database,
+        symbols=symbols,
+        sessions=sessions,
+        run_id=context.run.run_id,
+        validate=make_validator(suite),
     )
     pictures = gamma_pictures(warehouse.database, symbols, sessions)
     return report_refresh(context, sessions, report, suite.result(SOUND_GAMMA), pictures)

@@ -153,7 +153,7 @@ def _check_plausibility(
             check_name=PLAUSIBLE, passed=True, metadata={"not_run_again": "This run loaded and took no chain."}
         )
     suite = chain_suite()
-    suite.judge(lake.datasets.chains.read(symbols, sessions[-1], sessions[-1]))
+    suite.validate(lake.datasets.chains.read(symbols, sessions[-1], sessions[-1]))
     return suite.result(PLAUSIBLE)
 
 

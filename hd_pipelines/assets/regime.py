@@ -7,7 +7,7 @@ from hd_pipelines.assets.option_pictures import regime_pictures
 from hd_pipelines.assets.results import report_refresh
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.regime_suite import regime_suite
-from hd_pipelines.checks.withholding import judge_of
+from hd_pipelines.checks.withholding import make_validator
 from hd_pipelines.loading.derived.regime import SOURCES, refresh_regime
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import LakeResource, WarehouseResource
@@ -30,6 +30,6 @@ def market_regime_history(
     sessions = list_sessions(context)
     suite = regime_suite()
     report = refresh_regime(
-        warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, validate=judge_of(suite)
+        warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, validate=make_validator(suite)
     )
     return report_refresh(context, sessions, report, suite.result(SOUND), regime_pictures(warehouse.database, sessions))

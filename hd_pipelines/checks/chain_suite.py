@@ -1,7 +1,7 @@
-"""What a chain must meet before it enters the lake.
+"""Great Expectations rules for option chains as the vendor quotes them.
 
-Belongs here: the rules on contracts as the vendor quotes them. Whether a chain is complete and fresh is measured in
-`market.chain_coverage`; single rows that cannot be right were set aside where they were read (`providers.chain_rules`).
+Whether a chain is complete and fresh is measured in `market.chain_coverage`; rows that cannot be right were set aside
+where they were read (`providers.chain_rules`).
 """
 
 from __future__ import annotations
@@ -15,31 +15,27 @@ from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
     at_least,
+    column_bounds,
+    enum_values,
     finite,
     known,
     never,
     not_finite,
     within,
-    words,
 )
 from hd_pipelines.market.sessions import NEW_YORK
-from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
+from hd_pipelines.tables.chains import OPTION_CHAINS as TABLE
+from hd_pipelines.tables.vocabulary import OptionType
 
-MOST_CROSSED = 0.10
-"""Share of two-sided quotes with the bid above the ask: more is two columns in each other's place."""
-_VOCABULARY = {
-    "kind": SnapshotKind,
-    "source": PriceSource,
-    "option_type": OptionType,
-    "exercise_style": ExerciseStyle,
-}
-_POSITIVE = ("strike", "shares_per_contract", "underlying_price", "vendor_iv")
-_NEVER_NEGATIVE = ("bid", "ask", "last", "bid_size", "ask_size", "volume", "open_interest")
+MAX_CROSSED_SHARE = 0.10
+"""Share of two-sided quotes with the bid above the ask; more means that two columns are swapped."""
+_ENUMS = TABLE.enums()
+_BOUNDED = tuple(column.name for column in TABLE.columns if column.validated_bounds)
 
 
 def chain_suite() -> TableSuite:
-    """Judges frames `CHAIN`, any number of snapshots."""
-    return TableSuite(TableRules("option_chains", ("underlying", "snapshot_at"), _facts, _expectations))
+    """Suite for frames `CHAIN` with any number of snapshots."""
+    return TableSuite(TableRules(TABLE.name, ("underlying", "snapshot_at"), _facts, _expectations))
 
 
 def _contradictions() -> Mapping[str, pl.Expr]:
@@ -63,7 +59,7 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
         frame.with_columns(not_finite(frame.schema))
         .group_by("underlying", "snapshot_at", maintain_order=True)
         .agg(
-            *(pl.col(name).min().alias(f"{name}_min") for name in (*_POSITIVE, *_NEVER_NEGATIVE)),
+            *(pl.col(name).min().alias(f"{name}_min") for name in _BOUNDED),
             pl.col("not_finite").drop_nulls().first(),
             contract_comes_once=pl.len() - pl.col("ticker").n_unique(),
             prices_of_the_underlying=pl.col("underlying_price").drop_nulls().n_unique(),
@@ -73,8 +69,8 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
             **{rule: broken.fill_null(value=False).sum() for rule, broken in _contradictions().items()},
         )
     )
-    spoken = frame.select("underlying", "snapshot_at", *_VOCABULARY).unique(maintain_order=True)
-    return {"snapshots": snapshots, "words": spoken}
+    values = frame.select("underlying", "snapshot_at", *_ENUMS).unique(maintain_order=True)
+    return {"snapshots": snapshots, "enum_values": values}
 
 
 def _expectations() -> Mapping[str, Sequence[Any]]:
@@ -82,11 +78,10 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
         "snapshots": [
             *finite(),
             *never(["contract_comes_once", *_contradictions()]),
-            *(each for name in _POSITIVE for each in at_least(f"{name}_is_positive", [f"{name}_min"], 0, above=True)),
-            *(each for name in _NEVER_NEGATIVE for each in at_least(f"{name}_is_not_negative", [f"{name}_min"], 0)),
+            *column_bounds(TABLE, suffix="_min"),
             *within("underlying_has_one_price", ["prices_of_the_underlying"], 0, 1),
-            *within("bids_are_below_asks", ["crossed"], 0, MOST_CROSSED),
+            *within("bids_are_below_asks", ["crossed"], 0, MAX_CROSSED_SHARE),
             *at_least("chain_has_calls_and_puts", ["calls", "puts"], 1),
         ],
-        "words": [*known("words_are_known", _VOCABULARY), *words(_VOCABULARY)],
+        "enum_values": [*known("words_are_known", _ENUMS), *enum_values(_ENUMS)],
     }

@@ -1,7 +1,6 @@
-"""What the rows of `gamma_exposure_snapshots` must meet before they are published.
+"""Great Expectations rules for `gamma_exposure_snapshots`, run before rows are published.
 
-Belongs here: the rules on a snapshot's gamma. Signs are those of `SignModel.NAIVE_CALLS_LONG`; totals are added up again
-from their parts, by strike and by expiration too.
+Signs are those of `SignModel.NAIVE_CALLS_LONG`. Totals are summed again from their parts, by strike and by expiration.
 """
 
 from __future__ import annotations
@@ -16,46 +15,32 @@ from hd_pipelines.checks.table_suite import (
     TableSuite,
     at_least,
     at_most,
+    column_bounds,
     contradictions,
     differ,
+    enum_values,
     finite,
     known,
     never,
     not_finite,
     ordered,
     unique,
-    within,
-    words,
 )
-from hd_pipelines.tables.vocabulary import (
-    DealerPositioning,
-    ExpectedBehavior,
-    PositioningStrength,
-    SignModel,
-    SnapshotKind,
-)
+from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS as TABLE
+from hd_pipelines.tables.model import ROUNDED_SHARE, Type
+from hd_pipelines.tables.vocabulary import DealerPositioning
 
 SEARCH = 0.15
-"""Share of spot within which zero gamma is looked for."""
-_STRIKES = (
-    *("max_call_oi_strike", "max_put_oi_strike", "max_call_volume_strike", "max_put_volume_strike"),
-    *("call_wall", "put_wall", "absolute_gamma_strike", "gamma_wall_resistance", "gamma_wall_support", "max_pain"),
-)
-_COUNTS = (
-    *("total_call_oi", "total_put_oi", "total_call_volume", "total_put_volume"),
-    *("n_history", "contracts", "contracts_valued"),
-)
-_RATIOS = ("gamma_skew", "put_call_oi_ratio", "put_call_volume_ratio")
-_SHARES = ("gamma_wall_resistance_strength", "gamma_wall_support_strength", "zero_dte_share", "oi_coverage")
-_DOCUMENTS = ("gamma_by_strike", "gamma_by_expiration", "oi_by_strike", "volume_by_strike", "zero_gamma_crossings")
-_CENTS_PER_PART = 0.01
-_ROUNDING = 1e-6
-"""Of a share: a sum of parts may leave the sum of all by this."""
+"""Zero gamma is searched for within this share of the underlying price."""
+_DOCUMENTS = tuple(column.name for column in TABLE.columns if column.type is Type.JSON)
+_DOLLARS_PER_PART = 0.01
+"""Parts are rounded to a cent."""
+_ROUNDING = ROUNDED_SHARE.high - 1
 
 
 def gamma_suite() -> TableSuite:
-    """Judges frames `SNAPSHOT_COLUMNS`."""
-    return TableSuite(TableRules("gamma_exposure_snapshots", ("symbol", "timestamp"), _facts, _expectations))
+    """Suite for frames `SNAPSHOT_COLUMNS`."""
+    return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _facts, _expectations))
 
 
 def _contradictions() -> Mapping[str, pl.Expr]:
@@ -70,8 +55,8 @@ def _contradictions() -> Mapping[str, pl.Expr]:
         "calls_and_puts_add_up": (gex - call - put).abs() > 1e-9 * gross + 1e-6,
         "shares_of_calls_and_puts_add_up": (pl.col("total_gamma") - shares[0] - shares[1]).abs()
         > 1e-9 * (shares[0].abs() + shares[1].abs()) + 1e-6,
-        "strikes_add_up": _parts_miss(gex, "gamma_by_strike"),
-        "expirations_add_up": _parts_miss(gex, "gamma_by_expiration"),
+        "strikes_add_up": _parts_differ(gex, "gamma_by_strike"),
+        "expirations_add_up": _parts_differ(gex, "gamma_by_expiration"),
         "notional_is_100_times_the_exposure": differ(pl.col("total_gamma_notional"), 100 * gex, 1e-6),
         "dealer_net_gamma_is_the_exposure": pl.col("dealer_net_gamma").ne_missing(gex),
         "positioning_has_the_sign_of_the_exposure": ((position == DealerPositioning.LONG_GAMMA.value) & (gex <= 0))
@@ -105,11 +90,11 @@ def _contradictions() -> Mapping[str, pl.Expr]:
     }
 
 
-def _parts_miss(total: pl.Expr, document: str) -> pl.Expr:
-    """Whether the parts of a JSON column, each rounded to a cent, miss the total; null where it has none."""
+def _parts_differ(total: pl.Expr, document: str) -> pl.Expr:
+    """Whether the parts of a JSON column, each rounded to a cent, do not sum to the total; null where it has none."""
     parts = pl.col(document).str.extract_all(r'"net":-?[0-9.eE+-]+')
     numbers = parts.list.eval(pl.element().str.slice(6).cast(pl.Float64, strict=False))
-    tolerance = _CENTS_PER_PART * numbers.list.len() + 1e-9 * total.abs()
+    tolerance = _DOLLARS_PER_PART * numbers.list.len() + 1e-9 * total.abs()
     return (numbers.list.len() > 0) & ((numbers.list.sum() - total).abs() > tolerance)
 
 
@@ -126,22 +111,11 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
             *known("snapshot_is_known", ["id", "timestamp", "session", "contracts", "contracts_valued"]),
             *finite(),
             *never(_contradictions()),
-            *at_least("underlying_price_is_positive", ["underlying_price"], 0, above=True),
-            *(each for name in _STRIKES for each in at_least(f"{name}_is_positive", [name], 0, above=True)),
+            *column_bounds(TABLE),
             *at_least("calls_are_not_negative", ["call_gex_usd_per_1pct", "call_gamma"], 0),
             *at_most("puts_are_not_positive", ["put_gex_usd_per_1pct", "put_gamma"], 0),
-            *(each for name in (*_COUNTS, *_RATIOS) for each in at_least(f"{name}_is_not_negative", [name], 0)),
-            *(each for name in _SHARES for each in within(f"{name}_is_from_0_to_1", [name], 0, 1 + _ROUNDING)),
             *ordered("no_more_valued_than_there_are", ("contracts", "contracts_valued")),
             *known("words_are_known", ["kind", "sign_model"]),
-            *words(
-                {
-                    "kind": SnapshotKind,
-                    "dealer_positioning": DealerPositioning,
-                    "positioning_strength": PositioningStrength,
-                    "expected_behavior": ExpectedBehavior,
-                    "sign_model": SignModel,
-                }
-            ),
+            *enum_values(TABLE.enums()),
         ]
     }

@@ -1,7 +1,7 @@
-"""What the rows of `historical_greeks` must meet before they are published.
+"""Great Expectations rules for `historical_greeks`, run before rows are published.
 
-Belongs here: the rules on valued contracts. A whole snapshot is withheld if one of its contracts breaks a rule: where
-one Greek has the wrong sign, the others are not to be trusted either.
+A whole snapshot is withheld if one of its contracts breaks a rule: where one Greek has the wrong sign, the others are not
+to be trusted either.
 """
 
 from __future__ import annotations
@@ -14,42 +14,34 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    at_least,
+    column_bounds,
+    enum_values,
     finite,
     known,
     never,
     not_finite,
     within,
-    words,
 )
 from hd_pipelines.pricing.reasons import Reason
-from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType, PriceSource, SnapshotKind
+from hd_pipelines.tables.greeks import HISTORICAL_GREEKS as TABLE
+from hd_pipelines.tables.model import FINITE, SHARE
+from hd_pipelines.tables.vocabulary import OptionType
 
 GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 HIGHEST_VOLATILITY = 50.0
-"""Per year. Options of the last minutes reach 10; more is a price in another unit."""
+"""Per year. Options in their last minutes reach 10; more is a price in another unit."""
 DELTA_ROUNDING = 0.02
 """A spot delta is at most exp(-qT), and the carry that parity implies is good to a few tenths of a percent."""
 
-_VOCABULARY = {
-    "kind": SnapshotKind,
-    "option_type": OptionType,
-    "exercise_style": ExerciseStyle,
-    "price_source": PriceSource,
-    "iv_reason": Reason,
-}
-_POSITIVE = ("strike", "shares_per_contract", "underlying_price", "forward", "discount", "implied_volatility")
-_NEVER_NEGATIVE = (
-    *("bid", "ask", "last", "mid_price", "volume", "open_interest", "price_age_seconds"),
-    *("gamma", "vega"),
-)
-_SHARES = ("iv_rank", "iv_percentile")
+_ENUMS = {**TABLE.enums(), "iv_reason": Reason}
+_BOUNDED = tuple(column.name for column in TABLE.columns if column.validated_bounds not in {None, FINITE})
+_SHARES = TABLE.bounded_by(SHARE)
 _NAMES = ("symbol", "contract_ticker", "timestamp", "session", "kind", "root", "expiration", "strike", "option_type")
 
 
 def greeks_suite() -> TableSuite:
-    """Judges frames `VALUED`, with or without `iv_rank` and `iv_percentile`."""
-    return TableSuite(TableRules("historical_greeks", ("symbol", "timestamp"), _facts, _expectations))
+    """Suite for frames `VALUED`, with or without `iv_rank` and `iv_percentile`."""
+    return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _facts, _expectations))
 
 
 def _contradictions() -> Mapping[str, pl.Expr]:
@@ -79,7 +71,7 @@ def _contradictions() -> Mapping[str, pl.Expr]:
 
 
 def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
-    """One row per snapshot: lowest and highest of its numbers, how many contracts contradict themselves; its words."""
+    """Per snapshot: extremes of its numbers and counts of contracts that contradict themselves; and its enum values."""
     missing = [pl.lit(None, pl.Float64).alias(name) for name in _SHARES if name not in frame.columns]
     rows = frame.with_columns(*missing)
     contradictions = _contradictions()
@@ -87,15 +79,15 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
         rows.with_columns(not_finite(rows.schema))
         .group_by("symbol", "timestamp", maintain_order=True)
         .agg(
-            *(pl.col(name).min().alias(f"{name}_min") for name in (*_POSITIVE, *_NEVER_NEGATIVE, *_SHARES)),
+            *(pl.col(name).min().alias(f"{name}_min") for name in _BOUNDED),
             *(pl.col(name).max().alias(f"{name}_max") for name in ("implied_volatility", *_SHARES)),
             pl.col("not_finite").drop_nulls().first(),
             contract_comes_once=pl.len() - pl.col("contract_ticker").n_unique(),
             **{rule: broken.fill_null(value=False).sum() for rule, broken in contradictions.items()},
         )
     )
-    spoken = rows.select("symbol", "timestamp", *_VOCABULARY).unique(maintain_order=True)
-    return {"snapshots": snapshots, "words": spoken}
+    values = rows.select("symbol", "timestamp", *_ENUMS).unique(maintain_order=True)
+    return {"snapshots": snapshots, "enum_values": values}
 
 
 def _expectations() -> Mapping[str, Sequence[Any]]:
@@ -103,8 +95,7 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
         "snapshots": [
             *finite(),
             *never(["contract_comes_once", *_contradictions()]),
-            *(each for name in _POSITIVE for each in at_least(f"{name}_is_positive", [f"{name}_min"], 0, above=True)),
-            *(each for name in _NEVER_NEGATIVE for each in at_least(f"{name}_is_not_negative", [f"{name}_min"], 0)),
+            *column_bounds(TABLE, suffix="_min", without=_SHARES),
             *within("implied_volatility_is_plausible", ["implied_volatility_max"], 0, HIGHEST_VOLATILITY),
             *(
                 each
@@ -112,8 +103,8 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
                 for each in within(f"{name}_is_from_0_to_1", [f"{name}_min", f"{name}_max"], 0, 1)
             ),
         ],
-        "words": [
+        "enum_values": [
             *known("words_are_known", ("kind", "option_type", "exercise_style", "price_source")),
-            *words(_VOCABULARY),
+            *enum_values(_ENUMS),
         ],
     }

@@ -1,6 +1,6 @@
-"""What the rows of `iv_percentile_cache` must meet before they are published.
+"""Great Expectations rules for `iv_percentile_cache`, run before rows are published.
 
-Belongs here: the rules on a symbol's session. Rank and z-score are computed again from the window's own statistics.
+Rank and z-score are computed again from the window's own statistics.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hd_pipelines.checks.table_suite import (
     at_least,
     contradictions,
     differ,
+    enum_values,
     finite,
     known,
     never,
@@ -24,21 +25,20 @@ from hd_pipelines.checks.table_suite import (
     ordered,
     unique,
     within,
-    words,
 )
-from hd_pipelines.tables.vocabulary import IvRecommendation, IvRegime, IvTrend, PriceSource
+from hd_pipelines.tables.model import POSITIVE, SHARE
+from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE as TABLE
+from hd_pipelines.tables.volatility import PLAUSIBLE_VOLATILITY
 
 WINDOW, FEWEST = 252, 126
-HIGHEST_VOLATILITY = 10.0
-"""Per year, at 30 days: GameStop's of January 2021 was about 6."""
-_OBSERVED = ("current_iv", "current_iv_call", "current_iv_put", "iv30", "model_free_iv30")
+_OBSERVED = TABLE.bounded_by(PLAUSIBLE_VOLATILITY)
 _STATISTICS = ("iv_52w_high", "iv_52w_low", "iv_52w_mean", "iv_52w_median", "iv_52w_stddev")
 _ROUNDING = 1e-9
 
 
 def iv_percentile_suite() -> TableSuite:
-    """Judges frames with the columns that `iv_percentile.compute_percentile_rows` returns."""
-    return TableSuite(TableRules("iv_percentile_cache", ("symbol", "date"), _facts, _expectations))
+    """Suite for frames with the columns that `iv_percentile.compute_percentile_rows` returns."""
+    return TableSuite(TableRules(TABLE.name, ("symbol", "date"), _facts, _expectations))
 
 
 def _contradictions() -> Mapping[str, pl.Expr]:
@@ -82,25 +82,13 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
             *unique("symbol_has_one_row_per_session", ["symbol", "date"]),
             *known("session_is_known", ["date", "n_observations"]),
             *finite(),
-            *at_least("volatility_is_positive", (*_OBSERVED, "iv_52w_low", "iv_52w_high"), 0, above=True),
-            *within("volatility_is_plausible", _OBSERVED, 0, HIGHEST_VOLATILITY),
+            *at_least("volatility_is_positive", (*_OBSERVED, *TABLE.bounded_by(POSITIVE)), 0, above=True),
+            *within("volatility_is_plausible", _OBSERVED, PLAUSIBLE_VOLATILITY.low, PLAUSIBLE_VOLATILITY.high),
             *at_least("deviation_is_not_negative", ["iv_52w_stddev"], 0),
-            *(
-                each
-                for name in ("iv_rank", "iv_percentile", "skew_percentile")
-                for each in within(f"{name}_is_from_0_to_1", [name], 0, 1)
-            ),
+            *(each for name in TABLE.bounded_by(SHARE) for each in within(f"{name}_is_from_0_to_1", [name], 0, 1)),
             *within("observations_are_of_252_sessions", ["n_observations"], 0, WINDOW),
             *ordered("median_is_inside_the_window", ("iv_52w_high", "iv_52w_median"), ("iv_52w_median", "iv_52w_low")),
             *never(_contradictions()),
-            *words(
-                {
-                    "iv_regime": IvRegime,
-                    "iv_trend": IvTrend,
-                    "iv_recommendation": IvRecommendation,
-                    "percentile_reason": PercentileReason,
-                    "price_source": PriceSource,
-                }
-            ),
+            *enum_values({**TABLE.enums(), "percentile_reason": PercentileReason}),
         ]
     }

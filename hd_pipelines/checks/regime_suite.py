@@ -1,7 +1,4 @@
-"""What the rows of `market_regime_history` must meet before they are published.
-
-Belongs here: the rules on a session's market.
-"""
+"""Great Expectations rules for `market_regime_history`, run before rows are published."""
 
 from __future__ import annotations
 
@@ -13,40 +10,19 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    at_least,
+    column_bounds,
     contradictions,
     differ,
+    enum_values,
     finite,
     known,
     never,
     not_finite,
     unique,
     within,
-    words,
 )
-from hd_pipelines.tables.vocabulary import (
-    BreadthRegime,
-    CorrelationRegime,
-    MarketRegime,
-    PutCallRegime,
-    SectorRotation,
-    TickRegime,
-    VixRegime,
-    VixTermStructure,
-)
+from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY as TABLE
 
-VIX_RANGE = (5.0, 150.0)
-"""From 1990 to 2025 it closed between 9.1 and 82.7."""
-LARGEST_MOVE_PCT = 35.0
-"""No index moved more in a session (1987: -20.5 %): more is two scales, as around a split."""
-_COUNTS = ("advancers", "decliners", "unchanged", "new_highs", "new_lows", "n_stocks", "spy_volume")
-_RATIOS = (
-    *("advance_decline_ratio", "high_low_ratio", "spy_volume_ratio"),
-    *("put_call_ratio_equity", "put_call_ratio_index", "put_call_ratio_total"),
-)
-_PRICES = ("vix_front_month", "vix_back_month", "spy_close", "ndx_close", "rut_close")
-_SHARES = ("share_above_20d", "share_above_50d", "share_above_200d")
-_CORRELATIONS = ("spy_ndx_correlation", "spy_rut_correlation", "average_pairwise_correlation")
 _ALWAYS = (
     "vix_level",
     "vix_regime",
@@ -60,8 +36,8 @@ _ROUNDING = 1e-6
 
 
 def regime_suite() -> TableSuite:
-    """Judges frames with the columns that `regime.regime_rows` returns."""
-    return TableSuite(TableRules("market_regime_history", ("date",), _facts, _expectations))
+    """Suite for frames with the columns that `regime.compute_regime_rows` returns."""
+    return TableSuite(TableRules(TABLE.name, ("date",), _facts, _expectations))
 
 
 def _contradictions() -> Mapping[str, pl.Expr]:
@@ -102,33 +78,8 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
             *(each for name in ("date", *_ALWAYS) for each in known(f"{name}_is_known", [name])),
             *finite(),
             *never(_contradictions()),
-            *within("vix_level_is_plausible", ["vix_level"], *VIX_RANGE),
-            *(each for name in _PRICES for each in at_least(f"{name}_is_positive", [name], 0, above=True)),
-            *(each for name in (*_COUNTS, *_RATIOS) for each in at_least(f"{name}_is_not_negative", [name], 0)),
-            *(
-                each
-                for name in ("spy_change_pct", "ndx_change_pct", "rut_change_pct")
-                for each in within(f"{name}_is_plausible", [name], -LARGEST_MOVE_PCT, LARGEST_MOVE_PCT)
-            ),
-            *(each for name in _SHARES for each in within(f"{name}_is_from_0_to_1", [name], 0, 1)),
-            *(
-                each
-                for name in _CORRELATIONS
-                for each in within(f"{name}_is_from_minus_1_to_1", [name], -1 - _ROUNDING, 1 + _ROUNDING)
-            ),
+            *column_bounds(TABLE, without=["confidence_score"]),
             *within("confidence_is_from_0_to_100", ["confidence_score"], 0, 100),
-            *words(
-                {
-                    "vix_regime": VixRegime,
-                    "vix_term_structure": VixTermStructure,
-                    "tick_regime": TickRegime,
-                    "breadth_regime": BreadthRegime,
-                    "correlation_regime": CorrelationRegime,
-                    "sector_rotation": SectorRotation,
-                    "pc_regime": PutCallRegime,
-                    "market_regime": MarketRegime,
-                    "raw_regime": MarketRegime,
-                }
-            ),
+            *enum_values(TABLE.enums()),
         ]
     }

@@ -1,17 +1,17 @@
-"""Great Expectations on the rows of one table, before they are published.
+"""Runs Great Expectations on the rows of one table before they are published, and collects what breaks a rule.
 
-Belongs here: running a table's rules and keeping back what breaks them; the vocabulary the rules are written in. The
-rules stand in the suite of each table (`greeks_suite`, `iv_percentile_suite`, `gamma_suite`, `regime_suite`,
-`chain_suite`). They are written from the table's definition and not from the code that fills it: a second judge.
+The rules are in the suite of each table (`bar_suite`, `greeks_suite`, `iv_percentile_suite`, `gamma_suite`,
+`regime_suite`, `chain_suite`). Bounds and enums come from the table's definition in `tables`; relations between columns
+are written from the definition and not from the code that fills the table, so that they are an independent check.
 
-A suite states *facts* in polars (extremes of a snapshot, number of rows that contradict themselves) and lets Great
-Expectations hold the limits against them. So a session of 25,000 contracts costs it a few rows.
+A suite computes facts in polars (extremes of a snapshot, number of rows that contradict themselves) and lets Great
+Expectations compare them with the limits. So a session of 25,000 contracts costs it a few rows.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -19,28 +19,34 @@ from typing import Any, NamedTuple
 import dagster as dg
 import polars as pl
 
+from hd_pipelines.tables.model import FINITE, FROM_ZERO, POSITIVE, Bounds, Table
+
 ROW = "row_of_facts"
 EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TableRules:
-    """What a table's rows must meet.
+    """Rules for the rows of a table.
 
     table         name of the table
-    scope         columns that name what is withheld together when one of its rows is broken
-    facts         portions of a frame of such rows; every portion has the columns of `scope`
-    expectations  what is expected of each portion, by its name; imports Great Expectations when called
+    scope         columns that identify what is withheld together when one of its rows breaks a rule
+    facts         fact frames by name, computed from the rows and any context frames; each has the columns of `scope`
+    expectations  expectations for each fact frame, by its name; imports Great Expectations when called
     """
 
     table: str
     scope: tuple[str, ...]
-    facts: Callable[[pl.DataFrame], Mapping[str, pl.DataFrame]]
+    facts: Callable[..., Mapping[str, pl.DataFrame]]
     expectations: Callable[[], Mapping[str, Sequence[Any]]]
 
 
-class Judged(NamedTuple):
-    """`sound`: the rows of scopes that break no rule. `broken`: columns of the scope, `rule` and `detail`, one per both."""
+class Verdict(NamedTuple):
+    """Rows that may be published, and the rules that the others break.
+
+    sound   rows of the scopes that break no rule
+    broken  columns of the scope, `rule` and `detail`; one row per scope and rule
+    """
 
     sound: pl.DataFrame
     broken: pl.DataFrame
@@ -48,38 +54,40 @@ class Judged(NamedTuple):
 
 @dataclass
 class TableSuite:
-    """Judges portions of a table's rows and remembers what it found, for one asset check result."""
+    """Validates batches of a table's rows and accumulates what it found into one asset check result."""
 
     rules: TableRules
     evaluated: int = 0
     rows: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
 
-    def judge(self, frame: pl.DataFrame) -> Judged:
-        """Hold `frame`, rows as they are to be published, against the rules. A rule is named by what it demands."""
+    def validate(self, frame: pl.DataFrame, *context: pl.DataFrame) -> Verdict:
+        """Check `frame`, rows as they are to be published. `context`: further frames that the facts are computed from."""
         scope = list(self.rules.scope)
-        broken = [_nothing_broken(frame, scope)]
+        found = [_no_broken_rules(frame, scope)]
         if frame.height:
             self.rows += frame.height
-            facts, expectations = self.rules.facts(frame), self.rules.expectations()
-            for name, portion in facts.items():
-                for outcome in _validate(name, portion, expectations[name])["results"]:
+            facts, expectations = self.rules.facts(frame, *context), self.rules.expectations()
+            for name, part in facts.items():
+                if part.is_empty():
+                    continue
+                for outcome in _validate(name, part, expectations[name])["results"]:
                     self.evaluated += 1
                     if not outcome["success"]:
-                        broken.append(self._failed(outcome, portion))
-        told = pl.concat(broken).unique(subset=[*scope, "rule"], maintain_order=True)
-        return Judged(frame.join(told, on=scope, how="anti", nulls_equal=True, maintain_order="left"), told)
+                        found.append(self._record_failure(outcome, part))
+        broken = pl.concat(found).unique(subset=[*scope, "rule"], maintain_order=True)
+        return Verdict(frame.join(broken, on=scope, how="anti", nulls_equal=True, maintain_order="left"), broken)
 
-    def _failed(self, outcome: dict[str, Any], portion: pl.DataFrame) -> pl.DataFrame:
+    def _record_failure(self, outcome: dict[str, Any], part: pl.DataFrame) -> pl.DataFrame:
         configured, detail = outcome["expectation_config"], outcome["result"]
         scope = list(self.rules.scope)
         rule = configured["meta"]["rule"]
         found = {each[ROW]: each for each in detail.get("unexpected_index_list") or ()}
         error = "" if found else _error(outcome)
-        # An expectation that could not be evaluated, or that cannot name rows, is met by no row.
-        rows = sorted(found) or list(range(portion.height))
-        texts = [_said(found.get(row, {}), error) for row in rows]
-        broken = portion[rows].select(
+        # An expectation that could not be evaluated, or that cannot name rows, counts as broken by every row.
+        rows = sorted(found) or list(range(part.height))
+        texts = [_describe(found.get(row, {}), error) for row in rows]
+        broken = part[rows].select(
             *scope, pl.lit(rule).alias("rule"), pl.Series("detail", texts, dtype=pl.String).alias("detail")
         )
         self.failures.append(
@@ -95,7 +103,7 @@ class TableSuite:
     def result(
         self, check_name: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
     ) -> dg.AssetCheckResult:
-        """The verdict over all portions. A warning, if what failed was withheld; `ERROR` where it is already public."""
+        """The result over all batches. A warning if what failed was withheld; `ERROR` where it is already published."""
         return dg.AssetCheckResult(
             check_name=check_name,
             passed=not self.failures,
@@ -103,10 +111,36 @@ class TableSuite:
             metadata={
                 "table": self.rules.table,
                 "expectations_evaluated": self.evaluated,
-                "rows_judged": self.rows,
+                "rows_validated": self.rows,
                 "failures": dg.MetadataValue.json(self.failures),
             },
         )
+
+
+def column_bounds(table: Table, *, suffix: str = "", without: Collection[str] = ()) -> list[Any]:
+    """The bounds of every column of `table`, one rule per column; finite numbers are the rule of `finite()`.
+
+    `suffix`: fact frames that hold the extremes of a scope name them `<column>_min` and `<column>_max`; a suite that
+    has such facts checks the lower bounds on `_min` here and upper bounds by itself.
+    """
+    expectations = []
+    for column in table.columns:
+        bounds, name = column.validated_bounds, f"{column.name}{suffix}"
+        if bounds is None or bounds == FINITE or column.name in without:
+            continue
+        if bounds == POSITIVE:
+            expectations += at_least(f"{column.name}_is_positive", [name], 0, above=True)
+        elif bounds == FROM_ZERO:
+            expectations += at_least(f"{column.name}_is_not_negative", [name], 0)
+        else:
+            expectations += within(f"{column.name}_{_describe_range(bounds)}", [name], bounds.low, bounds.high)
+    return expectations
+
+
+def _describe_range(bounds: Bounds) -> str:
+    # A rounding error beyond a whole number does not belong into the rule's name.
+    named = {(0, 1): "is_from_0_to_1", (-1, 1): "is_from_minus_1_to_1"}
+    return named.get((round(bounds.low), round(bounds.high)), "is_plausible")
 
 
 def at_least(rule: str, columns: Iterable[str], low: float, *, above: bool = False) -> list[Any]:
@@ -137,7 +171,7 @@ def within(rule: str, columns: Iterable[str], low: float, high: float) -> list[A
 
 
 def never(rules: Iterable[str]) -> list[Any]:
-    """Facts that count contradictions and are named as the rule: all 0."""
+    """Facts named like the rule that count contradictions: each must be 0."""
     return [expectation for rule in rules for expectation in within(rule, [rule], 0, 0)]
 
 
@@ -148,22 +182,29 @@ def known(rule: str, columns: Iterable[str]) -> list[Any]:
     return [gxe.ExpectColumnValuesToNotBeNull(column=name, meta={"rule": rule}) for name in columns]
 
 
-def words(vocabulary: Mapping[str, type[StrEnum]]) -> list[Any]:
-    """Known words of each column are values of its enum; the rule is `<column>_is_of_the_vocabulary`."""
-    import great_expectations.expectations as gxe
-
+def enum_values(vocabulary: Mapping[str, type[StrEnum]]) -> list[Any]:
+    """Known values of each column are values of its enum; the rule is `<column>_is_of_the_vocabulary`."""
     return [
-        gxe.ExpectColumnValuesToBeInSet(
-            column=name,
-            value_set=[word.value for word in of],
-            meta={"rule": f"{name}_is_of_the_vocabulary"},
-        )
-        for name, of in vocabulary.items()
+        expectation
+        for name, enum in vocabulary.items()
+        for expectation in values_in(f"{name}_is_of_the_vocabulary", name, [member.value for member in enum])
     ]
 
 
-def ordered(rule: str, *pairs: tuple[str, str], strictly: bool = False) -> list[Any]:
-    """In each pair the first is the larger one, or as large, where both are known."""
+def values_in(rule: str, column: str, values: Sequence[str]) -> list[Any]:
+    """Every known value of `column` is one of `values`."""
+    import great_expectations.expectations as gxe
+
+    return [gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values), meta={"rule": rule})]
+
+
+def ordered(
+    rule: str, *pairs: tuple[str, str], strictly: bool = False, unless_missing: str = "either_value_is_missing"
+) -> list[Any]:
+    """In each pair the first is the larger one, or as large, where both are known.
+
+    With `unless_missing="both_values_are_missing"` a pair with one null breaks the rule too.
+    """
     import great_expectations.expectations as gxe
 
     return [
@@ -171,7 +212,7 @@ def ordered(rule: str, *pairs: tuple[str, str], strictly: bool = False) -> list[
             column_A=larger,
             column_B=smaller,
             or_equal=not strictly,
-            ignore_row_if="either_value_is_missing",
+            ignore_row_if=unless_missing,
             meta={"rule": rule},
         )
         for larger, smaller in pairs
@@ -195,14 +236,14 @@ def finite() -> list[Any]:
 
 
 def not_finite(schema: Mapping[str, Any]) -> pl.Expr:
-    """Names of the float columns that are NaN or infinite in a row; null if none is. NaN is no null and hides as one."""
+    """Names of the float columns that are NaN or infinite in a row; null if none is. In pandas NaN would pass for null."""
     floats = [name for name, dtype in schema.items() if dtype == pl.Float64]
     names = [pl.when(~pl.col(name).is_finite()).then(pl.lit(name)) for name in floats]
     return pl.concat_str(names, separator=", ", ignore_nulls=True).replace("", None).alias("not_finite")
 
 
 def contradictions(rules: Mapping[str, pl.Expr]) -> list[pl.Expr]:
-    """Each boolean expression as 0 or 1 under its rule's name; unknown is no contradiction."""
+    """Each boolean expression as 0 or 1 under its rule's name; null counts as no contradiction."""
     return [broken.fill_null(value=False).cast(pl.Int64).alias(rule) for rule, broken in rules.items()]
 
 
@@ -211,7 +252,7 @@ def differ(one: pl.Expr, other: pl.Expr, relative: float = 1e-9) -> pl.Expr:
     return (one - other).abs() > relative * pl.max_horizontal(one.abs(), other.abs(), 1e-12)
 
 
-def _said(found: dict[str, Any], error: str) -> str:
+def _describe(found: dict[str, Any], error: str) -> str:
     return error or ", ".join(f"{name} {value}" for name, value in found.items() if name != ROW)
 
 
@@ -225,7 +266,7 @@ def _is_message(each: object) -> bool:
     return isinstance(each, dict) and bool(each.get("exception_message"))
 
 
-def _nothing_broken(frame: pl.DataFrame, scope: list[str]) -> pl.DataFrame:
+def _no_broken_rules(frame: pl.DataFrame, scope: list[str]) -> pl.DataFrame:
     return frame.select(scope).clear().with_columns(rule=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
 
 

@@ -1,10 +1,11 @@
-"""The Great Expectations suite: the second judge comes to the first one's verdict."""
+"""The Great Expectations suite of bars comes to the same verdict as the audit."""
 
 import dagster as dg
 import polars as pl
 import pytest
 
-from hd_pipelines.checks.bar_suite import BarSuite
+from hd_pipelines.checks.bar_suite import bar_suite
+from hd_pipelines.checks.withholding import make_bar_validator
 from hd_pipelines.market.bar_audit import audit, measure_coverage
 from hd_pipelines.market.bars import build_hours_frame
 from hd_pipelines.tables.vocabulary import Rule, Severity
@@ -15,26 +16,26 @@ HERE = pl.col("symbol") == "SPY"
 pytestmark = pytest.mark.slow
 
 
-def judged_by_both(frame: pl.DataFrame):
+def validate_with_both(frame: pl.DataFrame):
     """Pairs and rules in error by the rules of `bar_audit`, and by the suite."""
     hours = build_hours_frame(SESSIONS)
-    suite = BarSuite()
+    suite = bar_suite()
     first = [f for f in audit(frame, hours, NO_HISTORY).findings if f.severity is Severity.ERROR]
-    second = suite.judge(frame, measure_coverage(frame, hours, NO_HISTORY))
+    second = make_bar_validator(suite)(frame, measure_coverage(frame, hours, NO_HISTORY))
     return {(f.rule, f.subject, f.session) for f in first}, {(f.rule, f.subject, f.session) for f in second}, suite
 
 
 def test_sound_bars_meet_every_expectation():
-    _, second, suite = judged_by_both(bars())
+    _, second, suite = validate_with_both(bars())
     assert second == set()
     result = suite.result("bars_are_sound")
     assert result.passed
     assert result.metadata["expectations_evaluated"].value >= 18
-    assert result.metadata["rows_judged"].value == bars().height
+    assert result.metadata["rows_validated"].value == bars().height
 
 
 @pytest.mark.parametrize("rule", [*DEFECTS, "infinite", "twice", "few minutes"])
-def test_both_judges_keep_back_the_same_pair(rule):
+def test_audit_and_suite_withhold_the_same_pair(rule):
     frame = bars()
     if rule == "twice":
         frame = pl.concat([frame, frame.filter(HERE, session=LAST).head(1)])
@@ -44,27 +45,27 @@ def test_both_judges_keep_back_the_same_pair(rule):
         frame = bars(keep=lambda symbol, session: range(100) if (symbol, session) == ("SPY", LAST) else None)
     else:
         frame = with_defect(frame, "SPY", LAST, **DEFECTS[rule])
-    first, second, suite = judged_by_both(frame)
+    first, second, suite = validate_with_both(frame)
     assert first
     assert {pair[1:] for pair in first} == {pair[1:] for pair in second} == {("SPY", LAST)}
     assert {found[0] for found in first} <= {found[0] for found in second}
     result = suite.result("bars_are_sound")
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert {failure["symbol_sessions"] for failure in result.metadata["failures"].value} == {1}
+    assert {failure["scopes"] for failure in result.metadata["failures"].value} == {1}
 
 
-def test_days_without_minutes_are_judged_too(desk):
-    """A recording of day bars only has no coverage to judge."""
+def test_days_without_minutes_are_validated_too(desk):
+    """A recording of day bars only has no coverage to validate."""
     desk.publish_files(SESSIONS[:5])
     desk.landed_files = {dataset: files for dataset, files in desk.landed_files.items() if "day" in dataset.name}
-    suite = BarSuite()
+    suite = bar_suite()
     desk.to_lake(SESSIONS[:5])
-    report = desk.to_bars(SESSIONS[:5], validate=suite.judge)
+    report = desk.to_bars(SESSIONS[:5], validate=make_bar_validator(suite))
     assert (report.published, report.withheld, suite.rows) == (15, 0, 18)
 
 
 def test_nothing_that_the_suite_fails_is_published(desk, monkeypatch):
-    """With the first judge asleep, the suite alone keeps the bad symbol's session back and its last good bars stay."""
+    """With the audit disabled, the suite alone withholds the bad symbol's session, and its last good bars stay."""
     desk.publish_files()
     desk.refresh()
     good = [row for row in desk.bars() if row[0] == "SPY"]
@@ -75,7 +76,7 @@ def test_nothing_that_the_suite_fails_is_published(desk, monkeypatch):
     monkeypatch.setattr("hd_pipelines.market.bar_audit.find_incomplete_sessions", lambda _: [])
     desk.publish_files([LAST], shift=2.0, minutes=few)
     desk.to_lake()
-    report = desk.to_bars(validate=BarSuite().judge)
+    report = desk.to_bars(validate=make_bar_validator(bar_suite()))
     assert (report.published, report.withheld) == (len(SYMBOLS) - 1, 1)
     assert [row for row in desk.bars() if row[0] == "SPY"] == good
     (found,) = desk.findings()

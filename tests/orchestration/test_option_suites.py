@@ -374,19 +374,19 @@ def scoped(table: str, number: int, rows: pl.DataFrame) -> pl.DataFrame:
 
 @cache
 def found_in(table: str) -> dict[str, set[str]]:
-    """Rules that the suite names for the scope in which each rule's cell is broken; all scopes are judged at once."""
+    """Rules that the suite names for the scope in which each rule's cell is broken; all scopes are validated at once."""
     suite, rows, defects = SUITES[table]
-    judge, by_number, frames = suite(), {}, []
+    validator, by_number, frames = suite(), {}, []
     for number, (rule, defect) in enumerate(defects.items()):
         # A sound session between broken ones, so that rules across rows see only their own.
         place = 2 * number + 1 if table == "market_regime_history" else number
         frames += [scoped(table, place - 1, rows())] if place != number else []
         frames.append(with_defect(scoped(table, place, rows()), defect))
-        by_number[rule] = frames[-1].select(judge.rules.scope).unique()
-    judged = judge.judge(pl.concat(frames))
-    assert judged.sound.join(judged.broken, on=judge.rules.scope, how="semi", nulls_equal=True).is_empty()
+        by_number[rule] = frames[-1].select(validator.rules.scope).unique()
+    verdict = validator.validate(pl.concat(frames))
+    assert verdict.sound.join(verdict.broken, on=validator.rules.scope, how="semi", nulls_equal=True).is_empty()
     return {
-        rule: set(judged.broken.join(scope, on=judge.rules.scope, how="semi", nulls_equal=True)["rule"])
+        rule: set(verdict.broken.join(scope, on=validator.rules.scope, how="semi", nulls_equal=True)["rule"])
         for rule, scope in by_number.items()
     }
 
@@ -395,21 +395,21 @@ def found_in(table: str) -> dict[str, set[str]]:
 def test_sound_rows_pass_and_all_of_them_are_kept(table):
     make, rows, defects = SUITES[table]
     suite = make()
-    judged = suite.judge(rows())
+    verdict = suite.validate(rows())
     assert suite.failures == []
-    assert judged.sound.equals(rows())
-    assert judged.broken.is_empty()
+    assert verdict.sound.equals(rows())
+    assert verdict.broken.is_empty()
     result = suite.result("sound")
     assert result.passed
-    assert result.metadata["rows_judged"].value == rows().height
+    assert result.metadata["rows_validated"].value == rows().height
     assert result.metadata["expectations_evaluated"].value >= len(defects)
 
 
 @pytest.mark.parametrize("table", SUITES)
 def test_every_rule_of_the_suite_has_a_defect_here(table):
     make, _, defects = SUITES[table]
-    told = {each.meta["rule"] for portion in make().rules.expectations().values() for each in portion}
-    assert told == set(defects)
+    rules = {each.meta["rule"] for expectations in make().rules.expectations().values() for each in expectations}
+    assert rules == set(defects)
 
 
 @pytest.mark.parametrize(("table", "rule"), RULES)
@@ -425,9 +425,9 @@ def test_a_broken_snapshot_is_withheld_whole_and_no_other():
         .otherwise("gamma")
     )
     suite = greeks_suite()
-    judged = suite.judge(spoilt)
-    assert judged.sound["symbol"].unique().to_list() == ["S001"]
-    assert judged.broken.rows() == [("S002", CLOSE, "gamma_is_not_negative", "gamma_min -1.0")]
+    verdict = suite.validate(spoilt)
+    assert verdict.sound["symbol"].unique().to_list() == ["S001"]
+    assert verdict.broken.rows() == [("S002", CLOSE, "gamma_is_not_negative", "gamma_min -1.0")]
     result = suite.result("greeks_are_sound")
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     (failure,) = result.metadata["failures"].value
@@ -438,15 +438,15 @@ def test_a_broken_snapshot_is_withheld_whole_and_no_other():
 def test_nothing_to_publish_breaks_nothing():
     for make, rows, _ in SUITES.values():
         suite = make()
-        judged = suite.judge(rows().clear())
-        assert judged.sound.is_empty()
-        assert judged.broken.is_empty()
+        verdict = suite.validate(rows().clear())
+        assert verdict.sound.is_empty()
+        assert verdict.broken.is_empty()
         assert suite.result("nothing").passed
 
 
-def test_several_portions_share_one_verdict():
+def test_several_batches_share_one_verdict():
     suite = iv_percentile_suite()
-    suite.judge(with_defect(iv_percentile(), {"iv_rank": 2.0}))
-    suite.judge(iv_percentile())
+    suite.validate(with_defect(iv_percentile(), {"iv_rank": 2.0}))
+    suite.validate(iv_percentile())
     assert suite.rows == 2
     assert not suite.result("both").passed
