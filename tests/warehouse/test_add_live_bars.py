@@ -21,8 +21,8 @@ from hd_pipelines.warehouse.publish.bars import Method
 from hd_pipelines.warehouse.publish.live_bars import LiveLoad, add_live_bars, is_live
 from hd_pipelines.warehouse.read.queries import bar_counts, read_bar_fingerprints, read_open_findings
 from hd_pipelines.warehouse.records.findings import CheckedScope
-from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
-from hd_pipelines.warehouse.schema.partitions import create_side
+from hd_pipelines.warehouse.schema.partitioned import BARS, Partition
+from hd_pipelines.warehouse.schema.partitions import create_staging_table
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, one, publish, stored
 
 
@@ -132,7 +132,7 @@ def test_the_first_bar_of_a_month_makes_its_leaf_also_after_a_killed_load(
 ) -> None:
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET ROLE hd_owner")
-        create_side(connection.cursor(), Leaf.of(TUESDAY, BARS))
+        create_staging_table(connection.cursor(), Partition.of(TUESDAY, BARS))
     assert add(database, minutes(2)).added == 4
     assert one(warehouse_url, "SELECT count(*) FROM historical_bars_y2025m11") == 4
 

@@ -15,8 +15,9 @@ from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.row_shape import list_published_columns
-from hd_pipelines.warehouse.schema.partitioned import GAMMA, GREEKS, IV_PERCENTILES, PARTITIONED, REGIME, Leaf
-from hd_pipelines.warehouse.schema.partitions import drop_everything_old, ensure_partition, leaves
+from hd_pipelines.warehouse.schema.partitioned import GAMMA, GREEKS, IV_PERCENTILES, PARTITIONED, REGIME, Partition
+from hd_pipelines.warehouse.schema.partitions import ensure_partition, list_partitions
+from hd_pipelines.warehouse.schema.retention import drop_old_rows
 from hd_pipelines.warehouse.schema.tables import (
     gamma_exposure_snapshots,
     historical_greeks,
@@ -174,7 +175,7 @@ def test_every_table_has_the_trigger(migrated_url: str, table: str) -> None:
 @pytest.mark.parametrize("table", [GREEKS, GAMMA, IV_PERCENTILES, REGIME], ids=lambda table: table.name)
 def test_rows_are_seen_through_the_parent_and_never_through_a_leaf(filled_url: str, table: object) -> None:
     name = table.name  # type: ignore[attr-defined]
-    leaf = Leaf.of(MONDAY, table).name  # type: ignore[arg-type]
+    leaf = Partition.of(MONDAY, table).name  # type: ignore[arg-type]
     for role in ("hd_reader", "hd_service"):
         with acting_as(filled_url, role) as connection:
             row = connection.execute(f"SELECT count(*) > 0 FROM {name}").fetchone()
@@ -190,7 +191,7 @@ def test_rows_are_seen_through_the_parent_and_never_through_a_leaf(filled_url: s
 @pytest.mark.parametrize("table", PARTITIONED.values(), ids=lambda table: table.name)
 def test_a_leaf_has_what_its_table_has(database: Database, warehouse_url: str, table: object) -> None:
     assert ensure_partition(database, MONDAY, table)  # type: ignore[arg-type]
-    (leaf,) = leaves(database, table)  # type: ignore[arg-type]
+    (leaf,) = list_partitions(database, table)  # type: ignore[arg-type]
     shape = """
         SELECT relrowsecurity, relforcerowsecurity,
                (SELECT array_agg(pg_get_constraintdef(oid) ORDER BY pg_get_constraintdef(oid)) FROM pg_constraint
@@ -224,7 +225,7 @@ def test_retention_drops_whole_leaves_of_every_table_and_forgets_what_they_were_
     put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [recent, old, ancient]))
     put_rows(database, "market_regime_history", regime_rows([recent, old, ancient]))
     publish(database, bars(["SPY"], [recent, old]))
-    assert drop_everything_old(database) == {
+    assert drop_old_rows(database) == {
         "historical_greeks": 4,
         "options_flow_history": 0,
         "iv_percentile_cache": 1,
@@ -232,10 +233,10 @@ def test_retention_drops_whole_leaves_of_every_table_and_forgets_what_they_were_
         "market_regime_history": 1,
         "historical_bars": 4,
     }
-    assert leaves(database, GREEKS) == [Leaf.of(recent, GREEKS).name]
+    assert list_partitions(database, GREEKS) == [Partition.of(recent, GREEKS).name]
     assert one(warehouse_url, "SELECT count(*) FROM derivation_manifest WHERE session = %s", ancient) == 0
     assert one(warehouse_url, "SELECT count(*) FROM derivation_manifest WHERE session = %s", old) == 2
-    assert set(drop_everything_old(database).values()) == {0}
+    assert set(drop_old_rows(database).values()) == {0}
 
 
 def test_one_session_of_a_leaf_within_retention_keeps_the_leaf(database: Database, warehouse_url: str) -> None:

@@ -7,12 +7,20 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.schema.partitioned import Leaf
-from hd_pipelines.warehouse.schema.partitions import drop_leaves_older_than, ensure_partition, leaves
+from hd_pipelines.warehouse.roles import Role
+from hd_pipelines.warehouse.schema.partitioned import Partition
+from hd_pipelines.warehouse.schema.partitions import ensure_partition, list_partitions
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish, stored
+
+
+def drop_partitions_older_than(database: Database, keep: timedelta = timedelta(days=365)) -> int:
+    """Drop the partitions of bars that lie wholly before now - `keep`; rows dropped."""
+    with database.begin(Role.SERVICE) as connection:
+        return int(connection.execute(text("SELECT cleanup_old_historical_bars(:keep)"), {"keep": keep}).scalar_one())
 
 
 @pytest.mark.parametrize(
@@ -24,7 +32,7 @@ from tests.warehouse.bar_frames import MONDAY, bars, one, publish, stored
     ],
 )
 def test_a_leaf_is_a_month(session: date, name: str, end: date) -> None:
-    leaf = Leaf.of(session)
+    leaf = Partition.of(session)
     assert (leaf.first, leaf.name, leaf.end) == (session.replace(day=1), name, end)
 
 
@@ -37,7 +45,7 @@ def test_many_who_need_the_same_leaf_get_one(warehouse_url: str) -> None:
         made = list(pool.map(make, range(6)))
     assert sorted(made) == [False] * 5 + [True]
     with Database(warehouse_url) as database:
-        assert leaves(database) == ["historical_bars_y2025m11"]
+        assert list_partitions(database) == ["historical_bars_y2025m11"]
 
 
 def test_a_bar_whose_month_has_no_leaf_is_refused_not_put_aside(warehouse_url: str) -> None:
@@ -60,16 +68,18 @@ def test_retention_drops_only_months_that_are_wholly_old(database: Database, war
     months = {ago: _months_ago(today, ago) for ago in (0, 11, 12, 13, 25)}
     for session in months.values():
         publish(database, bars(["SPY"], [session]))
-    assert drop_leaves_older_than(database) == 8  # 13 and 25 months ago; in the 12th, some sessions are within a year
+    assert (
+        drop_partitions_older_than(database) == 8
+    )  # 13 and 25 months ago; in the 12th, some sessions are within a year
     kept = [months[ago] for ago in (12, 11, 0)]
-    assert leaves(database) == [Leaf.of(session).name for session in kept]
+    assert list_partitions(database) == [Partition.of(session).name for session in kept]
     assert sorted({row[0] for row in stored(warehouse_url, "session")}) == kept  # type: ignore[type-var]
-    assert drop_leaves_older_than(database) == 0
+    assert drop_partitions_older_than(database) == 0
 
 
 def test_dropped_bars_are_forgotten_so_that_they_can_be_loaded_again(database: Database) -> None:
     publish(database, bars(["SPY"], [date(2019, 5, 1), MONDAY]))
-    drop_leaves_older_than(database, timedelta(days=365 * 5))
+    drop_partitions_older_than(database, timedelta(days=365 * 5))
     with database.connect() as connection:
         known = queries.read_bar_fingerprints(connection, ["SPY"], date(2019, 1, 1), MONDAY)
     assert set(known) == {("SPY", MONDAY)}
@@ -79,5 +89,5 @@ def test_dropped_bars_are_forgotten_so_that_they_can_be_loaded_again(database: D
 def test_retention_of_a_negative_time_is_refused(database: Database, warehouse_url: str) -> None:
     publish(database, bars(["SPY"], [MONDAY]))
     with pytest.raises(Exception, match="must not be negative"):
-        drop_leaves_older_than(database, timedelta(days=-365))
+        drop_partitions_older_than(database, timedelta(days=-365))
     assert len(stored(warehouse_url)) == 4

@@ -16,8 +16,8 @@ import pytest
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import PublishBlockedError
 from hd_pipelines.warehouse.publish.bars import Method
-from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
-from hd_pipelines.warehouse.schema.partitions import exchange
+from hd_pipelines.warehouse.schema.partitioned import BARS, Partition
+from hd_pipelines.warehouse.schema.partitions import exchange_partitions
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, one, publish, stored
 
 # One process with everything imported forks a child per step; the child loads and kills itself when it reaches it.
@@ -202,7 +202,7 @@ def test_a_reader_who_never_lets_go_is_named(database: Database, warehouse_url: 
     with psycopg.connect(warehouse_url) as reader, psycopg.connect(warehouse_url) as loader:
         reader.execute("SELECT count(*) FROM historical_bars")
         with pytest.raises(PublishBlockedError, match=f"pids {reader.info.backend_pid}"):
-            exchange(loader.cursor(), [Leaf.of(MONDAY)], wait_seconds=0.1)
+            exchange_partitions(loader.cursor(), [Partition.of(MONDAY)], wait_seconds=0.1)
 
 
 def test_a_load_that_never_ends_is_told(

@@ -33,8 +33,8 @@ from hd_pipelines.warehouse.publish.scope import require_fingerprints, require_w
 from hd_pipelines.warehouse.records.derivations import MARKET, record_derivations
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.schema.partitioned import GAMMA, IV_PERCENTILES, PARTITIONED, REGIME, Leaf
-from hd_pipelines.warehouse.schema.partitions import add_empty_leaf, leaf_exists, take_lock
+from hd_pipelines.warehouse.schema.partitioned import GAMMA, IV_PERCENTILES, PARTITIONED, REGIME, Partition
+from hd_pipelines.warehouse.schema.partitions import add_empty_partition, partition_exists, take_lock
 from hd_pipelines.warehouse.schema.tables import metadata, treasury_yields
 
 _KEYS = {
@@ -145,10 +145,10 @@ class _Load:
         """Make the leaves that the new rows need, as hd_owner."""
         if self.partitioned is None:
             return
-        for first in sorted({Leaf.of(day, self.partitioned).first for day in self.rows[self.session].unique()}):
-            leaf = Leaf(first, self.partitioned)
-            if not leaf_exists(cursor, leaf):
-                add_empty_leaf(cursor, leaf)
+        for first in sorted({Partition.of(day, self.partitioned).first for day in self.rows[self.session].unique()}):
+            leaf = Partition(first, self.partitioned)
+            if not partition_exists(cursor, leaf):
+                add_empty_partition(cursor, leaf)
 
     def stage(self, cursor: psycopg.Cursor[Any]) -> None:
         """New rows and scope as temporary tables; the checks and the key refuse here."""
@@ -251,7 +251,7 @@ class _Load:
         """Bounds of the scope as literals, which spare the planner all leaves outside."""
         sessions = self.scope["session"]
         first, last = sessions.min(), sessions.max()
-        if self.partitioned is not None and self.partitioned.is_cut_by_instant:
+        if self.partitioned is not None and self.partitioned.is_by_instant:
             return sql.SQL('held."timestamp" >= {}::date AND held."timestamp" < {}::date + 1').format(
                 sql.Literal(first), sql.Literal(last)
             )

@@ -29,8 +29,13 @@ from hd_pipelines.warehouse.publish.partition_build import (
 from hd_pipelines.warehouse.publish.publication import ignore_step
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.schema.partitioned import BARS, Leaf
-from hd_pipelines.warehouse.schema.partitions import add_empty_leaf, drop_sides, leaf_exists, take_publish_lock
+from hd_pipelines.warehouse.schema.partitioned import BARS, Partition
+from hd_pipelines.warehouse.schema.partitions import (
+    add_empty_partition,
+    drop_staging_tables,
+    partition_exists,
+    take_publish_lock,
+)
 from hd_pipelines.warehouse.schema.tables import BAR_COLUMNS, BAR_KEY
 
 LIVE = "live-"
@@ -92,10 +97,10 @@ def add_live_bars(
         watch_client_connection(cursor)
         take_publish_lock(cursor, BARS, wait_seconds=LOCK_WAIT_SECONDS)
         on_step("locked")
-        leaf = Leaf.of(session, BARS)
-        if new_bars.height and not leaf_exists(cursor, leaf):
-            drop_sides(cursor, BARS)
-            add_empty_leaf(cursor, leaf)
+        leaf = Partition.of(session, BARS)
+        if new_bars.height and not partition_exists(cursor, leaf):
+            drop_staging_tables(cursor, BARS)
+            add_empty_partition(cursor, leaf)
         assume_role(cursor, Role.SERVICE)
         held = _held_marks(cursor, session, sorted(fingerprints))
         from_files = tuple(symbol for symbol, mark in sorted(held.items()) if not is_live(mark))

@@ -18,8 +18,8 @@ from hd_pipelines.warehouse.engine import Database, driver_connection
 from hd_pipelines.warehouse.errors import RowsRefusedError, explain_refusal
 from hd_pipelines.warehouse.publish.scope import scope_to_sql
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.schema.partitioned import Leaf, Partitioned
-from hd_pipelines.warehouse.schema.partitions import close_side, create_side, side_keys
+from hd_pipelines.warehouse.schema.partitioned import Partition, Partitioned
+from hd_pipelines.warehouse.schema.partitions import close_staging_table, create_staging_table, staging_key_statements
 
 Audit = Callable[[psycopg.Cursor[Any], str], None]
 """Looks at a relation before readers can; gets a cursor and the relation's name; raises to stop the load.
@@ -52,14 +52,14 @@ class PartitionLoad:
     """What is to be done to one leaf: its new rows, and the scope that they replace."""
 
     content: Content
-    leaf: Leaf
+    leaf: Partition
     rows: pl.DataFrame
     scope: pl.DataFrame
     is_present: bool
 
     @classmethod
     def cut(
-        cls, content: Content, leaf: Leaf, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool
+        cls, content: Content, leaf: Partition, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool
     ) -> PartitionLoad:
         """The part of a whole load that concerns `leaf`."""
         in_leaf = pl.col("session").is_between(leaf.first, leaf.end, closed="left")
@@ -68,28 +68,28 @@ class PartitionLoad:
 
 def build_staging_table(
     database: Database, load: PartitionLoad, audit: Audit | None, on_step: Callable[[str], None]
-) -> Leaf:
+) -> Partition:
     """Build and commit the side table of `load.leaf`; nobody can read it. The caller holds the publish lock."""
     leaf = load.leaf
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
         watch_client_connection(cursor)
-        create_side(cursor, leaf)
+        create_staging_table(cursor, leaf)
         on_step(f"side_created:{leaf.name}")
-        load.content.copy(cursor, leaf.side, load.content.in_order(load.rows), frozen=True)
+        load.content.copy(cursor, leaf.staging, load.content.in_order(load.rows), frozen=True)
         on_step(f"copied:{leaf.name}")
         if load.is_present:
             _keep_rows_out_of_scope(cursor, load)
             on_step(f"kept:{leaf.name}")
-        for statement in side_keys(leaf):
+        for statement in staging_key_statements(leaf):
             build_key(cursor, statement, load.content.error)
         # The planner asks about the key; a small sample of it costs a tenth of the usual ANALYZE, which autovacuum does.
         cursor.execute("SET LOCAL default_statistics_target = 30")
-        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.side, quote_columns(leaf.of_table.key)))
+        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.staging, quote_columns(leaf.of_table.key)))
         on_step(f"keyed:{leaf.name}")
         if audit is not None:
-            audit(cursor, leaf.side.as_string(cursor))
-        close_side(cursor, leaf)
+            audit(cursor, leaf.staging.as_string(cursor))
+        close_staging_table(cursor, leaf)
     on_step(f"built:{leaf.name}")
     return leaf
 
@@ -102,7 +102,7 @@ def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: PartitionLoad) ->
             "INSERT INTO {side} ({columns}) SELECT {columns} FROM {parent} AS held"
             " WHERE held.{by} >= {first} AND held.{by} < {end} AND NOT EXISTS (SELECT FROM {scope} WHERE {covers})"
         ).format(
-            side=load.leaf.side, columns=quote_columns(load.leaf.of_table.kept_columns), **partition_literals(load)
+            side=load.leaf.staging, columns=quote_columns(load.leaf.of_table.kept_columns), **partition_literals(load)
         )
     )
     assume_role(cursor, Role.OWNER)

@@ -39,13 +39,13 @@ from hd_pipelines.warehouse.publish.partition_build import (
 )
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
-from hd_pipelines.warehouse.schema.partitioned import Leaf
+from hd_pipelines.warehouse.schema.partitioned import Partition
 from hd_pipelines.warehouse.schema.partitions import (
-    add_empty_leaf,
-    discard_sides,
-    drop_sides,
-    exchange,
-    leaf_exists,
+    add_empty_partition,
+    discard_staging_tables,
+    drop_staging_tables,
+    exchange_partitions,
+    partition_exists,
     take_publish_lock,
 )
 
@@ -129,7 +129,7 @@ def publish(
             on_step("before_commit")
     except BaseException:
         with suppress(SQLAlchemyError, psycopg.Error):  # tidiness only: the next load drops them too
-            discard_sides(database, content.table)
+            discard_staging_tables(database, content.table)
         raise
     on_step("after_commit")
     return PublishReport(
@@ -161,14 +161,14 @@ class _Publication:
         self.scope = scope
         self.audit = audit
         self.on_step = on_step
-        self.built: list[Leaf] = []
+        self.built: list[Partition] = []
 
     def write(self, cursor: psycopg.Cursor[Any], forced: Method | None) -> dict[str, Method]:
         """Write the new rows of every leaf in scope; nothing of it is visible yet. Leaves the cursor as the service."""
         watch_client_connection(cursor)
         take_publish_lock(cursor, self.content.table, wait_seconds=LOCK_WAIT_SECONDS)
         with self.database.begin(Role.OWNER) as tidying:  # committed at once: builders may need the same names
-            drop_sides(driver_connection(tidying).cursor(), self.content.table)
+            drop_staging_tables(driver_connection(tidying).cursor(), self.content.table)
         self.on_step("locked")
         loads = self._leaf_loads(cursor)
         ways = {load.leaf: forced or _choose(cursor, load) for load in loads}
@@ -180,10 +180,10 @@ class _Publication:
         return {leaf.name: way for leaf, way in ways.items()}
 
     def _leaf_loads(self, cursor: psycopg.Cursor[Any]) -> list[PartitionLoad]:
-        firsts = sorted({Leaf.of(session, self.content.table).first for session in self.scope["session"].unique()})
-        touched = [Leaf(first, self.content.table) for first in firsts]
+        firsts = sorted({Partition.of(session, self.content.table).first for session in self.scope["session"].unique()})
+        touched = [Partition(first, self.content.table) for first in firsts]
         loads = [
-            PartitionLoad.cut(self.content, leaf, self.rows, self.scope, is_present=leaf_exists(cursor, leaf))
+            PartitionLoad.cut(self.content, leaf, self.rows, self.scope, is_present=partition_exists(cursor, leaf))
             for leaf in touched
         ]
         return [load for load in loads if load.is_present or load.rows.height]
@@ -205,7 +205,7 @@ class _Publication:
         leaf = load.leaf
         if not load.is_present:
             assume_role(cursor, Role.OWNER)
-            add_empty_leaf(cursor, leaf)
+            add_empty_partition(cursor, leaf)
         assume_role(cursor, Role.SERVICE)
         staged = sql.Identifier("pg_temp", f"{leaf.name}_rows")
         cursor.execute(
@@ -245,7 +245,7 @@ class _Publication:
         """Put the built leaves in place; readers are kept out from here to the commit, if a leaf was there."""
         if self.built:
             assume_role(cursor, Role.OWNER)
-            exchange(cursor, self.built)
+            exchange_partitions(cursor, self.built)
             self.on_step("exchanged")
 
 

@@ -79,7 +79,7 @@ def scope_to_sql(table: Partitioned, scope: pl.DataFrame) -> tuple[sql.Composed,
     if "symbol" in scope.columns:
         columns["symbol"] = ("text", scope["symbol"].to_list())
         conditions.append(sql.SQL("held.symbol = scope.symbol"))
-    if table.is_cut_by_instant:
+    if table.is_by_instant:
         # A stretch of instants lets the index on (symbol, timestamp) find the rows, the session would not.
         stamps = scope["timestamp"] if "timestamp" in scope.columns else None
         begins = stamps if stamps is not None else scope["session"].cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

@@ -22,7 +22,7 @@ from hd_pipelines.market.option_chains import STAMP, VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.column_reads import disable_jit, read_columns
 from hd_pipelines.warehouse.read.frames import read_frame, to_polars_schema, to_select_list
-from hd_pipelines.warehouse.schema.partitioned import GREEKS, Leaf
+from hd_pipelines.warehouse.schema.partitioned import GREEKS, Partition
 from hd_pipelines.warehouse.schema.tables import (
     gamma_exposure_snapshots,
     historical_greeks,
@@ -109,7 +109,7 @@ class _Stretch:
 def _stretches(symbols: Collection[str], first: date, last: date) -> list[_Stretch]:
     bounds = []
     while first <= last:
-        end = Leaf.of(first, GREEKS).end - timedelta(days=1)
+        end = Partition.of(first, GREEKS).end - timedelta(days=1)
         bounds.append((first, min(end, last)))
         first = end + timedelta(days=1)
     return [_Stretch(symbol, *window) for symbol in sorted(set(symbols)) for window in bounds]

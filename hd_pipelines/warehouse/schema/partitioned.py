@@ -1,6 +1,6 @@
-"""The natively partitioned tables: what cuts them, how long a leaf is, and the leaf's name and bounds.
+"""The natively partitioned tables, and the name, bounds and identifiers of a partition.
 
-Belongs here: facts about leaves. Making, exchanging and dropping them is `partitions`.
+How partitions are created, exchanged and dropped is in `partitions`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY
 from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE
 from hd_pipelines.warehouse.schema.tables import metadata
 
-SIDE_SCHEMA = "staging"
-"""Where leaves are built. Nobody but the owner and the service may enter; whatever is there is unfinished."""
+STAGING_SCHEMA = "staging"
+"""Schema in which partitions are built. Only the owner and the service may use it; whatever is there is unfinished."""
 
 
 @dataclass(frozen=True)
 class Partitioned:
-    """A partitioned table. `by` cuts it, `session` is the column that says which session a row belongs to."""
+    """A partitioned table. `by` is the partition key, `session` the column with the session that a row belongs to."""
 
     table: Table
     by: str
@@ -57,17 +57,17 @@ class Partitioned:
 
     @property
     def lock(self) -> str:
-        """Name of the advisory lock that whoever changes the table holds; the clean-up functions take it too."""
+        """Name of the advisory lock held while the table is changed; the clean-up functions take it too."""
         return f"hd_pipelines:{self.name}"
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """What a published frame carries, in the table's order."""
+        """Columns of a published frame, in the table's order."""
         return tuple(column.name for column in self.table.columns if column.name not in SERVER_COLUMNS)
 
     @cached_property
     def kept_columns(self) -> tuple[str, ...]:
-        """What a row keeps when its leaf is rebuilt around it: everything, its times of writing too."""
+        """Columns that a row keeps when its partition is rebuilt around it: all of them, its times of writing too."""
         return tuple(column.name for column in self.table.columns)
 
     @cached_property
@@ -89,8 +89,8 @@ class Partitioned:
         return tuple(tuple(column.name for column in each.columns) for each in ordered)
 
     @property
-    def is_cut_by_instant(self) -> bool:
-        """Whether `by` is an instant (leaves then begin at midnight UTC) or a date."""
+    def is_by_instant(self) -> bool:
+        """Whether `by` is an instant (partitions then begin at midnight UTC) or a date."""
         return isinstance(self.table.c[self.by].type, DateTime)
 
 
@@ -104,23 +104,23 @@ PARTITIONED = {table.name: Partitioned.of(table) for table in WAREHOUSE_TABLES i
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """One leaf of a partitioned table; holds the sessions from `first` up to, not including, `end`."""
+class Partition:
+    """One partition of a table; holds the sessions from `first` up to, not including, `end`."""
 
     first: date
     of_table: Partitioned = BARS
 
     @classmethod
-    def of(cls, session: date, table: Partitioned = BARS) -> Leaf:
-        """The leaf of `table` that holds `session`."""
+    def of(cls, session: date, table: Partitioned = BARS) -> Partition:
+        """The partition of `table` that holds `session`."""
         month = 1 if table.span is Span.YEAR else session.month
         return cls(session.replace(month=month, day=1), table)
 
     @property
     def end(self) -> date:
-        """First day of the next leaf."""
+        """First day of the next partition."""
         length = timedelta(days=366 if self.of_table.span is Span.YEAR else 31)
-        return Leaf.of(self.first + length, self.of_table).first
+        return Partition.of(self.first + length, self.of_table).first
 
     @property
     def name(self) -> str:
@@ -130,20 +130,20 @@ class Leaf:
 
     @property
     def table(self) -> sql.Identifier:
-        """The leaf in SQL."""
+        """The partition in SQL."""
         return sql.Identifier("public", self.name)
 
     @property
-    def side(self) -> sql.Identifier:
-        """The table that is built to become this leaf."""
-        return sql.Identifier(SIDE_SCHEMA, self.name)
+    def staging(self) -> sql.Identifier:
+        """The staging table that is built to become this partition."""
+        return sql.Identifier(STAGING_SCHEMA, self.name)
 
     @property
     def bounds(self) -> tuple[sql.Literal, sql.Literal]:
-        """The first value that belongs to the leaf and the first that does not, of the column that cuts the table."""
+        """First value of the partition key that belongs to the partition, and first one after it."""
         return self._bound(self.first), self._bound(self.end)
 
     def _bound(self, day: date) -> sql.Literal:
-        if self.of_table.is_cut_by_instant:
+        if self.of_table.is_by_instant:
             return sql.Literal(datetime.combine(day, time(), UTC))
         return sql.Literal(day)

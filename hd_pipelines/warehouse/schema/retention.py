@@ -12,7 +12,7 @@ from hd_pipelines.warehouse.roles import Role
 
 
 def drop_old_rows(database: Database) -> dict[str, int]:
-    """Drop every leaf that lies wholly before its table's retention; rows dropped by table. One transaction."""
+    """Drop every partition that lies wholly before its table's retention; return rows dropped by table. One transaction."""
     with database.begin(Role.SERVICE) as connection:
         dropped = connection.execute(text("SELECT table_name, rows_deleted FROM public.cleanup_all_historical_data()"))
         return {row.table_name: row.rows_deleted for row in dropped}

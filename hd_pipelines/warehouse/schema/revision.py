@@ -1,6 +1,6 @@
-"""The schema's version: reading it, requiring it, raising it, also when many processes try at once.
+"""Reads, requires and upgrades the schema's version, also when many processes try at once.
 
-Belongs here: locks, checks and the call into Alembic. The steps themselves are in `migrations`.
+The steps themselves are in `migrations`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hd_pipelines.warehouse.roles import Role, can_use_roles, ensure_roles
 _LOCK = "hd_pipelines:migrations"
 _POLL_SECONDS = 0.1
 _ALEMBIC = threading.Lock()
-"""Alembic keeps the running migration in a module; two threads of one process would mix theirs up."""
+"""Alembic keeps the running migration in a module variable, so two threads of one process must not migrate at once."""
 
 
 @cache
 def head() -> str:
-    """The newest revision that this code knows."""
+    """The newest revision that this code has."""
     revision = _scripts().get_current_head()
     if revision is None:
         raise RuntimeError("the package carries no migrations; reinstall hd-pipelines")
@@ -44,35 +44,35 @@ def current(url: str) -> str | None:
 
 
 def upgrade(url: str, *, deadline_seconds: float = 120.0) -> str:
-    """Bring the database at `url` to `head()` and return it; does nothing where it is there already.
+    """Upgrade the database at `url` to `head()` and return that; do nothing if it is there already.
 
     Any number of processes may call it at once: one migrates, the others wait up to `deadline_seconds`.
     Raises `MigrationLockError`, `SchemaTooNewError`, `RoleSetupError`.
     """
     with _autocommit(url) as connection:
-        if _is_ready(connection):
+        if _is_current(connection):
             return head()
-        with _sole_migrator(connection, deadline_seconds):
-            if _is_ready(connection):
+        with _hold_migration_lock(connection, deadline_seconds):
+            if _is_current(connection):
                 return head()
-            _refuse_newer(connection)
+            _refuse_newer_schema(connection)
             ensure_roles(connection)
             _run_revisions(url)
     return head()
 
 
 def require_head(url: str) -> None:
-    """Return if code and database agree; services call this and never migrate by themselves.
+    """Return if code and database have the same revision; services call this and never migrate by themselves.
 
     Raises `SchemaOutdatedError` (also for an empty database) or `SchemaTooNewError`.
     """
     with _autocommit(url) as connection:
-        _refuse_newer(connection)
+        _refuse_newer_schema(connection)
         found = _current(connection)
     if found != head():
         raise SchemaOutdatedError(
             f"The warehouse at {mask_url(url)} is at revision {found or 'none'}, this code needs {head()}. "
-            "Cure: run `hd db upgrade`."
+            "Remedy: run `hd db upgrade`."
         )
 
 
@@ -81,7 +81,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, made here: users need no alembic.ini."""
+    """Build Alembic's configuration here, so that users need no alembic.ini."""
     config = Config()
     config.set_main_option("script_location", "hd_pipelines.warehouse:migrations")
     return config
@@ -107,29 +107,29 @@ def _current(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
         except psycopg.errors.InsufficientPrivilege as refusal:
             raise SchemaOutdatedError(
                 f"The login user {connection.info.user!r} may not read the schema version ({refusal}). "
-                "Cure: run `hd db upgrade` as the user that the platform connects with."
+                "Remedy: run `hd db upgrade` as the user that the platform connects with."
             ) from refusal
     return str(row[0]) if row else None
 
 
-def _is_ready(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+def _is_current(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     return can_use_roles(connection) and _current(connection) == head()
 
 
-def _refuse_newer(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+def _refuse_newer_schema(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     found = _current(connection)
     known = {script.revision for script in _scripts().walk_revisions()}
     if found is not None and found not in known:
         raise SchemaTooNewError(
             f"Database {connection.info.dbname!r} is at revision {found}, which this code does not know (its newest is "
-            f"{head()}). Cure: update hd_pipelines to the version that migrated this database."
+            f"{head()}). Remedy: update hd_pipelines to the version that migrated this database."
         )
 
 
 @contextmanager
-def _sole_migrator(connection: psycopg.Connection[tuple[object, ...]], deadline_seconds: float) -> Iterator[None]:
-    # A session lock on a connection that does nothing else: a transaction lock would end with the first revision, and
-    # a blocking wait could not name who holds it.
+def _hold_migration_lock(connection: psycopg.Connection[tuple[object, ...]], deadline_seconds: float) -> Iterator[None]:
+    # A session lock on a connection that does nothing else: a transaction lock would end with the first revision, and a
+    # blocking wait could not report which process holds it.
     deadline = time.monotonic() + deadline_seconds
     while True:
         row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (_LOCK,)).fetchone()
@@ -144,7 +144,7 @@ def _sole_migrator(connection: psycopg.Connection[tuple[object, ...]], deadline_
             ).fetchone()
             raise MigrationLockError(
                 f"Another process (server pid {holder[0] if holder else 'unknown'}) has been migrating database "
-                f"{connection.info.dbname!r} for over {deadline_seconds:.0f} s. Cure: let it finish, or end it, then "
+                f"{connection.info.dbname!r} for over {deadline_seconds:.0f} s. Remedy: let it finish, or end it, then "
                 "run `hd db upgrade` again."
             )
         time.sleep(_POLL_SECONDS)
