@@ -30,7 +30,7 @@ up: $(READY)  ## everything as a service: Dagster UI on 127.0.0.1:3000
 	@$(BIN)/hd up
 
 test: $(READY)  ## all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder tests
 
 lint: $(READY)  ## style, types, import rules
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache

@@ -1,3 +1,13 @@
-"""Fixtures that every test may ask for by name; they live in `tests/support`."""
+"""Fixtures that every test may request by name (they live in `tests/support`), and the order of test modules."""
+
+from __future__ import annotations
+
+import pytest
 
 pytest_plugins = ["tests.support.postgres", "tests.support.embedded", "tests.support.desk", "tests.support.option_desk"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start modules with slow tests first, so that no worker waits for another one's slow module at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

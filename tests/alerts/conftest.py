@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.notifier.conftest import DISCORD, Clock, clock, discord, receiver
-from tests.warehouse.conftest import _module_warehouse_url, database, migrated_url, warehouse_url
+from tests.warehouse.conftest import _module_warehouse_url, database, warehouse_url
 
 __all__ = [
     "DISCORD",
@@ -12,7 +12,6 @@ __all__ = [
     "clock",
     "database",
     "discord",
-    "migrated_url",
     "receiver",
     "warehouse_url",
 ]

@@ -94,7 +94,7 @@ def assert_equal(ours: pd.DataFrame, plain: pd.DataFrame) -> None:
 
 
 @pytest.fixture(scope="module")
-def module_desk(postgres_server, desk_template, tmp_path_factory):
+def module_desk(postgres_server, migrated_url, tmp_path_factory):
     """A factory of desks that live as long as the module."""
     from hd_pipelines.lake import Lake
     from hd_pipelines.warehouse.engine import Database
@@ -104,7 +104,7 @@ def module_desk(postgres_server, desk_template, tmp_path_factory):
     def make(name: str) -> tuple[SmallDesk, Path]:
         home = tmp_path_factory.mktemp(name)
         (home / "landed").mkdir()
-        url = postgres_server.new_database(template=desk_template)
+        url = postgres_server.new_database(template=migrated_url)
         made.append(SmallDesk(url, Database(url), Lake(home / "lake"), home / "landed"))
         return made[-1], home
 

@@ -31,7 +31,6 @@ from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MI
 from hd_pipelines.sandbox.vendor_csv import compress, csv_text
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.queries import OpenFinding, read_open_findings
-from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.flat_files import landed
 from tests.support.postgres import PostgresServer
 
@@ -185,23 +184,15 @@ def bars_of(url: str) -> list[tuple[object, ...]]:
     ]
 
 
-@pytest.fixture(scope="session")
-def desk_template(postgres_server: PostgresServer) -> str:
-    """A database at head that others are copied from."""
-    url = postgres_server.new_database()
-    schema.upgrade(url)
-    return url
-
-
 @pytest.fixture
-def make_desk(postgres_server: PostgresServer, desk_template: str, tmp_path: Path) -> Iterator[Callable[[], SmallDesk]]:
+def make_desk(postgres_server: PostgresServer, migrated_url: str, tmp_path: Path) -> Iterator[Callable[[], SmallDesk]]:
     """Desks with a warehouse, a lake and a landing folder of their own."""
     made: list[SmallDesk] = []
 
     def make() -> SmallDesk:
         home = tmp_path / f"desk{len(made)}"
         (home / "landed").mkdir(parents=True)
-        url = postgres_server.new_database(template=desk_template)
+        url = postgres_server.new_database(template=migrated_url)
         made.append(SmallDesk(url, Database(url), Lake(home / "lake"), home / "landed"))
         return made[-1]
 

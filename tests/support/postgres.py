@@ -105,6 +105,16 @@ def postgres_server() -> Iterator[PostgresServer]:
             embedded.stop(home)
 
 
+@pytest.fixture(scope="session")
+def migrated_url(postgres_server: PostgresServer) -> str:
+    """A database at head that nobody may connect to, one for all tests of the process: others are copied from it."""
+    from hd_pipelines.warehouse.schema import revision
+
+    url = postgres_server.new_database()
+    revision.upgrade(url)
+    return url
+
+
 @pytest.fixture
 def database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """URL of a fresh empty database for one test."""

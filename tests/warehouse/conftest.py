@@ -8,17 +8,8 @@ import psycopg
 import pytest
 
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.schema import revision as schema
 from hd_pipelines.warehouse.schema.tables import metadata
 from tests.support.postgres import PostgresServer
-
-
-@pytest.fixture(scope="session")
-def migrated_url(postgres_server: PostgresServer) -> str:
-    """A database at head that nobody may connect to: it is what the others are copied from."""
-    url = postgres_server.new_database()
-    schema.upgrade(url)
-    return url
 
 
 @pytest.fixture(scope="module")
