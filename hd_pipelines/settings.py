@@ -1,6 +1,6 @@
 """Every setting of the platform, in one model read from `HD_*` variables and `.env`.
 
-Belongs here: names, types, defaults and their refusal. Reading the environment anywhere else is a defect.
+No other module reads the environment.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ DEFAULT_WATCHLIST = ("SPY", "QQQ", "IWM", "SPX", "NDX", "AAPL", "MSFT", "NVDA", 
 
 
 class UnknownSettingError(ValueError):
-    """An `HD_*` name that no setting has; the message offers the nearest right one."""
+    """An unknown `HD_*` name; the message suggests the nearest existing one."""
 
 
 class Settings(BaseSettings):
-    """All settings. Environment wins over `.env`; an unknown `HD_*` name in either is refused."""
+    """All settings. The environment wins over `.env`; an unknown `HD_*` name in either is refused."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    home: Path = Field(Path(".hd"), description="Folder of everything a run writes.")
+    home: Path = Field(Path(".hd"), description="Folder of everything that a run writes.")
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer, postgresql://user:password@host/db. Unset: the embedded server."
     )
     pg_port: Annotated[int, Field(ge=1024, le=65535)] | None = Field(
-        None, description="Port of the embedded server. Unset: a free one is chosen once and kept."
+        None, description="Port of the embedded server. Unset: a free one, chosen once and kept."
     )
     pg_user: str = Field("hd_pg", description="System user of the embedded server when started by root.")
     lake_url: str | None = Field(None, description="Root of the Parquet lake, a path or s3://. Unset: HD_HOME/lake.")
@@ -46,16 +46,16 @@ class Settings(BaseSettings):
     vendor_api_url: str = Field("https://api.massive.com", description="Base URL of the vendor's REST service.")
     vendor_api_key: SecretStr | None = Field(None, description="Key of the vendor's REST service. Unset: the sandbox.")
     chain_archive: Path | None = Field(
-        None, description="Folder of archived option chains, own or bought: chains/<UNDERLYING>/<session>.parquet."
+        None, description="Folder of your own or bought option chains: chains/<UNDERLYING>/<session>.parquet."
     )
     watchlist: Annotated[tuple[str, ...], NoDecode] = Field(
         DEFAULT_WATCHLIST, description="Symbols that a new warehouse starts with, comma separated."
     )
     download_workers: int = Field(6, ge=1, le=32, description="Objects downloaded at the same time.")
     ui_port: int = Field(3000, ge=1024, le=65535, description="Port of the Dagster UI on 127.0.0.1.")
-    radar_port: int = Field(8080, ge=1024, le=65535, description="Port of the Radar and API on 127.0.0.1.")
+    radar_port: int = Field(8080, ge=1024, le=65535, description="Reserved for Radar and API; unused.")
     sandbox_port: Annotated[int, Field(ge=1024, le=65535)] | None = Field(
-        None, description="Port of the sandbox on 127.0.0.1. Unset: a free one, told to the others through HD_HOME."
+        None, description="Port of the sandbox on 127.0.0.1. Unset: a free one, announced through HD_HOME."
     )
 
     alert_urls: SecretStr | None = Field(
@@ -86,7 +86,9 @@ class Settings(BaseSettings):
     @classmethod
     def _key_is_one(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and (not (key := value.get_secret_value()).strip() or not key.isascii()):
-            raise ValueError("HD_VENDOR_API_KEY is empty or holds characters that no key has; unset it or give the key")
+            raise ValueError(
+                "HD_VENDOR_API_KEY is empty or contains characters that no key has; unset it or set the key"
+            )
         return value
 
     @model_validator(mode="after")
@@ -118,7 +120,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """Read and check all settings. Raises `UnknownSettingError` or pydantic's `ValidationError`."""
+    """Read and validate all settings. Raises `UnknownSettingError` or pydantic's `ValidationError`."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     given = {**(dotenv_values(env_file) if env_file.is_file() else {}), **os.environ}
     for name in sorted(given):
