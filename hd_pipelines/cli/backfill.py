@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from hd_pipelines.cli.desk import open_desk
+from hd_pipelines.cli.installation import open_installation
 from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
@@ -40,15 +40,15 @@ def run_backfill(*, symbols: Sequence[str], days: int | None, first: date | None
         raise Refusal(str(error)) from None
     steps = Steps()
     with steps.step("Postgres and schema"):
-        desk = open_desk(settings)
+        installation = open_installation(settings)
     if symbols:
         try:
-            with desk.database.begin() as connection:
+            with installation.database.begin() as connection:
                 add_to_watchlist(connection, symbols)
         except ValueError as error:
             raise Refusal(str(error)) from None
     with steps.step(f"Main job, {len(window)} sessions from {window[0]} to {window[-1]}") as step:
-        outcome = run_main_job(desk, window, on_progress=step.advance)
+        outcome = run_main_job(installation, window, on_progress=step.advance)
         step.note = f"run {outcome.run_id[:8]}"
     if not outcome.succeeded:
         raise Refusal(f"the main job failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")

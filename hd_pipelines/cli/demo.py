@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hd_pipelines.analytics.iv_percentile import WINDOW
 from hd_pipelines.cli.background_fill import BackgroundFill, filling
-from hd_pipelines.cli.desk import Desk, open_desk
+from hd_pipelines.cli.installation import Installation, open_installation
 from hd_pipelines.cli.output.radar import show_radar
 from hd_pipelines.cli.output.signals import show_signals
 from hd_pipelines.cli.output.summary import show_summary, summary_of
@@ -53,32 +53,34 @@ def run_demo(
     history = list_last_sessions(window[0], missing + 1)[:-1]
     with filling(settings, replay, window, history) if is_sandboxed else nullcontext() as files:
         with steps.step("Postgres and schema"):
-            desk = open_desk(settings)
+            installation = open_installation(settings)
         # Other processes write the files; meanwhile this one imports the definitions, which takes some seconds.
         threading.Thread(target=_load_definitions, daemon=True).start()
         if files is not None and history:
             with steps.step("Sandbox: day bars and sparse chains of the history") as step:
                 step.note = files.wait_for_history(step.advance).note
         with _open_vendor(settings, replay, window, files, steps) as wait_for_window:
-            if history and not _has_history(desk, history):
+            if history and not _has_history(installation, history):
                 with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
-                    step.note = _run(desk, "history", history, step).run_id[:8]
+                    step.note = _run(installation, "history", history, step).run_id[:8]
             wait_for_window()
             for run_sessions in _split_into_runs(replay, window):
                 with steps.step("Main job") as step:
-                    outcome = _run(desk, "main", run_sessions, step)
+                    outcome = _run(installation, "main", run_sessions, step)
                     step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
                 if not outcome.succeeded:
                     break
     scanned = _sessions_to_scan(replay, window)
     if outcome.succeeded:
         with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
-            step.note = f"run {_run(desk, 'signals', scanned, step).run_id[:8]}"
-    summary = summary_of(desk, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds)
+            step.note = f"run {_run(installation, 'signals', scanned, step).run_id[:8]}"
+    summary = summary_of(
+        installation, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds
+    )
     show_summary(summary, settings, wide=wide)
     if outcome.succeeded:
-        show_radar(desk, window[-1], wide=wide)
-        show_signals(desk, scanned[0], scanned[-1], wide=wide)
+        show_radar(installation, window[-1], wide=wide)
+        show_signals(installation, scanned[0], scanned[-1], wide=wide)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(summary.as_json(), indent=1, default=str))
@@ -137,16 +139,16 @@ def _load_definitions() -> None:
     import hd_pipelines.definitions  # noqa: F401
 
 
-def _has_history(desk: Desk, history: Sequence[date]) -> bool:
+def _has_history(installation: Installation, history: Sequence[date]) -> bool:
     """Return whether every session of the history already has its volatility."""
-    symbols = desk.settings.watchlist
-    with desk.database.connect() as connection:
+    symbols = installation.settings.watchlist
+    with installation.database.connect() as connection:
         held = read_fingerprints(connection, "iv_percentile_cache", symbols, history[0], history[-1])
     return {session for _, session in held} >= set(history)
 
 
-def _run(desk: Desk, name: str, window: Sequence[date], step: Step) -> JobOutcome:
-    outcome = run_job(desk, name, window, on_progress=step.advance)
+def _run(installation: Installation, name: str, window: Sequence[date], step: Step) -> JobOutcome:
+    outcome = run_job(installation, name, window, on_progress=step.advance)
     if name != "main" and not outcome.succeeded:
         raise Refusal(f"job {name} failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")
     return outcome

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hd_pipelines.cli.desk import Desk
+from hd_pipelines.cli.installation import Installation
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -32,14 +32,21 @@ class JobOutcome:
 
 
 def run_main_job(
-    desk: Desk, window: Sequence[date], *, on_progress: Callable[[int, int], None] = lambda _done, _of: None
+    installation: Installation,
+    window: Sequence[date],
+    *,
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> JobOutcome:
     """Run all assets over the sessions of `window` (ascending) in this process, in one run."""
-    return run_job(desk, "main", window, on_progress=on_progress)
+    return run_job(installation, "main", window, on_progress=on_progress)
 
 
 def run_job(
-    desk: Desk, name: str, window: Sequence[date], *, on_progress: Callable[[int, int], None] = lambda _done, _of: None
+    installation: Installation,
+    name: str,
+    window: Sequence[date],
+    *,
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> JobOutcome:
     """Run a job over the sessions of `window` (ascending) in this process, in one run.
 
@@ -53,12 +60,12 @@ def run_job(
     from hd_pipelines.partitions import build_range_tags
     from hd_pipelines.resources.instance import open_instance
 
-    log = desk.settings.home / "logs" / f"{name}.log"
+    log = installation.settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     job = build_definitions().resolve_job_def(name)
     watched = job.with_hooks({_build_progress_hook(on_progress, len(job.nodes))})
     # dbt writes its log to standard output; a person wants the summary, and the log only when something is wrong.
-    with log.open("a") as output, redirect_stdout(output), open_instance(desk.settings) as instance:
+    with log.open("a") as output, redirect_stdout(output), open_instance(installation.settings) as instance:
         run = instance.create_run_for_job(
             job_def=job,
             run_config=QUIET,

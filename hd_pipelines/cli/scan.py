@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 from datetime import UTC, date, datetime
 
-from hd_pipelines.cli.desk import Desk, open_desk
+from hd_pipelines.cli.installation import Installation, open_installation
 from hd_pipelines.cli.output.radar import read_rows, show_radar
 from hd_pipelines.cli.output.signals import Row, describe_outcome, show_signals
 from hd_pipelines.cli.runs import run_job
@@ -33,31 +33,31 @@ from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 
 def run_scan(*, first: date | None, last: date | None, wide: bool = False, as_json: bool = False) -> None:
     """Scan the running session, or the given sessions, or else the newest one that has bars; print the result."""
-    desk = open_desk(load_settings())
+    installation = open_installation(load_settings())
     now = datetime.now(UTC)
-    with desk.database.connect() as connection:
+    with installation.database.connect() as connection:
         symbols = read_active_symbols(connection)
         newest = find_newest_session(connection)
     if newest is None:
         raise Refusal("the warehouse has no bars to scan; run `hd demo` or `hd backfill` first")
     if first is None and last is None and can_bars_arrive(now):
-        report = scan_now(desk.database, symbols, now)
+        report = scan_now(installation.database, symbols, now)
         window = [now.date()]
     else:
         window = _choose_window(first, last, newest)
         steps = Steps(is_quiet=as_json)
         with steps.step("Scan") as step:
-            report = scan_sessions(desk.database, symbols, window, on_session=step.advance)
-    settle_outcomes(desk.database, until=now)
+            report = scan_sessions(installation.database, symbols, window, on_session=step.advance)
+    settle_outcomes(installation.database, until=now)
     radar_session = last or find_last_completed_session(now)
     if as_json:
-        print_json(_to_json(desk, window, report, radar_session))
+        print_json(_to_json(installation, window, report, radar_session))
         return
     try:
-        show_radar(desk, radar_session, wide=wide)
+        show_radar(installation, radar_session, wide=wide)
     except MartMissingError as error:  # signals do not need the marts
         console().print(str(error))
-    show_signals(desk, window[0], window[-1], report, wide=wide)
+    show_signals(installation, window[0], window[-1], report, wide=wide)
 
 
 def _choose_window(first: date | None, last: date | None, newest: date) -> list[date]:
@@ -67,12 +67,14 @@ def _choose_window(first: date | None, last: date | None, newest: date) -> list[
     return window
 
 
-def _to_json(desk: Desk, window: list[date], report: ScanReport, radar_session: date) -> dict[str, object]:
+def _to_json(
+    installation: Installation, window: list[date], report: ScanReport, radar_session: date
+) -> dict[str, object]:
     try:
-        radar = read_rows(desk, radar_session)
+        radar = read_rows(installation, radar_session)
     except MartMissingError:
         radar = []
-    with desk.database.connect() as connection:
+    with installation.database.connect() as connection:
         signals = read_signals(connection, window[0], window[-1])
         rejections = count_rejections(connection, window[0], window[-1])
     return {
@@ -91,8 +93,8 @@ def _to_json(desk: Desk, window: list[date], report: ScanReport, radar_session: 
 
 def run_explain(beginning: str, *, as_json: bool = False) -> None:
     """Print why a signal was stored. Raises `Refusal` unless exactly one signal's id begins with `beginning`."""
-    desk = open_desk(load_settings())
-    with desk.database.connect() as connection:
+    installation = open_installation(load_settings())
+    with installation.database.connect() as connection:
         found = find_signals(connection, beginning.lower())
     if not found:
         raise Refusal(f"no signal's id begins with {beginning!r}; `hd scan` lists them")
@@ -117,13 +119,13 @@ def _show_explanation(row: Row) -> None:
 
 def run_prewarm(*, wide: bool = False) -> None:
     """Compute everything of the week that its data allows, then print the radar and the week's signals."""
-    desk = open_desk(load_settings())
+    installation = open_installation(load_settings())
     last = find_last_completed_session(datetime.now(UTC))
     week = [session for session in list_week_sessions(last) if session <= last]
     steps = Steps()
     with steps.step(f"Prewarm: {week[0]} to {week[-1]}") as step:
-        outcome = run_job(desk, "prewarm", week, on_progress=step.advance)
+        outcome = run_job(installation, "prewarm", week, on_progress=step.advance)
     if not outcome.succeeded:
         raise Refusal(f"prewarm failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")
-    show_radar(desk, last, wide=wide)
-    show_signals(desk, week[0], week[-1], wide=wide)
+    show_radar(installation, last, wide=wide)
+    show_signals(installation, week[0], week[-1], wide=wide)

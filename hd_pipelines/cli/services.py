@@ -1,7 +1,4 @@
-"""`hd up`: the desk as a service in one terminal.
-
-Belongs here: starting the processes, saying where they answer, and taking all of them down together.
-"""
+"""`hd up`: starts every service of an installation in one terminal, prints their addresses, and stops them together."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hd_pipelines.cli.desk import open_desk
+from hd_pipelines.cli.installation import open_installation
 from hd_pipelines.cli.runs import WORKSPACE
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.cli.terminal import Refusal, Steps, console
@@ -39,7 +36,7 @@ def run_services() -> None:
         signal.signal(number, lambda *_: stopping.set())
     with ExitStack() as services:
         with steps.step("Postgres and schema"):
-            open_desk(settings)
+            open_installation(settings)
             ensure_manifest()
         if not settings.has_vendor_credentials:
             services.enter_context(_sandbox(settings, steps))

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hd_pipelines.cli.desk import open_desk
+from hd_pipelines.cli.installation import open_installation
 from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.sandbox import fill, serving
 from hd_pipelines.market.sessions import list_last_sessions
@@ -31,7 +31,7 @@ class Ran:
     def __init__(self, home, url):
         self.url, self.metadata, self.bars, self.outcomes = url, [], [], []
         settings = load_settings()
-        self.desk = open_desk(settings)
+        self.desk = open_installation(settings)
         fill(settings, None, WINDOW, lambda *_: None)
         with serving(settings, None):
             for _ in range(2):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from hd_pipelines.cli.desk import Desk
+from hd_pipelines.cli.installation import Installation
 from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.warehouse.read.radar import read_radar
@@ -19,21 +19,21 @@ NOTHING = "·"
 Row = Mapping[str, Any]
 
 
-def read_rows(desk: Desk, last_session: date) -> list[Row]:
+def read_rows(installation: Installation, last_session: date) -> list[Row]:
     """Read the mart `rpt_radar`, most expensive volatility first.
 
     `last_session`: the newest session that has ended, from which ages are counted.
     """
-    with desk.database.connect() as connection:
+    with installation.database.connect() as connection:
         radar = read_radar(connection, last_session=last_session)
     rows: list[Row] = list(radar.iter_rows(named=True))
     rows.sort(key=lambda row: (row["iv_percentile"] is None, -(row["iv_percentile"] or 0.0), row["symbol"]))
     return rows
 
 
-def show_radar(desk: Desk, last_session: date, *, wide: bool = False) -> None:
+def show_radar(installation: Installation, last_session: date, *, wide: bool = False) -> None:
     """Print one line about the market, then the radar's table. `wide`: all columns whatever the terminal's width."""
-    rows = read_rows(desk, last_session)
+    rows = read_rows(installation, last_session)
     if not rows:
         console().print("Radar: the watchlist is empty.")
         return

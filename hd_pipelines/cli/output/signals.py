@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from hd_pipelines.cli.desk import Desk
+from hd_pipelines.cli.installation import Installation
 from hd_pipelines.cli.output.radar import NOTHING
 from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.terminal import console
@@ -26,10 +26,12 @@ Rejections = Mapping[tuple[str, str], int]
 """Number of rejected candidates by (detector, reason)."""
 
 
-def show_signals(desk: Desk, first: date, last: date, report: ScanReport | None = None, *, wide: bool = False) -> None:
+def show_signals(
+    installation: Installation, first: date, last: date, report: ScanReport | None = None, *, wide: bool = False
+) -> None:
     """Print the signals of the sessions `first` to `last`: by detector, then the newest, then reasons of rejection."""
     out = console()
-    with desk.database.connect() as connection:
+    with installation.database.connect() as connection:
         rows = read_signals(connection, first, last)
         rejections = count_rejections(connection, first, last)
     if report is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from hd_pipelines.cli.desk import Desk
+from hd_pipelines.cli.installation import Installation
 from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.runs import JobOutcome
 from hd_pipelines.cli.terminal import console
@@ -46,7 +46,7 @@ class Summary:
 
 
 def summary_of(
-    desk: Desk,
+    installation: Installation,
     window: Sequence[date],
     source: str,
     outcome: JobOutcome,
@@ -56,7 +56,7 @@ def summary_of(
 ) -> Summary:
     """Read the state of the installation after a run over `window`."""
     names = [dataset.name for dataset in DATASETS]
-    with desk.database.connect() as connection:
+    with installation.database.connect() as connection:
         loads = queries.read_current_loads(connection, names, window[0], window[-1])
         rows: Counter[str] = Counter()
         for load in loads:

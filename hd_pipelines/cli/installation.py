@@ -1,7 +1,4 @@
-"""The desk as commands see it: settings and a database at the right schema.
-
-Running jobs is in `runs`.
-"""
+"""An installation as commands see it: its settings and a database with the current schema. `runs` runs jobs in it."""
 
 from __future__ import annotations
 
@@ -15,14 +12,14 @@ from hd_pipelines.warehouse.schema.revision import upgrade
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Installation:
     """One HD_HOME, ready: its database is at this code's schema and has a watchlist."""
 
     settings: Settings
     database: Database
 
 
-def open_desk(settings: Settings) -> Desk:
+def open_installation(settings: Settings) -> Installation:
     """Start or find the database, migrate it, and give an empty watchlist the configured symbols."""
     settings.home.mkdir(parents=True, exist_ok=True)
     url = database_url(settings)
@@ -31,4 +28,4 @@ def open_desk(settings: Settings) -> Desk:
     with database.begin() as connection:
         if not read_active_symbols(connection):
             add_to_watchlist(connection, settings.watchlist, note="default watchlist")
-    return Desk(settings, database)
+    return Installation(settings, database)
