@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from hd_pipelines.assets.lake import lake_key
+from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.pictures import closes, columns_by_session
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
@@ -33,7 +33,7 @@ _SOURCE_COLUMNS = {
 COLUMN_LINEAGE = dg.TableColumnLineage(
     deps_by_column={
         column: [
-            dg.TableColumnDep(asset_key=lake_key(dataset), column_name=source)
+            dg.TableColumnDep(asset_key=get_lake_key(dataset), column_name=source)
             for dataset in SOURCES
             for source in sources
             if source in dataset.columns
@@ -46,7 +46,7 @@ COLUMN_LINEAGE = dg.TableColumnLineage(
 @session_asset(
     group="bars",
     kinds={"postgres", "polars"},
-    deps=[lake_key(dataset) for dataset in SOURCES],
+    deps=[get_lake_key(dataset) for dataset in SOURCES],
     table="historical_bars",
     checks={
         SOUND: "Great Expectations on the derived bars before they are published; symbol-sessions that fail are withheld.",

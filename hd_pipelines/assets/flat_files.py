@@ -16,14 +16,14 @@ from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 
-def flat_file_key(dataset: FlatFileDataset) -> dg.AssetKey:
+def get_flat_file_key(dataset: FlatFileDataset) -> dg.AssetKey:
     """Name the asset of a dataset's downloaded files: flat_files/<dataset>."""
     return dg.AssetKey(["flat_files", dataset.name])
 
 
 def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
     @session_asset(
-        key=flat_file_key(dataset),
+        key=get_flat_file_key(dataset),
         group="flat_files",
         kinds={"s3", "gzip"},
         pool="vendor_s3",

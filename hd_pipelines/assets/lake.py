@@ -5,7 +5,7 @@
 
 import dagster as dg
 
-from hd_pipelines.assets.flat_files import flat_file_key
+from hd_pipelines.assets.flat_files import get_flat_file_key
 from hd_pipelines.assets.pictures import columns_by_session
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
@@ -16,13 +16,13 @@ from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileD
 from hd_pipelines.resources import FlatFilesResource, LakeResource, WarehouseResource
 
 
-def lake_key(dataset: FlatFileDataset) -> dg.AssetKey:
+def get_lake_key(dataset: FlatFileDataset) -> dg.AssetKey:
     """Name the asset of a dataset in the lake: lake/<dataset>."""
     return dg.AssetKey(["lake", dataset.name])
 
 
 def _trace_columns(dataset: FlatFileDataset) -> dg.TableColumnLineage:
-    upstream = flat_file_key(dataset)
+    upstream = get_flat_file_key(dataset)
     return dg.TableColumnLineage(
         deps_by_column={name: [dg.TableColumnDep(asset_key=upstream, column_name=name)] for name in dataset.columns}
     )
@@ -30,10 +30,10 @@ def _trace_columns(dataset: FlatFileDataset) -> dg.TableColumnLineage:
 
 def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
     @session_asset(
-        key=lake_key(dataset),
+        key=get_lake_key(dataset),
         group="lake",
         kinds={"parquet", "polars"},
-        deps=[flat_file_key(dataset)],
+        deps=[get_flat_file_key(dataset)],
         table="lake_bars",
         description=(
             f"`lake/{dataset.name}/session=YYYY-MM-DD/part.parquet`: all plausible rows of the vendor's file, sorted by "

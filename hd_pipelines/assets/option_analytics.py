@@ -5,7 +5,7 @@ The work is in `loading`. Percentiles and gamma follow new Greeks automatically 
 
 import dagster as dg
 
-from hd_pipelines.assets.lake import lake_key
+from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.option_chains import option_chains, treasury_yields
 from hd_pipelines.assets.option_pictures import gamma_pictures, smile_pictures, volatility_pictures
 from hd_pipelines.assets.results import attach_pictures, describe_refresh, log_findings, report_refresh
@@ -27,7 +27,7 @@ SOUND_GREEKS, SOUND_PERCENTILES, SOUND_GAMMA = "greeks_are_sound", "percentiles_
 @session_asset(
     group="options",
     kinds={"postgres", "polars"},
-    deps=[option_chains, treasury_yields, *(lake_key(dataset) for dataset in READ_FROM)],
+    deps=[option_chains, treasury_yields, *(get_lake_key(dataset) for dataset in READ_FROM)],
     table="historical_greeks",
     checks={SOUND_GREEKS: "Great Expectations on valued contracts before they are published; what fails is withheld."},
 )

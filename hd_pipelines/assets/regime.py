@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from hd_pipelines.assets.lake import lake_key
+from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.option_pictures import regime_pictures
 from hd_pipelines.assets.results import report_refresh
 from hd_pipelines.assets.session_asset import session_asset
@@ -18,7 +18,7 @@ SOUND = "regime_is_sound"
 @session_asset(
     group="regime",
     kinds={"postgres", "polars"},
-    deps=[lake_key(dataset) for dataset in SOURCES],
+    deps=[get_lake_key(dataset) for dataset in SOURCES],
     table="market_regime_history",
     checks={SOUND: "Great Expectations on the regime before it is published; what fails is withheld."},
     automation_condition=dg.AutomationCondition.eager(),

@@ -77,12 +77,12 @@ def retry_only_transient_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _may_pass(error):
+        if _is_transient_error(error):
             raise
         raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient_error(error: Exception) -> bool:
     if isinstance(error, VendorError):
         return error.is_transient
     return isinstance(error, LakeUnsettledError | ChainsUnsettledError) or is_transient(error)

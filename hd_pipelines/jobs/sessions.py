@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from hd_pipelines.assets.flat_files import flat_file_key
-from hd_pipelines.assets.lake import lake_key
+from hd_pipelines.assets.flat_files import get_flat_file_key
+from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.option_analytics import historical_greeks, iv_percentile_cache
 from hd_pipelines.assets.option_chains import option_chains, treasury_yields
 from hd_pipelines.jobs.standing_checks import STANDING_CHECKS
@@ -21,8 +21,8 @@ main_job = dg.define_asset_job(
 history_job = dg.define_asset_job(
     "history",
     selection=dg.AssetSelection.assets(
-        *(flat_file_key(dataset) for dataset in _HISTORY_DATASETS),
-        *(lake_key(dataset) for dataset in _HISTORY_DATASETS),
+        *(get_flat_file_key(dataset) for dataset in _HISTORY_DATASETS),
+        *(get_lake_key(dataset) for dataset in _HISTORY_DATASETS),
         option_chains,
         treasury_yields,
         historical_greeks,

@@ -94,7 +94,7 @@ class DbtResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Set the database address for dbt commands inside the block; yields the folder for dbt's output."""
         settings = load_settings()
         output = settings.home / "dbt"
-        with _environment(self._variables(settings)):
+        with _override_environment(self._build_variables(settings)):
             yield output / "target"
 
     @property
@@ -102,7 +102,7 @@ class DbtResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The file that records the inputs of the last successful build."""
         return load_settings().home / "dbt" / "last_build.txt"
 
-    def _variables(self, settings: Settings) -> dict[str, str]:
+    def _build_variables(self, settings: Settings) -> dict[str, str]:
         return {
             **build_address_variables(database_url(settings)),
             "DBT_LOG_PATH": str(settings.home / "dbt" / "logs"),
@@ -110,7 +110,7 @@ class DbtResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _override_environment(variables: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -17,16 +17,16 @@ from hd_pipelines.warehouse.engine import Database
 class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The channels named in `HD_ALERT_URLS`, and the redactor for messages. Keeps no state between runs."""
 
-    def channels(self) -> Sequence[Channel]:
+    def open_channels(self) -> Sequence[Channel]:
         """Open the configured channels; empty if the setting is missing. Raises `ChannelRefusedError`."""
         urls = load_settings().alert_urls
         return open_channels(urls.get_secret_value() if urls is not None else None)
 
-    def channel_names(self) -> list[str]:
+    def list_channel_names(self) -> list[str]:
         """List the names of the channels, which messages are addressed to."""
-        return [channel.name for channel in self.channels()]
+        return [channel.name for channel in self.open_channels()]
 
-    def redactor(self, database: Database) -> Redactor:
+    def build_redactor(self, database: Database) -> Redactor:
         """Build a redactor for every secret of this installation, and apply it to logs from now on.
 
         The secrets are those of the settings and the password of the database.

@@ -24,7 +24,7 @@ def deliver_alerts(
 ) -> dg.SkipReason:
     """Run one round. The cursor is the time of the last digest; a new digest also drops expired messages and alerts."""
     now = clock.now()
-    redactor, channels = notifier.redactor(warehouse.database), notifier.channels()
+    redactor, channels = notifier.build_redactor(warehouse.database), notifier.open_channels()
     names = [channel.name for channel in channels]
     slot = digest_slot(now)
     with warehouse.database.begin() as connection:

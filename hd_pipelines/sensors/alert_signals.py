@@ -29,11 +29,11 @@ def alert_new_signals(
     _context: dg.SensorEvaluationContext, clock: Clock, warehouse: WarehouseResource, notifier: NotifierResource
 ) -> dg.SkipReason:
     """Write the messages of new signals, and mark each signal as alerted in the same transaction."""
-    channels = notifier.channel_names()
+    channels = notifier.list_channel_names()
     if not channels:
         return dg.SkipReason("HD_ALERT_URLS is not set: no channel to send to")
     now = clock.now()
-    redactor = notifier.redactor(warehouse.database)
+    redactor = notifier.build_redactor(warehouse.database)
     with warehouse.database.begin() as connection:
         untold = lock_unsent_signals(connection, now=now, most=SIGNALS_PER_TICK)
         for signal in untold:

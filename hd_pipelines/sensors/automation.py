@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-FOLLOWERS = ("iv_percentile_cache", "gamma_exposure_snapshots", "market_regime_history")
+from hd_pipelines.assets.all_assets import SESSION_ASSETS
+
+FOLLOWERS = [asset for asset in SESSION_ASSETS if any(spec.automation_condition for spec in asset.specs)]
 """Percentiles and gamma follow new Greeks, the regime follows new day bars; the marts follow all of them."""
 
 follow_new_greeks = dg.AutomationConditionSensorDefinition(

@@ -108,7 +108,7 @@ def alert_failures(
     fresh = [record for record in records if record.dagster_run.run_id not in cursor.seen]
     if not fresh:
         return dg.SkipReason("no run has ended since")
-    redactor, channels = notifier.redactor(warehouse.database), notifier.channel_names()
+    redactor, channels = notifier.build_redactor(warehouse.database), notifier.list_channel_names()
     read = 0
     for record in fresh:
         if time.monotonic() > ends:

@@ -35,7 +35,7 @@ def alert_late_data(
 ) -> dg.SkipReason:
     """Open alerts for everything late now and resolve those of data that has arrived."""
     now = clock.now()
-    redactor, channels = notifier.redactor(warehouse.database), notifier.channel_names()
+    redactor, channels = notifier.build_redactor(warehouse.database), notifier.list_channel_names()
     first = list_last_sessions(now.astimezone(NEW_YORK).date(), LOOK_BACK)[0]
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, channels, redactor, now=now)

@@ -44,10 +44,10 @@ class World:
                 return world.clock.now
 
         class Channels(NotifierResource):
-            def channels(self):
+            def open_channels(self):
                 return open_channels(world.urls)
 
-            def redactor(self, _database):
+            def build_redactor(self, _database):
                 return Redactor([CANARY])
 
         with dg.build_sensor_context(

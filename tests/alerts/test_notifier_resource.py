@@ -21,19 +21,19 @@ def in_an_empty_folder(monkeypatch, tmp_path):
 
 def test_channels_are_those_of_the_settings(monkeypatch):
     monkeypatch.delenv("HD_ALERT_URLS", raising=False)
-    assert NotifierResource().channel_names() == []
+    assert NotifierResource().list_channel_names() == []
     monkeypatch.setenv("HD_ALERT_URLS", DISCORD)
-    (name,) = NotifierResource().channel_names()
+    (name,) = NotifierResource().list_channel_names()
     assert name.startswith("discord-")
     monkeypatch.setenv("HD_ALERT_URLS", "discord://wrong")
     with pytest.raises(ChannelRefusedError):
-        NotifierResource().channels()
+        NotifierResource().open_channels()
 
 
 def test_secrets_of_settings_and_database_are_cleaned_also_in_logs(monkeypatch, database, caplog):
     monkeypatch.setenv("HD_ALERT_URLS", DISCORD)
     monkeypatch.setenv("HD_VENDOR_API_KEY", "vendorkey123")
-    redactor = NotifierResource().redactor(database)
+    redactor = NotifierResource().build_redactor(database)
     password = database.engine.url.password
     for secret in ("vendorkey123", DISCORD.rpartition("/")[2], password):
         if secret:
