@@ -21,6 +21,7 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@$(BIN)/python -m hd_pipelines.pricing  # compiles the kernels once; all later processes find them in the cache
 	@$(BIN)/python -c "import hd_pipelines.analytics.gamma.profile_kernels"
 	@$(BIN)/python -m hd_pipelines.signals.features
+	@$(BIN)/python -c 'import matplotlib.font_manager'  # lists the fonts once
 	@touch $(READY)
 
 demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from engine_grids import VIX_LEVELS
-from engine_pictures import plainly
+from engine_pictures import format_word
 
 from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment, permissions, regime
 from hd_pipelines.signals.engines.freshness import GONE_AT, STALE_AFTER_MINUTES
@@ -170,7 +170,7 @@ def _regime() -> Iterable[str]:
             f"`{market.value}`",
             f"{factor:.2f}",
             *(f"{_of_direction(market, direction):.2f}" for direction in Direction),
-            ", ".join(plainly(style.value) for style in TradingStyle if market in regime.FAVORED[style]) or "none",
+            ", ".join(format_word(style.value) for style in TradingStyle if market in regime.FAVORED[style]) or "none",
             f"`{regime.RECOMMENDED[market].value}`",
         )
         for market, factor in regime.OF_REGIME.items()

@@ -1,16 +1,19 @@
-"""The multiplier of the IV, gamma, alignment and flow engines over everything that their input can be, as SVG.
+"""Draws the multiplier of the IV, gamma, alignment and flow engines over everything that their input can be.
 
-Belongs here: what each of these pictures shows. Values come from the engines themselves; canvas and colours are those of
-the pictures on the Dagster pages. Regimes, permissions and age are in `engine_grids`; `draw_engines` makes files of them.
+Values come from the engines themselves, colours from `charts`. Regimes, permissions and age are in `engine_grids`;
+`draw_engines` writes the files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import TYPE_CHECKING
 
 from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS
-from hd_pipelines.assets.picture_canvas import LEFT, RIGHT, TOP, Canvas, Scale
+from hd_pipelines.charts.figure import LEFT, RIGHT, TOP, add_panel, new_figure, write
+from hd_pipelines.charts.marks import fill_boxes, plot_dots, plot_line, set_ticks
+from hd_pipelines.charts.style import get_colour, use_style
 from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment
 from hd_pipelines.tables.vocabulary import (
     DealerPositioning,
@@ -20,64 +23,111 @@ from hd_pipelines.tables.vocabulary import (
     PositioningStrength,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 COLOURS = {Direction.LONG: "call", Direction.SHORT: "put"}
+MIDDLE = (LEFT + RIGHT) / 2
 
 
-def plainly(word: str) -> str:
+def format_word(word: str) -> str:
     """`EXTREMELY_LOW` as people write it."""
     return word.replace("_", " ").lower().replace(" iv ", " IV ")
 
 
-def multiplier(opinion: float, confidence: float) -> float:
-    """Of context that is fresh."""
+def compute_multiplier(opinion: float, confidence: float) -> float:
+    """The multiplier of an opinion on fresh context."""
     return 1.0 + (opinion - 1.0) * confidence / 100.0
 
 
-def iv_picture() -> str:
+def note(
+    panel: Axes,
+    x: float,
+    y: float,
+    words: str,
+    *,
+    colour: str = "soft",
+    align: str = "center",
+    shift: tuple[float, float] = (0, 0),
+    weight: str = "normal",
+) -> None:
+    """Words at a point of a panel, on a halo of the background; `shift` moves them by pixels to the right and up."""
+    from matplotlib.patheffects import withStroke
+
+    panel.annotate(
+        words,
+        (x, y),
+        shift,
+        textcoords="offset points",
+        ha=align,
+        color=get_colour(colour),
+        fontweight=weight,
+        annotation_clip=False,
+        zorder=5,
+        path_effects=[withStroke(linewidth=5, foreground=get_colour("paper"))],
+    )
+
+
+def draw_classes(panel: Axes, names: list[str], edges: list[float]) -> None:
+    """Names of the classes between neighbouring edges at the head of a panel, every other one shaded."""
+    bottom, top = panel.get_ylim()
+    for number, (name, low, high) in enumerate(zip(names, edges, edges[1:], strict=False)):
+        if number % 2 == 0:
+            fill_boxes(panel, [(low, high, bottom, top)], colour="wash", zorder=0.5)
+        label = ((low + high) / 2, top)
+        panel.annotate(name, label, (0, -14), textcoords="offset points", ha="center", color=get_colour("soft"))
+
+
+def set_multiplier_ticks(panel: Axes) -> None:
+    """Multipliers to the left, and a line at ×1."""
+    set_ticks(panel.yaxis, 9, lambda tick: f"×{tick:.2f}".rstrip("0").rstrip("."))
+    panel.axhline(1.0, color=get_colour("soft"), linewidth=1.2, zorder=1)
+
+
+@use_style
+def draw_iv() -> Figure:
     """Over the percentile, for both directions."""
-    canvas = Canvas(
+    figure = new_figure(
         "IV percentile: the multiplier over its whole range",
         "Cheap options are worth up to ×1.38 to a long trade and ×1.08 to a short one; dear ones cost up to 44 % and 23 %.",
         470,
     )
-    across, up = Scale(0, 100, LEFT, RIGHT), Scale(0.5, 1.5, 388, TOP + 24)
-    edges = [0.0, *(100 * cut for cut in REGIME_CUT_OFFS), 100.0]
-    for number, (word, low, high) in enumerate(zip(IvRegime, edges, edges[1:], strict=False)):
-        if number % 2 == 0:
-            canvas.box(across(low), TOP, across(high) - across(low), 388 - TOP, colour="wash")
-        canvas.text(across((low + high) / 2), TOP + 14, plainly(word.value), anchor="middle")
-    _multiplier_grid(canvas, up)
-    for direction in Direction:
-        points = [(across(step / 10), up(_of_percentile(step / 1000, direction))) for step in range(1001)]
-        canvas.curve(points, colour=COLOURS[direction], width=2.4)
-    canvas.note(across(15), up(1.265) - 8, "long trade", anchor="middle", colour=COLOURS[Direction.LONG])
-    canvas.note(across(85), up(0.935) + 20, "short trade", anchor="middle", colour=COLOURS[Direction.SHORT])
-    words = ((0, 20), (20, 100 * FAVORABLE_BELOW), (100 * FAVORABLE_BELOW, 60), (60, 90), (90, 100))
-    for low, high in words:
-        at = (low + high) / 200
-        word = iv_percentile.recommend(_class_of(at), at)
-        canvas.box(across(low) + 1, 400, across(high) - across(low) - 2, 20, colour="wash", more=' rx="3"')
-        canvas.text(across((low + high) / 2), 414, plainly(word.value), anchor="middle", colour="ink")
-    for tick in range(0, 101, 10):
-        canvas.text(across(tick), 438, f"{tick}", anchor="middle")
-    canvas.text(
-        (LEFT + RIGHT) / 2,
-        458,
-        "IV percentile, % of the last 252 sessions with lower volatility (table: 0 to 1); the recommendation above the axis",
-        anchor="middle",
+    panel = add_panel(figure, LEFT, TOP, RIGHT, 388, x=(0, 100), y=(0.5, 1.59))
+    draw_classes(
+        panel, [format_word(word.value) for word in IvRegime], [0.0, *(100 * c for c in REGIME_CUT_OFFS), 100.0]
     )
-    return canvas.svg()
+    set_multiplier_ticks(panel)
+    for direction in Direction:
+        shares = [step / 1000 for step in range(1001)]
+        values = [_compute_from_percentile(share, direction) for share in shares]
+        plot_line(panel, [100 * share for share in shares], values, colour=COLOURS[direction], width=2.4)
+    note(panel, 15, 1.265, "long trade", colour=COLOURS[Direction.LONG], shift=(0, 8))
+    note(panel, 85, 0.935, "short trade", colour=COLOURS[Direction.SHORT], shift=(0, -20))
+    below = add_panel(figure, LEFT, 400, RIGHT, 420, x=(0, 100), y=(0, 1))
+    spans = ((0, 20), (20, 100 * FAVORABLE_BELOW), (100 * FAVORABLE_BELOW, 60), (60, 90), (90, 100))
+    for low, high in spans:
+        at = (low + high) / 200
+        word = iv_percentile.recommend(_find_class(at), at)
+        fill_boxes(below, [(low + 0.12, high - 0.12, 0, 1)], colour="wash")
+        below.text(50 * at * 2, 0.5, format_word(word.value), ha="center", va="center", color=get_colour("ink"))
+    below.set_xticks(range(0, 101, 10))
+    caption = (
+        "IV percentile, % of the last 252 sessions with lower volatility (table: 0 to 1); the recommendation above"
+    )
+    write(figure, MIDDLE, 458, f"{caption} the axis", align="center")
+    return figure
 
 
-def _class_of(percentile: float) -> IvRegime:
+def _find_class(percentile: float) -> IvRegime:
     return next(
         (word for cut, word in zip(REGIME_CUT_OFFS, IvRegime, strict=False) if percentile < cut), list(IvRegime)[-1]
     )
 
 
-def _of_percentile(percentile: float, direction: Direction) -> float:
-    opinion = iv_percentile.compute_opinion(_class_of(percentile), direction)
-    return multiplier(opinion, iv_percentile.compute_confidence(percentile, 252))
+def _compute_from_percentile(percentile: float, direction: Direction) -> float:
+    opinion = iv_percentile.compute_opinion(_find_class(percentile), direction)
+    return compute_multiplier(opinion, iv_percentile.compute_confidence(percentile, 252))
 
 
 _GAMMA_PLACES = [
@@ -93,161 +143,133 @@ _GAMMA_COLOURS = {
 }
 
 
-def gamma_picture() -> str:
+@use_style
+def draw_gamma() -> Figure:
     """Over side, size, behaviour and walls; both directions are the same."""
-    canvas = Canvas(
+    figure = new_figure(
         "Gamma exposure: the multiplier over its whole range",
         "Short gamma amplifies longs and shorts alike, long gamma dampens both; a wall in the way takes a part back.",
         480,
     )
-    across, up = Scale(-0.5, 8.5, LEFT, RIGHT), Scale(0.4, 1.7, 400, TOP + 8)
-    canvas.box(across(-0.5), TOP, across(3.5) - across(-0.5), 400 - TOP, colour="wash")
-    canvas.box(across(4.5), TOP, across(8.5) - across(4.5), 400 - TOP, colour="wash")
-    _multiplier_grid(canvas, up)
+    panel = add_panel(figure, LEFT, TOP, RIGHT, 400, x=(-0.5, 8.5), y=(0.4, 1.73))
+    fill_boxes(panel, [(-0.5, 3.5, 0.4, 1.73), (4.5, 8.5, 0.4, 1.73)], colour="wash", zorder=0.5)
+    set_multiplier_ticks(panel)
     for behavior, colour in _GAMMA_COLOURS.items():
         is_long = behavior in {ExpectedBehavior.PINNING, ExpectedBehavior.RANGE_BOUND}
-        places = range(4) if is_long else range(4, 9)
+        places = list(range(4) if is_long else range(4, 9))
         for is_in_the_way in (False, True):
-            points = [(across(place), up(_of_gamma(place, behavior, is_in_the_way=is_in_the_way))) for place in places]
-            canvas.curve(points, colour=colour, width=1.4, more=' stroke-dasharray="2 4"' if is_in_the_way else "")
-            for x, y in points:
-                canvas.dot(
-                    x,
-                    y,
-                    4.5,
-                    colour="paper" if is_in_the_way else colour,
-                    more=f' stroke="{css(colour)}" stroke-width="1.8"',
-                )
+            values = [_compute_from_gamma(place, behavior, is_in_the_way=is_in_the_way) for place in places]
+            plot_line(panel, places, values, colour=colour, width=1.4, dashes=(2, 4) if is_in_the_way else None)
+            fill = "paper" if is_in_the_way else colour
+            plot_dots(panel, places, values, radius=4.5, fill=fill, edge=colour, edge_width=1.8)
         beside = 3 if is_long else 4
-        y = up(_of_gamma(beside, behavior, is_in_the_way=False)) + (8 if behavior is ExpectedBehavior.TRENDING else 1)
-        anchor, gap = ("start", 12) if is_long else ("end", -12)
-        canvas.note(across(beside) + gap, y, plainly(behavior.value), anchor=anchor, colour=colour)
-    for place, (positioning, strength) in enumerate(_GAMMA_PLACES):
-        name = "any size" if positioning is DealerPositioning.NEUTRAL else plainly(strength.value)
-        canvas.text(across(place), 420, name, anchor="middle")
+        y = _compute_from_gamma(beside, behavior, is_in_the_way=False)
+        shift = (12 if is_long else -12, -8 if behavior is ExpectedBehavior.TRENDING else -2)
+        align = "left" if is_long else "right"
+        note(panel, beside, y, format_word(behavior.value), align=align, colour=colour, shift=shift)
+    names = [
+        "any size" if positioning is DealerPositioning.NEUTRAL else format_word(strength.value)
+        for positioning, strength in _GAMMA_PLACES
+    ]
+    panel.set_xticks(range(9), names)
     for middle, name in ((1.5, "dealers long gamma"), (4, "neutral"), (6.5, "dealers short gamma")):
-        canvas.text(across(middle), 440, name, anchor="middle", colour="ink", more=' class="b"')
-    canvas.dot(LEFT + 8, 462, 4.5, colour="soft")
-    canvas.text(LEFT + 20, 466, "free way")
-    canvas.dot(LEFT + 98, 462, 4.5, colour="paper", more=f' stroke="{css("soft")}" stroke-width="1.8"')
+        x = LEFT + (middle + 0.5) / 9 * (RIGHT - LEFT)
+        write(figure, x, 440, name, align="center", colour="ink", weight="bold")
+    legend = add_panel(figure, 0, 450, 900, 474, x=(0, 900), y=(0, 1))
+    plot_dots(legend, [LEFT + 8], [0.5], radius=4.5, fill="soft", edge="soft")
+    write(figure, LEFT + 20, 466, "free way")
+    plot_dots(legend, [LEFT + 98], [0.5], radius=4.5, fill="paper", edge="soft", edge_width=1.8)
     ahead = "wall at most 1 % ahead: resistance for a long, support for a short"
-    canvas.text(LEFT + 110, 466, f"{ahead}.  Size: against the symbol's own last 252 sessions")
-    return canvas.svg()
+    write(figure, LEFT + 110, 466, f"{ahead}.  Size: against the symbol's own last 252 sessions")
+    return figure
 
 
-def _of_gamma(place: int, behavior: ExpectedBehavior, *, is_in_the_way: bool) -> float:
+def _compute_from_gamma(place: int, behavior: ExpectedBehavior, *, is_in_the_way: bool) -> float:
     positioning, strength = _GAMMA_PLACES[place]
     opinion = gamma_exposure.compute_opinion(positioning, strength, behavior, is_in_the_way=is_in_the_way)
-    return multiplier(opinion, gamma_exposure.compute_confidence(strength, 1e6))
+    return compute_multiplier(opinion, gamma_exposure.compute_confidence(strength, 1e6))
 
 
-def mtf_picture() -> str:
+@use_style
+def draw_alignment() -> Figure:
     """Over all 625 combinations of four trends, for weak, medium and strong ones."""
-    canvas = Canvas(
+    figure = new_figure(
         "Alignment of timeframes: the multiplier over its whole range",
         "All four with the trade: ×1.25 to ×1.50; all four against it: ×0.73 to ×0.46; no trends: ×1, not a conflict.",
         470,
     )
-    across, up = Scale(0, 100, LEFT, RIGHT), Scale(0.4, 1.6, 400, TOP + 24)
+    panel = add_panel(figure, LEFT, TOP, RIGHT, 400, x=(0, 100), y=(0.4, 1.7))
     edges = [100.0, *(least for least, _ in mtf_alignment.CLASSES)]
-    for number, ((low, word), high) in enumerate(zip(mtf_alignment.CLASSES, edges, strict=False)):
-        if number % 2 == 0:
-            canvas.box(across(low), TOP, across(high) - across(low), 400 - TOP, colour="wash")
-        canvas.text(across((low + high) / 2), TOP + 14, plainly(word.value), anchor="middle")
-    _multiplier_grid(canvas, up)
-    for strength, colour in ((0.0, "#9aa4b5"), (50.0, "call"), (100.0, "zero")):
-        found = {(across(aligned), up(value)) for aligned, value in _of_trends(strength)}
-        for x, y in sorted(found):
-            canvas.dot(x, y, 3.4, colour=colour, more=' fill-opacity="0.85"')
-    for number, (name, colour) in enumerate((("trends of strength 0", "#9aa4b5"), ("50", "call"), ("100", "zero"))):
-        x = LEFT + 14 + (0, 148, 200)[number]
-        canvas.dot(x, TOP + 40, 4, colour=colour)
-        canvas.text(x + 10, TOP + 44, name)
-    canvas.note(across(75), up(0.95), "without a dominant trend", anchor="middle")
-    for tick in range(0, 101, 10):
-        canvas.text(across(tick), 420, f"{tick}", anchor="middle")
+    draw_classes(panel, [format_word(word.value) for _, word in mtf_alignment.CLASSES], edges)
+    set_multiplier_ticks(panel)
+    strengths = ((0.0, "trends of strength 0", "#9aa4b5"), (50.0, "50", "call"), (100.0, "100", "zero"))
+    legend = add_panel(figure, LEFT, TOP + 30, RIGHT, TOP + 50, x=(0, RIGHT - LEFT), y=(0, 1))
+    for (strength, name, colour), x in zip(strengths, (14, 174, 226), strict=True):
+        aligned, values = zip(*sorted(set(_list_trend_multipliers(strength))), strict=True)
+        plot_dots(panel, aligned, values, radius=3.4, fill=colour, edge_width=0, opacity=0.85)
+        plot_dots(legend, [x], [0.5], radius=4, fill=colour, edge_width=0)
+        write(figure, LEFT + x + 10, TOP + 44, name)
+    note(panel, 75, 0.95, "without a dominant trend")
+    panel.set_xticks(range(0, 101, 10))
     weights = ", ".join(f"{name} {weight:g}" for name, weight in mtf_alignment.WEIGHTS.items())
-    canvas.text(
-        (LEFT + RIGHT) / 2,
-        444,
-        f"alignment with the trade, % of weight ({weights}); no trend and unknown count half",
-        anchor="middle",
-    )
-    return canvas.svg()
+    caption = f"alignment with the trade, % of weight ({weights}); no trend and unknown count half"
+    write(figure, MIDDLE, 444, caption, align="center")
+    return figure
 
 
-def _of_trends(strength: float) -> Iterator[tuple[float, float]]:
+def _list_trend_multipliers(strength: float) -> Iterator[tuple[float, float]]:
     for row in product((-2.0, -1.0, 0.0, 1.0, 2.0), repeat=4):
         trends = dict(zip(mtf_alignment.WEIGHTS, row, strict=True))
         aligned = mtf_alignment.measure_alignment(trends, Direction.LONG)
         opinion = mtf_alignment.compute_opinion(
             mtf_alignment.classify_alignment(aligned), mtf_alignment.find_dominant_trend(trends)
         )
-        yield aligned, multiplier(opinion, (max(aligned, 100.0 - aligned) + strength) / 2.0)
+        yield aligned, compute_multiplier(opinion, (max(aligned, 100.0 - aligned) + strength) / 2.0)
 
 
-def flow_picture() -> str:
+@use_style
+def draw_flow() -> Figure:
     """Over the put/call ratio, for both directions, with and without institutions."""
-    canvas = Canvas(
+    figure = new_figure(
         "Flow: the multiplier over its whole range",
         "Flow with the trade is worth up to ×1.59, flow against it ×0.8; institutions never boost what they oppose.",
         470,
     )
-    across, up = Scale(0, 3, LEFT, RIGHT), Scale(0.7, 1.7, 400, TOP + 24)
+    panel = add_panel(figure, LEFT, TOP, RIGHT, 400, x=(0, 3), y=(0.7, 1.78))
     limits = (
         flow.STRONGLY_BULLISH_BELOW,
         flow.BULLISH_BELOW,
         flow.BEARISH_ABOVE,
         flow.STRONGLY_BEARISH_ABOVE,
     )
-    names = ("strongly bullish", "bullish", "neutral", "bearish", "strongly bearish")
-    for number, (name, low, high) in enumerate(zip(names, (0, *limits), (*limits, 3), strict=True)):
-        if number % 2 == 0:
-            canvas.box(across(low), TOP, across(high) - across(low), 400 - TOP, colour="wash")
-        canvas.text(across((low + high) / 2), TOP + 14, name, anchor="middle")
-    _multiplier_grid(canvas, up)
+    draw_classes(panel, ["strongly bullish", "bullish", "neutral", "bearish", "strongly bearish"], [0, *limits, 3])
+    set_multiplier_ticks(panel)
     for direction, institutional in product(Direction, (20.0, 90.0)):
-        dashes = "" if institutional > flow.LITTLE_INSTITUTIONAL else ' stroke-dasharray="5 4"'
+        dashes = None if institutional > flow.LITTLE_INSTITUTIONAL else (5.0, 4.0)
         ratios = [step / 200 for step in range(1, 601)]
-        points = [(across(ratio), up(_of_ratio(ratio, institutional, direction))) for ratio in ratios]
-        canvas.curve(points, colour=COLOURS[direction], width=2.2, more=dashes)
-    canvas.note(across(0.04), up(1.62), "long trade", colour="call")
-    canvas.note(across(2.5), up(1.62), "short trade", anchor="middle", colour="put")
-    for line, (name, dashes) in enumerate((("90", ""), ("20 (confidence 85)", ' stroke-dasharray="5 4"'))):
-        y = up(1.48) + 22 * line
-        canvas.rule(across(2.08), y, across(2.08) + 36, y, colour="ink", more=f' stroke-width="2.2"{dashes}')
-        canvas.note(across(2.08) + 44, y + 4, f"institutional score {name}")
-    for tick in (0, 0.5, 0.7, 1, 1.3, 1.5, 2, 2.5, 3):
-        canvas.text(across(tick), 420, f"{tick:g}", anchor="middle")
-    canvas.text(
-        (LEFT + RIGHT) / 2,
-        444,
-        "put/call ratio of what prints of known side meant: mean of contracts and premium over four trading hours",
-        anchor="middle",
-    )
-    return canvas.svg()
+        values = [_compute_from_ratio(ratio, institutional, direction) for ratio in ratios]
+        plot_line(panel, ratios, values, colour=COLOURS[direction], width=2.2, dashes=dashes)
+    note(panel, 0.04, 1.62, "long trade", colour="call", align="left")
+    note(panel, 2.5, 1.62, "short trade", colour="put")
+    for y, name, dashes in ((1.48, "90", None), (1.405, "20 (confidence 85)", (5.0, 4.0))):
+        plot_line(panel, [1.98, 2.11], [y, y], colour="ink", width=2.2, dashes=dashes)
+        note(panel, 2.14, y, f"institutional score {name}", align="left", shift=(0, -4))
+    ticks = [0, 0.5, 0.7, 1, 1.3, 1.5, 2, 2.5, 3]
+    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    caption = "put/call ratio of what prints of known side meant: mean of contracts and premium over four trading hours"
+    write(figure, MIDDLE, 444, caption, align="center")
+    return figure
 
 
-def _of_ratio(ratio: float, institutional: float, direction: Direction) -> float:
+def _compute_from_ratio(ratio: float, institutional: float, direction: Direction) -> float:
     confidence = 100.0 - flow.LESS_FOR_RETAIL * (institutional < flow.LITTLE_INSTITUTIONAL)
-    return multiplier(flow.compute_opinion(flow.classify_ratio(ratio), institutional, direction), confidence)
+    return compute_multiplier(flow.compute_opinion(flow.classify_ratio(ratio), institutional, direction), confidence)
 
 
-def _multiplier_grid(canvas: Canvas, up: Scale) -> None:
-    ticks = up.ticks(9)
-    canvas.grid(up, ticks, [f"×{tick:.2f}".rstrip("0").rstrip(".") for tick in ticks])
-    canvas.rule(LEFT, up(1.0), RIGHT, up(1.0), colour="soft", more=' stroke-width="1.2"')
-
-
-def css(colour: str) -> str:
-    """A colour of the palette, or one given by number, for an attribute."""
-    return colour if colour.startswith("#") else f"var(--{colour})"
-
-
-PICTURES: dict[str, Callable[[], str]] = {
-    "engine-iv": iv_picture,
-    "engine-gamma": gamma_picture,
-    "engine-mtf": mtf_picture,
-    "engine-flow": flow_picture,
+PICTURES: dict[str, Callable[[], Figure]] = {
+    "engine-iv": draw_iv,
+    "engine-gamma": draw_gamma,
+    "engine-mtf": draw_alignment,
+    "engine-flow": draw_flow,
 }
 """File name in docs/img without its ending, and what draws it."""

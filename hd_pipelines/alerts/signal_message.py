@@ -1,7 +1,7 @@
 """The message for a new trading signal: what to do, at which prices, for how long, and why.
 
 Belongs here: words and numbers of a signal for a person who trades by hand. Signals are made in `signals`; the picture
-is `notifier.chart`.
+is `charts.signal`.
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from hd_pipelines.assets.lake import get_lake_key
-from hd_pipelines.assets.pictures import closes, columns_by_session
+from hd_pipelines.assets.pictures import to_markdown
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
+from hd_pipelines.charts.sessions import draw_closes, draw_columns
 from hd_pipelines.checks.bar_suite import bar_suite
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.checks.withholding import make_bar_validator
@@ -90,8 +91,10 @@ def historical_bars(
             "seconds": round(report.seconds, 3),
             **{f"rows_{timeframe}": rows for timeframe, rows in sorted(report.rows_by_timeframe.items())},
             **describe_findings(report.findings),
-            "rows": columns_by_session(counts, "historical_bars: rows by session"),
-            "first_symbol": closes(line, f"{symbols[0]}: day closes" if symbols else "The watchlist is empty"),
+            "rows": to_markdown(draw_columns(counts, "historical_bars: rows by session")),
+            "first_symbol": to_markdown(
+                draw_closes(line, f"{symbols[0]}: day closes" if symbols else "The watchlist is empty")
+            ),
         },
         check_results=[suite.result(SOUND), _check_completeness(report.findings)],
     )

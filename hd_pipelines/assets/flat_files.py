@@ -5,9 +5,10 @@
 
 import dagster as dg
 
-from hd_pipelines.assets.pictures import columns_by_session
+from hd_pipelines.assets.pictures import to_markdown
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
+from hd_pipelines.charts.sessions import draw_columns
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
@@ -66,8 +67,11 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 "already_known": len(outcome.landed) - outcome.downloaded,
                 "refused": len(outcome.errors),
                 **describe_findings(findings),
-                "sizes": columns_by_session(
-                    sorted((file.session, file.size) for file in outcome.landed), f"{dataset.name}: bytes by session"
+                "sizes": to_markdown(
+                    draw_columns(
+                        sorted((file.session, file.size) for file in outcome.landed),
+                        f"{dataset.name}: bytes by session",
+                    )
                 ),
             }
         )

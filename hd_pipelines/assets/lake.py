@@ -6,9 +6,10 @@
 import dagster as dg
 
 from hd_pipelines.assets.flat_files import get_flat_file_key
-from hd_pipelines.assets.pictures import columns_by_session
+from hd_pipelines.assets.pictures import to_markdown
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
+from hd_pipelines.charts.sessions import draw_columns
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.inputs.flat_files import refresh_lake
 from hd_pipelines.partitions import list_sessions
@@ -68,7 +69,7 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 "refused": report.refused,
                 "source_sha256": report.source_sha256,
                 **describe_findings(report.findings),
-                "rows": columns_by_session(report.rows_by_session, f"{dataset.name}: rows by session"),
+                "rows": to_markdown(draw_columns(report.rows_by_session, f"{dataset.name}: rows by session")),
             }
         )
 

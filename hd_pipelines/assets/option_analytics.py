@@ -7,7 +7,7 @@ import dagster as dg
 
 from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.option_chains import option_chains, treasury_yields
-from hd_pipelines.assets.option_pictures import gamma_pictures, smile_pictures, volatility_pictures
+from hd_pipelines.assets.option_pictures import draw_gamma_profiles, draw_smiles, draw_volatility_histories
 from hd_pipelines.assets.results import attach_pictures, describe_refresh, log_findings, report_refresh
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.gamma_suite import gamma_suite
@@ -53,7 +53,7 @@ def historical_greeks(
         for refresh in (refresh_greeks, refresh_traded_greeks)
     )
     log_findings(context, (*valued.findings, *traded.findings))
-    attach_pictures(context, sessions, smile_pictures(warehouse.database, symbols, sessions))
+    attach_pictures(context, sessions, draw_smiles(warehouse.database, symbols, sessions))
     traded_metadata = {f"traded_{name}": value for name, value in describe_refresh(traded).items()}
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **describe_refresh(valued), **traded_metadata},
@@ -84,7 +84,7 @@ def iv_percentile_cache(
         run_id=context.run.run_id,
         validate=make_validator(suite),
     )
-    pictures = volatility_pictures(warehouse.database, symbols, sessions)
+    pictures = draw_volatility_histories(warehouse.database, symbols, sessions)
     return report_refresh(context, sessions, report, suite.result(SOUND_PERCENTILES), pictures)
 
 
@@ -108,5 +108,5 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
         run_id=context.run.run_id,
         validate=make_validator(suite),
     )
-    pictures = gamma_pictures(warehouse.database, symbols, sessions)
+    pictures = draw_gamma_profiles(warehouse.database, symbols, sessions)
     return report_refresh(context, sessions, report, suite.result(SOUND_GAMMA), pictures)

@@ -10,9 +10,10 @@ from enum import Enum
 
 import dagster as dg
 
-from hd_pipelines.assets.pictures import columns_by_session
+from hd_pipelines.assets.pictures import to_markdown
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
+from hd_pipelines.charts.sessions import draw_columns
 from hd_pipelines.checks.chain_suite import chain_suite
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.derived.yields import refresh_yields
@@ -128,7 +129,7 @@ def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
             "archive": str(archive is not None),
             **metadata,
             **describe_findings(findings),
-            "contracts": columns_by_session(sorted(contracts.items()), "option_chains: contracts by session"),
+            "contracts": to_markdown(draw_columns(sorted(contracts.items()), "option_chains: contracts by session")),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -1,18 +1,23 @@
-"""Which pictures the option and regime assets show: of the busiest symbols, as of the newest session they have.
+"""Draws the pictures that the option and regime assets show: of the busiest symbols, as of their newest session."""
 
-Belongs here: choosing symbols and reading what a picture needs. Drawing is in the `*_picture` modules.
-"""
-
+import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 
 import dagster as dg
+import polars as pl
 
-from hd_pipelines.assets.gamma_picture import gamma_picture, profile_of
-from hd_pipelines.assets.iv_history_picture import iv_history_picture
-from hd_pipelines.assets.regime_picture import regime_picture
-from hd_pipelines.assets.smile_picture import smile_picture
+from hd_pipelines.analytics.gamma.snapshot_profile import compute_profile
+from hd_pipelines.analytics.volatility.iv_classes import REGIME_CUT_OFFS
+from hd_pipelines.analytics.volatility.smile import interpolate_at_delta, interpolate_at_forward
+from hd_pipelines.assets.pictures import to_markdown
+from hd_pipelines.charts.figure import Picture
+from hd_pipelines.charts.gamma import draw_gamma
+from hd_pipelines.charts.regime import draw_regime
+from hd_pipelines.charts.smile import draw_smile
+from hd_pipelines.charts.volatility import draw_volatility
 from hd_pipelines.loading.derived.fingerprints import keep_chain_valued
+from hd_pipelines.tables.vocabulary import OptionType
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.options import (
     read_gamma_snapshots,
@@ -25,53 +30,63 @@ from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_r
 PICTURED = 2
 """Symbols with a picture of their own: those with most contracts. The others are a query away."""
 TWO_YEARS, FIVE_YEARS = timedelta(days=731), timedelta(days=1827)
+CHEAP_BELOW, DEAR_ABOVE = REGIME_CUT_OFFS[1], REGIME_CUT_OFFS[3]
 Pictures = dict[str, dg.MarkdownMetadataValue]
 
 
-def smile_pictures(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
+def draw_smiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
     """`smile_<symbol>` of the busiest symbols, from their newest valued session in `sessions` (ascending)."""
     with database.connect() as connection:
         return {
-            f"smile_{symbol}": smile_picture(read_valued(connection, [symbol], session, session))
-            for symbol, session in _busiest(database, symbols, sessions)
+            f"smile_{symbol}": to_markdown(draw_last_smile(read_valued(connection, [symbol], session, session)))
+            for symbol, session in _find_busiest(database, symbols, sessions)
         }
 
 
-def gamma_pictures(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
+def draw_last_smile(valued: pl.DataFrame) -> Picture:
+    """The smile of the last snapshot in `valued` (`market.option_chains.VALUED`), with its level and skew."""
+    last = valued.filter(pl.col("timestamp") == pl.col("timestamp").max())
+    puts, calls = (interpolate_at_delta(last, side, 0.25) for side in (OptionType.PUT, OptionType.CALL))
+    return draw_smile(last, interpolate_at_forward(last), puts, calls)
+
+
+def draw_gamma_profiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
     """`gamma_<symbol>` of the busiest symbols, from their newest snapshot in `sessions` (ascending)."""
     pictures: Pictures = {}
-    for symbol, session in _busiest(database, symbols, sessions):
+    for symbol, session in _find_busiest(database, symbols, sessions):
         with database.connect() as connection:
             snapshots = read_gamma_snapshots(connection, [symbol], session, session)
             valued = read_valued(connection, [symbol], session, session)
         if snapshots.is_empty():
             continue
         newest = snapshots.row(-1, named=True)
-        profile = profile_of(valued.filter(valued["timestamp"] == newest["timestamp"]))
-        pictures[f"gamma_{symbol}"] = gamma_picture(newest, *profile)
+        spots, profile = compute_profile(valued.filter(valued["timestamp"] == newest["timestamp"]))
+        strikes = json.loads(newest["gamma_by_strike"] or "[]")
+        pictures[f"gamma_{symbol}"] = to_markdown(draw_gamma(newest, strikes, spots, profile))
     return pictures
 
 
-def volatility_pictures(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
+def draw_volatility_histories(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
     """`volatility_<symbol>` of the busiest symbols: two years up to the last of `sessions` (ascending)."""
     last = sessions[-1]
-    with database.connect() as connection:
-        return {
-            f"volatility_{symbol}": iv_history_picture(
-                read_iv_percentiles(connection, [symbol], last - TWO_YEARS, last)
-            )
-            for symbol, _ in _busiest(database, symbols, sessions)
-        }
+    pictures: Pictures = {}
+    for symbol, _ in _find_busiest(database, symbols, sessions):
+        with database.connect() as connection:
+            rows = read_iv_percentiles(connection, [symbol], last - TWO_YEARS, last)
+        picture = draw_volatility(rows, cheap_below=CHEAP_BELOW, dear_above=DEAR_ABOVE)
+        pictures[f"volatility_{symbol}"] = to_markdown(picture)
+    return pictures
 
 
-def regime_pictures(database: Database, sessions: Sequence[date]) -> Pictures:
+def draw_regimes(database: Database, sessions: Sequence[date]) -> Pictures:
     """`regime`: five years up to the last of `sessions` (ascending)."""
     with database.connect() as connection:
-        return {"regime": regime_picture(read_regime_history(connection, sessions[-1] - FIVE_YEARS, sessions[-1]))}
+        rows = read_regime_history(connection, sessions[-1] - FIVE_YEARS, sessions[-1])
+    return {"regime": to_markdown(draw_regime(rows))}
 
 
-def _busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
-    """Symbols with most contracts in the newest session of which they have a chain, and that session."""
+def _find_busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
+    """Symbols with most contracts in their newest session that has a chain, and that session."""
     with database.connect() as connection:
         held = read_row_counts(connection, "historical_greeks", symbols, sessions[0], sessions[-1])
         chains = keep_chain_valued(

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from hd_pipelines.assets.lake import get_lake_key
-from hd_pipelines.assets.option_pictures import regime_pictures
+from hd_pipelines.assets.option_pictures import draw_regimes
 from hd_pipelines.assets.results import report_refresh
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.regime_suite import regime_suite
@@ -32,4 +32,4 @@ def market_regime_history(
     report = refresh_regime(
         warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, validate=make_validator(suite)
     )
-    return report_refresh(context, sessions, report, suite.result(SOUND), regime_pictures(warehouse.database, sessions))
+    return report_refresh(context, sessions, report, suite.result(SOUND), draw_regimes(warehouse.database, sessions))

@@ -1,11 +1,12 @@
 """The sensor that writes one message for each new trading signal.
 
-`alerts.signal_message` writes the text and `notifier.chart` draws the picture; `alert_delivery` sends the messages.
+`alerts.signal_message` writes the text and `charts.signal` draws the picture; `alert_delivery` sends the messages.
 """
 
 import dagster as dg
 
-from hd_pipelines.alerts.signal_message import signal_message
+from hd_pipelines.alerts.signal_message import SignalNotice, signal_message
+from hd_pipelines.charts import signal as chart
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.alert_outbox import enqueue
@@ -53,12 +54,23 @@ def alert_new_signals(
 
 def draw_signal(database: Database, signal: UnsentSignal) -> bytes | None:
     """Draw the chart of a signal as PNG; None if the warehouse has no bars of its session yet."""
-    from hd_pipelines.notifier.chart import BAR_MINUTES, MOST_BARS, signal_picture, with_session_vwap
-
     symbol = signal.notice.symbol
     with database.connect() as connection:
-        bars = read_bars_before(connection, symbol, signal.as_of, minutes=BAR_MINUTES, most=2 * MOST_BARS)
+        bars = read_bars_before(connection, symbol, signal.as_of, minutes=chart.BAR_MINUTES, most=2 * chart.MOST_BARS)
         levels = read_gamma_levels_before(connection, symbol, signal.as_of)
     if bars.is_empty() or bars["session"][-1] != signal.session:
         return None
-    return signal_picture(with_session_vwap(bars), signal.notice, levels)
+    return chart.draw_signal(chart.add_session_vwap(bars), _get_plan(signal.notice), levels)
+
+
+def _get_plan(notice: SignalNotice) -> chart.Plan:
+    return chart.Plan(
+        symbol=notice.symbol,
+        detector=notice.detector,
+        direction=notice.direction,
+        entry=float(notice.entry),
+        stop=float(notice.stop),
+        targets=tuple(float(target) for target in notice.targets),
+        risk_reward=notice.risk_reward,
+        bar_time=notice.bar_time,
+    )

@@ -129,7 +129,7 @@ ALERT_OUTBOX = Table(
             "JSON",
             source="`alerts.messages`",
         ),
-        Column("picture", Type.BYTES, "Chart.", "PNG", null="it has none", source="`notifier.chart`"),
+        Column("picture", Type.BYTES, "Chart.", "PNG", null="it has none", source="`charts.signal`"),
         Column(
             "status",
             Type.TEXT,

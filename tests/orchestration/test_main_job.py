@@ -134,7 +134,7 @@ def test_pictures_are_well_formed(ran, key):
     assert drawn
     for picture in drawn:
         assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
-    assert b"<rect" in drawn[0]
+    assert b"<path" in drawn[0]
 
 
 def test_marts_are_built_and_the_reader_may_read_them(ran):

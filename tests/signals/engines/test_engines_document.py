@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hd_pipelines.charts.svg import to_svg
 from hd_pipelines.tables.vocabulary import MarketRegime, VixRegime
 from validation.regime_history import classify_history
 
@@ -32,7 +33,7 @@ def test_every_picture_of_the_document_is_there_and_drawn(script):
     assert shown == set(drawn)
     for name, picture in drawn.items():
         assert (ROOT / "docs" / "img" / f"{name}.png").exists()
-        assert not re.search(r"\bnan\b", picture())
+        assert not re.search(r"\bnan\b", to_svg(picture()))
 
 
 @pytest.mark.skipif(not HISTORY.is_dir(), reason=f"the daily history is not at {HISTORY}")
