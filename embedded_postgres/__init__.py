@@ -1,7 +1,7 @@
-"""The PostgreSQL server that runs when no `HD_DATABASE_URL` is given: its owner, its clients, its cluster on disk.
+"""The PostgreSQL server that runs when no `HD_DATABASE_URL` is set.
 
-One detached supervisor per `HD_HOME` owns the server (`supervisor`); everybody else asks `client` for a URL. Only the
-programs of the wheel are used, never its manager. Linux only. Importing this loads the standard library alone.
+One detached supervisor per `HD_HOME` owns the server (`supervisor`); all other processes ask `client` for a URL. Only the
+wheel's programs are used, never its Python code. Linux only. Importing this package loads only the standard library.
 """
 
 from embedded_postgres.client import Lease, attach, running, stop, up

@@ -1,7 +1,6 @@
-"""`python -m embedded_postgres`: the supervisor process.
+"""Runs the supervisor: `python -m embedded_postgres`. Parses arguments, detaches, and opens the log file.
 
-Belongs here: arguments, detaching from the starter, the log file. People use `hd db`; this is what it starts. Under
-systemd or compose it is the process to run: without `--detach` it stays in the foreground and ends on SIGTERM.
+`hd db` starts it. Under systemd or compose, run it without `--detach`: it stays in the foreground and ends on SIGTERM.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The system user that the server runs as.
+"""The system user that the server runs as: chooses or creates it, runs code as it, checks what it can reach.
 
-Belongs here: choosing and creating that user, doing something as that user, and asking what it can reach. PostgreSQL
-refuses to run as root, so root uses a dedicated user; anybody else runs the server as themselves.
+PostgreSQL refuses to run as root, so root uses a dedicated user; other users run the server as themselves.
 """
 
 from __future__ import annotations

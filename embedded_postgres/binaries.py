@@ -1,7 +1,6 @@
-"""Finding the PostgreSQL programs.
+"""Finds the programs `postgres` and `initdb` and their version, and copies them for a server user who cannot reach them.
 
-Belongs here: locating `postgres` and `initdb`, asking for their version, and the copy for a server user who cannot
-reach them. They come from the wheel or from a folder that somebody named; the wheel's Python code is never imported.
+They come from the wheel or from a named folder; the wheel's Python code is never imported.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def wheel_folder() -> Path:
 
 
 def locate(bindir: Path | None = None) -> Binaries:
-    """The programs in `bindir`, or those of the wheel. Raises `BinariesMissingError` naming folder and cure."""
+    """Find the programs in `bindir`, or those of the wheel. Raises `BinariesMissingError` naming folder and remedy."""
     folder = (bindir or wheel_folder()).resolve()
     for name in ("postgres", "initdb"):
         if not (folder / name).is_file():

@@ -1,7 +1,7 @@
-"""Using the embedded server: start it if need be, hold it while it is used, stop it.
+"""What a process does to use the embedded server: start it if needed, hold it while it is used, stop it.
 
-Belongs here: everything a process does that does not own the server. It reads `conn.json` and holds a shared lock, so
-that nothing has to be cleaned up when it is killed. Importing this loads neither psycopg nor SQLAlchemy.
+A client reads `conn.json` and holds a shared lock, so that nothing has to be cleaned up when it is killed. Importing this
+loads neither psycopg nor SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Lease:
         self._lock: int | None = lock
 
     def release(self) -> None:
-        """Give it back. Doing so twice is harmless."""
+        """Release the server. Calling it twice is harmless."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -143,7 +143,7 @@ def _end_leftovers(paths: ClusterPaths, lock: int) -> bool:
 
 
 def _enter(home: Path) -> tuple[ClusterPaths, int]:
-    """Make sure of the folder and take the shared client lock. A supervisor on its way out is waited for."""
+    """Create the folder if needed and take the shared client lock, after waiting for a stopping supervisor."""
     paths = ClusterPaths.of(home)
     make_root(paths)
     lock = open_lock_file(paths.clients_lock)
@@ -179,7 +179,7 @@ def _connection(paths: ClusterPaths, command: list[str], port: int | None) -> Co
         if connection is not None and connection.supervisor == read_owner(paths) and is_alive(connection.supervisor):
             _refuse_other_port(paths, connection, port)
             return connection
-        heard = _pass_on_progress(paths, heard)
+        heard = _log_progress(paths, heard)
         if time.monotonic() > deadline:
             raise errors.StartFailedError(
                 f"the server of {paths.root} is not up after {WAIT_SECONDS:.0f} s ({heard or 'no word from it'}). "
@@ -243,7 +243,7 @@ def _raise_failure(paths: ClusterPaths, *, is_final: bool) -> None:
         )
 
 
-def _pass_on_progress(paths: ClusterPaths, heard: str) -> str:
+def _log_progress(paths: ClusterPaths, heard: str) -> str:
     """Log what the supervisor is doing, once each; a slow start loudly, because it may take minutes."""
     progress = read_record(paths.progress, Progress)
     if progress is None or progress.detail == heard:

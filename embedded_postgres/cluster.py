@@ -1,7 +1,6 @@
-"""The cluster on disk: made once, configured at every start.
+"""Creates the cluster on disk and configures it at every start: folders, owners, `initdb`, the password, compatibility.
 
-Belongs here: folders and their owners, `initdb`, the password, and what must fit before a start. Not here: running
-anything that stays (`server`).
+Running the server is `server`.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def prepare(paths: ClusterPaths, account: Account, binaries: Binaries, port: int
     """Bring the cluster on disk to the point where `postgres -D` starts it. Idempotent, safe after a crash anywhere."""
     binaries = reachable_binaries(account, binaries, copies=paths.server_copies)
     _make_folder(paths.logs, account)
-    cluster = _cluster_record(paths)
+    cluster = _read_or_make_record(paths)
     for abandoned in paths.root.glob(paths.partial_data("*").name):
         shutil.rmtree(abandoned, ignore_errors=True)  # its initdb may be dying in there; the next start finds the rest
     if not (paths.data / "PG_VERSION").exists():
@@ -67,7 +66,7 @@ def _make_folder(folder: Path, account: Account) -> None:
     account.own(folder)
 
 
-def _cluster_record(paths: ClusterPaths) -> Cluster:
+def _read_or_make_record(paths: ClusterPaths) -> Cluster:
     cluster = read_record(paths.cluster, Cluster)
     if cluster is not None:
         return cluster
@@ -142,7 +141,7 @@ def _run(command: list[str], account: Account, statement: str = "") -> None:
 
 
 def program_environment() -> dict[str, str]:
-    """Environment of the server programs: nothing of ours, no `PG*` that could turn a setting, no secret."""
+    """Environment of the server programs: no variables of this process, no `PG*` that could change a setting, no secret."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 

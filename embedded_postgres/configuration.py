@@ -1,7 +1,7 @@
-"""Settings of the embedded server: the text of `hd.conf`.
+"""The settings of the embedded server: the text of `hd.conf`, each with its reason.
 
-Belongs here: what we set and why. Everything else stays PostgreSQL's default; durability (fsync, full_page_writes, data
-checksums, synchronous_commit) is never turned down.
+Everything else stays PostgreSQL's default; durability (fsync, full_page_writes, data checksums, synchronous_commit) must
+never be turned down.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What can keep the embedded server from running, as typed errors.
-
-Belongs here: exceptions only. Each message says what was wrong, where, and the cure.
-"""
+"""Errors of the embedded server. Each message says what was wrong, where, and the remedy."""
 
 from __future__ import annotations
 

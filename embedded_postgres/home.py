@@ -1,7 +1,6 @@
-"""Whether a home can hold a cluster at all: made, owned by who uses it, open to the server's user.
+"""Checks before a start whether a home can hold a cluster, and creates `HD_HOME/postgres`.
 
-Belongs here: creating `HD_HOME/postgres` and the refusals that come before anything is started. Permissions of folders
-that this package did not make are never changed.
+Permissions of folders that this package did not make must never be changed.
 """
 
 from __future__ import annotations

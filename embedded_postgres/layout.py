@@ -1,7 +1,4 @@
-"""Where things are below `HD_HOME/postgres`, and the small files that processes read from each other.
-
-Belongs here: paths, records, their atomic reading and writing, and locks on files. Not here: who may write when.
-"""
+"""Paths below `HD_HOME/postgres`, and the small files that processes exchange: records, written atomically, and locks."""
 
 from __future__ import annotations
 
@@ -202,7 +199,7 @@ def is_same_file(descriptor: int, path: Path) -> bool:
 
 
 def read_owner(paths: ClusterPaths) -> ProcessIdentity | None:
-    """Who says in `supervisor.lock` that it owns the cluster. To be verified before it is believed."""
+    """Read which process claims in `supervisor.lock` to own the cluster. The caller must verify it."""
     try:
         words = paths.supervisor_lock.read_text(encoding="ascii").split()
     except FileNotFoundError:

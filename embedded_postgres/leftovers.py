@@ -1,8 +1,7 @@
-"""What an earlier owner left running or lying about.
+"""Ends a server that outlived its supervisor, and removes its stale lock files. The caller holds `supervisor.lock`.
 
-Belongs here: ending a server that outlived its supervisor and removing lock files that nobody stands behind. The
-caller holds `supervisor.lock`. What is written in `postmaster.pid` or in the lock file of the socket is never believed:
-it may be cut short, name a zombie, or name a number that an unrelated process has by now.
+`postmaster.pid` and the socket's lock file are never trusted: they may be truncated, name a zombie, or name a number that
+an unrelated process has by now.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ log = logging.getLogger("hd_pipelines.embedded")
 
 
 def end_leftovers(paths: ClusterPaths) -> bool:
-    """Leave nobody in the data directory. True if somebody was. Raises `StopFailedError` if somebody stays."""
+    """End every server in the data directory. True if there was one. Raises `StopFailedError` if one stays."""
     found = _processes(paths)
     was_occupied = bool(found)
     for number, seconds in ((signal.SIGINT, FAST_SECONDS), (signal.SIGQUIT, IMMEDIATE_SECONDS)):

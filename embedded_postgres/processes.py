@@ -1,7 +1,7 @@
-"""Proof that a process number means the process we think it does, and signals that cannot hit another one.
+"""Identifies processes beyond doubt, and sends signals that cannot hit another process. Linux 5.3 or newer.
 
-Belongs here: everything read from `/proc`, pidfds and prctl. Linux 5.3 or newer. A number from a file is never
-signalled: only a `ProcessIdentity` (number and start time) or a process found by its executable and working directory.
+A number from a file must never be signalled: only a `ProcessIdentity` (number and start time) or a process found by its
+executable and working directory.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process for sure: its number and its start time in clock ticks since boot (`/proc/<pid>/stat`, field 22)."""
+    """A process beyond doubt: its number and its start time in clock ticks since boot (`/proc/<pid>/stat`, field 22)."""
 
     pid: int
     started: int
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """The identity of a live process; None if there is none or it is a zombie."""
+    """Identify a live process; None if there is none or it is a zombie."""
     fields = _stat_fields(pid)
     return None if fields is None else ProcessIdentity(pid, int(fields[19]))
 

@@ -1,7 +1,4 @@
-"""Where the server can be reached: its port on 127.0.0.1 and its private socket folder, and whether it answers there.
-
-Belongs here: choosing, checking and asking. Writing the choice down is in `cluster`.
-"""
+"""Chooses and checks where the server can be reached: its port on 127.0.0.1 and its private socket folder."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ _PROTOCOL_3_0 = 196608
 
 
 def free_port(root: Path) -> int:
-    """A port of 127.0.0.1 that nobody holds. The search starts at a place given by the path: homes keep apart."""
+    """Find a free port of 127.0.0.1. The search starts at a number derived from the path, so that homes differ."""
     span = LAST_PORT - FIRST_PORT
     start = int.from_bytes(hashlib.sha256(os.fsencode(root)).digest()[:8], "big") % span
     for step in range(span):
@@ -85,7 +82,7 @@ def remove_sockets(paths: ClusterPaths) -> None:
 
 
 def remove_short_socket_folder(paths: ClusterPaths) -> None:
-    """Leave nothing in /tmp. A folder inside the cluster stays."""
+    """Remove the socket folder in /tmp, if there is one. A folder inside the cluster stays."""
     folder = socket_folder(paths)
     if folder != paths.sockets and folder.is_dir():
         remove_sockets(paths)

@@ -1,7 +1,6 @@
-"""The PostgreSQL process as a child: start it, wait until it answers, notice its end, end it.
+"""Runs PostgreSQL as a child process: starts it, waits until it answers, notices its end, ends it.
 
-Belongs here: what a parent does with that one child and what the kernel reparents to it. The parent is single-threaded
-and has blocked `HANDLED_SIGNALS`; when and why to start and stop is decided in `supervisor`.
+The parent is single-threaded and has blocked `HANDLED_SIGNALS`; `supervisor` decides when to start and stop.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ log = logging.getLogger("hd_pipelines.embedded")
 
 
 class StopRequestedError(Exception):
-    """A stop signal arrived, or there is no reason to go on."""
+    """A stop signal arrived, or no client is left."""
 
 
 class KilledError(Exception):
-    """The server was killed from outside while it started: no fault of its own, so worth another try."""
+    """The server was killed from outside while it started: not its own fault, so it is started again."""
 
 
 class Server:
@@ -41,10 +40,10 @@ class Server:
         self.cluster = cluster
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, tell_delay: Callable[[str], None]) -> None:
+    def start(self, report_delay: Callable[[str], None]) -> None:
         """Start and wait until it answers, however long it replays its log: ending it would only begin that anew.
 
-        `tell_delay` hears of it every second. Raises `StartFailedError` if it gives up, `KilledError` if somebody
+        `report_delay` hears of it every second. Raises `StartFailedError` if it gives up, `KilledError` if somebody
         killed it, `StopRequestedError` if this process is told to stop.
         """
         self._launch()
@@ -55,11 +54,11 @@ class Server:
             if not self.is_running():
                 if self.was_killed():
                     raise KilledError
-                raise StartFailedError(f"PostgreSQL ended while starting: {self.last_words()}")
+                raise StartFailedError(f"PostgreSQL ended while starting: {self.read_last_errors()}")
             now = time.monotonic()
             if now - told >= 1.0:
                 told = now
-                tell_delay(
+                report_delay(
                     f"PostgreSQL has been starting for {now - begun:.0f} s ({reason}); after a crash it replays its log"
                 )
 
@@ -103,7 +102,7 @@ class Server:
         return True
 
     def stop(self, first: signal.Signals = signal.SIGINT) -> None:
-        """End the server: fast and clean, without ceremony if that takes over a minute. Raises `StopFailedError`.
+        """End the server: cleanly, and by force if that takes over a minute. Raises `StopFailedError`.
 
         Its number cannot mean another process: it is our child and we have not collected it.
         """
@@ -115,8 +114,8 @@ class Server:
             log.warning("PostgreSQL did not end within %.0f s of %s", seconds, number.name)
         raise StopFailedError(f"the server in {self.cluster.paths.data} did not end. End it by hand.")
 
-    def last_words(self) -> str:
-        """What PostgreSQL printed or logged last, errors first, and where."""
+    def read_last_errors(self) -> str:
+        """Read what PostgreSQL printed or logged last, errors first, with the file's name."""
         paths = self.cluster.paths
         logs = [path for path in (paths.start_log, *paths.logs.glob("postgresql-*.log")) if path.exists()]
         for newest in sorted(logs, key=lambda path: path.stat().st_mtime_ns, reverse=True):

@@ -1,6 +1,6 @@
-"""How the embedded server of a home is, and how to show its URL.
+"""Reads the state of a home's embedded server, and masks passwords in its URL. Must not change anything.
 
-Belongs here: looking, never changing. A state is only claimed of a supervisor whose identity was verified.
+A state is reported only of a supervisor whose identity was verified.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the embedded server of a home is. `pid` is the supervisor's; `url` hides the password."""
+    """State of the embedded server of a home. `pid` is the supervisor's; `url` hides the password."""
 
     state: State
     pid: int | None
@@ -44,7 +44,7 @@ class Status:
 
 
 def status(home: Path) -> Status:
-    """How the server of `home` is. Changes nothing; `data_bytes` walks the data directory."""
+    """Read the state of the server of `home`. Changes nothing; `data_bytes` walks the data directory."""
     paths = ClusterPaths.of(home)
     connection = read_record(paths.connection, Connection)
     owner = read_owner(paths)

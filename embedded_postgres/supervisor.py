@@ -1,8 +1,7 @@
-"""The one process that owns the server: starts it, says how to reach it, starts it again, stops it.
+"""The process that owns the server: starts it, publishes how to reach it, restarts it after a crash, stops it.
 
-Belongs here: the life of the server as a sequence of decisions. The process holds `supervisor.lock` for life, is the
-direct parent of PostgreSQL (`server`) and the reaper of everything below; the kernel stops PostgreSQL if it dies.
-Everybody else is a client (`client`) and reads `conn.json`.
+It holds `supervisor.lock` for life, is the direct parent of PostgreSQL (`server`) and reaps all orphans below it; the
+kernel stops PostgreSQL if it dies. All other processes are clients (`client`) and read `conn.json`.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ log = logging.getLogger("hd_pipelines.embedded")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the starter asked for. `linger_seconds` None: never stop for want of clients."""
+    """Options of the process that started the supervisor. `linger_seconds` None: never stop for want of clients."""
 
     home: Path
     os_user: str
@@ -61,7 +60,7 @@ class Options:
 
 
 def serve(options: Options, lock: int) -> int:
-    """Own the server until told to stop; `lock` is the descriptor of the held `supervisor.lock`.
+    """Own the server until a stop is requested; `lock` is the descriptor of the held `supervisor.lock`.
 
     Returns the exit code. The reason of a failure is left for the clients that wait, who raise it as their own.
     """
@@ -75,22 +74,22 @@ def serve(options: Options, lock: int) -> int:
         Supervisor(options, paths, lock, identity).run()
     except EmbeddedPostgresError as error:
         log.critical("%s", error)
-        _leave_reason(paths, Progress(str(error), failed_as=type(error).__name__))
+        _record_failure(paths, Progress(str(error), failed_as=type(error).__name__))
         return 1
     except Exception as error:
         reason = f"the supervisor failed: {type(error).__name__}: {error} (see {paths.supervisor_log})"
-        _leave_reason(paths, Progress(reason, failed_as=StartFailedError.__name__))
+        _record_failure(paths, Progress(reason, failed_as=StartFailedError.__name__))
         raise
     return 0
 
 
-def _leave_reason(paths: ClusterPaths, progress: Progress) -> None:
+def _record_failure(paths: ClusterPaths, progress: Progress) -> None:
     if paths.root.is_dir():
         write_record(paths.progress, progress)
 
 
 class Supervisor:
-    """One life as the owner of one cluster."""
+    """Owns one cluster from start to stop."""
 
     def __init__(self, options: Options, paths: ClusterPaths, lock: int, identity: ProcessIdentity) -> None:
         self.options = options
@@ -103,13 +102,13 @@ class Supervisor:
     def run(self) -> None:
         """Prepare, start, watch, stop. Raises a subclass of `EmbeddedPostgresError`."""
         self.paths.connection.unlink(missing_ok=True)
-        self._tell("looking at the cluster on disk")
+        self._report("looking at the cluster on disk")
         account = server_account(self.options.os_user)
         refuse_unreachable(self.paths, account)
         binaries = locate(self.options.bindir)
         end_leftovers(self.paths)
         if not self.paths.data.exists():
-            self._tell("making a new cluster")
+            self._report("making a new cluster")
         cluster = prepare(self.paths, account, binaries, self.options.port)
         server = Server(cluster)
         ending = signal.SIGINT
@@ -128,20 +127,20 @@ class Supervisor:
     def _start(self, server: Server) -> None:
         """Start until it answers, again if it is killed meanwhile, and publish the connection."""
         while True:
-            self._tell("starting PostgreSQL")
+            self._report("starting PostgreSQL")
             try:
-                server.start(lambda delay: self._tell(delay, is_slow=True))
+                server.start(lambda delay: self._report(delay, is_slow=True))
                 break
             except KilledError:
-                self._mourn(server)
+                self._handle_crash(server)
         write_record(self.paths.cluster, Cluster(server.cluster.password, server.cluster.port))
         write_record(self.paths.connection, self._connection(server.cluster))
-        self._tell(f"PostgreSQL {server.cluster.binaries.version} answers on {LOOPBACK}:{server.cluster.port}")
+        self._report(f"PostgreSQL {server.cluster.binaries.version} answers on {LOOPBACK}:{server.cluster.port}")
 
-    def _mourn(self, server: Server) -> None:
-        """Clean up behind a server that died unasked. Raises `StartFailedError` if that happens too often."""
+    def _handle_crash(self, server: Server) -> None:
+        """Clean up after PostgreSQL exited unexpectedly. Raises `StartFailedError` if that happens too often."""
         self.paths.connection.unlink(missing_ok=True)
-        words = server.last_words()
+        words = server.read_last_errors()
         self.deaths = [*self.deaths[-MOST_DEATHS:], time.monotonic()]
         if len(self.deaths) > MOST_DEATHS and self.deaths[-1] - self.deaths[0] < DEATHS_WINDOW_SECONDS:
             raise StartFailedError(
@@ -171,7 +170,7 @@ class Supervisor:
             if not self._has_home():
                 raise StopRequestedError(f"{self.paths.root} was removed or moved")
             if not server.is_running():
-                self._mourn(server)
+                self._handle_crash(server)
                 self._start(server)
             if self.clients.are_gone_for_good(time.monotonic()):
                 raise StopRequestedError(f"no client for {self.options.linger_seconds:g} s")
@@ -179,13 +178,13 @@ class Supervisor:
     def _has_home(self) -> bool:
         return is_same_file(self.lock, self.paths.supervisor_lock)
 
-    def _tell(self, detail: str, *, is_slow: bool = False) -> None:
+    def _report(self, detail: str, *, is_slow: bool = False) -> None:
         log.info("%s", detail)
         write_record(self.paths.progress, Progress(detail, is_slow=is_slow))
 
 
 class Clients:
-    """Whether anybody still uses the server, told by the shared lock that each of them holds."""
+    """Whether any client still uses the server, as the shared lock that each client holds shows."""
 
     def __init__(self, paths: ClusterPaths, owner: ProcessIdentity, linger_seconds: float | None) -> None:
         self._paths = paths
@@ -196,7 +195,7 @@ class Clients:
 
     @property
     def tick_seconds(self) -> float:
-        """How often it is worth asking."""
+        """How often to check."""
         return 1.0 if self._linger is None else min(1.0, max(0.02, self._linger / 4))
 
     def are_gone_for_good(self, now: float) -> bool:

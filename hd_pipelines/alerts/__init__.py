@@ -1,5 +1,4 @@
-"""What deserves a person's attention, when it is told and in which words.
+"""Decides what becomes an alert, when it is sent and in which words: pure functions over frozen values.
 
-Belongs here: the life of an alert, fingerprints, messages, redaction; pure functions over frozen values. Not here: who
-stores alerts (`warehouse`), who carries messages out (`notifier`), who notices (`sensors`).
+Alerts are stored by `warehouse`, sent by `notifier` and raised by `sensors`.
 """

@@ -1,7 +1,4 @@
-"""When warnings are told together.
-
-Belongs here: the times. A digest is named by its slot, so that it is written once however often this is asked.
-"""
+"""The times at which warnings are sent together. A digest is named by its slot, so that it is written once."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ DIGEST_TIMES = (time(8, 30), time(18, 0))
 """New York times: before the open, and after the evening's load. Every day of the week."""
 
 
-def digest_slot(now: datetime) -> datetime:
-    """The last time of a digest at or before `now`, in UTC."""
+def find_digest_slot(now: datetime) -> datetime:
+    """Find the last digest time at or before `now`, in UTC."""
     today = now.astimezone(NEW_YORK).date()
     slots = (
         datetime.combine(day, clock, tzinfo=NEW_YORK).astimezone(UTC)

@@ -1,7 +1,7 @@
-"""Names of alerts, events and messages: pure functions of what they are about, so that nothing is ever told twice.
+"""Identifiers of alerts, events and messages, computed from what they are about.
 
-Belongs here: identities. A second process, or the same one after a crash, arrives at the same names, and the database's
-keys turn its work into nothing.
+A second process, or the same one after a crash, computes the same identifiers, and the database's keys reject the
+duplicates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SEPARATOR = "\x1f"
 
 
 def alert_id(rule: str, subject: str) -> str:
-    """32 hex digits. `subject`: what the rule is broken for: a dataset and session, a job and partition, an order."""
+    """32 hex digits. `subject`: what broke the rule, such as a dataset and session, a job and partition, an order."""
     return _digest(rule, subject)
 
 

@@ -1,11 +1,12 @@
-"""The life of an alert: opened, seen again, escalated, resolved, and which of it is told.
+"""The life cycle of an alert: opened, observed again, escalated, resolved, and which of these send a message.
 
-Belongs here: pure steps (state, event) → (state, notices). Nothing is told twice: every notice has a number that is a
-function of the state. The schedule:
+Pure steps (state, event) → (state, notices). Every notice has a number that is a function of the state, so none is sent
+twice. The schedule:
 
-- An `ERROR` or `CRITICAL` alert is told when it opens, again after 15 and 60 minutes if it is still open, and when it is
-  resolved. Seen again while open, it is told again after `QUIET_PERIOD` at the earliest.
-- One that returns within `RETURN_PERIOD` of its last message opens silently: if it stays, the 15 minutes tell it.
+- An `ERROR` or `CRITICAL` alert sends a message when it opens, again after 15 and 60 minutes if it is still open, and when
+  it is resolved. Observed again while open, it sends another after `QUIET_PERIOD` at the earliest.
+- One that returns within `RETURN_PERIOD` of its last message opens silently; if it stays, the escalation after 15 minutes
+  sends it.
 - `WARNING` and `INFO` wait for the digest, when they open and when they are resolved.
 """
 
@@ -24,7 +25,7 @@ RETURN_PERIOD = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What somebody noticed. Equal `rule` and `subject` are the same alert; texts and severity may change."""
+    """One observation of a condition. Equal `rule` and `subject` are the same alert; texts and severity may change."""
 
     rule: str
     subject: str
@@ -42,11 +43,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert as it stands. Times are UTC.
+    """The present state of an alert. Times are UTC.
 
-    episode: how often it has opened. occurrences: how often it was seen in this episode. notified_at: when the last
-    message of its own was written, in whichever episode; told_episode: that one. awaits_digest: the next digest has
-    something to say about it.
+    episode: how often it has opened. occurrences: how often it was observed in this episode. notified_at: when its last
+    own message was written, in whichever episode; told_episode: that episode. awaits_digest: the next digest names it.
     """
 
     alert_id: str
@@ -72,11 +72,11 @@ class Alert:
 
     @property
     def is_open(self) -> bool:
-        """Whether the condition is present as far as anybody knows."""
+        """Whether the condition was present at the last observation."""
         return self.state is AlertState.OPEN
 
     @property
-    def is_told(self) -> bool:
+    def is_sent(self) -> bool:
         """Whether this episode had a message of its own."""
         return self.told_episode == self.episode
 
@@ -92,31 +92,31 @@ class Notice:
 
     @property
     def event_key(self) -> str:
-        """Its name in the outbox."""
+        """Its key in the outbox."""
         return event_key(self.alert_id, self.episode, self.kind, self.number)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An alert after an event, and what is to be told about it."""
+    """An alert after an event, and the notices to send."""
 
     alert: Alert
     notices: tuple[Notice, ...] = ()
 
 
-def seen(alert: Alert | None, sighting: Sighting, *, at: datetime, now: datetime) -> Step:
-    """The condition was present at `at`; it is `now`.
+def observe(alert: Alert | None, sighting: Sighting, *, at: datetime, now: datetime) -> Step:
+    """Apply an observation of the condition at `at`.
 
-    A sighting that is not newer than the last event of the alert is one that was counted before: whoever reports may
-    report again after a crash, and changes nothing.
+    A sighting that is not newer than the last event of the alert was counted before and changes nothing, so a reporter
+    may report again after a crash.
     """
     if alert is None or (alert.resolved_at is not None and at > alert.resolved_at):
-        return _told_if_due(_opened(alert, sighting, at), now)
+        return _notify_if_due(_open(alert, sighting, at), now)
     if not alert.is_open or at <= alert.last_seen_at:
         return Step(alert)
     again = replace(
         alert,
-        severity=_worse(alert.severity, sighting.severity),
+        severity=_choose_worse(alert.severity, sighting.severity),
         title=sighting.title,
         detail=sighting.detail,
         cure=sighting.cure,
@@ -124,36 +124,36 @@ def seen(alert: Alert | None, sighting: Sighting, *, at: datetime, now: datetime
         occurrences=alert.occurrences + 1,
         last_seen_at=at,
     )
-    return _told_if_due(again, now)
+    return _notify_if_due(again, now)
 
 
-def resolved(alert: Alert, *, at: datetime, now: datetime) -> Step:
-    """The condition was found gone at `at`. An alert that was seen later than that stays open."""
+def resolve(alert: Alert, *, at: datetime, now: datetime) -> Step:
+    """Resolve the alert: the condition was gone at `at`. An alert that was observed later than that stays open."""
     if not alert.is_open or at < alert.last_seen_at:
         return Step(alert)
     gone = replace(alert, state=AlertState.RESOLVED, resolved_at=at)
-    if alert.is_told:
-        return Step(replace(gone, notified_at=now), (_notice(gone, MessageKind.RESOLVE, 1),))
+    if alert.is_sent:
+        return Step(replace(gone, notified_at=now), (_make_notice(gone, MessageKind.RESOLVE, 1),))
     return Step(gone if alert.severity.is_told_at_once else replace(gone, awaits_digest=True))
 
 
-def time_passed(alert: Alert, *, now: datetime) -> Step:
-    """Escalate an alert that has been open for 15 or 60 minutes; one message, however late this is asked."""
+def escalate(alert: Alert, *, now: datetime) -> Step:
+    """Escalate an alert that has been open for 15 or 60 minutes; one message, however late this is called."""
     if not alert.is_open or not alert.severity.is_told_at_once:
         return Step(alert)
     level = sum(now - alert.opened_at >= after for after in ESCALATED_AFTER)
-    just_told = alert.is_told and alert.notified_at is not None and now - alert.notified_at < ESCALATED_AFTER[0]
-    if level <= alert.escalations or just_told:
+    was_just_sent = alert.is_sent and alert.notified_at is not None and now - alert.notified_at < ESCALATED_AFTER[0]
+    if level <= alert.escalations or was_just_sent:
         return Step(alert)
-    return _told(replace(alert, escalations=level), MessageKind.ESCALATE, level, now)
+    return _notify(replace(alert, escalations=level), MessageKind.ESCALATE, level, now)
 
 
-def digested(alert: Alert) -> Alert:
-    """The alert after a digest that names it."""
+def clear_digest(alert: Alert) -> Alert:
+    """Clear `awaits_digest`, after a digest that names the alert."""
     return replace(alert, awaits_digest=False)
 
 
-def _opened(before: Alert | None, sighting: Sighting, at: datetime) -> Alert:
+def _open(before: Alert | None, sighting: Sighting, at: datetime) -> Alert:
     return Alert(
         alert_id=sighting.alert_id,
         rule=sighting.rule,
@@ -178,28 +178,28 @@ def _opened(before: Alert | None, sighting: Sighting, at: datetime) -> Alert:
     )
 
 
-def _told_if_due(alert: Alert, now: datetime) -> Step:
+def _notify_if_due(alert: Alert, now: datetime) -> Step:
     if not alert.severity.is_told_at_once:
         return Step(alert)
     silence = now - alert.notified_at if alert.notified_at is not None else None
-    if alert.is_told:
+    if alert.is_sent:
         if silence is not None and silence >= QUIET_PERIOD:
-            return _told(replace(alert, repeats=alert.repeats + 1), MessageKind.REPEAT, alert.repeats + 1, now)
+            return _notify(replace(alert, repeats=alert.repeats + 1), MessageKind.REPEAT, alert.repeats + 1, now)
     elif silence is None or silence >= RETURN_PERIOD:
-        return _told(alert, MessageKind.OPEN, 1, now)
+        return _notify(alert, MessageKind.OPEN, 1, now)
     return Step(alert)
 
 
-def _told(alert: Alert, kind: MessageKind, number: int, now: datetime) -> Step:
-    # A warning that became an error is no longer the digest's.
-    told = replace(alert, told_episode=alert.episode, notified_at=now, awaits_digest=False)
-    return Step(told, (_notice(told, kind, number),))
+def _notify(alert: Alert, kind: MessageKind, number: int, now: datetime) -> Step:
+    # A warning that became an error is no longer left to the digest.
+    notified = replace(alert, told_episode=alert.episode, notified_at=now, awaits_digest=False)
+    return Step(notified, (_make_notice(notified, kind, number),))
 
 
-def _notice(alert: Alert, kind: MessageKind, number: int) -> Notice:
+def _make_notice(alert: Alert, kind: MessageKind, number: int) -> Notice:
     return Notice(alert.alert_id, alert.episode, kind, number)
 
 
-def _worse(one: AlertSeverity, other: AlertSeverity) -> AlertSeverity:
+def _choose_worse(one: AlertSeverity, other: AlertSeverity) -> AlertSeverity:
     order = list(AlertSeverity)
     return max(one, other, key=order.index)

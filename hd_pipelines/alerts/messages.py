@@ -1,7 +1,6 @@
-"""Messages as every channel can show them, and the words of those about alerts.
+"""The neutral message that every channel can show, and the texts of messages about alerts.
 
-Belongs here: the neutral message, its document in the outbox, its plain text, and what is said about alerts. How a
-channel lays it out is the channel's (`notifier`); what is said about signals is `signal_message`.
+Channels do the layout (`notifier`); the text about signals is `signal_message`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is said, without markup. `at`: the moment it is about, UTC. `footer`: small print."""
+    """A text without markup. `at`: the moment it is about, UTC. `footer`: small print."""
 
     kind: MessageKind
     severity: AlertSeverity
@@ -46,7 +45,7 @@ class Message:
     footer: str = ""
 
     def document(self) -> dict[str, Any]:
-        """As stored in the outbox; `from_document` reads it back."""
+        """The form stored in the outbox; `from_document` reads it back."""
         return {
             "kind": self.kind.value,
             "severity": self.severity.value,
@@ -71,19 +70,19 @@ class Message:
         )
 
     def plain_text(self) -> str:
-        """Body, fields and footer as lines, for channels that know no layout."""
+        """Body, fields and footer as lines, for channels without layout."""
         parts = [self.body, "\n".join(f"{field.name}: {field.value}" for field in self.fields), self.footer]
         return "\n\n".join(part for part in parts if part)
 
 
-def alert_message(alert: Alert, notice: Notice, *, now: datetime) -> Message:
-    """What is said about `alert` when `notice` is due."""
+def write_alert_message(alert: Alert, notice: Notice, *, now: datetime) -> Message:
+    """Write the message about `alert` for `notice`."""
     is_over = notice.kind is MessageKind.RESOLVE
     until = alert.resolved_at if alert.resolved_at is not None else now
     fields = [
         Field("Rule", alert.rule),
         Field("Concerns", alert.subject),
-        Field("Was open for" if is_over else "Open for", _lasting(until - alert.opened_at)),
+        Field("Was open for" if is_over else "Open for", _format_duration(until - alert.opened_at)),
     ]
     if alert.occurrences > 1:
         fields.append(Field("Seen", f"{alert.occurrences} times"))
@@ -102,8 +101,8 @@ def alert_message(alert: Alert, notice: Notice, *, now: datetime) -> Message:
     )
 
 
-def digest_message(alerts: Sequence[Alert], *, at: datetime) -> Message:
-    """One message about all warnings that wait, the open ones first. `alerts` is not empty."""
+def write_digest_message(alerts: Sequence[Alert], *, at: datetime) -> Message:
+    """Write one message about all waiting warnings, the open ones first. `alerts` is not empty."""
     ordered = sorted(alerts, key=lambda alert: (not alert.is_open, alert.opened_at, alert.alert_id))
     still = sum(alert.is_open for alert in ordered)
     lines = [
@@ -122,19 +121,19 @@ def digest_message(alerts: Sequence[Alert], *, at: datetime) -> Message:
     )
 
 
-def trial_message(*, now: datetime) -> Message:
-    """What `hd alerts --test` sends."""
+def write_trial_message(*, now: datetime) -> Message:
+    """Write the message that `hd alerts --test` sends."""
     return Message(
         kind=MessageKind.TEST,
         severity=AlertSeverity.INFO,
         title="Test of the alert channels",
-        body="This desk can reach you here. Nothing has happened.",
+        body="This installation can reach you here. Nothing has happened.",
         fields=(Field("Sent", f"{now:%Y-%m-%d %H:%M:%S} UTC"),),
         at=now,
     )
 
 
-def _lasting(span: timedelta) -> str:
+def _format_duration(span: timedelta) -> str:
     minutes = int(max(span.total_seconds(), 0.0) // 60)
     if minutes < 120:
         return f"{minutes} min"

@@ -1,7 +1,7 @@
-"""What may leave the house: text without secrets, without mentions of everybody, without control characters.
+"""Cleans text before it is stored or sent: no secrets, no mass mentions, no control characters.
 
-Belongs here: cleaning of text and messages. Every text passes here before it is stored in a table of alerts, so that a
-reader of the database, a channel and a log see the same clean words. Which values are secret is told by the caller.
+Every text passes here before it is stored in a table of alerts, so database readers, channels and logs see the same clean
+text. The caller supplies the secret values.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ _SECRET_PART = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^.]{8,}|[^.]{20,}")
 
 
 class Redactor:
-    """Cleans text. Made once from everything secret that this process has loaded."""
+    """Cleans text. Built once from all secrets that this process has loaded."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST_SECRET}
+        forms = {form for secret in secrets for form in _list_spellings(secret) if len(form) >= SHORTEST_SECRET}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def clean(self, text: str, most: int | None = None) -> str:
-        """`text` without control characters, secrets and mass mentions; cut to `most` characters with an ellipsis."""
-        text = _printable(text)
+        """Remove control characters, secrets and mass mentions; cut to `most` characters with an ellipsis."""
+        text = _drop_unprintable(text)
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
         for pattern, instead in (*_PATTERNS, *_MENTIONS):
@@ -72,7 +72,7 @@ class Redactor:
         return cut(text, most) if most is not None else text
 
     def clean_message(self, message: Message) -> Message:
-        """The same of every text of a message, cut to what channels show."""
+        """Clean every text of a message and cut it to what channels show."""
         return replace(
             message,
             title=self.clean(message.title, TITLE),
@@ -89,8 +89,8 @@ class Redactor:
         return "Redactor(…)"
 
 
-def secret_parts(url: str) -> set[str]:
-    """What of a URL is secret: itself, its userinfo, and every part of it that looks like a token.
+def find_secret_parts(url: str) -> set[str]:
+    """Find the secret parts of a URL: the URL itself, its userinfo, and every part that looks like a token.
 
     Channels carry tokens as host, path or query (`discord://id/token`), so a part counts by its looks: eight
     characters or more with letters and digits, or twenty of any kind, and no dot.
@@ -109,16 +109,16 @@ def secret_parts(url: str) -> set[str]:
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, or its beginning and an ellipsis: never longer than `most`."""
+    """Cut `text` to at most `most` characters; an ellipsis replaces what is cut."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def _forms(secret: str) -> set[str]:
-    """A secret as it may be spelt in a URL or in JSON."""
+def _list_spellings(secret: str) -> set[str]:
+    """List the spellings of a secret in a URL and in JSON."""
     return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
 
 
-def _printable(text: str) -> str:
-    """Line breaks stay, tabs become blanks; control, format and unassigned characters go."""
+def _drop_unprintable(text: str) -> str:
+    """Keep line breaks, turn tabs into blanks, drop control, format and unassigned characters."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     return "".join(char for char in text if char == "\n" or unicodedata.category(char)[0] != "C")

@@ -1,7 +1,7 @@
-"""What is worth an alert, in words: failed runs, failed checks, late data.
+"""Turns facts into alerts: failed runs, failed checks, late data.
 
-Belongs here: from plain facts to a `Sighting` with rule, subject, detail and cure. Who looks for the facts is
-`sensors.alerts`. A subject is chosen so that the same thing going well again is recognised as its end.
+`sensors` looks for the facts. A subject is chosen so that the same thing succeeding again is recognised as the end of the
+alert.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ LATE_BARS_SUBJECT = "historical_bars"
 LATE_RULES = frozenset(
     {Rule.OBJECT_ABSENT, Rule.OBJECT_UNAVAILABLE, Rule.SESSION_MISSING, Rule.SNAPSHOT_MISSED, Rule.CHAIN_STALE}
 )
-"""Findings that say that data is not there when it should be."""
+"""Rules of findings about data that is missing when it is due."""
 NAMED = 5
 """Subjects that an alert names; the count is always exact."""
 
 
-def over(job: str, partitions: str | None) -> str:
-    """The subject of a run: what ran, over which sessions."""
+def name_run(job: str, partitions: str | None) -> str:
+    """The subject of a run: the job, and the sessions it covered."""
     return f"{job} {partitions}" if partitions else job
 
 
-def failed_run(job: str, partitions: str | None, error: str | None, run_id: str) -> Sighting:
-    """A run that failed and will not be tried again by itself. `error`: what its step said, if it said anything."""
+def describe_failed_run(job: str, partitions: str | None, error: str | None, run_id: str) -> Sighting:
+    """Describe a failed run that is not retried automatically. `error`: its step's error, if there is one."""
     return Sighting(
         rule=RUN_FAILED,
-        subject=over(job, partitions),
+        subject=name_run(job, partitions),
         severity=AlertSeverity.ERROR,
         title=f"Run of {job} failed",
-        detail=error or "Its process ended without a word: killed, out of memory, or the machine went down.",
+        detail=error or "Its process ended without an error message: killed, out of memory, or the machine went down.",
         cure="Read the run in Dagster and execute it again; it is done when a run over the same sessions succeeds.",
         run_id=run_id,
     )
 
 
-def failed_check(
+def describe_failed_check(
     asset: str, check: str, partitions: str | None, detail: str, run_id: str, *, is_error: bool
 ) -> Sighting:
-    """A check that did not pass."""
+    """Describe a check that did not pass."""
     return Sighting(
         rule=CHECK_FAILED,
-        subject=over(f"{asset}:{check}", partitions),
+        subject=name_run(f"{asset}:{check}", partitions),
         severity=AlertSeverity.ERROR if is_error else AlertSeverity.WARNING,
         title=f"Check {check} of {asset} failed",
         detail=detail,
@@ -55,8 +55,8 @@ def failed_check(
     )
 
 
-def late_bars(expected: date, newest: date | None) -> Sighting:
-    """The newest session whose files are due is not in the warehouse."""
+def describe_late_bars(expected: date, newest: date | None) -> Sighting:
+    """Describe bars that are due and not in the warehouse."""
     return Sighting(
         rule=DATA_LATE,
         subject=LATE_BARS_SUBJECT,
@@ -67,10 +67,10 @@ def late_bars(expected: date, newest: date | None) -> Sighting:
     )
 
 
-def late_findings(
+def describe_late_findings(
     rule: str, place: str, subjects: Sequence[str], *, detail: str, cure: str, is_error: bool
 ) -> Sighting:
-    """Open findings of one rule and place as one alert; `detail` and `cure` are those of the first."""
+    """Describe open findings of one rule and place as one alert; `detail` and `cure` are those of the first."""
     named = sorted(set(subjects))
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
     return Sighting(
@@ -83,6 +83,6 @@ def late_findings(
     )
 
 
-def place_of(dataset: str, session: date | None) -> str:
-    """Where findings are: the subject of their alert."""
+def name_place(dataset: str, session: date | None) -> str:
+    """The subject of an alert about findings: dataset and session."""
     return f"{dataset} {session}" if session else dataset

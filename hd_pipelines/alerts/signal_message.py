@@ -1,7 +1,6 @@
-"""The message for a new trading signal: what to do, at which prices, for how long, and why.
+"""Writes the message for a new trading signal: what to do, at which prices, for how long, and why.
 
-Belongs here: words and numbers of a signal for a person who trades by hand. Signals are made in `signals`; the picture
-is `charts.signal`.
+It is for a person who trades by hand. Signals are made in `signals`; the picture is `charts.signal`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _ARROWS = {"LONG": "▲", "SHORT": "▼"}
 
 @dataclass(frozen=True, slots=True)
 class SignalNotice:
-    """A signal as it is told. Prices are of the underlying; times carry a timezone.
+    """What a message says about a signal. Prices are of the underlying; times carry a timezone.
 
     direction: `LONG` or `SHORT`. score: 0 to 100. risk_reward: reward over risk of the second target. contract: OCC
     ticker of the suggested option, None if there is none. context_line: market regime, gamma, volatility in one line;
@@ -48,29 +47,31 @@ class SignalNotice:
 
     @property
     def event_key(self) -> str:
-        """Its name in the outbox: a signal is told once."""
+        """Its key in the outbox: a signal is sent once."""
         return f"signal:{self.signal_id}"
 
 
-def signal_message(signal: SignalNotice) -> Message:
-    """What is said about a new signal."""
+def write_signal_message(signal: SignalNotice) -> Message:
+    """Write the message about a new signal."""
     arrow = _ARROWS.get(signal.direction, "")
-    title = f"{arrow} {signal.symbol} {signal.direction.lower()}: {_words(signal.detector)}, score {signal.score:.0f}"
+    title = (
+        f"{arrow} {signal.symbol} {signal.direction.lower()}: {_format_name(signal.detector)}, score {signal.score:.0f}"
+    )
     reasons = [f"• {reason}" for reason in signal.reasons[:MOST_REASONS]]
     targets = (
-        Field(f"Target {number}", _with_distance(target, signal.entry))
+        Field(f"Target {number}", _format_with_distance(target, signal.entry))
         for number, target in enumerate(signal.targets, start=1)
     )
     fields = [
-        Field("Style", _words(signal.style)),
-        Field("Entry", price_text(signal.entry)),
-        Field("Stop", _with_distance(signal.stop, signal.entry)),
+        Field("Style", _format_name(signal.style)),
+        Field("Entry", format_price(signal.entry)),
+        Field("Stop", _format_with_distance(signal.stop, signal.entry)),
         *targets,
         Field("R:R", f"{signal.risk_reward:.2f}"),
-        Field("Valid until", f"{_clock(signal.valid_until)} New York"),
+        Field("Valid until", f"{_format_time(signal.valid_until)} New York"),
     ]
     if signal.contract is not None:
-        fields.append(Field("Contract", contract_text(signal.contract)))
+        fields.append(Field("Contract", format_contract(signal.contract)))
     return Message(
         kind=MessageKind.SIGNAL,
         severity=AlertSeverity.INFO,
@@ -82,35 +83,35 @@ def signal_message(signal: SignalNotice) -> Message:
     )
 
 
-def price_text(value: Decimal) -> str:
-    """A price without needless zeros, two decimals at least: `4,505.10`, `0.0525`."""
+def format_price(value: Decimal) -> str:
+    """Format a price without trailing zeros, two decimals at least: `4,505.10`, `0.0525`."""
     whole, _, part = f"{value:f}".partition(".")
     return f"{int(whole):,}.{part.rstrip('0').ljust(2, '0')}"
 
 
-def contract_text(ticker: str) -> str:
-    """`O:SPY261120C00650000` as `SPY 2026-11-20 650 call`. Raises `ValueError` for what is no option ticker."""
+def format_contract(ticker: str) -> str:
+    """Format `O:SPY261120C00650000` as `SPY 2026-11-20 650 call`. Raises `ValueError` if it is not an option ticker."""
     option = parse_option_ticker(ticker)
     kind = "call" if option.right == "C" else "put"
     return f"{option.root} {option.expiration} {option.strike.normalize():f} {kind}"
 
 
-def reasons_of(explanation: Mapping[str, Any]) -> tuple[str, ...]:
-    """What spoke for a signal, from the document stored with it: conditions that held, then what to be wary of."""
+def list_reasons(explanation: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the reasons for a signal from its stored explanation: conditions that held, then cautions."""
     detector = explanation.get("detector") or {}
     conditions = detector.get("conditions") or ()
-    held = [_words(str(each["name"])) for each in conditions if each.get("passes") and each.get("kind") != "veto"]
-    caveats = [f"caution: {_words(str(label))}" for label in explanation.get("labels") or ()]
+    held = [_format_name(str(each["name"])) for each in conditions if each.get("passes") and each.get("kind") != "veto"]
+    caveats = [f"caution: {_format_name(str(label))}" for label in explanation.get("labels") or ()]
     return (*held, *caveats)
 
 
-def _with_distance(value: Decimal, entry: Decimal) -> str:
-    return f"{price_text(value)} ({(value / entry - 1) * 100:+.2f} %)"
+def _format_with_distance(value: Decimal, entry: Decimal) -> str:
+    return f"{format_price(value)} ({(value / entry - 1) * 100:+.2f} %)"
 
 
-def _clock(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{moment.astimezone(NEW_YORK):%Y-%m-%d %H:%M}"
 
 
-def _words(name: str) -> str:
+def _format_name(name: str) -> str:
     return name.replace("_", " ").lower()

@@ -1,7 +1,6 @@
-"""How often a channel may be written to: a bucket of tokens that fills with time.
+"""The rate limit of a channel: a bucket of tokens that refills over time.
 
-Belongs here: the arithmetic. The bucket's state is kept by the warehouse, so that it outlives the process and is shared
-by all of them.
+The warehouse keeps the bucket's state, so that it outlives the process and all processes share it.
 """
 
 from __future__ import annotations

@@ -62,11 +62,11 @@ def _open_channels(settings: Settings) -> list[Channel]:
 
 
 def _make_redactor(settings: Settings, database: Database) -> Redactor:
-    from hd_pipelines.notifier.log_redaction import keep_secrets_out_of_logs
-    from hd_pipelines.notifier.secrets import redactor_of
+    from hd_pipelines.notifier.log_redaction import install_redactor
+    from hd_pipelines.notifier.secrets import build_redactor
 
-    redactor = redactor_of(settings, [database.url])
-    keep_secrets_out_of_logs(redactor)
+    redactor = build_redactor(settings, [database.url])
+    install_redactor(redactor)
     return redactor
 
 
@@ -77,7 +77,7 @@ def _require_channels(channels: Sequence[Channel]) -> list[str]:
 
 
 def _send_test(database: Database, channels: Sequence[Channel], redactor: Redactor) -> bool:
-    from hd_pipelines.alerts.messages import trial_message
+    from hd_pipelines.alerts.messages import write_trial_message
     from hd_pipelines.notifier.delivery import deliver_due
     from hd_pipelines.tables.vocabulary import DeliveryStatus
     from hd_pipelines.warehouse.records.alert_outbox import enqueue, read_fates
@@ -85,7 +85,7 @@ def _send_test(database: Database, channels: Sequence[Channel], redactor: Redact
     names, now = _require_channels(channels), datetime.now(UTC)
     key = f"test:{now.isoformat()}"
     with database.begin() as connection:
-        enqueue(connection, key, trial_message(now=now), names, redactor, now=now)
+        enqueue(connection, key, write_trial_message(now=now), names, redactor, now=now)
     deliver_due(database, channels, redactor, clock=lambda: datetime.now(UTC))
     with database.connect() as connection:
         fates = read_fates(connection, key)

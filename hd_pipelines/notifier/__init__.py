@@ -1,5 +1,5 @@
-"""Carrying messages out: channels through apprise, rate limits, pictures.
+"""Sends alert messages to their receivers: channels through apprise, rate limits, delivery.
 
-Belongs here: everything that talks to a receiver of alerts. Not here: what is said and when (`alerts`), where messages
-wait (`warehouse`). apprise is imported only when a channel is opened.
+Decisions about what is sent and when are in `alerts`, messages wait in the warehouse's outbox. apprise is imported only
+when a channel is opened.
 """

@@ -1,7 +1,6 @@
-"""Channels: what HD_ALERT_URLS names, opened through apprise.
+"""Opens the channels that HD_ALERT_URLS names, through apprise, and sends one message on one channel.
 
-Belongs here: reading the URLs, names of channels that give nothing away, and sending one message on one channel. How
-often and when is `delivery`.
+Channel names are stored and shown, so they give nothing of the URL away. Rates and retries are applied in `delivery`.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from hd_pipelines.notifier.observed_http import (
     READ_SECONDS,
     Observation,
     current_observation,
-    observing,
+    observe_sending,
 )
-from hd_pipelines.notifier.outcome import Outcome, outcome_of
+from hd_pipelines.notifier.outcome import Outcome, classify_attempt
 from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 if TYPE_CHECKING:
@@ -66,10 +65,10 @@ class Channel(Protocol):
 
     @property
     def rate(self) -> Rate:
-        """How often it may be written to."""
+        """How many messages it accepts in a time."""
 
     def send(self, message: Message, picture: bytes | None, *, message_id: str, is_repeat: bool) -> Outcome:
-        """Try once, within about fifteen seconds, without sleeping. Only faults of ours are raised."""
+        """Try once, within about fifteen seconds, without sleeping. A receiver's failure is an outcome, no exception."""
 
 
 class DiscordChannel:
@@ -80,20 +79,22 @@ class DiscordChannel:
 
     def __init__(self, plugin: RichDiscord) -> None:
         self._plugin = plugin
-        self.name = channel_name(self.service, f"{plugin.webhook_id}/{plugin.webhook_token}/{plugin.thread_id or ''}")
+        self.name = make_channel_name(
+            self.service, f"{plugin.webhook_id}/{plugin.webhook_token}/{plugin.thread_id or ''}"
+        )
 
     def send(self, message: Message, picture: bytes | None, *, message_id: str, is_repeat: bool) -> Outcome:
-        """Post it and wait for Discord's word that it has it."""
+        """Post the message and wait until Discord confirms it."""
         import requests
 
-        small_print = _small_print(message_id, is_repeat=is_repeat)
-        with observing(message_id) as observation:
+        small_print = _write_small_print(message_id, is_repeat=is_repeat)
+        with observe_sending(message_id) as observation:
             is_sent = False
             try:
                 is_sent = self._plugin.send_message(message, picture, small_print=small_print)
             except requests.RequestException as error:
                 observation.complaints.append(type(error).__name__)
-        return _judged(observation, is_sent=is_sent)
+        return _build_outcome(observation, is_sent=is_sent)
 
 
 class AppriseChannel:
@@ -103,32 +104,32 @@ class AppriseChannel:
         self._plugin = plugin
         self.service = service
         self.rate = RATES.get(service, DEFAULT_RATE)
-        self.name = channel_name(service, url)
+        self.name = make_channel_name(service, url)
 
     def send(self, message: Message, picture: bytes | None, *, message_id: str, is_repeat: bool) -> Outcome:
-        """Hand it to apprise's plugin and watch what the receiver answers."""
+        """Send it through apprise's plugin and record what the receiver answers."""
         from apprise.common import NotifyFormat
 
-        text = f"{message.plain_text()}\n\n{_small_print(message_id, is_repeat=is_repeat)}"
-        with observing(message_id) as observation:
+        text = f"{message.plain_text()}\n\n{_write_small_print(message_id, is_repeat=is_repeat)}"
+        with observe_sending(message_id) as observation:
             is_sent = self._plugin.notify(
                 body=text,
                 title=message.title,
-                notify_type=_notify_type(message),
-                attach=_attachments(picture) if self._plugin.attachment_support else None,
+                notify_type=_choose_type(message),
+                attach=_attach(picture) if self._plugin.attachment_support else None,
                 body_format=NotifyFormat.TEXT,
                 overflow="truncate",
             )
-        return _judged(observation, is_sent=bool(is_sent))
+        return _build_outcome(observation, is_sent=bool(is_sent))
 
 
 def split_urls(text: str) -> list[str]:
-    """The URLs of HD_ALERT_URLS: separated by blanks or commas; commas inside a URL are its own."""
+    """Split HD_ALERT_URLS at blanks or commas; a comma inside a URL belongs to the URL."""
     return [url.strip(" \t\r\n,") for url in _NEXT_URL.split(text.strip()) if url.strip(" \t\r\n,")]
 
 
 def open_channels(text: str | None) -> list[Channel]:
-    """A channel for every URL, duplicates once. Raises `ChannelRefusedError` if one cannot be used."""
+    """Open a channel for every URL, duplicates once. Raises `ChannelRefusedError` if one cannot be used."""
     urls = split_urls(text or "")
     channels: dict[str, Channel] = {}
     for position, url in enumerate(urls, start=1):
@@ -154,23 +155,23 @@ def _open(url: str, position: int) -> Channel:
     plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if not isinstance(plugin, NotifyBase):
         raise ChannelRefusedError(
-            f"URL {position} of HD_ALERT_URLS ({scheme}) is not one that apprise understands. Cure: compare it with "
+            f"URL {position} of HD_ALERT_URLS ({scheme}) is not one that apprise understands. Remedy: compare it with "
             "docs/alerts.md; `hd alerts --test` tries it."
         )
     if isinstance(plugin, NotifyDiscord):
-        return DiscordChannel(_rich(plugin, asset))
-    _tame(plugin)
+        return DiscordChannel(_make_rich(plugin, asset))
+    _restrict(plugin)
     return AppriseChannel(plugin, plugin.schema, url)
 
 
-def _rich(plugin: NotifyDiscord, asset: AppriseAsset) -> RichDiscord:
+def _make_rich(plugin: NotifyDiscord, asset: AppriseAsset) -> RichDiscord:
     from hd_pipelines.notifier.discord import RichDiscord
 
     return RichDiscord(asset=asset, **(RichDiscord.parse_url(plugin.url()) or {}))
 
 
-def _tame(plugin: NotifyBase) -> None:
-    """No redirects, short timeouts, no sleeping, no retrying inside; and its HTTP through our door."""
+def _restrict(plugin: NotifyBase) -> None:
+    """Forbid the plugin redirects, sleeping and retries of its own, set short timeouts, and send its HTTP through `HTTP`."""
     plugin.redirects = False
     plugin.socket_connect_timeout, plugin.socket_read_timeout = CONNECT_SECONDS, READ_SECONDS
     plugin.retry = 0
@@ -182,31 +183,31 @@ def _tame(plugin: NotifyBase) -> None:
 
 
 def _no_wait(*_: object, **__: object) -> None:
-    """Rates are the outbox's; a sender never sleeps."""
+    """Replaces apprise's throttle: the outbox applies rates, so a sender never sleeps."""
 
 
-def channel_name(service: str, secret: str) -> str:
-    """A stable name for a secret address.
+def make_channel_name(service: str, secret: str) -> str:
+    """Name a secret address, the same way every time.
 
     The name is stored and shown, and a mail password may be guessable: scrypt makes each guess cost some 50 ms.
     """
-    return f"{service}-{_slow_digest(secret)}"
+    return f"{service}-{_digest_slowly(secret)}"
 
 
 @cache
-def _slow_digest(secret: str) -> str:
+def _digest_slowly(secret: str) -> str:
     return hashlib.scrypt(secret.encode(), salt=b"hd_pipelines alert channel", n=2**14, r=8, p=1, dklen=5).hex()
 
 
-def _small_print(message_id: str, *, is_repeat: bool) -> str:
+def _write_small_print(message_id: str, *, is_repeat: bool) -> str:
     name = f"delivery {message_id[:12]}"
     return f"{name}, {REPEAT_PRINT}" if is_repeat else name
 
 
-def _judged(observation: Observation, *, is_sent: bool) -> Outcome:
-    # A channel that is not HTTP shows no answers: when it fails, nobody knows how far the message came.
+def _build_outcome(observation: Observation, *, is_sent: bool) -> Outcome:
+    # A channel that is not HTTP shows no answers: when it fails, the receiver may or may not have the message.
     may_have_it = observation.was_cut_off or observation.requests == 0
-    return outcome_of(
+    return classify_attempt(
         observation.answers,
         is_sent=is_sent,
         may_have_it=may_have_it,
@@ -215,13 +216,13 @@ def _judged(observation: Observation, *, is_sent: bool) -> Outcome:
     )
 
 
-def _notify_type(message: Message) -> str:
+def _choose_type(message: Message) -> str:
     if message.kind is MessageKind.RESOLVE:
         return "success"
     return {AlertSeverity.INFO: "info", AlertSeverity.WARNING: "warning"}.get(message.severity, "failure")
 
 
-def _attachments(picture: bytes | None) -> Sequence[AttachBase] | None:
+def _attach(picture: bytes | None) -> Sequence[AttachBase] | None:
     if picture is None:
         return None
     from apprise.attachment.memory import AttachMemory
@@ -230,7 +231,7 @@ def _attachments(picture: bytes | None) -> Sequence[AttachBase] | None:
 
 
 class _Complaints(logging.Handler):
-    """Notes apprise's warnings with the message that is being sent: its plugins say only there what went wrong."""
+    """Adds apprise's warnings to the observation of the message being sent: plugins report errors only in their log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         observation = current_observation()

@@ -1,17 +1,16 @@
-"""Delivering the outbox: every channel by itself, at its own rate, until nothing is due or time is up.
+"""Delivers the outbox: each channel by itself, at its own rate, until nothing is due or the deadline has passed.
 
-Belongs here: claim, send, settle. The order is what makes it safe:
+The order of steps makes it safe:
 
-1. A message is claimed under a lease, and the claim is committed, before anybody is talked to.
-2. It is sent once. Nothing sleeps: a channel that wants rest is left until then, the others go on.
-3. What became of it is committed. A process that dies before leaves a lease that runs out; then the message is sent
-   again.
+1. A message is claimed under a lease, and the claim is committed, before anything is sent.
+2. It is sent once. Nothing sleeps: a channel that asks for a pause is left until the pause is over, the others go on.
+3. The outcome is committed. If the process dies before that, the lease expires and the message is sent again.
 
-So a message is never lost, and it is delivered once unless the process dies, or the line goes down, between the
-receiver's acceptance and our commit. No webhook lets a sender ask whether it has accepted a message, so that window
-cannot be closed from here; it is as long as one COMMIT. Inside it a message may come twice, and then says so: the second
-one carries the same delivery name (HTTP header `Idempotency-Key`, small print of the message) and the words that it was
-sent again. Receivers that honour the key drop it; Discord, Slack and Telegram do not.
+So no message is lost, and each is delivered once unless the process or the connection dies between the receiver's
+acceptance and our commit. No webhook lets a sender ask whether it has accepted a message, so that window cannot be closed
+here; it is as long as one COMMIT. A message that is sent twice says so: the second one carries the same delivery name
+(HTTP header `Idempotency-Key`, small print of the message) and a note that it was sent again. Receivers that honour the
+key drop it; Discord, Slack and Telegram do not.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class ChannelReport:
-    """What one round did on one channel. `rests_until`: when asking again makes sense; None: when something is new."""
+    """What one round did on one channel. `rests_until`: when a new round makes sense; None: only with a new message."""
 
     channel: str
     delivered: int = 0
@@ -66,7 +65,7 @@ def deliver_due(
     deadline_seconds: float = DEADLINE_SECONDS,
     lease: timedelta = LEASE,
 ) -> list[ChannelReport]:
-    """Deliver what is due on `channels`, each in its own thread; no new attempt begins after the deadline."""
+    """Deliver what is due on `channels`, each in its own thread; no new attempt starts after the deadline."""
     if not channels:
         return []
     ends = time.monotonic() + deadline_seconds
@@ -79,7 +78,7 @@ def deliver_due(
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """One channel's turn."""
+    """Sends what is due on one channel."""
 
     database: Database
     channel: Channel
@@ -91,14 +90,14 @@ class _Round:
     def run(self) -> ChannelReport:
         delivered, failed, dead, complaint = 0, 0, 0, ""
         while time.monotonic() < self.ends:
-            claimed = self._claimed()
+            claimed = self._claim()
             if not isinstance(claimed, Claimed):
                 return ChannelReport(self.channel.name, delivered, failed, dead, claimed, complaint)
             outcome = self.channel.send(
                 claimed.message, claimed.picture, message_id=claimed.message_id, is_repeat=claimed.is_repeat
             )
             complaint = self.redactor.clean(outcome.detail, MAX_ERROR_LENGTH)
-            gave_up = self._settled(claimed, outcome)
+            gave_up = self._record(claimed, outcome)
             if outcome.verdict is Verdict.DELIVERED:
                 delivered += 1
                 continue
@@ -106,10 +105,10 @@ class _Round:
             failed += not gave_up
             if outcome.verdict is not Verdict.REFUSED:
                 break  # a channel in trouble costs one attempt a round, not one for every message
-        return ChannelReport(self.channel.name, delivered, failed, dead, self._rest(), complaint)
+        return ChannelReport(self.channel.name, delivered, failed, dead, self._find_rest(), complaint)
 
-    def _claimed(self) -> Claimed | datetime | None:
-        """A message and the right to send it; else until when the channel rests."""
+    def _claim(self) -> Claimed | datetime | None:
+        """Claim a message; if there is none to send, return until when the channel rests."""
         now = self.clock()
         with self.database.begin() as connection:
             attempt = connection.begin_nested()
@@ -123,8 +122,8 @@ class _Round:
                 return alert_outbox.find_next_due(connection, name)
             return claimed
 
-    def _settled(self, claimed: Claimed, outcome: Outcome) -> bool:
-        """Write down what became of an attempt; whether the message was given up."""
+    def _record(self, claimed: Claimed, outcome: Outcome) -> bool:
+        """Record the outcome of an attempt; True if the message was given up."""
         now, name = self.clock(), self.channel.name
         with self.database.begin() as connection:
             if outcome.rest is not None:
@@ -135,19 +134,19 @@ class _Round:
                 return False
             detail = outcome.detail or outcome.verdict.value
             alert_channels.note_failure(connection, name, detail, self.redactor)
-            next_try = now + (outcome.rest if outcome.rest is not None else _backoff(claimed.attempts))
+            next_try = now + (outcome.rest if outcome.rest is not None else _compute_backoff(claimed.attempts))
             if outcome.verdict is Verdict.REFUSED or next_try >= claimed.created_at + GIVEN_UP_AFTER:
                 return alert_outbox.mark_dead(connection, claimed, detail, self.redactor)
             may_have_it = outcome.verdict is Verdict.UNKNOWN or claimed.is_repeat
             alert_outbox.retry_at(connection, claimed, next_try, detail, self.redactor, may_have_it=may_have_it)
             return False
 
-    def _rest(self) -> datetime | None:
+    def _find_rest(self) -> datetime | None:
         with self.database.begin() as connection:
             return alert_outbox.find_next_due(connection, self.channel.name)
 
 
-def _backoff(attempts: int) -> timedelta:
-    """30 s, then twice as long each time, up to half an hour."""
+def _compute_backoff(attempts: int) -> timedelta:
+    """Wait 30 s, then twice as long each time, up to half an hour."""
     doublings = min(max(attempts - 1, 0), 16)
     return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)

@@ -1,11 +1,11 @@
-"""Discord: apprise's plugin with one request per message, laid out as an embed with its picture inside.
+"""Sends to Discord with apprise's plugin, one request per message: an embed with its picture inside.
 
-Belongs here: Discord's layout, limits and markup. apprise's own plugin posts the text first and every attachment after
-it, waits inside for rate limits, and adds ten seconds to them: a crash between two posts would leave half a message,
-and a sleeping sender holds everybody up. What it reads from the URL (bot name, thread, flags, avatar) is used as is.
+apprise's own sending posts the text first and every attachment after it, waits inside for rate limits, and adds ten
+seconds to them: a crash between two posts would leave half a message, and a sleeping sender delays all other messages.
+What apprise reads from the URL (bot name, thread, flags, avatar) is used as it is.
 
-Limits: embed title 256, description 4096, field name 256 and value 1024, footer 2048, 25 fields, 6000 characters in all
-(docs.discord.com, resources/message).
+Discord's limits: embed title 256, description 4096, field name 256 and value 1024, footer 2048, 25 fields, 6000
+characters in all (docs.discord.com, resources/message).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _UNSEEN = "\u200b"
 
 
 class RichDiscord(NotifyDiscord):  # type: ignore[no-untyped-call]  # apprise's __init_subclass__ has no types
-    """A Discord webhook as apprise reads it from a URL, written to in one request per message."""
+    """A Discord webhook as apprise reads it from a URL, used with one request per message."""
 
     def send_message(self, message: Message, picture: bytes | None, *, small_print: str) -> bool:
         """Post `message`; True if Discord has it. Raises `requests.RequestException` when there is no answer."""
-        payload = self.payload(message, has_picture=picture is not None, small_print=small_print)
+        payload = self.build_payload(message, has_picture=picture is not None, small_print=small_print)
         body: dict[str, Any]
         if picture is None:
             body = {"json": payload}
@@ -56,10 +56,10 @@ class RichDiscord(NotifyDiscord):  # type: ignore[no-untyped-call]  # apprise's 
         )
         return bool(answer.ok)
 
-    def payload(self, message: Message, *, has_picture: bool, small_print: str) -> dict[str, Any]:
-        """The webhook's JSON. It forbids every mention, whatever the text says."""
+    def build_payload(self, message: Message, *, has_picture: bool, small_print: str) -> dict[str, Any]:
+        """Build the webhook's JSON. It forbids every mention, whatever the text contains."""
         payload: dict[str, Any] = {
-            "embeds": [embed(message, has_picture=has_picture, small_print=small_print)],
+            "embeds": [build_embed(message, has_picture=has_picture, small_print=small_print)],
             "allowed_mentions": {"parse": []},
             "tts": bool(self.tts),
         }
@@ -74,25 +74,25 @@ class RichDiscord(NotifyDiscord):  # type: ignore[no-untyped-call]  # apprise's 
         return payload
 
 
-def embed(message: Message, *, has_picture: bool, small_print: str) -> dict[str, Any]:
-    """A message as an embed within Discord's limits; what does not fit is cut from the end of the description."""
+def build_embed(message: Message, *, has_picture: bool, small_print: str) -> dict[str, Any]:
+    """Build an embed within Discord's limits; what does not fit is cut from the end of the description."""
     footer = cut(" · ".join(part for part in (message.footer, small_print) if part), FOOTER)
     fields = [
         {
             "name": cut(field.name, NAME),
-            "value": cut(escaped(field.value), VALUE) or _UNSEEN,
+            "value": cut(escape_markup(field.value), VALUE) or _UNSEEN,
             "inline": field.is_short,
         }
         for field in message.fields[:FIELDS]
     ]
-    title = cut(escaped(message.title), TITLE)
+    title = cut(escape_markup(message.title), TITLE)
     taken = len(title) + len(footer) + sum(len(str(field["name"])) + len(str(field["value"])) for field in fields)
     while taken > TOTAL:
         dropped = fields.pop()
         taken -= len(str(dropped["name"])) + len(str(dropped["value"]))
     laid_out: dict[str, Any] = {
         "title": title,
-        "description": cut(escaped(message.body), min(DESCRIPTION, max(TOTAL - taken, 1))),
+        "description": cut(escape_markup(message.body), min(DESCRIPTION, max(TOTAL - taken, 1))),
         "color": _RESOLVED if message.kind is MessageKind.RESOLVE else _COLOURS[message.severity],
         "fields": fields,
         "footer": {"text": footer},
@@ -103,6 +103,6 @@ def embed(message: Message, *, has_picture: bool, small_print: str) -> dict[str,
     return laid_out
 
 
-def escaped(text: str) -> str:
-    """Text that Discord shows as it is: table names keep their underscores, and nobody else's text makes links."""
+def escape_markup(text: str) -> str:
+    """Escape Discord's markup: table names keep their underscores, and foreign text cannot make links."""
     return _MARKUP.sub(lambda found: "\\" + found.group(0), text)

@@ -1,8 +1,8 @@
-"""The HTTP door of all channels: what goes through it is bounded, does not follow redirects and is observed.
+"""Sends the HTTP requests of all channels: bounded in time, without redirects, and with every answer recorded.
 
-Belongs here: standing in for the module `requests` inside apprise's plugins. A plugin answers True or False and keeps
-the receiver's status and `Retry-After` to itself; this notes them. It replaces a name in the plugin's own module only,
-so nobody else's use of `requests` changes.
+It stands in for the module `requests` inside apprise's plugins, because a plugin returns only True or False and drops
+the receiver's status and `Retry-After`. It replaces a name in the plugin's own module, so other users of `requests` are
+not affected.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from hd_pipelines.notifier.outcome import Answer
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
 MOST_REQUESTS = 5
-"""Requests that one message may take: text, pictures, and no retrying of a plugin's own."""
+"""Requests per message: text and pictures; a plugin's own retries would exceed it."""
 _READ_AT_MOST = 65536
 
 
 @dataclass
 class Observation:
-    """What happened to one message on its way.
+    """What happened while one message was sent.
 
-    requests: how many were tried; 0 for a channel that is not HTTP. was_cut_off: one went out and no answer came back.
-    complaints: what the plugin said, not cleaned.
+    requests: how many were tried; 0 for a channel that is not HTTP. was_cut_off: a request went out and no answer came back.
+    complaints: warnings of the plugin, not cleaned of secrets.
     """
 
     idempotency_key: str
@@ -42,13 +42,13 @@ _current: ContextVar[Observation | None] = ContextVar("observation", default=Non
 
 
 def current_observation() -> Observation | None:
-    """The message that this thread is sending, if it is sending one."""
+    """Return the observation of the message that this thread is sending, if it is sending one."""
     return _current.get()
 
 
 @contextmanager
-def observing(idempotency_key: str) -> Iterator[Observation]:
-    """Everything sent in this block, by this thread, belongs to one message."""
+def observe_sending(idempotency_key: str) -> Iterator[Observation]:
+    """Record everything that this thread sends in this block as one message."""
     observation = Observation(idempotency_key)
     token = _current.set(observation)
     try:
@@ -58,7 +58,7 @@ def observing(idempotency_key: str) -> Iterator[Observation]:
 
 
 class ObservedRequests:
-    """What a plugin sees as `requests`: the module, except that sending is ours."""
+    """What a plugin uses as `requests`: the module itself, except for sending."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (whatever the module has)
         return getattr(requests, name)
@@ -66,8 +66,8 @@ class ObservedRequests:
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # noqa: ANN401
         """Send one request, bounded in time, without redirects, with the message's idempotency key.
 
-        Raises `requests.ConnectionError` after a receiver has said that it has enough of this message, or after
-        `MOST_REQUESTS`, without sending: plugins retry at once where we wait.
+        Raises `requests.ConnectionError` after a receiver has refused a request of this message, or after
+        `MOST_REQUESTS`, without sending: plugins would retry at once.
         """
         observation = _current.get()
         if observation is not None and (
@@ -84,11 +84,11 @@ class ObservedRequests:
         except requests.ConnectTimeout:
             raise
         except (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            if observation is not None and not _never_left(error):
+            if observation is not None and not _was_never_sent(error):
                 observation.was_cut_off = True
             raise
         if observation is not None:
-            observation.answers.append(_answer(response))
+            observation.answers.append(_read_answer(response))
         return response
 
     def get(self, url: str, **options: Any) -> requests.Response:  # noqa: ANN401
@@ -115,8 +115,8 @@ class ObservedRequests:
 HTTP = ObservedRequests()
 
 
-def _never_left(error: Exception) -> bool:
-    """Whether the connection was never made: refused, no such host, no route."""
+def _was_never_sent(error: Exception) -> bool:
+    """Whether no connection was made: refused, no such host, no route."""
     from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
     cause = error.args[0] if error.args else None
@@ -124,15 +124,15 @@ def _never_left(error: Exception) -> bool:
     return isinstance(reason, (NewConnectionError, NameResolutionError))
 
 
-def _answer(response: requests.Response) -> Answer:
+def _read_answer(response: requests.Response) -> Answer:
     wait, receipt = None, None
     if "json" in response.headers.get("Content-Type", "") and len(response.content) <= _READ_AT_MOST:
-        wait, receipt = _from_body(response)
+        wait, receipt = _read_body(response)
     return Answer(response.status_code, dict(response.headers), wait, receipt)
 
 
-def _from_body(response: requests.Response) -> tuple[float | None, str | None]:
-    """A wait in seconds as Discord and Telegram name it, and the name of the message made."""
+def _read_body(response: requests.Response) -> tuple[float | None, str | None]:
+    """Read the wait in seconds that Discord and Telegram put into the body, and the id of the new message."""
     try:
         body = response.json()
     except ValueError:

@@ -1,7 +1,4 @@
-"""Everything secret that this process has loaded, and what cleans it out of text.
-
-Belongs here: collecting. What cleaning does is `alerts.redaction`.
-"""
+"""Collects every secret that this process has loaded, for the redactor. Cleaning itself is `alerts.redaction`."""
 
 from __future__ import annotations
 
@@ -10,18 +7,18 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from hd_pipelines.alerts.redaction import Redactor, secret_parts
+from hd_pipelines.alerts.redaction import Redactor, find_secret_parts
 from hd_pipelines.notifier.channels import split_urls
 from hd_pipelines.settings import Settings
 
 
-def redactor_of(settings: Settings, urls: Iterable[str] = ()) -> Redactor:
-    """Cleans every secret of `settings`, and the passwords of `urls`: the database's, wherever it came from."""
-    return Redactor([*loaded_secrets(settings), *(part for url in urls for part in passwords(url))])
+def build_redactor(settings: Settings, urls: Iterable[str] = ()) -> Redactor:
+    """Build a redactor for every secret of `settings` and the passwords of `urls`, such as the database's."""
+    return Redactor([*list_secrets(settings), *(part for url in urls for part in find_passwords(url))])
 
 
-def loaded_secrets(settings: Settings) -> set[str]:
-    """Values of all secret settings; of URLs also the parts that are secret by themselves."""
+def list_secrets(settings: Settings) -> set[str]:
+    """Collect the values of all secret settings; of URLs also the parts that are secret by themselves."""
     found: set[str] = set()
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -29,13 +26,13 @@ def loaded_secrets(settings: Settings) -> set[str]:
             continue
         found.add(secret)
         if name == "alert_urls":
-            found |= {part for url in split_urls(secret) for part in secret_parts(url)}
+            found |= {part for url in split_urls(secret) for part in find_secret_parts(url)}
         elif "://" in secret:
-            found |= passwords(secret)
+            found |= find_passwords(secret)
     return found
 
 
-def passwords(url: str) -> set[str]:
-    """The password of a URL as written and as meant; its host and database are no secret."""
+def find_passwords(url: str) -> set[str]:
+    """Find the password of a URL, quoted and unquoted; host and database are not secret."""
     password = urlsplit(url).password
     return {password, unquote(password)} if password else set()

@@ -8,8 +8,8 @@ import dagster as dg
 
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.notifier.channels import Channel, open_channels
-from hd_pipelines.notifier.log_redaction import keep_secrets_out_of_logs
-from hd_pipelines.notifier.secrets import redactor_of
+from hd_pipelines.notifier.log_redaction import install_redactor
+from hd_pipelines.notifier.secrets import build_redactor
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.engine import Database
 
@@ -31,6 +31,6 @@ class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         The secrets are those of the settings and the password of the database.
         """
-        redactor = redactor_of(load_settings(), [database.url])
-        keep_secrets_out_of_logs(redactor)
+        redactor = build_redactor(load_settings(), [database.url])
+        install_redactor(redactor)
         return redactor

@@ -7,7 +7,7 @@ abandons a tick; the leases of an abandoned tick expire.
 
 import dagster as dg
 
-from hd_pipelines.alerts.digest import digest_slot
+from hd_pipelines.alerts.digest import find_digest_slot
 from hd_pipelines.notifier.delivery import DEADLINE_SECONDS, deliver_due
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.records.alert_outbox import drop_old_messages
@@ -26,7 +26,7 @@ def deliver_alerts(
     now = clock.now()
     redactor, channels = notifier.build_redactor(warehouse.database), notifier.open_channels()
     names = [channel.name for channel in channels]
-    slot = digest_slot(now)
+    slot = find_digest_slot(now)
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, names, redactor, now=now)
         escalated = book.let_time_pass()

@@ -5,7 +5,7 @@
 
 import dagster as dg
 
-from hd_pipelines.alerts.signal_message import SignalNotice, signal_message
+from hd_pipelines.alerts.signal_message import SignalNotice, write_signal_message
 from hd_pipelines.charts import signal as chart
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.engine import Database
@@ -41,7 +41,7 @@ def alert_new_signals(
             enqueue(
                 connection,
                 signal.notice.event_key,
-                signal_message(signal.notice),
+                write_signal_message(signal.notice),
                 channels,
                 redactor,
                 now=now,

@@ -17,9 +17,9 @@ from hd_pipelines.alerts.lifecycle import Sighting
 from hd_pipelines.alerts.sightings import (
     CHECK_FAILED,
     RUN_FAILED,
-    failed_check,
-    failed_run,
-    over,
+    describe_failed_check,
+    describe_failed_run,
+    name_run,
 )
 from hd_pipelines.checks.standing import NEWEST_DUE
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
@@ -129,9 +129,9 @@ def observe_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> Iterator[
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
     partitions = name_partitions(run.tags)
     if run.status is dg.DagsterRunStatus.SUCCESS:
-        yield Observation(ended_at, RUN_FAILED, over(run.job_name, partitions), None)
+        yield Observation(ended_at, RUN_FAILED, name_run(run.job_name, partitions), None)
     elif run.tags.get(WILL_RETRY) != "true":
-        sighting = failed_run(run.job_name, partitions, _read_error(instance, run.run_id), run.run_id)
+        sighting = describe_failed_run(run.job_name, partitions, _read_error(instance, run.run_id), run.run_id)
         yield Observation(ended_at, sighting.rule, sighting.subject, sighting)
     by_subject: dict[str, Observation] = {}
     for entry in _read_events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
@@ -139,7 +139,7 @@ def observe_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> Iterator[
         if event is None or (checked := event.asset_check_evaluation_data).check_name == NEWEST_DUE:
             continue  # `alert_late_data` evaluates the same condition, more often
         at = datetime.fromtimestamp(entry.timestamp, UTC)
-        sighting = failed_check(
+        sighting = describe_failed_check(
             checked.asset_key.to_user_string(),
             checked.check_name,
             checked.partition or partitions,

@@ -8,9 +8,9 @@ from hd_pipelines.alerts.sightings import (
     DATA_LATE,
     LATE_BARS_SUBJECT,
     LATE_RULES,
-    late_bars,
-    late_findings,
-    place_of,
+    describe_late_bars,
+    describe_late_findings,
+    name_place,
 )
 from hd_pipelines.checks.standing import find_newest_due_session
 from hd_pipelines.market.sessions import NEW_YORK, list_last_sessions
@@ -41,7 +41,7 @@ def alert_late_data(
         book = AlertBook(connection, channels, redactor, now=now)
         expected, newest = find_newest_due_session(now), bar_queries.find_newest_session(connection)
         if newest is None or newest < expected:
-            book.see(late_bars(expected, newest), at=compute_due_time(expected))
+            book.see(describe_late_bars(expected, newest), at=compute_due_time(expected))
         else:
             book.resolve(DATA_LATE, LATE_BARS_SUBJECT, at=now)
         findings = sorted(
@@ -55,9 +55,9 @@ def alert_late_data(
             same = list(group)
             is_error = any(finding.severity == Severity.ERROR for finding in same)
             subjects = [finding.subject for finding in same]
-            sighting = late_findings(
+            sighting = describe_late_findings(
                 rule,
-                place_of(dataset, session),
+                name_place(dataset, session),
                 subjects,
                 detail=same[0].detail,
                 cure=same[0].cure,

@@ -25,7 +25,7 @@ CANARY = "canary-s3cret-77"
 
 
 class World:
-    """Sensors of a desk with a hand-moved clock; cursors are kept as the daemon keeps them: if the tick succeeded."""
+    """Sensors of an installation with a hand-moved clock; cursors are kept if the tick succeeded, as the daemon does."""
 
     def __init__(self, database, clock, instance, urls):
         self.database, self.clock, self.instance, self.urls = database, clock, instance, urls
@@ -118,7 +118,7 @@ def titles(receiver):
     return [each.embed["title"] for each in receiver.accepted]
 
 
-def test_a_failed_run_is_told_and_so_is_its_end_and_each_once(world, discord):
+def test_a_failed_run_is_sent_and_so_is_its_end_and_each_once(world, discord):
     world.tick(alert_failures)
     run_fragile(world)
     for _ in range(3):
@@ -133,7 +133,7 @@ def test_a_failed_run_is_told_and_so_is_its_end_and_each_once(world, discord):
     assert world.open_alerts() == set()
 
 
-def test_what_a_run_said_is_told_without_its_secrets(world, discord, warehouse_url):
+def test_the_error_of_a_run_is_sent_without_its_secrets(world, discord, warehouse_url):
     world.tick(alert_failures)
     run_fragile(world)
     world.tick(alert_failures)
@@ -163,14 +163,14 @@ def test_other_sessions_of_the_same_job_are_other_alerts(world):
     assert world.open_alerts() == {("run_failed", "fragile 2026-11-19")}
 
 
-def test_a_run_that_will_be_retried_is_not_told(world):
+def test_a_run_that_will_be_retried_is_not_sent(world):
     world.tick(alert_failures)
     run_fragile(world, **{"dagster/will_retry": "true"})
     world.tick(alert_failures)
     assert world.open_alerts() == set()
 
 
-def test_a_failed_check_is_told_and_resolved_by_one_that_passes(world, discord):
+def test_a_failed_check_is_sent_and_resolved_by_one_that_passes(world, discord):
     world.tick(alert_failures)
     run_checked(world)
     world.tick(alert_failures)
@@ -209,7 +209,7 @@ def test_a_tick_that_dies_after_its_commit_tells_nothing_twice(world, discord, w
     assert one(warehouse_url, "SELECT (episode, occurrences)::text FROM alerts") == "(1,1)"
 
 
-def test_a_failure_while_the_database_is_away_is_told_when_it_is_back(world, discord, monkeypatch):
+def test_a_failure_while_the_database_is_away_is_sent_when_it_is_back(world, discord, monkeypatch):
     world.tick(alert_failures)
     run_fragile(world)
     with monkeypatch.context() as broken:

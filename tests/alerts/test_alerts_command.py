@@ -22,7 +22,7 @@ FAILURE = Sighting("run_failed", "main 2026-11-20", AlertSeverity.ERROR, "Run of
 
 @pytest.fixture
 def hd(monkeypatch, tmp_path, warehouse_url, discord):
-    """Run `hd` with words on a desk with one Discord channel."""
+    """Run `hd` with arguments on an installation with one Discord channel."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HD_DATABASE_URL", warehouse_url)
@@ -48,7 +48,7 @@ def failure(database):
     return FAILURE.alert_id
 
 
-def test_a_quiet_desk(hd):
+def test_an_installation_without_alerts(hd):
     result = hd()
     assert result.exit_code == 0
     assert "no open alerts" in result.output

@@ -1,4 +1,4 @@
-"""Messages survive the outbox, fit, and say what matters."""
+"""Messages survive the outbox, fit within limits, and name prices, rules and remedies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from decimal import Decimal
 
 import pytest
 
-from hd_pipelines.alerts.digest import digest_slot
-from hd_pipelines.alerts.lifecycle import Sighting, resolved, seen, time_passed
-from hd_pipelines.alerts.messages import Field, Message, alert_message, digest_message, trial_message
+from hd_pipelines.alerts.digest import find_digest_slot
+from hd_pipelines.alerts.lifecycle import Sighting, escalate, observe, resolve
+from hd_pipelines.alerts.messages import Field, Message, write_alert_message, write_digest_message, write_trial_message
 from hd_pipelines.alerts.redaction import BODY, FIELD_VALUE, FIELDS, TITLE, Redactor
-from hd_pipelines.alerts.signal_message import SignalNotice, contract_text, price_text, reasons_of, signal_message
+from hd_pipelines.alerts.signal_message import (
+    SignalNotice,
+    format_contract,
+    format_price,
+    list_reasons,
+    write_signal_message,
+)
 from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -37,22 +43,22 @@ SIGNAL = SignalNotice(
 
 
 def test_a_message_comes_out_of_the_outbox_as_it_went_in():
-    for message in (trial_message(now=NOON), signal_message(SIGNAL)):
+    for message in (write_trial_message(now=NOON), write_signal_message(SIGNAL)):
         assert Message.from_document(message.document()) == message
 
 
 def test_what_is_said_about_an_alert_from_beginning_to_end():
-    opened = seen(None, FAILURE, at=NOON, now=NOON)
-    first = alert_message(opened.alert, opened.notices[0], now=NOON)
+    opened = observe(None, FAILURE, at=NOON, now=NOON)
+    first = write_alert_message(opened.alert, opened.notices[0], now=NOON)
     assert (first.title, first.body, first.severity) == ("Run of main failed", "boom", AlertSeverity.ERROR)
     assert {field.name for field in first.fields} == {"Rule", "Concerns", "Open for", "What to do", "Run"}
     quarter = NOON + timedelta(minutes=15)
-    escalated = time_passed(opened.alert, now=quarter)
-    second = alert_message(escalated.alert, escalated.notices[0], now=quarter)
+    escalated = escalate(opened.alert, now=quarter)
+    second = write_alert_message(escalated.alert, escalated.notices[0], now=quarter)
     assert second.title == "Still open: Run of main failed"
     assert "Open for: 15 min" in second.plain_text()
-    over = resolved(escalated.alert, at=NOON + timedelta(minutes=130), now=NOON + timedelta(minutes=131))
-    last = alert_message(over.alert, over.notices[0], now=NOON + timedelta(minutes=131))
+    over = resolve(escalated.alert, at=NOON + timedelta(minutes=130), now=NOON + timedelta(minutes=131))
+    last = write_alert_message(over.alert, over.notices[0], now=NOON + timedelta(minutes=131))
     assert last.title == "Resolved: Run of main failed"
     assert "Was open for: 2 h 10 min" in last.plain_text()
     assert "What to do" not in last.plain_text()
@@ -60,11 +66,11 @@ def test_what_is_said_about_an_alert_from_beginning_to_end():
 
 def test_a_digest_names_open_ones_first_and_counts_the_rest():
     warnings = [
-        seen(None, replace(FAILURE, subject=f"s{n:02}", severity=AlertSeverity.WARNING), at=NOON, now=NOON).alert
+        observe(None, replace(FAILURE, subject=f"s{n:02}", severity=AlertSeverity.WARNING), at=NOON, now=NOON).alert
         for n in range(30)
     ]
-    warnings[29] = resolved(warnings[29], at=NOON, now=NOON).alert
-    message = digest_message(warnings, at=NOON)
+    warnings[29] = resolve(warnings[29], at=NOON, now=NOON).alert
+    message = write_digest_message(warnings, at=NOON)
     assert message.title == "30 warnings, 29 open"
     assert message.body.count("\n") == 20
     assert message.body.endswith("and 10 more; `hd alerts` lists those that are open")
@@ -87,7 +93,7 @@ def test_a_message_is_cut_to_what_channels_show():
 
 
 def test_a_signal_says_what_to_do_at_which_price_for_how_long_and_why():
-    message = signal_message(SIGNAL)
+    message = write_signal_message(SIGNAL)
     assert message.title == "▲ SPY long: trend continuation, score 78"
     assert message.body.splitlines() == [
         "IV 23rd pctl · short gamma STRONG",
@@ -108,7 +114,7 @@ def test_a_signal_says_what_to_do_at_which_price_for_how_long_and_why():
 
 
 def test_a_signal_without_contract_context_or_reasons_leaves_them_out():
-    message = signal_message(replace(SIGNAL, contract=None, context_line="", reasons=()))
+    message = write_signal_message(replace(SIGNAL, contract=None, context_line="", reasons=()))
     assert message.body == ""
     assert "Contract" not in {field.name for field in message.fields}
 
@@ -117,13 +123,13 @@ def test_a_signal_without_contract_context_or_reasons_leaves_them_out():
     ("value", "text"), [("4505.1", "4,505.10"), ("0.0525", "0.0525"), ("650", "650.00"), ("12.34000", "12.34")]
 )
 def test_prices_are_written_without_needless_zeros(value, text):
-    assert price_text(Decimal(value)) == text
+    assert format_price(Decimal(value)) == text
 
 
 def test_contracts_are_written_for_people():
-    assert contract_text("O:SPXW261120P04500000") == "SPXW 2026-11-20 4500 put"
+    assert format_contract("O:SPXW261120P04500000") == "SPXW 2026-11-20 4500 put"
     with pytest.raises(ValueError, match="no contract"):
-        contract_text("no contract")
+        format_contract("no contract")
 
 
 def test_reasons_are_the_conditions_that_held_and_what_to_be_wary_of():
@@ -137,8 +143,8 @@ def test_reasons_are_the_conditions_that_held_and_what_to_be_wary_of():
         },
         "labels": ["chain_too_old"],
     }
-    assert reasons_of(explanation) == ("above vwap", "caution: chain too old")
-    assert reasons_of({}) == ()
+    assert list_reasons(explanation) == ("above vwap", "caution: chain too old")
+    assert list_reasons({}) == ()
 
 
 @pytest.mark.parametrize(
@@ -152,4 +158,4 @@ def test_reasons_are_the_conditions_that_held_and_what_to_be_wary_of():
     ],
 )
 def test_digests_come_before_the_open_and_after_the_evening_load(now, slot):
-    assert digest_slot(now) == slot
+    assert find_digest_slot(now) == slot

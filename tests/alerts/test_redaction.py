@@ -1,4 +1,4 @@
-"""Nothing secret and no mass mention leaves, whatever the text is."""
+"""No secret and no mass mention is sent, whatever the text is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.alerts.redaction import MASK, Redactor, cut, secret_parts
+from hd_pipelines.alerts.redaction import MASK, Redactor, cut, find_secret_parts
 
 CANARY = "c4nary-S3cret/with spaces&sign=1"
 PLAIN = Redactor()
@@ -122,7 +122,7 @@ def test_control_characters_go_and_lines_stay():
     ],
 )
 def test_the_secret_parts_of_a_url(url, secrets):
-    found = secret_parts(url)
+    found = find_secret_parts(url)
     assert url in found
     assert secrets <= found
     assert not {"alerts", "smtp.example.org", "example.org"} & found

@@ -1,4 +1,4 @@
-"""A new signal is told once, in time, with its prices and its picture."""
+"""A new signal is sent once, in time, with its prices and its picture."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def five_minute_bars(warehouse_url, world):
             )
 
 
-def test_a_signal_is_told_once_on_every_channel(world, store, discord, warehouse_url):
+def test_a_signal_is_sent_once_on_every_channel(world, store, discord, warehouse_url):
     world.urls = f"{DISCORD} {OTHER_DISCORD}"
     store()
     assert world.tick(alert_new_signals) == "1 new signals"
@@ -116,7 +116,7 @@ def test_its_picture_shows_the_bars_of_its_session(world, store, five_minute_bar
     assert posted.embed["image"]["url"] == "attachment://chart.png"
 
 
-def test_without_bars_of_its_session_it_is_told_without_a_picture(world, store, discord):
+def test_without_bars_of_its_session_it_is_sent_without_a_picture(world, store, discord):
     store()
     world.tick(alert_new_signals)
     world.tick(deliver_alerts)
@@ -137,7 +137,7 @@ def test_without_bars_of_its_session_it_is_told_without_a_picture(world, store, 
         {"valid_until": "now"},
     ],
 )
-def test_what_nobody_can_act_on_is_not_told(world, store, changes):
+def test_a_signal_too_late_to_act_on_is_not_sent(world, store, changes):
     if changes.get("valid_until"):
         changes = {"valid_until": world.clock.now}
     store(**changes)
@@ -153,7 +153,7 @@ def test_a_signal_whose_time_is_over_before_the_channel_takes_it_is_not_sent(wor
     assert one(warehouse_url, "SELECT status FROM alert_outbox") == "dead"
 
 
-def test_a_crash_before_the_commit_leaves_it_to_be_told(world, store, discord, monkeypatch):
+def test_a_crash_before_the_commit_leaves_it_to_be_sent(world, store, discord, monkeypatch):
     store()
     with monkeypatch.context() as broken:
         broken.setattr(alert_signals, "mark_sent", lambda *_, **__: 1 / 0)
@@ -166,7 +166,7 @@ def test_a_crash_before_the_commit_leaves_it_to_be_told(world, store, discord, m
     assert len(discord.accepted) == 1
 
 
-def test_without_a_channel_it_stays_untold_until_there_is_one(world, store):
+def test_without_a_channel_it_stays_unsent_until_there_is_one(world, store):
     store()
     world.urls = ""
     world.tick(alert_new_signals)
@@ -174,7 +174,7 @@ def test_without_a_channel_it_stays_untold_until_there_is_one(world, store):
     assert world.tick(alert_new_signals) == "1 new signals"
 
 
-def test_a_flood_is_told_over_several_ticks(world, store, monkeypatch):
+def test_a_flood_is_sent_over_several_ticks(world, store, monkeypatch):
     monkeypatch.setattr(alert_signals, "SIGNALS_PER_TICK", 2)
     for number in range(3):
         store(number)

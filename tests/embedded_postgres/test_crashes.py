@@ -1,4 +1,4 @@
-"""The embedded server after accidents: killed processes, files that lie, work cut short."""
+"""The embedded server after accidents: killed processes, files with wrong contents, work cut short."""
 
 import os
 import signal

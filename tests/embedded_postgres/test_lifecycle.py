@@ -1,4 +1,4 @@
-"""The embedded server from the first start to the last client."""
+"""The embedded server from its first start to the end of its last client."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Telling one process from another that has its number."""
+"""A process is told apart from another that has its number."""
 
 import os
 import signal

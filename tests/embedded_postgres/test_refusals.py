@@ -1,4 +1,4 @@
-"""What the embedded server refuses, and that the refusal names the place and the cure."""
+"""What the embedded server refuses, and that the refusal names the place and the remedy."""
 
 import os
 import shutil
@@ -77,7 +77,7 @@ def test_root_as_the_server_user_is_refused(home):
         embedded.attach(home, os_user="root")
 
 
-def test_a_lost_password_is_told_before_anything_is_overwritten(fresh_home):
+def test_a_lost_password_is_reported_before_anything_is_overwritten(fresh_home):
     paths = ClusterPaths.of(fresh_home)
     paths.cluster.unlink()
     with pytest.raises(ClusterMismatchError, match=r"cluster\.json.*missing or damaged"):

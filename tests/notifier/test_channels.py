@@ -1,4 +1,4 @@
-"""HD_ALERT_URLS: what it may say, and that nobody learns it from us."""
+"""HD_ALERT_URLS: which URLs are accepted, and that no output reveals them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import logging
 
 import pytest
 
-from hd_pipelines.alerts.messages import trial_message
+from hd_pipelines.alerts.messages import write_trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.notifier import channels as channels_module
 from hd_pipelines.notifier.channels import ChannelRefusedError, open_channels, split_urls
-from hd_pipelines.notifier.log_redaction import RedactingFilter, keep_secrets_out_of_logs
+from hd_pipelines.notifier.log_redaction import RedactingFilter, install_redactor
 from hd_pipelines.notifier.outcome import Verdict
-from hd_pipelines.notifier.secrets import loaded_secrets, redactor_of
+from hd_pipelines.notifier.secrets import build_redactor, list_secrets
 from hd_pipelines.settings import Settings
 from tests.notifier.conftest import DISCORD, OTHER_DISCORD, Clock
 from tests.notifier.webhook_receiver import mail_server
 
 TOKEN = DISCORD.rpartition("/")[2]
-MESSAGE = trial_message(now=Clock().now)
+MESSAGE = write_trial_message(now=Clock().now)
 
 
 def send(channel, **changes):
@@ -59,7 +59,7 @@ def test_the_same_channel_twice_is_one_also_in_the_words_of_its_website():
 
 @pytest.mark.parametrize("url", ["discord://only-an-id", "nonsense://geheim/b", "tgram://nonsense", "x-y://geheim"])
 def test_a_url_that_is_no_channel_is_refused_by_position_without_repeating_it(url):
-    with pytest.raises(ChannelRefusedError, match=r"URL 2 of HD_ALERT_URLS .*Cure") as refusal:
+    with pytest.raises(ChannelRefusedError, match=r"URL 2 of HD_ALERT_URLS .*Remedy") as refusal:
         open_channels(f"json://127.0.0.1 {url}")
     assert url.partition("://")[2] not in str(refusal.value)
 
@@ -164,7 +164,7 @@ def test_a_mail_server_that_says_later_is_tried_later_and_quoted():
     assert outcome.detail
 
 
-def test_the_redactor_of_a_desk_knows_every_secret_setting(monkeypatch):
+def test_the_redactor_of_an_installation_knows_every_secret_setting(monkeypatch):
     secrets = {
         "HD_VENDOR_API_KEY": "vendorkey123456",
         "HD_FLAT_FILES_KEY_ID": "keyid-abcdef",
@@ -178,16 +178,16 @@ def test_the_redactor_of_a_desk_knows_every_secret_setting(monkeypatch):
     assert {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)} == {
         name.removeprefix("HD_").lower() for name in secrets
     }, "a secret setting that this test does not know"
-    redactor = redactor_of(settings, ["postgresql://hd:embedded-pw@127.0.0.1/hd"])
+    redactor = build_redactor(settings, ["postgresql://hd:embedded-pw@127.0.0.1/hd"])
     for word in ("vendorkey123456", "keyid-abcdef", "flat-files-secret", "pgpass!", TOKEN, "mailpass", "embedded-pw"):
         assert word not in redactor.clean(f"around {word} around"), word
     assert redactor.clean("db.example smtp.example.org") == "db.example smtp.example.org"
-    assert "vendorkey123456" in loaded_secrets(settings)
+    assert "vendorkey123456" in list_secrets(settings)
     assert TOKEN not in repr(redactor)
 
 
 def test_no_canary_in_any_log(discord, caplog):
-    keep_secrets_out_of_logs(Redactor([TOKEN]))
+    install_redactor(Redactor([TOKEN]))
     caplog.set_level(logging.DEBUG)
     discord.will_answer(500)
     for url in (DISCORD, discord.url.replace("http://", "json://") + f"/{TOKEN}"):

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from hd_pipelines.alerts.lifecycle import Sighting
-from hd_pipelines.alerts.messages import trial_message
+from hd_pipelines.alerts.messages import write_trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.notifier import observed_http
 from hd_pipelines.notifier.channels import open_channels
@@ -45,7 +45,7 @@ def write(database, clock):
         names = [channel.name for channel in open_channels(" ".join(urls))]
         with database.begin() as connection:
             for number in range(count):
-                message = trial_message(now=clock.now)
+                message = write_trial_message(now=clock.now)
                 enqueue(connection, f"test:{number}", message, names, REDACTOR, now=clock.now, **options)
 
     return written
@@ -242,7 +242,7 @@ def test_a_channel_that_left_the_settings_loses_its_messages_after_a_day_and_say
     assert one(warehouse_url, "SELECT last_error FROM alert_outbox") == "Its channel is no longer in HD_ALERT_URLS."
 
 
-def test_the_state_of_a_channel_can_be_told(database, clock, discord, round_of, write):
+def test_the_state_of_a_channel_can_be_read(database, clock, discord, round_of, write):
     discord.will_answer(500)
     write(DISCORD)
     round_of(DISCORD)

@@ -1,4 +1,4 @@
-"""Discord: one request for everything, within its limits, and nobody mentioned."""
+"""Discord: one request per message, within its limits, without mentions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.alerts.messages import Field, Message, trial_message
+from hd_pipelines.alerts.messages import Field, Message, write_trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.notifier.channels import open_channels
-from hd_pipelines.notifier.discord import DESCRIPTION, FIELDS, FOOTER, NAME, TITLE, TOTAL, VALUE, embed, escaped
+from hd_pipelines.notifier.discord import (
+    DESCRIPTION,
+    FIELDS,
+    FOOTER,
+    NAME,
+    TITLE,
+    TOTAL,
+    VALUE,
+    build_embed,
+    escape_markup,
+)
 from hd_pipelines.notifier.outcome import Verdict
 from hd_pipelines.tables.vocabulary import AlertSeverity, MessageKind
 from tests.notifier.conftest import DISCORD, Clock
 
-MESSAGE = trial_message(now=Clock().now)
+MESSAGE = write_trial_message(now=Clock().now)
 TEXT = st.text(st.sampled_from("a_*`[]\\|~ \n#>"), max_size=4000)
 
 
@@ -64,7 +74,7 @@ def test_mentions_are_forbidden_whatever_the_text_says(discord):
     ],
 )
 def test_markup_in_somebodys_text_is_shown_and_not_obeyed(plain, shown):
-    assert escaped(plain) == shown
+    assert escape_markup(plain) == shown
 
 
 @given(title=TEXT, body=TEXT, fields=st.lists(st.tuples(TEXT, TEXT), max_size=30), footer=TEXT)
@@ -78,7 +88,7 @@ def test_an_embed_is_never_larger_than_discord_allows(title, body, fields, foote
         MESSAGE.at,
         footer,
     )
-    laid_out = embed(message, has_picture=False, small_print="delivery 1")
+    laid_out = build_embed(message, has_picture=False, small_print="delivery 1")
     assert len(laid_out["title"]) <= TITLE
     assert len(laid_out["description"]) <= DESCRIPTION
     assert len(laid_out["fields"]) <= FIELDS
@@ -91,8 +101,8 @@ def test_an_embed_is_never_larger_than_discord_allows(title, body, fields, foote
 
 def test_severities_have_their_colours_and_an_end_is_green():
     colours = {
-        embed(replace(MESSAGE, severity=severity), has_picture=False, small_print="")["color"]
+        build_embed(replace(MESSAGE, severity=severity), has_picture=False, small_print="")["color"]
         for severity in AlertSeverity
     }
-    end = embed(replace(MESSAGE, kind=MessageKind.RESOLVE), has_picture=False, small_print="")["color"]
+    end = build_embed(replace(MESSAGE, kind=MessageKind.RESOLVE), has_picture=False, small_print="")["color"]
     assert len({*colours, end}) == 5

@@ -1,4 +1,4 @@
-"""Every answer of a receiver has one meaning."""
+"""Every answer of a receiver is classified as delivered, to be retried, or refused."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hd_pipelines.notifier.outcome import DEFAULT_HOLD, Answer, Outcome, Verdict, outcome_of, rest_wanted
+from hd_pipelines.notifier.outcome import DEFAULT_HOLD, Answer, Outcome, Verdict, classify_attempt, find_rest
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 OK, LIMITED, BROKEN = Answer(204, {}), Answer(429, {"Retry-After": "3"}), Answer(502, {})
 
 
-def judged(*answers: Answer, is_sent: bool = False, may_have_it: bool = False) -> Outcome:
-    return outcome_of(answers, is_sent=is_sent, may_have_it=may_have_it, detail="the plugin's words", now=NOW)
+def classify(*answers: Answer, is_sent: bool = False, may_have_it: bool = False) -> Outcome:
+    return classify_attempt(answers, is_sent=is_sent, may_have_it=may_have_it, detail="the plugin's words", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def judged(*answers: Answer, is_sent: bool = False, may_have_it: bool = False) -
 )
 def test_how_long_a_receiver_wants_silence(headers, wait, seconds):
     expected = None if seconds is None else timedelta(seconds=seconds)
-    assert rest_wanted(Answer(429, headers, wait), NOW) == expected
+    assert find_rest(Answer(429, headers, wait), NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,30 +49,30 @@ def test_how_long_a_receiver_wants_silence(headers, wait, seconds):
     ],
 )
 def test_what_a_status_means(status, verdict):
-    assert judged(Answer(status, {}), is_sent=status < 300).verdict is verdict
+    assert classify(Answer(status, {}), is_sent=status < 300).verdict is verdict
 
 
 def test_a_429_without_a_wait_rests_all_the_same():
-    assert judged(Answer(429, {})).rest == DEFAULT_HOLD
+    assert classify(Answer(429, {})).rest == DEFAULT_HOLD
 
 
 def test_an_accepted_text_is_delivered_although_its_picture_failed():
-    outcome = judged(OK, BROKEN)
+    outcome = classify(OK, BROKEN)
     assert outcome.verdict is Verdict.DELIVERED
     assert "Only a part arrived" in outcome.detail
-    assert judged(OK, LIMITED).rest == timedelta(seconds=3), "and the wish for silence counts"
+    assert classify(OK, LIMITED).rest == timedelta(seconds=3), "and the wish for silence counts"
 
 
 def test_no_answer_at_all():
-    assert judged(may_have_it=True).verdict is Verdict.UNKNOWN
-    assert judged(may_have_it=False).verdict is Verdict.FAILED
-    assert judged(is_sent=True).verdict is Verdict.DELIVERED, "a channel without HTTP"
+    assert classify(may_have_it=True).verdict is Verdict.UNKNOWN
+    assert classify(may_have_it=False).verdict is Verdict.FAILED
+    assert classify(is_sent=True).verdict is Verdict.DELIVERED, "a channel without HTTP"
 
 
 def test_the_receipt_is_kept():
-    assert judged(Answer(200, {}, receipt="9001"), is_sent=True).receipt == "9001"
+    assert classify(Answer(200, {}, receipt="9001"), is_sent=True).receipt == "9001"
 
 
-def test_a_cure_is_told_where_there_is_one():
-    assert "HD_ALERT_URLS" in judged(Answer(404, {})).detail
-    assert judged(Answer(500, {})).detail == "HTTP 500. the plugin's words"
+def test_a_remedy_is_named_where_there_is_one():
+    assert "HD_ALERT_URLS" in classify(Answer(404, {})).detail
+    assert classify(Answer(500, {})).detail == "HTTP 500. the plugin's words"

@@ -1,4 +1,4 @@
-"""Receivers on loopback that speak what channels speak: Discord's webhook protocol with a script, plain JSON, SMTP."""
+"""Receivers on loopback that speak the protocols of channels: Discord's webhook protocol with a script, plain JSON, SMTP."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _parsed(kind: str, content: bytes) -> tuple[Any, dict[str, bytes]]:
 
 @dataclass
 class Mailbox:
-    """What a mail server took."""
+    """What a mail server accepted."""
 
     port: int
     letters: list[str] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Mailbox:
 
 @contextmanager
 def mail_server(refusing: Sequence[str] = ()) -> Iterator[Mailbox]:
-    """A server that takes every letter over plain SMTP; verbs in `refusing` are answered 451."""
+    """A server that accepts every letter over plain SMTP; verbs in `refusing` are answered 451."""
     import socketserver
 
     mailbox = Mailbox(0)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from hd_pipelines.alerts import lifecycle
 from hd_pipelines.alerts.fingerprint import message_id
 from hd_pipelines.alerts.lifecycle import Sighting
-from hd_pipelines.alerts.messages import Field, trial_message
+from hd_pipelines.alerts.messages import Field, write_trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.alerts.token_bucket import Rate
 from hd_pipelines.tables.vocabulary import AlertSeverity
@@ -43,7 +43,7 @@ NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
 CHANNEL, OTHER = "discord-1", "mailtos-2"
 CLEAN = Redactor(["canary-secret"])
-MESSAGE = trial_message(now=NOW)
+MESSAGE = write_trial_message(now=NOW)
 FAILURE = Sighting("run_failed", "main", AlertSeverity.ERROR, "Run of main failed", "boom", "Look at it.")
 WARNING = replace(FAILURE, rule="check_failed", severity=AlertSeverity.WARNING)
 
@@ -355,13 +355,13 @@ def undisturbed(life: list[tuple[str, str, int]], subject: str) -> list[str]:
     for event, _, minutes in life:
         clock += timedelta(minutes=minutes)
         if event == "seen":
-            step = lifecycle.seen(alert, replace(FAILURE, subject=subject), at=clock, now=clock)
+            step = lifecycle.observe(alert, replace(FAILURE, subject=subject), at=clock, now=clock)
         elif alert is None or event == "deliver":
             continue
         elif event == "resolved":
-            step = lifecycle.resolved(alert, at=clock, now=clock)
+            step = lifecycle.resolve(alert, at=clock, now=clock)
         else:
-            step = lifecycle.time_passed(alert, now=clock)
+            step = lifecycle.escalate(alert, now=clock)
         alert = step.alert
         told += [message_id(notice.event_key, f"discord-{subject}") for notice in step.notices]
     return told

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hd_pipelines.alerts import lifecycle
 from hd_pipelines.alerts.fingerprint import alert_id
 from hd_pipelines.alerts.lifecycle import Alert, Notice, Sighting, Step
-from hd_pipelines.alerts.messages import alert_message, digest_message
+from hd_pipelines.alerts.messages import write_alert_message, write_digest_message
 from hd_pipelines.alerts.redaction import BODY, FIELD_VALUE, TITLE, Redactor
 from hd_pipelines.tables.vocabulary import AlertSeverity, AlertState
 from hd_pipelines.warehouse.records.alert_outbox import enqueue
@@ -41,7 +41,7 @@ class AlertBook:
         """The condition was present at `at`; returns what is told about it."""
         clean = _cleaned(sighting, self._redactor)
         known = self._locked(clean.alert_id)
-        return self._take(known, lifecycle.seen(known, clean, at=at, now=self._now))
+        return self._take(known, lifecycle.observe(known, clean, at=at, now=self._now))
 
     def resolve(self, rule: str, subject: str, *, at: datetime) -> tuple[Notice, ...]:
         """The condition was found gone at `at`; nothing if no such alert is open."""
@@ -50,7 +50,7 @@ class AlertBook:
     def resolve_id(self, known_id: str, *, at: datetime) -> tuple[Notice, ...]:
         """The same by `alert_id`."""
         known = self._locked(known_id)
-        return self._take(known, lifecycle.resolved(known, at=at, now=self._now)) if known else ()
+        return self._take(known, lifecycle.resolve(known, at=at, now=self._now)) if known else ()
 
     def let_time_pass(self) -> tuple[Notice, ...]:
         """Escalate what has been open for long."""
@@ -71,7 +71,7 @@ class AlertBook:
         for waiting_id in ids:
             known = self._locked(waiting_id)
             if known is not None:
-                notices += self._take(known, lifecycle.time_passed(known, now=self._now))
+                notices += self._take(known, lifecycle.escalate(known, now=self._now))
         return tuple(notices)
 
     def write_digest(self, slot: datetime) -> int:
@@ -84,12 +84,12 @@ class AlertBook:
         waiting = _read(self._connection.execute(waits))
         if not waiting:
             return 0
-        message = digest_message(waiting, at=slot)
+        message = write_digest_message(waiting, at=slot)
         key = f"digest:{slot.isoformat()}"
         if not enqueue(self._connection, key, message, self._channels, self._redactor, now=self._now):
             return 0
         for alert in waiting:
-            self._store(lifecycle.digested(alert))
+            self._store(lifecycle.clear_digest(alert))
         return len(waiting)
 
     def _take(self, before: Alert | None, step: Step) -> tuple[Notice, ...]:
@@ -100,7 +100,7 @@ class AlertBook:
             enqueue(
                 self._connection,
                 notice.event_key,
-                alert_message(step.alert, notice, now=self._now),
+                write_alert_message(step.alert, notice, now=self._now),
                 self._channels,
                 self._redactor,
                 now=self._now,

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, select, update
 
-from hd_pipelines.alerts.signal_message import SignalNotice, reasons_of
+from hd_pipelines.alerts.signal_message import SignalNotice, list_reasons
 from hd_pipelines.market.sessions import NEW_YORK, find_last_completed_session, get_regular_hours, is_session
 from hd_pipelines.tables.vocabulary import SignalStatus, Timeframe
 from hd_pipelines.warehouse.schema.tables import composite_signals, gamma_exposure_snapshots, historical_bars
@@ -128,7 +128,7 @@ def _untold(row: Mapping[Any, Any]) -> UnsentSignal:
             bar_time=row["bar_time"],
             context_line=str(explanation.get("context_line") or ""),
             contract=row["contract_ticker"],
-            reasons=reasons_of(explanation),
+            reasons=list_reasons(explanation),
         ),
         session=row["session"],
         as_of=row["as_of"],
