@@ -257,7 +257,7 @@ def test_without_channels_alerts_are_kept_and_nothing_breaks(world, discord):
 
 def test_late_bars_are_open_until_they_are_there(world, monkeypatch):
     newest = [None]
-    monkeypatch.setattr(late_data_alerts.bar_queries, "newest_session", lambda _: newest[0])
+    monkeypatch.setattr(late_data_alerts.bar_queries, "find_newest_session", lambda _: newest[0])
     world.clock.now = datetime(2026, 5, 22, 15, 1, tzinfo=UTC)  # Friday 11:01 in New York: Thursday is due
     world.tick(alert_late_data)
     assert world.open_alerts() == {("data_late", "historical_bars")}
@@ -271,7 +271,7 @@ def test_late_bars_are_open_until_they_are_there(world, monkeypatch):
 
 
 def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, monkeypatch):
-    monkeypatch.setattr(late_data_alerts.bar_queries, "newest_session", lambda _: date(2026, 5, 21))
+    monkeypatch.setattr(late_data_alerts.bar_queries, "find_newest_session", lambda _: date(2026, 5, 21))
     world.clock.now = datetime(2026, 5, 22, 15, 1, tzinfo=UTC)
     thursday, long_ago = date(2026, 5, 21), date(2024, 1, 3)
 
