@@ -8,7 +8,7 @@ from datetime import date
 import dagster as dg
 
 from hd_pipelines.checks.findings_metadata import describe_findings
-from hd_pipelines.loading.derived.fingerprints import DerivedReport
+from hd_pipelines.loading.derived.refresh import DerivedReport
 from hd_pipelines.market.findings import Finding
 
 

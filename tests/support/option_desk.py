@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from hd_pipelines.loading.derived.fingerprints import DerivedReport
 from hd_pipelines.loading.derived.gamma import refresh_gamma
 from hd_pipelines.loading.derived.greeks import refresh_greeks
 from hd_pipelines.loading.derived.iv_percentiles import refresh_iv_percentiles
+from hd_pipelines.loading.derived.refresh import DerivedReport
 from hd_pipelines.loading.inputs.chain_archive import ChainsReport, refresh_chain_archive
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.sandbox.market.chains import write_chain_archive

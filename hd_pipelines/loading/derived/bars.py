@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +18,8 @@ from datetime import date
 import polars as pl
 
 from hd_pipelines.lake import Lake
+from hd_pipelines.loading.derived.fingerprints import Pair, find_outdated_pairs, split_into_batches, to_pair_frame
+from hd_pipelines.loading.derived.refresh import Computed, DerivedTable, Publication, refresh
 from hd_pipelines.market import bar_audit
 from hd_pipelines.market.bars import (
     DERIVATION,
@@ -51,7 +53,6 @@ from hd_pipelines.warehouse.roles import Role
 MAX_PAIRS_PER_BATCH = 3_000
 """Symbol-sessions derived and published in one transaction: about 1.6 M bars, half a gigabyte at the peak."""
 
-Pair = tuple[str, date]
 Validator = Callable[[pl.DataFrame, pl.DataFrame], Sequence[Finding]]
 """A second opinion on derived bars: (bars, coverage) → findings; an `ERROR` keeps its symbol's session back."""
 
@@ -84,16 +85,49 @@ def refresh_bars(
     """
     began = time.perf_counter()
     wanted = sorted({*sessions, *(list_week_sessions(session)[-1] for session in sessions)})
-    current, without_minutes = _fingerprints(database, symbols, wanted)
+    current, without_minutes = _compute_fingerprints(database, symbols, wanted)
     with database.connect() as connection:
         stored = queries.read_bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
-    pending = {pair: mark for pair, mark in current.items() if stored.get(pair) != mark}
-    totals = _Totals(up_to_date=len(current) - len(pending))
-    waiting = without_minutes & pending.keys() & stored.keys()
-    for batch in _batches(pending):
-        _refresh_batch(database, lake, batch, waiting=waiting, run_id=run_id, validate=validate, totals=totals)
+    due = find_outdated_pairs(current, stored)
+    waiting = without_minutes & due.fingerprints.keys() & stored.keys()
+    rows_by_timeframe: dict[str, int] = {}
+
+    def compute(batch: pl.DataFrame) -> Computed:
+        return _compute_batch(database, lake, batch, waiting=waiting, validate=validate)
+
+    def publish(publication: Publication) -> int:
+        scope = frozenset(publication.scope.iter_rows())
+        publish_bars(
+            database,
+            publication.rows,
+            scope=Scope(scope),
+            fingerprints=publication.fingerprints,
+            findings=publication.findings,
+            checked=publication.checked,
+            run_id=run_id,
+        )
+        for timeframe, rows in publication.rows.group_by("timeframe").len().iter_rows():
+            rows_by_timeframe[timeframe] = rows_by_timeframe.get(timeframe, 0) + rows
+        return publication.rows.height
+
+    table = DerivedTable(
+        bar_audit.DATASET,
+        compute=compute,
+        publish=publish,
+        batches=lambda scope: split_into_batches(scope, dict.fromkeys(due.fingerprints, 1), MAX_PAIRS_PER_BATCH),
+        rules=bar_audit.AUDIT_RULES,
+    )
+    report = refresh(table, due, stored, began=began)
     missing = _settle_missing(database, symbols, sessions, run_id)
-    return totals.report(time.perf_counter() - began, missing)
+    return BarsReport(
+        rows=report.rows,
+        published=report.published,
+        up_to_date=report.up_to_date,
+        withheld=report.withheld,
+        findings=(*report.findings, *missing),
+        seconds=time.perf_counter() - began,
+        rows_by_timeframe=rows_by_timeframe,
+    )
 
 
 def _settle_missing(
@@ -109,70 +143,24 @@ def _settle_missing(
     return missing
 
 
-@dataclass
-class _Totals:
-    up_to_date: int
-    rows: int = 0
-    published: int = 0
-    withheld: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    by_timeframe: dict[str, int] = field(default_factory=dict)
-
-    def report(self, seconds: float, missing: Sequence[Finding]) -> BarsReport:
-        return BarsReport(
-            rows=self.rows,
-            published=self.published,
-            up_to_date=self.up_to_date,
-            withheld=self.withheld,
-            findings=(*self.findings, *missing),
-            seconds=seconds,
-            rows_by_timeframe=self.by_timeframe,
-        )
-
-
-def _refresh_batch(
-    database: Database,
-    lake: Lake,
-    pending: Mapping[Pair, str],
-    *,
-    waiting: AbstractSet[Pair],
-    run_id: str | None,
-    validate: Validator | None,
-    totals: _Totals,
-) -> None:
-    sessions = sorted({session for _, session in pending})
-    symbols = sorted({symbol for symbol, _ in pending})
-    bars = derive_bars(lake, symbols, sessions).join(_frame(pending), on=["symbol", "session"], how="semi")
-    bars = _with_live_bars(database, bars, waiting & pending.keys())
+def _compute_batch(
+    database: Database, lake: Lake, batch: pl.DataFrame, *, waiting: AbstractSet[Pair], validate: Validator | None
+) -> Computed:
+    sessions, symbols = sorted(set(batch["session"])), sorted(set(batch["symbol"]))
+    bars = derive_bars(lake, symbols, sessions).join(batch, on=["symbol", "session"], how="semi")
+    bars = _add_live_bars(database, bars, waiting & set(batch.iter_rows()))
     hours = build_hours_frame(sessions)
-    # Also what lies published between pending sessions: a session that was withheld stays pending by itself.
+    # The history includes what is published between outdated sessions: a withheld session stays outdated by itself.
     first = list_last_sessions(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
     with database.connect() as connection:
         earlier = bar_queries.read_minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
-    verdict = bar_audit.audit(bars, hours, earlier)
+    findings = list(bar_audit.audit(bars, hours, earlier).findings)
     if validate is not None and not bars.is_empty():
-        opinions = validate(bars, bar_audit.measure_coverage(bars, hours, earlier))
-        verdict = bar_audit.withhold_broken_sessions(bars, (*verdict.findings, *opinions))
-    withheld = set(verdict.withheld.iter_rows())
-    scope = {pair: mark for pair, mark in pending.items() if pair not in withheld}
-    publish_bars(
-        database,
-        verdict.accepted,
-        scope=Scope(frozenset(scope)),
-        fingerprints=scope,
-        findings=verdict.findings,
-        checked=_to_checked_scopes(pending),
-        run_id=run_id,
-    )
-    totals.rows += verdict.accepted.height
-    totals.published += len(scope)
-    totals.withheld += len(withheld)
-    totals.findings += verdict.findings
-    for timeframe, rows in verdict.accepted.group_by("timeframe").len().iter_rows():
-        totals.by_timeframe[timeframe] = totals.by_timeframe.get(timeframe, 0) + rows
+        findings += validate(bars, bar_audit.measure_coverage(bars, hours, earlier))
+    return Computed(bars, findings)
 
 
-def _with_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet[Pair]) -> pl.DataFrame:
+def _add_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet[Pair]) -> pl.DataFrame:
     """`bars` and what stands published of pairs whose minute file is still to come.
 
     A day file that comes first would otherwise take away the minutes that were seen live.
@@ -181,21 +169,10 @@ def _with_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet
         return bars
     sessions = sorted({session for _, session in waiting})
     held = queries.read_bars(database, sorted({symbol for symbol, _ in waiting}), None, sessions[0], sessions[-1])
-    live = held.join(_frame(waiting), on=["symbol", "session"], how="semi").filter(
+    live = held.join(to_pair_frame(waiting), on=["symbol", "session"], how="semi").filter(
         pl.col("timeframe").is_in([Timeframe.M1.value, *(timeframe.value for timeframe in MINUTES)])
     )
     return pl.concat([bars, live.cast(dict(SCHEMA))])  # type: ignore[arg-type]
-
-
-def _to_checked_scopes(pairs: Iterable[Pair]) -> list[CheckedScope]:
-    """Exactly `pairs`: what was found earlier about other symbols of the same sessions stays open."""
-    symbols: dict[date, set[str]] = {}
-    for symbol, session in pairs:
-        symbols.setdefault(session, set()).add(symbol)
-    return [
-        CheckedScope(bar_audit.DATASET, frozenset({session}), bar_audit.AUDIT_RULES, frozenset(of_session))
-        for session, of_session in symbols.items()
-    ]
 
 
 def derive_bars(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
@@ -241,7 +218,7 @@ def _read(lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date], symbol
     )
 
 
-def _fingerprints(
+def _compute_fingerprints(
     database: Database, symbols: Sequence[str], sessions: Sequence[date]
 ) -> tuple[dict[Pair, str], set[Pair]]:
     """What the bars of each symbol's session would be made of now, and for which of them there is no minute file.
@@ -270,25 +247,6 @@ def _fingerprints(
             text = "|".join([str(DERIVATION), *(mark or "" for mark in inputs)])
             marks[symbol, session] = hashlib.sha256(text.encode()).hexdigest()[:32]
     return marks, without_minutes
-
-
-def _batches(pending: Mapping[Pair, str]) -> Iterator[dict[Pair, str]]:
-    """Pending pairs in order of time, cut between sessions so that a batch stays below the limit."""
-    batch: dict[Pair, str] = {}
-    by_session: dict[date, list[str]] = {}
-    for symbol, session in pending:
-        by_session.setdefault(session, []).append(symbol)
-    for session in sorted(by_session):
-        if batch and len(batch) + len(by_session[session]) > MAX_PAIRS_PER_BATCH:
-            yield batch
-            batch = {}
-        batch |= {(symbol, session): pending[symbol, session] for symbol in by_session[session]}
-    if batch:
-        yield batch
-
-
-def _frame(pairs: Iterable[Pair]) -> pl.DataFrame:
-    return pl.DataFrame(list(pairs), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
 
 
 def list_lake_sessions(lake: Lake) -> list[date]:

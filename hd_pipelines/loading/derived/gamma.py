@@ -1,9 +1,8 @@
-"""From valued chains to `gamma_exposure_snapshots`: what is out of date, sum it up, publish it.
+"""Refresh `gamma_exposure_snapshots` from the valued chains of `historical_greeks`.
 
-Belongs here: the order of those steps. The sums, levels and classes are `analytics.gamma_exposure`.
-
-Positioning is checked against the symbol's own earlier snapshots, which the table keeps for 90 days: batches are therefore
-published oldest first, and each reads what is there before it.
+Positioning is classified against the symbol's own earlier snapshots, which the table keeps for 90 days. Batches are
+therefore published oldest first, and each reads what the table holds before it. The sums, levels and classes are
+computed in `analytics`.
 """
 
 from __future__ import annotations
@@ -16,20 +15,22 @@ import polars as pl
 
 from hd_pipelines.analytics.gamma_exposure import compute_snapshots
 from hd_pipelines.loading.derived.fingerprints import (
-    DerivedReport,
-    Totals,
-    Validator,
     decode_marks,
     digest,
-    drop_withheld,
     find_outdated,
     find_span,
     keep_chain_valued,
     split_into_batches,
-    to_checked_scopes,
+)
+from hd_pipelines.loading.derived.refresh import (
+    Computed,
+    DerivedReport,
+    DerivedTable,
+    Validator,
+    publish_small_rows,
+    refresh,
 )
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read.options import read_gamma_history, read_valued_in_parallel
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
@@ -65,33 +66,19 @@ def refresh_gamma(
         for pair, text in sources.items()
     }
     due = find_outdated(wanted, stored)
-    totals = Totals(up_to_date=due.up_to_date)
-    for batch in split_into_batches(due.scope, contracts, MAX_CONTRACTS_PER_BATCH):
-        rows = _rows(database, batch)
-        findings = list(validate(rows)) if validate is not None and not rows.is_empty() else []
-        accepted, scope, withheld = drop_withheld(rows, batch, findings)
-        pairs = set(scope.select("symbol", "session").iter_rows())
-        report = publish_rows(
-            database,
-            TABLE,
-            accepted,
-            scope=scope,
-            fingerprints={pair: due.fingerprints[pair] for pair in pairs},
-            findings=findings,
-            checked=to_checked_scopes(TABLE, batch),
-            run_id=run_id,
-        )
-        totals.rows += report.written
-        totals.published += len(pairs)
-        totals.withheld += withheld
-        totals.findings += findings
-    return totals.report(time.perf_counter() - began)
+    table = DerivedTable(
+        TABLE,
+        compute=lambda batch: _compute(database, batch),
+        publish=publish_small_rows(database, TABLE, run_id=run_id),
+        batches=lambda scope: split_into_batches(scope, contracts, MAX_CONTRACTS_PER_BATCH),
+    )
+    return refresh(table, due, stored, validate=validate, began=began)
 
 
-def _rows(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
+def _compute(database: Database, scope: pl.DataFrame) -> Computed:
     names = sorted(scope["symbol"].unique())
     first, last = find_span(scope["session"])
     valued = read_valued_in_parallel(database, names, first, last, columns=SUMMED_FROM)
     with database.connect() as connection:
         history = read_gamma_history(connection, names, last + timedelta(days=1))
-    return compute_snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)
+    return Computed(compute_snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history))

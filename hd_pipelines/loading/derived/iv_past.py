@@ -1,7 +1,7 @@
-"""Each symbol's own past of 30-day volatility while chains are being valued: the ground for a contract's rank.
+"""Each symbol's earlier 30-day volatilities, against which contracts are ranked while chains are being valued.
 
-Belongs here: where the earlier sessions' values come from. Published observations are read once; those of sessions that
-are valued but not observed yet (the load before died, or they belong to this very load) are observed here.
+Published observations are read once. Sessions that are valued but not observed yet (the load before died, or they belong
+to this very load) are observed here.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ OBSERVED_FROM = (
 
 
 class IvPast:
-    """Values by symbol and session, growing as batches are valued. Portions come in order of time."""
+    """Values by symbol and session. They grow as batches are valued, so batches come in order of time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, dict[date, float]] = {}
 
-    def ranked(self, valued: pl.DataFrame) -> pl.DataFrame:
+    def rank(self, valued: pl.DataFrame) -> pl.DataFrame:
         """`valued` (`VALUED`) with `iv_rank` and `iv_percentile`: each contract's volatility in its underlying's past.
 
         Ranked against the 252 sessions before its own; null where fewer than 126 of them have a value.
@@ -53,7 +53,7 @@ class IvPast:
         if valued.is_empty():
             return valued.with_columns(iv_rank=pl.lit(None, pl.Float64), iv_percentile=pl.lit(None, pl.Float64))
         self._recall(sorted(valued["symbol"].unique()), find_span(valued["session"])[0])
-        for symbol, session, value in _closes(valued):
+        for symbol, session, value in _observe_closes(valued):
             self._known[symbol][session] = value
         ranked = []
         for rows in valued.partition_by("symbol", "session", maintain_order=True):
@@ -84,17 +84,17 @@ class IvPast:
             unobserved = valued - set(stored.select("symbol", "date").iter_rows())
             for symbol in new:
                 of_symbol = stored.filter(pl.col("symbol") == symbol)
-                self._known[symbol] = _values(of_symbol.select("date", "iv30"))
+                self._known[symbol] = _to_values(of_symbol.select("date", "iv30"))
             for symbol, session in sorted(unobserved):
                 rows = read_valued(connection, [symbol], session, session, columns=OBSERVED_FROM)
-                self._known[symbol] |= {day: value for _, day, value in _closes(rows)}
+                self._known[symbol] |= {day: value for _, day, value in _observe_closes(rows)}
 
 
-def _closes(valued: pl.DataFrame) -> list[tuple[str, date, float]]:
+def _observe_closes(valued: pl.DataFrame) -> list[tuple[str, date, float]]:
     observed = select_session_observations(observe(valued)).drop_nulls("current_iv")
     return list(observed.select("symbol", "date", "current_iv").iter_rows())
 
 
-def _values(rows: pl.DataFrame) -> dict[date, float]:
+def _to_values(rows: pl.DataFrame) -> dict[date, float]:
     known: Mapping[date, float] = dict(rows.drop_nulls("iv30").iter_rows())
     return dict(known)

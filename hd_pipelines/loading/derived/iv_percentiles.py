@@ -1,13 +1,9 @@
-"""From valued chains to `iv_percentile_cache`: observe what changed, rank it and all that follows, publish.
+"""Refresh `iv_percentile_cache` from valued chains: observe the sessions that changed, rank them and all later ones.
 
-Belongs here: the order of those steps. What an observation is: `analytics.volatility.constant_maturity` and
-`model_free`; rank and
-percentile: `analytics.iv_percentile`.
-
-A session's observation is out of date when its valued chains, or the version of this code, are not what it was made
-from.
-Its row also depends on the 252 sessions before: so from the first new observation of a symbol on, all rows that are
-published are ranked again, from the table itself. Rows that come out the same are not written.
+A session's observation is outdated when its valued chains, or the version of this code, are not what it was made from.
+Its row also depends on the 252 sessions before. So from a symbol's first new observation on, all published rows are
+ranked again, from the observations in the table itself; rows that come out the same are not written. Observations are
+computed in `analytics.volatility`, rank and percentile in `analytics.iv_percentile`.
 """
 
 from __future__ import annotations
@@ -28,22 +24,26 @@ from hd_pipelines.analytics.volatility.constant_maturity import observe
 from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derived.fingerprints import (
-    DerivedReport,
     Pair,
-    Totals,
-    Validator,
     digest,
-    drop_withheld,
+    find_outdated_pairs,
     find_span,
     keep_chain_valued,
     split_into_batches,
-    to_checked_scopes,
+    to_pair_frame,
 )
 from hd_pipelines.loading.derived.iv_past import OBSERVED_FROM
+from hd_pipelines.loading.derived.refresh import (
+    Computed,
+    DerivedReport,
+    DerivedTable,
+    Validator,
+    publish_small_rows,
+    refresh,
+)
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read.options import read_iv_percentiles, read_valued_in_parallel
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
@@ -51,7 +51,6 @@ TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
 OBSERVATION = 1
 """Raised when the same valued chains would give another observation; observed again then."""
 MAX_CONTRACTS_PER_BATCH = 500_000
-_PAIRS = {"symbol": pl.String, "session": pl.Date}
 
 
 def refresh_iv_percentiles(
@@ -70,37 +69,21 @@ def refresh_iv_percentiles(
         stored = read_fingerprints(connection, TABLE, symbols, sessions[0], date.max)
         contracts = read_row_counts(connection, SOURCE, symbols, sessions[0], sessions[-1])
     wanted = {pair: digest(OBSERVATION, mark) for pair, mark in sources.items()}
-    due = {pair: mark for pair, mark in wanted.items() if stored.get(pair) != mark}
-    totals = Totals(up_to_date=len(wanted) - len(due))
-    if not due:
-        return totals.report(time.perf_counter() - began)
-    observed = _observe(database, lake, due, contracts)
-    rows, scope = _ranked(database, observed, due)
-    findings = list(validate(rows)) if validate is not None else []
-    accepted, kept, withheld = drop_withheld(rows, scope, findings, session="date")
-    pairs = list(kept.iter_rows())
-    report = publish_rows(
-        database,
+    due = find_outdated_pairs(wanted, stored)
+    table = DerivedTable(
         TABLE,
-        accepted,
-        scope=kept,
-        fingerprints={pair: due.get(pair) or stored[pair] for pair in pairs},
-        findings=findings,
-        checked=to_checked_scopes(TABLE, scope),
-        run_id=run_id,
+        compute=lambda _: _rank(database, _observe(database, lake, due.fingerprints, contracts), due.fingerprints),
+        publish=publish_small_rows(database, TABLE, run_id=run_id),
+        session="date",
     )
-    totals.rows, totals.published, totals.withheld = report.written, len(due.keys() & set(pairs)), withheld
-    totals.findings += findings
-    return totals.report(time.perf_counter() - began)
+    return refresh(table, due, stored, validate=validate, began=began)
 
 
 def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts: Mapping[Pair, int]) -> pl.DataFrame:
     """`OBSERVATIONS` of the pairs that are due."""
     curve = lake.treasury_yields.read()
     observed = []
-    for batch in split_into_batches(
-        pl.DataFrame(list(due), schema=_PAIRS, orient="row"), contracts, MAX_CONTRACTS_PER_BATCH
-    ):
+    for batch in split_into_batches(to_pair_frame(due), contracts, MAX_CONTRACTS_PER_BATCH):
         names = sorted(batch["symbol"].unique())
         first, last = find_span(batch["session"])
         valued = read_valued_in_parallel(database, names, first, last, columns=OBSERVED_FROM)
@@ -110,8 +93,8 @@ def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts:
     return pl.concat(observed)
 
 
-def _ranked(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of the due pairs and of all published later ones, and the scope that they fill."""
+def _rank(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str]) -> Computed:
+    """Rows of the due pairs and of all published later ones, whose windows hold them."""
     first = dict(observed.group_by("symbol").agg(pl.col("date").min()).iter_rows())
     for symbol, session in due:
         first[symbol] = min(first.get(symbol, session), session)
@@ -125,4 +108,4 @@ def _ranked(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str])
     since = pl.DataFrame(list(first.items()), schema={"symbol": pl.String, "since": pl.Date}, orient="row")
     rows = rows.join(since, on="symbol").filter(pl.col("date") >= pl.col("since")).drop("since")
     scope = pl.concat([rows.select("symbol", session="date"), again.select("symbol", session="date")]).unique()
-    return rows, scope
+    return Computed(rows, scope=scope)

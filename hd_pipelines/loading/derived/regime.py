@@ -1,16 +1,15 @@
-"""From the lake's day bars to `market_regime_history`: what is out of date, measure it, decide it, publish it.
-
-Belongs here: the order of those steps and what a session's row is made from. Measures: `analytics.regime.inputs`; rules
-and memory: `analytics.regime.classification`.
+"""Refresh `market_regime_history` from the lake's day bars.
 
 A row depends on a year of sessions before it. Its fingerprint names the files of all of them, so a file of last spring
-that is published anew brings every later row up for decision; rows that come out the same are not written.
+that is published again makes every later row outdated; rows that come out the same are not written. Measures are
+computed in `analytics.regime.inputs`, rules and memory in `analytics.regime.classification`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -20,17 +19,23 @@ from hd_pipelines.analytics.regime.inputs import WARM_UP_SESSIONS, measure_input
 from hd_pipelines.analytics.regime.put_call import VOLUMES, sum_option_volumes
 from hd_pipelines.analytics.regime.volatility_index import VIX
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derived.fingerprints import DerivedReport, digest
+from hd_pipelines.loading.derived.fingerprints import digest, find_outdated_pairs, to_pair_frame
+from hd_pipelines.loading.derived.refresh import (
+    Computed,
+    DerivedReport,
+    DerivedTable,
+    Validator,
+    publish_small_rows,
+    refresh,
+)
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import list_last_sessions, list_sessions_between
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.read.options import read_regime_history
 from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
-from hd_pipelines.warehouse.records.findings import CheckedScope
 
 TABLE = "market_regime_history"
 DECISION = 1
@@ -38,7 +43,6 @@ DECISION = 1
 MEMORY_SESSIONS = 30
 """Published rows before the first that is decided anew; a regime's memory is shorter."""
 SOURCES = (STOCK_DAY, INDEX_DAY, OPTION_DAY)
-Validator = Callable[[pl.DataFrame], Sequence[Finding]]
 
 
 def refresh_regime(
@@ -69,47 +73,36 @@ def refresh_regime(
         for position, day in enumerate(axis)
         if position >= WARM_UP_SESSIONS and day in known
     }
-    if all(stored.get(pair) == mark for pair, mark in wanted.items()):
-        return DerivedReport(up_to_date=len(wanted), seconds=time.perf_counter() - began)
-    inputs = measure_inputs(
-        lake.read(STOCK_DAY, warm_up, last),
-        lake.read(INDEX_DAY, warm_up, last),
-        _volumes(lake, sessions[0], last),
-    ).filter(pl.col("date").is_in([day for _, day in wanted]))
-    rows = classify_regimes(inputs, before.filter(pl.col("date") < sessions[0]))
-    findings = [*_without_vix(list_sessions_without_vix(inputs)), *(validate(rows) if validate is not None else ())]
-    bad = {finding.session for finding in findings if finding.severity is Severity.ERROR}
-    accepted = rows.filter(~pl.col("date").is_in(list(bad)))
-    scope = {pair: mark for pair, mark in wanted.items() if pair[1] not in bad}
-    report = publish_rows(
-        database,
+
+    def compute(_: pl.DataFrame) -> Computed:
+        inputs = measure_inputs(
+            lake.read(STOCK_DAY, warm_up, last),
+            lake.read(INDEX_DAY, warm_up, last),
+            _read_volumes(lake, sessions[0], last),
+        ).filter(pl.col("date").is_in([day for _, day in wanted]))
+        rows = classify_regimes(inputs, before.filter(pl.col("date") < sessions[0]))
+        return Computed(rows, _find_sessions_without_vix(list_sessions_without_vix(inputs)), to_pair_frame(wanted))
+
+    table = DerivedTable(
         TABLE,
-        accepted,
-        scope=pl.DataFrame({"session": [day for _, day in scope]}, schema={"session": pl.Date}),
-        fingerprints=scope,
-        findings=findings,
-        checked=[CheckedScope(TABLE, frozenset(day for _, day in wanted))],
-        run_id=run_id,
+        compute=compute,
+        publish=publish_small_rows(database, TABLE, run_id=run_id),
+        session="date",
+        is_about_market=True,
     )
-    published = sum(stored.get(pair) != mark for pair, mark in scope.items())
-    return DerivedReport(
-        rows=report.written,
-        published=published,
-        up_to_date=len(scope) - published,
-        withheld=len(wanted) - len(scope),
-        findings=tuple(findings),
-        seconds=time.perf_counter() - began,
-    )
+    report = refresh(table, find_outdated_pairs(wanted, stored), stored, validate=validate, began=began)
+    # Every wanted session is decided again when one is outdated, so one that was up to date can be withheld.
+    return replace(report, up_to_date=len(wanted) - report.published - report.withheld)
 
 
-def _volumes(lake: Lake, first: date, last: date) -> pl.DataFrame:
-    """Session by session: a full market's options are too many to hold a year of them."""
+def _read_volumes(lake: Lake, first: date, last: date) -> pl.DataFrame:
+    """Option volumes, session by session: a year of a full market's options does not fit into memory."""
     held = [day for day in lake.sessions(OPTION_DAY) if first <= day <= last]
     volumes = [sum_option_volumes(lake.scan(OPTION_DAY, day, day)) for day in held]
     return pl.concat(volumes) if volumes else pl.DataFrame(schema=VOLUMES)
 
 
-def _without_vix(sessions: Sequence[date]) -> list[Finding]:
+def _find_sessions_without_vix(sessions: Sequence[date]) -> list[Finding]:
     return [
         Finding(
             rule=Rule.SYMBOL_MISSING,

@@ -1,16 +1,15 @@
-"""From option bars in the lake to `historical_greeks`, for sessions of which there is no chain: valued from what traded.
-
-Belongs here: which symbols and sessions those are, and which bars stand for them. Valuation is `pricing.aggregates`.
+"""Refresh `historical_greeks` from option bars in the lake, for sessions without a chain: contracts valued as they traded.
 
 - One row per contract and session: its last bar, stamped with the end of that bar. Minute bars are preferred to day bars,
   which are only used where the option or the underlying has no minutes.
-- All contracts of the underlying that traded in the same minute are valued with it, for parity needs them; so a row is a
-  function of bars up to its stamp, whatever trades later.
-- A chain is better in every way: two-sided, all contracts at one instant. A session with a recorded chain is left alone
-  here, and `loading.derived.greeks` replaces the whole session when its chain arrives. Percentiles and gamma pass over these
-  rows (`fingerprints.keep_chain_valued`), and they carry no rank.
+- All contracts of the underlying that traded in the same minute are valued with it, because parity needs them. So a row
+  depends on bars up to its stamp only, whatever trades later.
+- A chain is better: two-sided quotes of all contracts at one instant. A session with a recorded chain is left alone
+  here, and `greeks` replaces the whole session when its chain arrives. Percentiles and gamma leave these rows out
+  (`fingerprints.keep_chain_valued`), and the rows carry no rank.
 
-What is out of date is told by the manifest of files, before anything is read. Sessions are published one by one.
+The manifest of files says what is outdated before anything is read. Sessions are published one by one. The valuation is
+`pricing.aggregates`.
 """
 
 from __future__ import annotations
@@ -24,19 +23,8 @@ from datetime import time as clock_time
 import polars as pl
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derived.fingerprints import (
-    TRADED,
-    DerivedReport,
-    Marks,
-    Pair,
-    Totals,
-    Validator,
-    digest,
-    drop_withheld,
-    find_outdated,
-    keep_chain_valued,
-    to_checked_scopes,
-)
+from hd_pipelines.loading.derived.fingerprints import TRADED, Marks, Pair, digest, find_outdated, keep_chain_valued
+from hd_pipelines.loading.derived.refresh import Computed, DerivedReport, DerivedTable, Publication, Validator, refresh
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.market.option_products import find_product, list_roots
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
@@ -88,9 +76,9 @@ def refresh_traded_greeks(
     run_id: str | None = None,
     validate: Validator | None = None,
 ) -> DerivedReport:
-    """Bring what is valued from option bars up to date: of `symbols` in those of `sessions` (ascending) without a chain.
+    """Bring rows valued from option bars up to date, for `symbols` in those `sessions` (ascending) that have no chain.
 
-    Comes after `refresh_greeks`. Rows that were made from a chain stay, also when the chain is gone from the lake.
+    Run it after `refresh_greeks`. Rows that were made from a chain stay, even when the chain is gone from the lake.
     """
     began = time.perf_counter()
     first, last = sessions[0], sessions[-1]
@@ -108,36 +96,40 @@ def refresh_traded_greeks(
         for session in sessions
         for ticker in tickers
         if (ticker, session) not in chained and (to_symbol(ticker), session) not in valued_from_chains
-        if (found := _input(files, ticker, session)) is not None
+        if (found := _choose_input(files, ticker, session)) is not None
     }
     if not inputs:
         return DerivedReport(seconds=time.perf_counter() - began)
     curve = lake.treasury_yields.read()
-    due = find_outdated(_marks(inputs, files, curve), stored)
-    totals = Totals(up_to_date=due.up_to_date)
-    for (session,), scope in due.scope.sort("session", "symbol").group_by("session", maintain_order=True):
-        pairs = set(scope.select("symbol", "session").iter_rows())
-        rows = _valued(lake, session, {symbol: inputs[symbol, session] for symbol, _ in sorted(pairs)}, curve)
-        findings = list(validate(rows)) if validate is not None and not rows.is_empty() else []
-        accepted, kept, withheld = drop_withheld(rows, scope, findings)
-        published = set(kept.select("symbol", "session").iter_rows())
+    due = find_outdated(_compute_marks(inputs, files, curve), stored)
+
+    def compute(batch: pl.DataFrame) -> Computed:
+        session = batch["session"][0]
+        symbols_of_session = sorted(set(batch["symbol"]))
+        return Computed(_value(lake, session, {name: inputs[name, session] for name in symbols_of_session}, curve))
+
+    def publish(publication: Publication) -> int:
         publish_greeks(
             database,
-            accepted,
-            scope=Scope(frozenset(published)),
-            fingerprints={pair: due.fingerprints[pair] for pair in published},
-            findings=findings,
-            checked=to_checked_scopes(TABLE, scope),
+            publication.rows,
+            scope=Scope(frozenset(publication.scope.select("symbol", "session").iter_rows())),
+            fingerprints=publication.fingerprints,
+            findings=publication.findings,
+            checked=publication.checked,
             run_id=run_id,
         )
-        totals.rows += accepted.height
-        totals.published += len(published)
-        totals.withheld += withheld
-        totals.findings += findings
-    return totals.report(time.perf_counter() - began)
+        return publication.rows.height
+
+    table = DerivedTable(
+        TABLE,
+        compute=compute,
+        publish=publish,
+        batches=lambda scope: scope.sort("session", "symbol").partition_by("session", maintain_order=True),
+    )
+    return refresh(table, due, stored, validate=validate, began=began)
 
 
-def _input(files: Mapping[tuple[str, date], str], ticker: str, session: date) -> _Input | None:
+def _choose_input(files: Mapping[tuple[str, date], str], ticker: str, session: date) -> _Input | None:
     """The best that the lake has of `ticker` in `session`; None where it cannot be valued from bars."""
     index = is_index(ticker)
     for options, underlyings, source in (
@@ -150,22 +142,22 @@ def _input(files: Mapping[tuple[str, date], str], ticker: str, session: date) ->
     return None
 
 
-def _marks(
+def _compute_marks(
     inputs: Mapping[Pair, _Input], files: Mapping[tuple[str, date], str], curve: pl.DataFrame
 ) -> dict[Pair, Marks]:
     """One mark per pair, at the session's close: its rows lie at hundreds of instants, and are replaced together."""
     curves = select_curves(curve, sorted({session for _, session in inputs}))
-    told = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
+    curve_marks = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
     marks: dict[Pair, Marks] = {}
     for (symbol, session), read in inputs.items():
         names = [dataset.name for dataset in (read.options, read.underlyings) if dataset is not None]
         made_from = [part for name in names for part in (name, files[name, session])]
-        mark = TRADED + digest(TRADED_VALUATION, *made_from, told.get(session, "no curve"))
+        mark = TRADED + digest(TRADED_VALUATION, *made_from, curve_marks.get(session, "no curve"))
         marks[symbol, session] = {get_regular_hours(session).closes_at: mark}
     return marks
 
 
-def _valued(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.DataFrame) -> pl.DataFrame:
+def _value(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.DataFrame) -> pl.DataFrame:
     """`VALUED` and empty ranks: the last bar of every contract on the symbols of `inputs` that traded in `session`."""
     valued = [pl.DataFrame(schema=_VALUED)]
     for read in sorted(set(inputs.values()), key=str):
@@ -173,7 +165,7 @@ def _valued(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.D
         spots = pl.DataFrame(schema=BAR_SCHEMA)
         if read.underlyings is not None:
             spots = lake.read(read.underlyings, session, session, tickers=tickers)
-        options = _beside_a_last_bar(_option_bars(lake, read.options, session, tickers))
+        options = _keep_last_minutes(_read_option_bars(lake, read.options, session, tickers))
         # One by one: without a curve an index lends its rates, and rows must not depend on which symbols are asked for.
         valued += [
             value_aggregates(bars, spots, curve, read.price_source)
@@ -184,7 +176,7 @@ def _valued(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.D
     return pl.concat(valued).filter(is_last).with_columns(**unranked)
 
 
-def _option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: Sequence[str]) -> pl.DataFrame:
+def _read_option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: Sequence[str]) -> pl.DataFrame:
     """Bars of options on `tickers`, with `underlying`; minutes only while the contract's market is open.
 
     `volume` is what the contract has traded since the open. A market's file has two million rows: only the stretches of
@@ -209,7 +201,7 @@ def _option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: S
     return bars.sort("ticker", "window_start").with_columns(pl.col("volume").cum_sum().over("ticker"))
 
 
-def _beside_a_last_bar(bars: pl.DataFrame) -> pl.DataFrame:
+def _keep_last_minutes(bars: pl.DataFrame) -> pl.DataFrame:
     """`bars` of those minutes, by underlying, in which one of its contracts traded for the last time."""
     last = bars.group_by("ticker").agg(pl.col("underlying").first(), pl.col("window_start").max())
     return bars.join(last, on=["underlying", "window_start"], how="semi").sort("underlying", "window_start", "ticker")

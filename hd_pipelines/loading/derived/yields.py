@@ -14,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.lake import Lake
-from hd_pipelines.loading.derived.fingerprints import digest
+from hd_pipelines.loading.derived.fingerprints import digest, find_outdated_pairs
+from hd_pipelines.loading.derived.refresh import Computed, DerivedTable, publish_small_rows, refresh
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.pricing.discounting import OLDEST_CURVE_DAYS
 from hd_pipelines.providers.errors import VendorError
@@ -26,7 +27,6 @@ from hd_pipelines.providers.massive.rest.treasury_yields import (
     read_archived_yields,
 )
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
@@ -93,16 +93,13 @@ def _publish(database: Database, lake: Lake, sessions: Sequence[date], run_id: s
     }
     with database.connect() as connection:
         stored = read_fingerprints(connection, TABLE, [MARKET], days[0], days[-1])
-    due = {pair: mark for pair, mark in marks.items() if stored.get(pair) != mark}
-    if not due:
-        return YieldsReport(curve.height, 0, len(days))
-    changed = [day for _, day in due]
-    report = publish_rows(
-        database,
+    table = DerivedTable(
         TABLE,
-        curve.filter(pl.col("date").is_in(changed)),
-        scope=pl.DataFrame({"session": changed}, schema={"session": pl.Date}),
-        fingerprints=due,
-        run_id=run_id,
+        compute=lambda due: Computed(curve.filter(pl.col("date").is_in(due["session"].to_list()))),
+        publish=publish_small_rows(database, TABLE, run_id=run_id),
+        session="date",
+        rules=frozenset(),  # the fetch has recorded its findings already
+        is_about_market=True,
     )
-    return YieldsReport(curve.height, report.written, len(days))
+    report = refresh(table, find_outdated_pairs(marks, stored), stored)
+    return YieldsReport(curve.height, report.rows, len(days))

@@ -1,0 +1,210 @@
+"""The one refresh of all derived tables: compute what is outdated, validate it, publish it, report it.
+
+A table's own module finds what is outdated (`fingerprints.find_outdated`) and says how rows are computed and published.
+Nothing about a particular table may be added here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from hd_pipelines.loading.derived.fingerprints import Outdated, Pair
+from hd_pipelines.market.findings import Finding
+from hd_pipelines.tables.vocabulary import Rule, Severity
+from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.publish.derived_rows import publish_rows
+from hd_pipelines.warehouse.records.findings import CheckedScope
+
+Validator = Callable[[pl.DataFrame], Sequence[Finding]]
+"""Looks at rows before they are published; an `ERROR` withholds the rows of its symbol and session."""
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedReport:
+    """What a refresh did. `published`, `up_to_date`, `withheld` count (symbol, session) pairs; withheld keep their rows."""
+
+    rows: int = 0
+    published: int = 0
+    up_to_date: int = 0
+    withheld: int = 0
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Rows of one batch, and what computing them found.
+
+    `scope`: what the rows fill, where that is more than the batch; None for exactly the batch.
+    """
+
+    rows: pl.DataFrame
+    findings: Sequence[Finding] = ()
+    scope: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One batch on its way into the table: validated rows, the scope they replace, and what was checked."""
+
+    rows: pl.DataFrame
+    scope: pl.DataFrame
+    fingerprints: Mapping[Pair, str]
+    findings: Sequence[Finding]
+    checked: Sequence[CheckedScope]
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedTable:
+    """What is particular to one derived table.
+
+    Args:
+        name: The table.
+        compute: Rows of one batch, a part of the outdated scope.
+        publish: Replaces the scope of a publication by its rows in one transaction; how many rows were written.
+        batches: Cuts the outdated scope; each batch is one transaction. By default everything is one batch.
+        session: The column of the rows that holds the session.
+        rules: The rules that this refresh checks, whose earlier findings it may resolve; None for all,
+            an empty set for none.
+        is_about_market: The table has no symbols, so a finding withholds its whole session, whatever its subject is.
+        computes_ahead: The next batch is computed while one is published. Only for tables whose rows do not depend on
+            rows of earlier batches in the table itself.
+    """
+
+    name: str
+    compute: Callable[[pl.DataFrame], Computed]
+    publish: Callable[[Publication], int]
+    batches: Callable[[pl.DataFrame], Iterable[pl.DataFrame]] = lambda scope: [scope]
+    session: str = "session"
+    rules: frozenset[Rule] | None = None
+    is_about_market: bool = False
+    computes_ahead: bool = False
+
+
+@dataclass
+class _Totals:
+    rows: int = 0
+    published: int = 0
+    withheld: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+def refresh(
+    table: DerivedTable,
+    due: Outdated,
+    stored: Mapping[Pair, str],
+    *,
+    validate: Validator | None = None,
+    began: float | None = None,
+) -> DerivedReport:
+    """Bring everything that is `due` up to date, batch by batch in the order of `table.batches`.
+
+    Args:
+        table: How rows are computed and published.
+        due: What is outdated.
+        stored: Published fingerprints, for pairs whose rows are published again although they are not outdated.
+        validate: Looks at each batch's rows; None publishes them as they are.
+        began: `time.perf_counter()` when the refresh began to look for what is outdated; None for now.
+
+    A process that dies loses the batch under way: those before are published, and the next refresh finds the others.
+    """
+    began = time.perf_counter() if began is None else began
+    fingerprints = {**stored, **due.fingerprints}
+    totals = _Totals()
+
+    def publish(batch: pl.DataFrame, computed: Computed, findings: Sequence[Finding]) -> None:
+        scope = batch if computed.scope is None else computed.scope
+        rows, kept, withheld = _drop_withheld(table, computed.rows, scope, findings)
+        checked = _to_checked_scopes(table, scope)
+        replaced = kept.drop("symbol") if table.is_about_market else kept
+        totals.rows += table.publish(Publication(rows, replaced, fingerprints, findings, checked))
+        totals.published += len(due.fingerprints.keys() & set(kept.select("symbol", "session").iter_rows()))
+        totals.withheld += withheld
+        totals.findings += findings
+
+    with ThreadPoolExecutor(1, thread_name_prefix=f"publish-{table.name}") as publisher:
+        before: Future[None] | None = None
+        for batch in table.batches(due.scope) if due.scope.height else ():
+            computed = table.compute(batch)
+            findings = _validate(computed, validate)
+            if not table.computes_ahead:
+                publish(batch, computed, findings)
+                continue
+            if before is not None:
+                before.result()
+            before = publisher.submit(publish, batch, computed, findings)
+        if before is not None:
+            before.result()
+    return DerivedReport(
+        rows=totals.rows,
+        published=totals.published,
+        up_to_date=due.up_to_date,
+        withheld=totals.withheld,
+        findings=tuple(totals.findings),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def publish_small_rows(database: Database, table_name: str, *, run_id: str | None) -> Callable[[Publication], int]:
+    """Make the `publish` of a small table: unchanged rows are left alone, so it counts rows that really changed."""
+
+    def publish(publication: Publication) -> int:
+        report = publish_rows(
+            database,
+            table_name,
+            publication.rows,
+            scope=publication.scope,
+            fingerprints=publication.fingerprints,
+            findings=publication.findings,
+            checked=publication.checked,
+            run_id=run_id,
+        )
+        return report.written
+
+    return publish
+
+
+def _validate(computed: Computed, validate: Validator | None) -> list[Finding]:
+    """What computing and validating found; the same finding of both counts once, as computing worded it."""
+    found = list(computed.findings)
+    if validate is not None and not computed.rows.is_empty():
+        found += validate(computed.rows)
+    return list({finding.finding_id: finding for finding in reversed(found)}.values())[::-1]
+
+
+def _drop_withheld(
+    table: DerivedTable, rows: pl.DataFrame, scope: pl.DataFrame, findings: Iterable[Finding]
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """`rows` and `scope` without the pairs of an `ERROR`, and how many those are."""
+    errors = [f for f in findings if f.severity is Severity.ERROR and f.session is not None]
+    if not errors:
+        return rows, scope, 0
+    pairs = pl.DataFrame(
+        sorted({(f.subject, f.session) for f in errors}), schema={"symbol": pl.String, "session": pl.Date}, orient="row"
+    )
+    on = ["session"] if table.is_about_market else ["symbol", "session"]
+    in_rows = [table.session if name == "session" else name for name in on]
+    return (
+        rows.join(pairs, left_on=in_rows, right_on=on, how="anti"),
+        scope.join(pairs, on=on, how="anti"),
+        scope.join(pairs, on=on, how="semi").select("symbol", "session").n_unique(),
+    )
+
+
+def _to_checked_scopes(table: DerivedTable, scope: pl.DataFrame) -> list[CheckedScope]:
+    """Exactly the pairs of `scope`: earlier findings about other symbols of the same sessions stay open."""
+    if table.rules == frozenset():
+        return []
+    if table.is_about_market:
+        sessions: Iterable[date] = scope["session"]
+        return [CheckedScope(table.name, frozenset(sessions), table.rules)]
+    return [
+        CheckedScope(table.name, frozenset({session}), table.rules, frozenset(of_session["symbol"]))
+        for (session,), of_session in scope.group_by("session")
+    ]
