@@ -7,6 +7,7 @@ to be trusted either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 import polars as pl
@@ -33,7 +34,7 @@ HIGHEST_VOLATILITY = 50.0
 DELTA_ROUNDING = 0.02
 """A spot delta is at most exp(-qT), and the carry that parity implies is good to a few tenths of a percent."""
 
-_ENUMS = {**TABLE.enums(), "iv_reason": Reason}
+_ENUMS: dict[str, type[StrEnum]] = {**TABLE.enums(), "iv_reason": Reason}
 _BOUNDED = tuple(column.name for column in TABLE.columns if column.validated_bounds not in {None, FINITE})
 _SHARES = TABLE.bounded_by(SHARE)
 _NAMES = ("symbol", "contract_ticker", "timestamp", "session", "kind", "root", "expiration", "strike", "option_type")
