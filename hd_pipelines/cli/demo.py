@@ -55,11 +55,13 @@ def run_demo(
         with steps.step("Postgres and schema"):
             installation = open_installation(settings)
         # Other processes write the files; meanwhile this one imports the definitions, which takes some seconds.
-        threading.Thread(target=_load_definitions, daemon=True).start()
+        imports = threading.Thread(target=_load_definitions, daemon=True)
+        imports.start()
         if files is not None and history:
             with steps.step("Sandbox: day bars and sparse chains of the history") as step:
                 step.note = files.wait_for_history(step.advance).note
         with _open_vendor(settings, replay, window, files, steps) as wait_for_window:
+            imports.join()  # two threads that import dagster at the same time can end in a deadlock of its modules
             if history and not _has_history(installation, history):
                 with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
                     step.note = _run(installation, "history", history, step).run_id[:8]
