@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.xnys_closures import CLOSED_WEEKDAYS, EARLY_CLOSES_13_00, FIRST_SESSION, LAST_SESSION
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -41,12 +42,12 @@ class Hours:
     @property
     def opens_at_ns(self) -> int:
         """`opens_at` as integer nanoseconds since the epoch, exact."""
-        return int(self.opens_at.timestamp()) * 1_000_000_000
+        return to_ns(self.opens_at)
 
     @property
     def closes_at_ns(self) -> int:
         """`closes_at` as integer nanoseconds since the epoch, exact."""
-        return int(self.closes_at.timestamp()) * 1_000_000_000
+        return to_ns(self.closes_at)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -174,8 +175,7 @@ def list_week_sessions(session: date) -> tuple[date, ...]:
 
 def compute_midnight_ns(session: date, zone: ZoneInfo = NEW_YORK) -> int:
     """Compute midnight of `session` in `zone` in integer nanoseconds since the epoch: the vendor's day-bar timestamp."""
-    midnight = datetime(session.year, session.month, session.day, tzinfo=zone).astimezone(UTC)
-    return int(midnight.timestamp()) * 1_000_000_000
+    return to_ns(datetime(session.year, session.month, session.day, tzinfo=zone))
 
 
 def count_trading_minutes(earlier_ns: int, later_ns: int) -> float:

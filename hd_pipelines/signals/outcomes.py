@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import count_trading_minutes
 from hd_pipelines.signals.detectors.rules.conditions import Booleans
 from hd_pipelines.signals.frame import Floats
@@ -91,7 +92,7 @@ def settle(signal: Plan, bars: Bars, *, until_ns: int) -> Outcome | None:
     bars: the symbol's bars of any length, ascending; those that start before the signal are ignored. Once settled, later
     bars change nothing. Raises `ValueError` if the stop is on the wrong side of the entry.
     """
-    as_of_ns, lapses_ns = _to_ns(signal.as_of), _to_ns(signal.valid_until)
+    as_of_ns, lapses_ns = to_ns(signal.as_of), to_ns(signal.valid_until)
     bars = bars.until(until_ns)
     bars = bars.select(slice(int(np.searchsorted(bars.starts_ns, as_of_ns)), None))
     held = bars.select(slice(0, int(np.searchsorted(bars.ends_ns, lapses_ns, side="right"))))
@@ -202,7 +203,3 @@ def _find_most(moves: Floats, least: float) -> float:
 
 def _to_decimal(price: float) -> Decimal:
     return Decimal(float(price)).quantize(_PLACES)
-
-
-def _to_ns(instant: datetime) -> int:
-    return int(instant.timestamp()) * 1_000_000_000

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.pricing.settlement import find_settlement_session
 from hd_pipelines.signals.frame import Floats
@@ -74,7 +75,7 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
 def _iv(row: Mapping[str, Any]) -> IvContext:
     known_at = row["timestamp"] or get_regular_hours(row["date"]).closes_at
     return IvContext(
-        _ns(known_at),
+        to_ns(known_at),
         row["iv30"],
         row["iv_rank"],
         row["iv_percentile"],
@@ -140,7 +141,7 @@ def _opens_us(day: int) -> int:
 def _gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:
     at: datetime = row["timestamp"]
     return GammaContext(
-        known_at_ns=_ns(at),
+        known_at_ns=to_ns(at),
         underlying_price=_number(row["underlying_price"]),
         gex_usd_per_1pct=_number(row["gex_usd_per_1pct"]),
         call_gex_usd_per_1pct=_number(row["call_gex_usd_per_1pct"]),
@@ -195,10 +196,6 @@ def _prints(rows: pl.DataFrame) -> Prints:
 
 def _minutes_from_open(at: datetime) -> float:
     return (at - get_regular_hours(at.date()).opens_at).total_seconds() / 60
-
-
-def _ns(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000) * 1_000
 
 
 def _number(value: float | None) -> float:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hd_pipelines.loading.signals.tapes import day_bars_of, minutes_of
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
 from hd_pipelines.tables.vocabulary import Direction, Resolution, Timeframe
@@ -70,7 +71,7 @@ def settle_outcomes(database: Database, *, until: datetime) -> int:
 def _clock_ns(bars: dict[str, Bars], until: datetime) -> int:
     """How far the market has come: the end of the newest bar of any symbol, at most `until`."""
     newest = max((int(each.ends_ns[-1]) for each in bars.values() if len(each)), default=0)
-    return min(newest, int(until.timestamp()) * 1_000_000_000)
+    return min(newest, to_ns(until))
 
 
 def _of(row: dict[str, Any], bars: Bars, until_ns: int) -> Settlement | None:

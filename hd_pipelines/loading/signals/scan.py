@@ -18,6 +18,7 @@ from hd_pipelines.loading.derived.fingerprints import Pair, digest
 from hd_pipelines.loading.signals.outcomes import settle_outcomes
 from hd_pipelines.loading.signals.reports import ScanReport, compute_edges, group_by_symbol, to_scan_row, to_signal_row
 from hd_pipelines.loading.signals.tapes import Inputs, read_inputs
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.live_times import can_bars_arrive
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
@@ -89,15 +90,11 @@ def scan_now(
     inputs = read_inputs(database, symbols, [session], since=since, until=as_of)
     looked_at = {}
     for symbol, tape in inputs.tapes.items():
-        frame = build_session_frame(tape.until(_ns(as_of)), session, _ns(as_of))
-        looked_at[symbol] = frame.select(frame.as_of_ns > _ns(since))
+        frame = build_session_frame(tape.until(to_ns(as_of)), session, to_ns(as_of))
+        looked_at[symbol] = frame.select(frame.as_of_ns > to_ns(since))
     _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id)
     report.sessions, report.seconds = 1, time.perf_counter() - began
     return report
-
-
-def _ns(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000_000
 
 
 def scan_sessions(

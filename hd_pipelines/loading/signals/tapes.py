@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from hd_pipelines.loading.signals.contexts import read_contexts
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.asset_classes import classify_symbol
@@ -172,7 +173,7 @@ def _quotes(stamp: datetime, rows: pl.DataFrame) -> OptionQuotes:
         return rows[name].cast(pl.Float64).to_numpy()
 
     return OptionQuotes(
-        known_at_ns=_ns(stamp),
+        known_at_ns=to_ns(stamp),
         tickers=tuple(rows["contract_ticker"].to_list()),
         expirations=rows["expiration"].to_numpy(),
         is_call=(rows["option_type"] == "call").to_numpy(),
@@ -193,7 +194,3 @@ def _quotes(stamp: datetime, rows: pl.DataFrame) -> OptionQuotes:
             )
         },
     )
-
-
-def _ns(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000) * 1_000

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import polars as pl
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, compute_midnight_ns, list_sessions_between
 from hd_pipelines.market.symbols import is_index
 from hd_pipelines.sandbox.rest.market import RestMarket
@@ -68,7 +69,7 @@ def minutes_as_of(rows: pl.DataFrame, moment: datetime, plan: RestPlan) -> pl.Da
 
     The minute that is forming then stands at its open, with the volume of the part that is over.
     """
-    shown_ns = round((moment - (PLAN_DELAY if plan.is_delayed else timedelta())).timestamp() * 1e6) * 1_000
+    shown_ns = to_ns(moment - (PLAN_DELAY if plan.is_delayed else timedelta()))
     elapsed = (pl.lit(shown_ns) - pl.col("window_start")) / NANOSECONDS_PER_MINUTE
     is_forming = elapsed < 1
     begun = rows.filter(elapsed > 0)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.signals.catalogue import FEATURES, encode_value
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.rules.conditions import Comparison, Condition, IsOneOf, Test, Veto
@@ -53,7 +54,7 @@ def build_frame(detector: Detector, values: Mapping[str, float]) -> FeatureFrame
     for name, value in values.items():
         columns[name][0] = value
     asset_class = next(known for known in _SYMBOLS if known in detector.asset_classes)
-    as_of_ns = np.array([int(_AS_OF.timestamp()) * 1_000_000_000], np.int64)
+    as_of_ns = np.array([to_ns(_AS_OF)], np.int64)
     return FeatureFrame(_SYMBOLS[asset_class], asset_class, Resolution.MINUTE, as_of_ns, columns, empty_levels(1))
 
 

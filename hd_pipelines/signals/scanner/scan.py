@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from types import MappingProxyType
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.signals.detectors.detector import Detector
 from hd_pipelines.signals.detectors.registry import DETECTORS
@@ -106,7 +107,7 @@ def _stored_instants(earlier: Iterable[EarlierSignal], resolution: Resolution) -
         if resolution is Resolution.DAY:
             hours = get_regular_hours(signal.bar_time.astimezone(UTC).date())
             of_row = hours.closes_at if signal.bar_time == hours.opens_at else signal.bar_time
-        instants.setdefault(signal.detector, set()).add(int(of_row.timestamp()) * 1_000_000_000)
+        instants.setdefault(signal.detector, set()).add(to_ns(of_row))
     return instants
 
 

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from hd_pipelines.market.findings import Finding
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.live_times import PLAN_DELAY
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, is_session
 from hd_pipelines.market.symbols import canonicalize_symbol, is_index, to_ticker
@@ -197,7 +198,7 @@ def _keep_sound(frame: pl.DataFrame, ticker: str, session: date, latest: datetim
     begins = pl.col("window_start")
     of_minutes = pl.coalesce(
         pl.when(begins % NANOSECONDS_PER_MINUTE != 0).then(pl.lit(Rule.TIME_NOT_ON_MINUTE.value)),
-        pl.when(begins > _ns(latest)).then(pl.lit(Rule.TIME_AHEAD_OF_CLOCK.value)),
+        pl.when(begins > to_ns(latest)).then(pl.lit(Rule.TIME_AHEAD_OF_CLOCK.value)),
     )
     return split_by(split_broken(frame, asset_class, session, aside), of_minutes, aside)
 
@@ -210,14 +211,10 @@ def _is_over(now: datetime, tolerance: timedelta, *, is_delayed: bool) -> pl.Exp
     """
     begins, ends = pl.col("window_start"), pl.col("window_start") + NANOSECONDS_PER_MINUTE
     is_newest = begins == begins.max()
-    may_form_behind = ends > _ns(now - PLAN_DELAY - DELAY_TOLERANCE)
-    looks_delayed = begins <= _ns(now - PLAN_DELAY + DELAY_TOLERANCE)
+    may_form_behind = ends > to_ns(now - PLAN_DELAY - DELAY_TOLERANCE)
+    looks_delayed = begins <= to_ns(now - PLAN_DELAY + DELAY_TOLERANCE)
     in_doubt = is_newest & may_form_behind & (pl.lit(is_delayed) | looks_delayed)
-    return (ends <= _ns(now - tolerance)) & ~in_doubt
-
-
-def _ns(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000) * 1_000
+    return (ends <= to_ns(now - tolerance)) & ~in_doubt
 
 
 def _build_malformed_error(detail: str, place: ObjectPlace) -> ApiResponseError:
