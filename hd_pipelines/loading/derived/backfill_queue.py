@@ -1,7 +1,7 @@
-"""The ingestion queue: symbols that joined the watchlist get their history from the lake.
+"""Backfills the history of symbols that were added to the watchlist, from the lake.
 
-Belongs here: claiming one symbol after the other until the queue is empty. A crash leaves a claim that another process
-takes over; a failure is counted, and given up after the third retry.
+Symbols of the ingestion queue are claimed one by one until it is empty. After a crash another process takes over the
+claim. A failure is counted, and the symbol is given up after the third retry.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from hd_pipelines.warehouse.records.watchlist import claim_next, complete, fail
 def backfill_queue(
     database: Database, lake: Lake, *, run_id: str | None = None, validate: Validator | None = None
 ) -> dict[str, BarsReport]:
-    """Derive the bars of every queued symbol over the last sessions of the lake; reports by symbol.
+    """Derive the bars of every queued symbol over the last sessions of the lake. Returns reports by symbol.
 
-    Raises the first error after counting it; symbols still in the queue are taken by the next call.
+    Raises the first error after counting it. The next call takes the symbols that are still in the queue.
     """
     sessions = list_lake_sessions(lake)
     reports: dict[str, BarsReport] = {}

@@ -1,9 +1,9 @@
-"""From the lake to `historical_bars`: what is out of date, derive it, validate it, publish it.
+"""Refresh `historical_bars` from the lake: find outdated sessions, derive their bars, validate and publish them.
 
-A symbol's session is out of date when the files it was made from, or the rules of derivation, are not those that its
-published bars were made with. So a second run publishes nothing, a republished file is loaded by itself, and a new
-symbol on the watchlist is backfilled from the lake without a download. Bars of the running session (`live_bars`) have
-fingerprints that no file has: they are out of date as soon as a file of their session is there.
+A symbol's session is outdated if its input files or the derivation rules differ from those of its published bars. So a
+second run publishes nothing, a republished file reloads only its own session, and a new symbol on the watchlist is
+backfilled from the lake without a download. Bars of the running session (`live_bars`) have fingerprints that no file
+has: they are outdated as soon as a file of their session arrives.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ MAX_PAIRS_PER_BATCH = 3_000
 """Symbol-sessions derived and published in one transaction: about 1.6 M bars, half a gigabyte at the peak."""
 
 Validator = Callable[[pl.DataFrame, pl.DataFrame], Sequence[Finding]]
-"""A second opinion on derived bars: (bars, coverage) → findings; an `ERROR` keeps its symbol's session back."""
+"""Checks derived bars: (bars, coverage) → findings. An `ERROR` withholds the bars of its symbol and session."""
 
 
 @dataclass(frozen=True, slots=True)
 class BarsReport:
-    """What a refresh did. `withheld` pairs keep what was published of them before."""
+    """Result of a refresh. Pairs counted as `withheld` keep their earlier published bars."""
 
     rows: int = 0
     published: int = 0
@@ -134,7 +134,7 @@ def _settle_missing(
     database: Database, symbols: Sequence[str], sessions: Sequence[date], run_id: str | None
 ) -> list[Finding]:
     with database.begin(Role.SERVICE) as connection:
-        # CheckedScope for the whole watchlist, also when one symbol is refreshed: only then "all symbols" is true.
+        # Check the whole watchlist even if one symbol is refreshed: a finding about "all symbols" needs all of them.
         expected = {*read_active_symbols(connection), *symbols}
         have = bar_queries.read_published_pairs(connection, expected, sessions[0], sessions[-1])
         missing = bar_audit.find_missing_sessions(have, expected, sessions)
@@ -150,7 +150,7 @@ def _compute_batch(
     bars = derive_bars(lake, symbols, sessions).join(batch, on=["symbol", "session"], how="semi")
     bars = _add_live_bars(database, bars, waiting & set(batch.iter_rows()))
     hours = build_hours_frame(sessions)
-    # The history includes what is published between outdated sessions: a withheld session stays outdated by itself.
+    # The history includes sessions published between outdated ones, so a withheld session alone stays outdated.
     first = list_last_sessions(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
     with database.connect() as connection:
         earlier = bar_queries.read_minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
@@ -161,9 +161,9 @@ def _compute_batch(
 
 
 def _add_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet[Pair]) -> pl.DataFrame:
-    """`bars` and what stands published of pairs whose minute file is still to come.
+    """Add the published intraday bars of pairs whose minute file has not arrived yet.
 
-    A day file that comes first would otherwise take away the minutes that were seen live.
+    Otherwise a day file that arrives first would delete the minutes that were loaded live.
     """
     if not waiting:
         return bars
@@ -176,17 +176,17 @@ def _add_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet[
 
 
 def derive_bars(lake: Lake, symbols: Sequence[str], sessions: Sequence[date]) -> pl.DataFrame:
-    """Bars of all timeframes from what the lake has of `symbols` in `sessions` (ascending). Returns `bars.SCHEMA`.
+    """Derive bars of all timeframes from the lake for `symbols` in `sessions` (ascending). Returns `bars.SCHEMA`.
 
-    Where a session ends its week, that week's other days are read too: a week's VWAP is made of all its minutes,
-    whichever of its sessions are asked for.
+    If a session ends its week, the other days of that week are read too: a week's VWAP covers all of its minutes,
+    whichever of its sessions are requested.
     """
     read = sorted(
         {*sessions, *(day for session in sessions if _ends_week(session) for day in list_week_sessions(session))}
     )
     hours = build_hours_frame(read)
     parts = []
-    for minute, day, symbol_of in _sources(symbols):
+    for minute, day, symbol_of in _list_sources(symbols):
         if not symbol_of:
             continue
         intraday = derive_intraday_bars(_read(lake, minute, read, symbol_of), hours)
@@ -201,7 +201,7 @@ def _ends_week(session: date) -> bool:
     return session == list_week_sessions(session)[-1]
 
 
-def _sources(symbols: Sequence[str]) -> list[tuple[FlatFileDataset, FlatFileDataset, dict[str, str]]]:
+def _list_sources(symbols: Sequence[str]) -> list[tuple[FlatFileDataset, FlatFileDataset, dict[str, str]]]:
     symbol_of = {to_ticker(symbol): symbol for symbol in symbols}
     return [
         (STOCK_MINUTE, STOCK_DAY, {ticker: name for ticker, name in symbol_of.items() if not is_index(ticker)}),
@@ -221,9 +221,9 @@ def _read(lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date], symbol
 def _compute_fingerprints(
     database: Database, symbols: Sequence[str], sessions: Sequence[date]
 ) -> tuple[dict[Pair, str], set[Pair]]:
-    """What the bars of each symbol's session would be made of now, and for which of them there is no minute file.
+    """Return the current fingerprint of each symbol and session, and the pairs that have no minute file.
 
-    A pair without any input is left out.
+    A pair without any input file is left out.
     """
     first, last = list_week_sessions(sessions[0])[0], sessions[-1]
     names = [dataset.name for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE)]
@@ -250,6 +250,6 @@ def _compute_fingerprints(
 
 
 def list_lake_sessions(lake: Lake) -> list[date]:
-    """Sessions for which the lake has anything bars are made of, ascending."""
+    """List the sessions for which the lake has any input of bars, ascending."""
     found = {s for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE) for s in lake.sessions(dataset)}
     return [session for session in list_sessions_between(min(found), max(found)) if session in found] if found else []

@@ -1,8 +1,8 @@
 """Find which derived rows are outdated by comparing fingerprints, before anything else is read.
 
-The fingerprint of a (symbol, session) names what its rows were made from. Where rows are made from snapshots, it lists
-each snapshot with a mark, so that a snapshot that joins a session is computed by itself and not the twenty before it
-again. Which inputs a table has is in its own module.
+The fingerprint of a (symbol, session) identifies the inputs of its rows. For rows that are made from snapshots, it lists
+each snapshot with a mark, so a snapshot that is added to a session is computed alone, without the twenty before it.
+Each table's own module defines its inputs.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from hd_pipelines.market.option_chains import STAMP
 
 Pair = tuple[str, date]
 Marks = dict[datetime, str]
-"""What each snapshot of one symbol's session was made from, by its time."""
+"""A mark of the inputs of each snapshot of one symbol and session, by the snapshot's time."""
 
 SCOPE: dict[str, pl.DataType | type[pl.DataType]] = {"symbol": pl.String, "session": pl.Date, "timestamp": STAMP}
 TRADED = "traded-"
-"""How the mark of rows begins that were valued from option bars because there is no chain."""
+"""Prefix of the marks of rows that were valued from option bars because there is no chain."""
 _STAMP = "%Y%m%dT%H%M%S%f"
 
 
 def digest(*parts: object) -> str:
-    """16 hex digits that change when any part does."""
+    """Compute 16 hex digits that change when any part does."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def encode_marks(marks: Mapping[datetime, str]) -> str:
-    """The text under which marks are stored."""
+    """Encode marks as the text that is stored."""
     return ",".join(f"{stamp.astimezone(UTC):{_STAMP}}={mark}" for stamp, mark in sorted(marks.items()))
 
 
 def decode_marks(text: str) -> Marks:
-    """The marks of a stored text. Raises `ValueError` for a text that `encode_marks` did not make."""
+    """Decode the marks of a stored text. ValueError for a text that `encode_marks` did not make."""
     pairs = (item.split("=") for item in text.split(",") if item)
     return {datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC): mark for stamp, mark in pairs}
 
 
 def keep_chain_valued(fingerprints: Mapping[Pair, str]) -> dict[Pair, str]:
-    """Only the pairs whose rows were valued from option chains.
+    """Keep only the pairs whose rows were valued from option chains.
 
     Rows valued from option bars are left out: contracts that traded at different times do not add up to a chain.
     """
@@ -54,9 +54,9 @@ def keep_chain_valued(fingerprints: Mapping[Pair, str]) -> dict[Pair, str]:
 class Outdated:
     """What has to be computed.
 
-    scope: columns `symbol` and `session`, and `timestamp` where rows are made from snapshots; snapshots that are gone
-    are among them. fingerprints: the new ones of their pairs. whole: pairs of which no snapshot stays as it is, so that
-    all their rows are replaced. up_to_date: how many pairs need nothing.
+    scope: columns `symbol` and `session`, and `timestamp` if rows are made from snapshots; includes snapshots that no
+    longer exist. fingerprints: new fingerprints of the pairs. whole: pairs of which no snapshot stays unchanged, so all
+    of their rows are replaced. up_to_date: how many pairs need no work.
     """
 
     scope: pl.DataFrame
@@ -66,7 +66,7 @@ class Outdated:
 
 
 def find_outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> Outdated:
-    """Snapshots whose `wanted` mark is not the `stored` one, and stored ones of the same pairs that are gone."""
+    """Find snapshots whose `wanted` mark differs from the `stored` one, and stored ones that no longer exist."""
     rows: list[tuple[str, date, datetime]] = []
     fingerprints = {}
     whole = set()
@@ -83,24 +83,24 @@ def find_outdated(wanted: Mapping[Pair, Marks], stored: Mapping[Pair, str]) -> O
 
 
 def find_outdated_pairs(wanted: Mapping[Pair, str], stored: Mapping[Pair, str]) -> Outdated:
-    """Pairs whose `wanted` fingerprint is not the `stored` one, in the order of `wanted`."""
+    """Find pairs whose `wanted` fingerprint differs from the `stored` one, in the order of `wanted`."""
     due = {pair: mark for pair, mark in wanted.items() if stored.get(pair) != mark}
     return Outdated(to_pair_frame(due), due, frozenset(due), len(wanted) - len(due))
 
 
 def to_pair_frame(pairs: Iterable[Pair]) -> pl.DataFrame:
-    """`pairs` as columns `symbol` and `session`, in their order."""
+    """Convert `pairs` to columns `symbol` and `session`, in the same order."""
     return pl.DataFrame(list(pairs), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
 
 
 def find_span(sessions: pl.Series) -> tuple[date, date]:
-    """First and last of at least one session."""
+    """Return the first and last date of `sessions`, which must not be empty."""
     days = sessions.unique().sort().to_list()
     return days[0], days[-1]
 
 
 def split_into_batches(scope: pl.DataFrame, size: Mapping[Pair, int], most: int) -> Iterator[pl.DataFrame]:
-    """`scope` cut between sessions, ascending, so that the `size`s of its pairs stay below `most` where a session allows."""
+    """Split `scope` between sessions, ascending, into batches of at most `most` by `size`; one session is never split."""
     batch: list[pl.DataFrame] = []
     total = 0
     for _, of_session in scope.sort("session").group_by("session", maintain_order=True):

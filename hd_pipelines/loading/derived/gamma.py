@@ -1,7 +1,7 @@
 """Refresh `gamma_exposure_snapshots` from the valued chains of `historical_greeks`.
 
-Positioning is classified against the symbol's own earlier snapshots, which the table keeps for 90 days. Batches are
-therefore published oldest first, and each reads what the table holds before it. The sums, levels and classes are
+Positioning is classified against the symbol's own earlier snapshots, which the table keeps for 90 days. So batches are
+published oldest first, and each one reads the earlier snapshots from the table. The sums, levels and classes are
 computed in `analytics`.
 """
 
@@ -36,14 +36,14 @@ from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_r
 
 TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 SUMMATION = 1
-"""Raised when the same valued chains would give other rows."""
+"""Raise it when the same valued chains give other rows."""
 MAX_CONTRACTS_PER_BATCH = 1_000_000
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
     *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
     *("open_interest", "open_interest_as_of", "implied_volatility", "iv_reason", "gamma", "root", "exercise_style"),
 )
-"""Columns of `VALUED` that a gamma snapshot is made of."""
+"""Columns of `VALUED` that a gamma snapshot is computed from."""
 
 
 def refresh_gamma(

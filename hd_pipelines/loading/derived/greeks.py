@@ -1,8 +1,8 @@
 """Refresh `historical_greeks` from the option chains of the lake: value the chains, rank the contracts, publish.
 
-A snapshot is outdated when its chain, the Treasury curve of its session, or the version of this code is not what its
-rows were made with. Chains are valued in batches, oldest first, each published in one transaction. A load that dies is
-therefore continued by the next one, and the ranks come out the same. The valuation is `pricing.valuation`.
+A snapshot is outdated if its chain, the Treasury curve of its session, or the code version differs from that of its
+rows. Chains are valued in batches, oldest first, each published in one transaction. So the next load continues one that
+died, and computes the same ranks. Chains are valued by `pricing.valuation`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hd_pipelines.warehouse.records.derivations import read_fingerprints
 
 TABLE = "historical_greeks"
 VALUATION = 1
-"""Raise it when the same chain and curve would give other rows; what an older version valued is valued again."""
+"""Raise it when the same chain and curve give other rows; rows of an older version are then computed again."""
 MAX_CONTRACTS_PER_BATCH = 300_000
-"""Valued and published in one transaction; with the batch before, less than a gigabyte at the peak."""
+"""Valued and published in one transaction; together with the previous batch, less than a gigabyte at the peak."""
 
 
 def refresh_greeks(
@@ -82,10 +82,10 @@ def refresh_greeks(
 
 
 def _split_scope(scope: pl.DataFrame, whole: frozenset[Pair]) -> list[Scope | pl.DataFrame]:
-    """What is published in one transaction each: whole sessions, then single snapshots; usually only one of the two.
+    """Split into parts of one transaction each: whole sessions, then single snapshots; usually there is only one part.
 
-    A session of which no snapshot stays is replaced as a whole: rows that `traded_greeks` valued before lie at instants
-    that no fingerprint names.
+    A session of which no snapshot stays is replaced as a whole: the times of rows that `traded_greeks` valued earlier
+    are in no fingerprint.
     """
     pairs = frozenset(scope.select("symbol", "session").iter_rows())
     if pairs <= whole:
@@ -96,7 +96,7 @@ def _split_scope(scope: pl.DataFrame, whole: frozenset[Pair]) -> list[Scope | pl
 
 
 class _Rates(NamedTuple):
-    """Where discounts come from: a mark for each instant, and the index chains whose rates stand in for a missing curve."""
+    """Sources of discount rates: a mark for each instant, and the index chains whose rates replace a missing curve."""
 
     marks: Mapping[datetime, str]
     lenders: Mapping[datetime, Sequence[str]]
@@ -131,7 +131,7 @@ def _count_contracts(chains: Sequence[ChainRecord]) -> Mapping[Pair, int]:
 
 
 def _value(lake: Lake, scope: pl.DataFrame, curve: pl.DataFrame, rates: _Rates) -> pl.DataFrame:
-    """`VALUED` of exactly the snapshots of `scope`; the index chains that lend them their rates are valued beside them."""
+    """Value exactly the snapshots of `scope` (`VALUED`), together with the index chains whose rates they need."""
     wanted = scope.select(
         pl.col("symbol").map_elements(to_ticker, pl.String).alias("underlying"), snapshot_at="timestamp"
     )

@@ -1,7 +1,7 @@
-"""Each symbol's earlier 30-day volatilities, against which contracts are ranked while chains are being valued.
+"""Ranks contracts against their underlying's earlier 30-day volatilities while chains are valued.
 
-Published observations are read once. Sessions that are valued but not observed yet (the load before died, or they belong
-to this very load) are observed here.
+Published observations are read once. Sessions that are valued but not observed yet (because the previous load died, or
+because this load valued them) are observed here.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ OBSERVED_FROM = (
     ),
     *("forward", "implied_volatility", "delta", "price_source"),
 )
-"""Columns of `VALUED` that an observation is made of."""
+"""Columns of `VALUED` that an observation is computed from."""
 
 
 class IvPast:
-    """Values by symbol and session. They grow as batches are valued, so batches come in order of time."""
+    """30-day volatilities by symbol and session. Each ranked batch adds its own, so batches must be in time order."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, dict[date, float]] = {}
 
     def rank(self, valued: pl.DataFrame) -> pl.DataFrame:
-        """`valued` (`VALUED`) with `iv_rank` and `iv_percentile`: each contract's volatility in its underlying's past.
+        """Add `iv_rank` and `iv_percentile` to `valued` (`VALUED`): each contract's volatility in its underlying's past.
 
-        Ranked against the 252 sessions before its own; null where fewer than 126 of them have a value.
+        Ranked against the 252 sessions before its own; null if fewer than 126 of them have a value.
         """
         if valued.is_empty():
             return valued.with_columns(iv_rank=pl.lit(None, pl.Float64), iv_percentile=pl.lit(None, pl.Float64))
-        self._recall(sorted(valued["symbol"].unique()), find_span(valued["session"])[0])
+        self._read_past(sorted(valued["symbol"].unique()), find_span(valued["session"])[0])
         for symbol, session, value in _observe_closes(valued):
             self._known[symbol][session] = value
         ranked = []
         for rows in valued.partition_by("symbol", "session", maintain_order=True):
             symbol, session = rows.select("symbol", "session").row(0)
             iv = rows["implied_volatility"].fill_null(np.nan).to_numpy()
-            rank, percentile = rank_against_history(iv, self._before(symbol, session))
+            rank, percentile = rank_against_history(iv, self._list_past(symbol, session))
             ranked.append(
                 rows.with_columns(
                     pl.Series("iv_rank", rank, nan_to_null=True),
@@ -68,12 +68,12 @@ class IvPast:
             )
         return pl.concat(ranked)
 
-    def _before(self, symbol: str, session: date) -> Floats:
+    def _list_past(self, symbol: str, session: date) -> Floats:
         known = self._known[symbol]
         days = list_last_sessions(session, WINDOW + 1)[:-1]
         return np.array([known.get(day, np.nan) for day in days])
 
-    def _recall(self, symbols: list[str], first: date) -> None:
+    def _read_past(self, symbols: list[str], first: date) -> None:
         new = [symbol for symbol in symbols if symbol not in self._known]
         if not new:
             return

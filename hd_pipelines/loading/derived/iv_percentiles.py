@@ -1,9 +1,9 @@
 """Refresh `iv_percentile_cache` from valued chains: observe the sessions that changed, rank them and all later ones.
 
-A session's observation is outdated when its valued chains, or the version of this code, are not what it was made from.
-Its row also depends on the 252 sessions before. So from a symbol's first new observation on, all published rows are
-ranked again, from the observations in the table itself; rows that come out the same are not written. Observations are
-computed in `analytics.volatility`, rank and percentile in `analytics.iv_percentile`.
+A session's observation is outdated if its valued chains or the code version differ from those it was made from. Its row
+also depends on the 252 sessions before. So all published rows from a symbol's first new observation on are ranked again,
+from the observations in the table itself; unchanged rows are not written. Observations are computed in
+`analytics.volatility`, rank and percentile in `analytics.iv_percentile`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_r
 
 TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
 OBSERVATION = 1
-"""Raised when the same valued chains would give another observation; observed again then."""
+"""Raise it when the same valued chains give another observation; sessions are then observed again."""
 MAX_CONTRACTS_PER_BATCH = 500_000
 
 
@@ -80,7 +80,7 @@ def refresh_iv_percentiles(
 
 
 def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts: Mapping[Pair, int]) -> pl.DataFrame:
-    """`OBSERVATIONS` of the pairs that are due."""
+    """Compute the observations (`OBSERVATIONS`) of the due pairs."""
     curve = lake.treasury_yields.read()
     observed = []
     for batch in split_into_batches(to_pair_frame(due), contracts, MAX_CONTRACTS_PER_BATCH):
@@ -94,7 +94,7 @@ def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts:
 
 
 def _rank(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str]) -> Computed:
-    """Rows of the due pairs and of all published later ones, whose windows hold them."""
+    """Rank the due pairs, and all later published sessions, whose windows contain them."""
     first = dict(observed.group_by("symbol").agg(pl.col("date").min()).iter_rows())
     for symbol, session in due:
         first[symbol] = min(first.get(symbol, session), session)

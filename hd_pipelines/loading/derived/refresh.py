@@ -1,7 +1,7 @@
 """The one refresh of all derived tables: compute what is outdated, validate it, publish it, report it.
 
-A table's own module finds what is outdated (`fingerprints.find_outdated`) and says how rows are computed and published.
-Nothing about a particular table may be added here.
+A table's own module finds what is outdated (`fingerprints.find_outdated`) and defines how rows are computed and
+published. Nothing about a particular table may be added here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.records.findings import CheckedScope
 
 Validator = Callable[[pl.DataFrame], Sequence[Finding]]
-"""Looks at rows before they are published; an `ERROR` withholds the rows of its symbol and session."""
+"""Checks rows before they are published. An `ERROR` withholds the rows of its symbol and session."""
 
 
 @dataclass(frozen=True, slots=True)
 class DerivedReport:
-    """What a refresh did. `published`, `up_to_date`, `withheld` count (symbol, session) pairs; withheld keep their rows."""
+    """Result of a refresh. `published`, `up_to_date`, `withheld` count (symbol, session) pairs; withheld keep their rows."""
 
     rows: int = 0
     published: int = 0
@@ -39,9 +39,9 @@ class DerivedReport:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Rows of one batch, and what computing them found.
+    """Rows of one batch, and the findings of computing them.
 
-    `scope`: what the rows fill, where that is more than the batch; None for exactly the batch.
+    `scope`: what the rows cover, if that is more than the batch; None for exactly the batch.
     """
 
     rows: pl.DataFrame
@@ -51,7 +51,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One batch on its way into the table: validated rows, the scope they replace, and what was checked."""
+    """One batch to publish: validated rows, the scope that they replace, and what was checked."""
 
     rows: pl.DataFrame
     scope: pl.DataFrame
@@ -67,8 +67,8 @@ class DerivedTable:
     Args:
         name: The table.
         compute: Rows of one batch, a part of the outdated scope.
-        publish: Replaces the scope of a publication by its rows in one transaction; how many rows were written.
-        batches: Cuts the outdated scope; each batch is one transaction. By default everything is one batch.
+        publish: Replaces the scope of a publication by its rows in one transaction; returns the number of rows written.
+        batches: Splits the outdated scope; each batch is one transaction. By default everything is one batch.
         session: The column of the rows that holds the session.
         rules: The rules that this refresh checks, whose earlier findings it may resolve; None for all,
             an empty set for none.
@@ -109,10 +109,10 @@ def refresh(
         table: How rows are computed and published.
         due: What is outdated.
         stored: Published fingerprints, for pairs whose rows are published again although they are not outdated.
-        validate: Looks at each batch's rows; None publishes them as they are.
+        validate: Checks the rows of each batch; None publishes them unchecked.
         began: `time.perf_counter()` when the refresh began to look for what is outdated; None for now.
 
-    A process that dies loses the batch under way: those before are published, and the next refresh finds the others.
+    If the process dies, only the current batch is lost: earlier ones are published, the next refresh finds the rest.
     """
     began = time.perf_counter() if began is None else began
     fingerprints = {**stored, **due.fingerprints}
@@ -152,7 +152,7 @@ def refresh(
 
 
 def publish_small_rows(database: Database, table_name: str, *, run_id: str | None) -> Callable[[Publication], int]:
-    """Make the `publish` of a small table: unchanged rows are left alone, so it counts rows that really changed."""
+    """Make the `publish` function of a small table. Unchanged rows are not written, so it counts changed rows only."""
 
     def publish(publication: Publication) -> int:
         report = publish_rows(
@@ -171,7 +171,7 @@ def publish_small_rows(database: Database, table_name: str, *, run_id: str | Non
 
 
 def _validate(computed: Computed, validate: Validator | None) -> list[Finding]:
-    """What computing and validating found; the same finding of both counts once, as computing worded it."""
+    """Merge the findings of computing and validating; a duplicate is kept once, with the text of the computation."""
     found = list(computed.findings)
     if validate is not None and not computed.rows.is_empty():
         found += validate(computed.rows)
@@ -181,7 +181,7 @@ def _validate(computed: Computed, validate: Validator | None) -> list[Finding]:
 def _drop_withheld(
     table: DerivedTable, rows: pl.DataFrame, scope: pl.DataFrame, findings: Iterable[Finding]
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """`rows` and `scope` without the pairs of an `ERROR`, and how many those are."""
+    """Return `rows` and `scope` without the pairs of an `ERROR`, and the number of those pairs."""
     errors = [f for f in findings if f.severity is Severity.ERROR and f.session is not None]
     if not errors:
         return rows, scope, 0
@@ -198,7 +198,7 @@ def _drop_withheld(
 
 
 def _to_checked_scopes(table: DerivedTable, scope: pl.DataFrame) -> list[CheckedScope]:
-    """Exactly the pairs of `scope`: earlier findings about other symbols of the same sessions stay open."""
+    """Cover exactly the pairs of `scope`: earlier findings about other symbols of the same sessions stay open."""
     if table.rules == frozenset():
         return []
     if table.is_about_market:

@@ -1,8 +1,8 @@
 """Refresh `market_regime_history` from the lake's day bars.
 
-A row depends on a year of sessions before it. Its fingerprint names the files of all of them, so a file of last spring
-that is published again makes every later row outdated; rows that come out the same are not written. Measures are
-computed in `analytics.regime.inputs`, rules and memory in `analytics.regime.classification`.
+A row depends on a year of sessions before it. Its fingerprint covers the files of all of them, so a republished file of
+last spring makes every later row outdated; unchanged rows are not written. Measures are computed in
+`analytics.regime.inputs`, regimes in `analytics.regime.classification`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
 
 TABLE = "market_regime_history"
 DECISION = 1
-"""Raised when the same files would give another regime."""
+"""Raise it when the same files give another regime."""
 MEMORY_SESSIONS = 30
-"""Published rows before the first that is decided anew; a regime's memory is shorter."""
+"""Published rows read before the first new decision; a regime depends on fewer earlier ones."""
 SOURCES = (STOCK_DAY, INDEX_DAY, OPTION_DAY)
 
 
@@ -91,12 +91,12 @@ def refresh_regime(
         is_about_market=True,
     )
     report = refresh(table, find_outdated_pairs(wanted, stored), stored, validate=validate, began=began)
-    # Every wanted session is decided again when one is outdated, so one that was up to date can be withheld.
+    # If one session is outdated, all wanted ones are decided again, so one that was up to date can be withheld.
     return replace(report, up_to_date=len(wanted) - report.published - report.withheld)
 
 
 def _read_volumes(lake: Lake, first: date, last: date) -> pl.DataFrame:
-    """Option volumes, session by session: a year of a full market's options does not fit into memory."""
+    """Sum option volumes session by session: a year of a full market's options does not fit into memory."""
     held = [day for day in lake.sessions(OPTION_DAY) if first <= day <= last]
     volumes = [sum_option_volumes(lake.scan(OPTION_DAY, day, day)) for day in held]
     return pl.concat(volumes) if volumes else pl.DataFrame(schema=VOLUMES)

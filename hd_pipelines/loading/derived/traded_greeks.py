@@ -1,15 +1,15 @@
-"""Refresh `historical_greeks` from option bars in the lake, for sessions without a chain: contracts valued as they traded.
+"""Refresh `historical_greeks` from option bars in the lake, for sessions that have no chain.
 
 - One row per contract and session: its last bar, stamped with the end of that bar. Minute bars are preferred to day bars,
-  which are only used where the option or the underlying has no minutes.
+  which are only used if the option or the underlying has no minutes.
 - All contracts of the underlying that traded in the same minute are valued with it, because parity needs them. So a row
-  depends on bars up to its stamp only, whatever trades later.
-- A chain is better: two-sided quotes of all contracts at one instant. A session with a recorded chain is left alone
-  here, and `greeks` replaces the whole session when its chain arrives. Percentiles and gamma leave these rows out
-  (`fingerprints.keep_chain_valued`), and the rows carry no rank.
+  depends only on bars up to its timestamp, whatever trades later.
+- A chain is better, since it has two-sided quotes of all contracts at one instant. Sessions with a recorded chain are
+  skipped here, and `greeks` replaces the whole session when its chain arrives. Percentiles and gamma leave these rows
+  out (`fingerprints.keep_chain_valued`), and the rows have no rank.
 
-The manifest of files says what is outdated before anything is read. Sessions are published one by one. The valuation is
-`pricing.aggregates`.
+Outdated sessions are found from the manifest of files, before any file is read. Sessions are published one by one.
+Contracts are valued by `pricing.aggregates`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from hd_pipelines.warehouse.records.derivations import read_fingerprints
 
 TABLE = "historical_greeks"
 TRADED_VALUATION = 1
-"""Raised when the same bars and curve would give other rows; what was valued by an older version is valued again."""
+"""Raise it when the same bars and curve give other rows; rows of an older version are then computed again."""
 READ_FROM = (OPTION_MINUTE, OPTION_DAY, STOCK_MINUTE, STOCK_DAY, INDEX_MINUTE, INDEX_DAY)
 _FOUR = clock_time(16)
 _QUARTER_HOUR_NS = 15 * NANOSECONDS_PER_MINUTE
@@ -60,7 +60,7 @@ _VALUED = pl.Schema(VALUED)
 
 @dataclass(frozen=True, slots=True)
 class _Input:
-    """Files that a symbol's session is valued from; an index may do without its own (`underlyings` is None)."""
+    """Files from which a symbol's session is valued; an index does not need its own (`underlyings` is None)."""
 
     options: FlatFileDataset
     underlyings: FlatFileDataset | None
@@ -130,7 +130,7 @@ def refresh_traded_greeks(
 
 
 def _choose_input(files: Mapping[tuple[str, date], str], ticker: str, session: date) -> _Input | None:
-    """The best that the lake has of `ticker` in `session`; None where it cannot be valued from bars."""
+    """Choose the best input that the lake has for `ticker` in `session`; None if it cannot be valued from bars."""
     index = is_index(ticker)
     for options, underlyings, source in (
         (OPTION_MINUTE, INDEX_MINUTE if index else STOCK_MINUTE, PriceSource.OPTION_MINUTE),
@@ -145,7 +145,7 @@ def _choose_input(files: Mapping[tuple[str, date], str], ticker: str, session: d
 def _compute_marks(
     inputs: Mapping[Pair, _Input], files: Mapping[tuple[str, date], str], curve: pl.DataFrame
 ) -> dict[Pair, Marks]:
-    """One mark per pair, at the session's close: its rows lie at hundreds of instants, and are replaced together."""
+    """Compute one mark per pair, at the session's close: its rows have hundreds of times, and are replaced together."""
     curves = select_curves(curve, sorted({session for _, session in inputs}))
     curve_marks = {day: digest(*(numbers.tobytes().hex() for numbers in points)) for day, points in curves.items()}
     marks: dict[Pair, Marks] = {}
@@ -158,7 +158,7 @@ def _compute_marks(
 
 
 def _value(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.DataFrame) -> pl.DataFrame:
-    """`VALUED` and empty ranks: the last bar of every contract on the symbols of `inputs` that traded in `session`."""
+    """Value the last bar of every contract on the symbols of `inputs` that traded in `session`: `VALUED`, null ranks."""
     valued = [pl.DataFrame(schema=_VALUED)]
     for read in sorted(set(inputs.values()), key=str):
         tickers = [to_ticker(symbol) for symbol, each in inputs.items() if each == read]
@@ -166,7 +166,7 @@ def _value(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.Da
         if read.underlyings is not None:
             spots = lake.read(read.underlyings, session, session, tickers=tickers)
         options = _keep_last_minutes(_read_option_bars(lake, read.options, session, tickers))
-        # One by one: without a curve an index lends its rates, and rows must not depend on which symbols are asked for.
+        # One by one: without a curve an index lends its rates, and rows must not depend on which symbols are requested.
         valued += [
             value_aggregates(bars, spots, curve, read.price_source)
             for bars in options.partition_by("underlying", maintain_order=True)
@@ -177,10 +177,10 @@ def _value(lake: Lake, session: date, inputs: Mapping[str, _Input], curve: pl.Da
 
 
 def _read_option_bars(lake: Lake, dataset: FlatFileDataset, session: date, tickers: Sequence[str]) -> pl.DataFrame:
-    """Bars of options on `tickers`, with `underlying`; minutes only while the contract's market is open.
+    """Read bars of options on `tickers`, with `underlying`; minutes only while the contract's market is open.
 
-    `volume` is what the contract has traded since the open. A market's file has two million rows: only the stretches of
-    it that begin with a root of `tickers` are read.
+    `volume` is cumulative since the open. A full market's file has two million rows: only the ranges of tickers that
+    begin with a root of `tickers` are read.
     """
     stretches = [(pl.lit(f"O:{root}0"), pl.lit(f"O:{root}:")) for ticker in tickers for root in list_roots(ticker)]
     name = pl.col("ticker")
@@ -202,6 +202,6 @@ def _read_option_bars(lake: Lake, dataset: FlatFileDataset, session: date, ticke
 
 
 def _keep_last_minutes(bars: pl.DataFrame) -> pl.DataFrame:
-    """`bars` of those minutes, by underlying, in which one of its contracts traded for the last time."""
+    """Keep the bars of those minutes, by underlying, in which one of its contracts traded for the last time."""
     last = bars.group_by("ticker").agg(pl.col("underlying").first(), pl.col("window_start").max())
     return bars.join(last, on=["underlying", "window_start"], how="semi").sort("underlying", "window_start", "ticker")

@@ -1,6 +1,6 @@
-"""Treasury yields: from the vendor or an archive to the lake and `treasury_yields`.
+"""Loads Treasury yields from the vendor or an archive into the lake and publishes `treasury_yields`.
 
-Belongs here: which source is asked, and publishing. What a yield means is in `providers.massive.rest.treasury_yields`.
+The yields are parsed in `providers.massive.rest.treasury_yields`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TABLE = "treasury_yields"
 
 @dataclass(frozen=True, slots=True)
 class YieldsReport:
-    """What a refresh brought: points of the curve in the window, rows that changed, days with a curve, what was refused."""
+    """Result of a refresh: curve points in the window, changed rows, days with a curve, findings."""
 
     points: int
     written: int
@@ -52,11 +52,11 @@ def refresh_yields(
     sessions: Sequence[date],
     run_id: str | None = None,
 ) -> YieldsReport:
-    """Have the curve of `sessions` (ascending) in lake and warehouse, and of the two weeks before, as far as it exists.
+    """Load the curve of `sessions` (ascending) and the two weeks before into lake and warehouse, as far as it exists.
 
-    The archive's curve is read first; days that the service tells as well are the service's. `None` is not asked. A
-    source that refuses, or cannot be believed, leaves a finding, and what is there serves on: European chains find their
-    rates by parity. Raises the transient `VendorError`s, which another attempt may not meet.
+    The archive is read first; for days that the API has too, the API's curve is kept. A source that is None is skipped.
+    A source that refuses the request or fails validation leaves a finding, and the stored curve stays in use: European
+    chains take their rates from parity. Raises transient `VendorError`s: a retry may succeed.
     """
     first, last = sessions[0] - timedelta(days=OLDEST_CURVE_DAYS), sessions[-1]
     findings: list[Finding] = []
