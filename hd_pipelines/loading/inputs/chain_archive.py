@@ -1,7 +1,7 @@
-"""From an archive of option chains to the lake: which files are new, validate, publish, record.
+"""Loads an archive of option chains into the lake: find new files, validate, publish and record them in batches.
 
-Belongs here: the order of those steps, many files at a time. A chain that is refused leaves the last good one in place
-and an open finding behind; the others go on. Snapshots of the moment are taken in `loading.inputs.chain_snapshots`.
+A refused chain leaves the last good one in place and an open finding; the others are loaded. Current chains are loaded by
+`loading.inputs.chain_snapshots`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from hd_pipelines.warehouse.records.chains import read_recorded_chains
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 WORKERS = 2
-"""Batches in the making while the ones before are recorded; more threads only share the cores."""
+"""Batches prepared in parallel while earlier ones are recorded; more threads only compete for the cores."""
 BATCH_BYTES = 1 << 20
-"""Of files that are judged and written together: a hundred thin chains, a few full ones. More only takes memory."""
+"""File size of one batch: a hundred small chains or a few full ones. Larger batches only need more memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainsReport:
-    """What a load did. `contracts` counts rows of the loaded chains, `rows_set_aside` bad and repeated ones."""
+    """Result of a load. `contracts` counts rows of the loaded chains, `rows_set_aside` invalid and duplicate rows."""
 
     loaded: int
     contracts: int
@@ -70,14 +70,14 @@ def refresh_chain_archive(
     run_id: str | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> ChainsReport:
-    """Bring every file of the archive into the lake that is not there in this version.
+    """Load every file of the archive into the lake that is not there in its current version.
 
-    `underlyings`: symbols or tickers; `sessions`: the window, ascending. Files on closed days stay out, and gaps between
-    an underlying's first and last file are findings. Records and findings of one underlying are one transaction, written
-    after its chains are in place; a crash in between makes the next run read these files again.
+    `underlyings`: symbols or tickers; `sessions`: the window, ascending. Files of closed days are skipped, and gaps
+    between an underlying's first and last file are findings. Records and findings of one underlying are written in one
+    transaction after its chains are in the lake; after a crash in between, the next run reads these files again.
     """
     files = list_chain_files(archive, underlyings, sessions)
-    known = _known(database, lake, files, sessions)
+    known = _read_known_fingerprints(database, lake, files, sessions)
     fresh = [file for file in files if not _is_known(file, known.get((file.underlying, file.session)))]
     usual = (
         read_usual_contracts(database, {file.underlying for file in fresh}, sessions[0], sessions[-1]) if fresh else {}
@@ -85,7 +85,7 @@ def refresh_chain_archive(
     loaded: list[LoadedChain] = []
     findings: list[Finding] = []
     done = 0
-    with closing(_loads(lake, fresh)) as loads:
+    with closing(_load_by_underlying(lake, fresh)) as loads:
         for underlying, outcomes in loads:
             chains = [outcome for outcome in outcomes.values() if isinstance(outcome, LoadedChain)]
             refusals = [
@@ -112,26 +112,26 @@ def refresh_chain_archive(
 
 
 def fingerprint_file(file: Path) -> str:
-    """Names the bytes of an archived chain and the version of the code that reads them."""
+    """Compute a fingerprint of an archived chain's bytes and the version of the code that reads them."""
     return f"{hashlib.sha256(file.read_bytes()).hexdigest()}-{READ_VERSION}"
 
 
 Outcomes = dict[ChainFile, LoadedChain | FlatFileError]
 
 
-def _loads(lake: Lake, files: Sequence[ChainFile]) -> Generator[tuple[str, Outcomes]]:
-    """Load `files`, by underlying; yields each underlying when all of its files are in the lake or refused."""
+def _load_by_underlying(lake: Lake, files: Sequence[ChainFile]) -> Generator[tuple[str, Outcomes]]:
+    """Load `files`. Yields each underlying when all of its files are in the lake or refused."""
     pool = ThreadPoolExecutor(WORKERS)
     try:
-        batches = pool.map(lambda batch: _load(lake, batch), _batches(files))
+        batches = pool.map(lambda batch: _load(lake, batch), _split_into_batches(files))
         for underlying, group in groupby(batches, key=lambda outcomes: next(iter(outcomes)).underlying):
             yield underlying, {file: outcome for outcomes in group for file, outcome in outcomes.items()}
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _batches(files: Sequence[ChainFile]) -> list[list[ChainFile]]:
-    """`files` in their order, cut where the underlying changes and where a batch is large enough."""
+def _split_into_batches(files: Sequence[ChainFile]) -> list[list[ChainFile]]:
+    """Split `files` in their order, where the underlying changes and where a batch has reached its size."""
     batches: list[list[ChainFile]] = []
     room = 0
     for file in files:
@@ -161,10 +161,10 @@ def _is_known(file: ChainFile, fingerprint: str | None) -> bool:
     return fingerprint is not None and fingerprint == fingerprint_file(file.path)
 
 
-def _known(
+def _read_known_fingerprints(
     database: Database, lake: Lake, files: Sequence[ChainFile], sessions: Sequence[date]
 ) -> dict[tuple[str, date], str]:
-    """Fingerprints of recorded archive chains that are still in the lake."""
+    """Read the fingerprints of recorded archive chains that are still in the lake."""
     if not files:
         return {}
     tickers = {file.underlying for file in files}
@@ -181,7 +181,7 @@ def _known(
 def _settle_archive(
     database: Database, archive: Path, underlyings: Sequence[str], sessions: Sequence[date], run_id: str | None
 ) -> list[Finding]:
-    """Holiday files and gaps of the window, for the wanted underlyings."""
+    """Settle the findings about files of closed days and gaps in the window, for the wanted underlyings."""
     folders = {to_folder_name(name) for name in underlyings}
     days = {folder: have for folder, have in list_archived_days(archive).items() if folder in folders}
     findings = [
@@ -189,7 +189,7 @@ def _settle_archive(
         for finding in find_archive_gaps(days)
         if finding.session is not None and sessions[0] <= finding.session <= sessions[-1]
     ]
-    told = frozenset(finding.session for finding in findings if finding.session is not None) | frozenset(sessions)
+    covered = frozenset(finding.session for finding in findings if finding.session is not None) | frozenset(sessions)
     with database.begin() as connection:
-        settle(connection, findings, [CheckedScope(DATASET, told, ARCHIVE_RULES, frozenset(days))], run_id=run_id)
+        settle(connection, findings, [CheckedScope(DATASET, covered, ARCHIVE_RULES, frozenset(days))], run_id=run_id)
     return findings

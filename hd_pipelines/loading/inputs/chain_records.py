@@ -1,6 +1,6 @@
-"""Recording chains that have reached the lake: completeness against the ones before, findings, one transaction.
+"""Publishes chains to the lake and records them with their completeness and findings, in one transaction.
 
-The chain archive and the chain snapshots both end here, once a chain is in the lake.
+Used by both sources of chains: the archive and the snapshots.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hd_pipelines.warehouse.records.chains import ChainRecord, read_recorded_cha
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 CHAIN_RULES = frozenset(Rule) - ARCHIVE_RULES - {Rule.SNAPSHOT_MISSED}
-"""What is judged anew whenever a chain is read."""
+"""Rules that are checked again whenever a chain is read."""
 HISTORY_SESSIONS = 60
-"""How far back the record is read for the usual number of contracts; snapshots may have gaps."""
+"""How far back records are read to find the usual number of contracts; snapshots may have gaps."""
 
 Usual = dict[tuple[str, SnapshotKind], dict[date, int]]
 """Contracts of the last snapshot of each session, by ticker and kind."""
@@ -46,37 +46,37 @@ class LoadedChain:
     findings: tuple[Finding, ...]
 
 
-def publish_chain(lake: Lake, judged: ValidatedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
+def publish_chain(lake: Lake, validated: ValidatedChain, source: ChainSource, fingerprint: str) -> LoadedChain:
     """Put one chain into the lake and measure it."""
-    return publish_chains(lake, [(judged, source, fingerprint)])[0]
+    return publish_chains(lake, [(validated, source, fingerprint)])[0]
 
 
 def publish_chains(lake: Lake, chains: Sequence[tuple[ValidatedChain, ChainSource, str]]) -> list[LoadedChain]:
-    """`publish` many. Once this returns, a crash does not take them away: they may be recorded."""
+    """Put many chains into the lake and measure them. They are durable when this returns, so they may be recorded."""
     if not chains:
         return []
-    snapshots = lake.chains.publish_all([(judged.chain, source) for judged, source, _ in chains])
-    coverages = measure_chains([judged.chain for judged, _, _ in chains])
+    snapshots = lake.chains.publish_all([(validated.chain, source) for validated, source, _ in chains])
+    coverages = measure_chains([validated.chain for validated, _, _ in chains])
     return [
         LoadedChain(
-            _record_of(snapshot, coverage, judged, source, fingerprint),
+            _to_record(snapshot, coverage, validated, source, fingerprint),
             coverage,
-            judged.rows_set_aside,
-            judged.findings,
+            validated.rows_set_aside,
+            validated.findings,
         )
-        for (judged, source, fingerprint), snapshot, coverage in zip(chains, snapshots, coverages, strict=True)
+        for (validated, source, fingerprint), snapshot, coverage in zip(chains, snapshots, coverages, strict=True)
     ]
 
 
-def _record_of(
-    snapshot: ChainSnapshot, coverage: ChainCoverage, judged: ValidatedChain, source: ChainSource, fingerprint: str
+def _to_record(
+    snapshot: ChainSnapshot, coverage: ChainCoverage, validated: ValidatedChain, source: ChainSource, fingerprint: str
 ) -> ChainRecord:
     return ChainRecord(
         underlying=snapshot.underlying,
         snapshot_at=snapshot.snapshot_at,
         session=snapshot.session,
         kind=snapshot.kind,
-        source=PriceSource(judged.chain["source"][0]),
+        source=PriceSource(validated.chain["source"][0]),
         contracts=coverage.contracts,
         with_quote=coverage.with_quote,
         with_open_interest=coverage.with_open_interest,
@@ -88,7 +88,7 @@ def _record_of(
 
 
 def read_usual_contracts(database: Database, tickers: Collection[str], first: date, last: date) -> Usual:
-    """What is recorded from 60 sessions before `first` to `last`."""
+    """Read the recorded numbers of contracts from 60 sessions before `first` to `last`."""
     usual: Usual = {}
     with database.connect() as connection:
         for held in read_recorded_chains(connection, list_last_sessions(first, HISTORY_SESSIONS)[0], last, tickers):
@@ -105,13 +105,13 @@ def record_loaded_chains(
     *,
     run_id: str | None,
 ) -> list[Finding]:
-    """Record `chains` with their completeness and settle `findings` and those of the chains; returns all of them.
+    """Record `chains` with their completeness and settle `findings` and those of the chains. Returns all findings.
 
-    `usual` is brought up to date, so that each chain of a long load is judged by those before it. Adjusted contracts live
-    for years: only the newest chain of an underlying tells of them, and what was told before is over.
+    `usual` is updated, so each chain of a long load is compared with those before it. Adjusted contracts exist for years:
+    only the newest chain of an underlying reports them, and earlier findings about them are closed.
     """
-    newest = {chain.record.underlying: chain.record.session for chain in sorted(chains, key=_taken_at)}
-    told = [
+    newest = {chain.record.underlying: chain.record.session for chain in sorted(chains, key=_get_snapshot_at)}
+    reported = [
         *findings,
         *(
             finding
@@ -121,13 +121,13 @@ def record_loaded_chains(
         ),
     ]
     records = []
-    for chain in sorted(chains, key=_taken_at):
+    for chain in sorted(chains, key=_get_snapshot_at):
         held = chain.record
         history = usual.setdefault((held.underlying, held.kind), {})
         share = compute_completeness(held.contracts, [history[day] for day in sorted(history) if day < held.session])
         history[held.session] = held.contracts
         records.append(replace(held, completeness=share))
-        told += find_coverage_problems(to_symbol(held.underlying), held.session, chain.coverage, share)
+        reported += find_coverage_problems(to_symbol(held.underlying), held.session, chain.coverage, share)
     superseded = [
         CheckedScope(
             DATASET,
@@ -139,9 +139,9 @@ def record_loaded_chains(
     ]
     with database.begin() as connection:
         record_chains(connection, records)
-        settle(connection, told, [*checked, *superseded], run_id=run_id)
-    return told
+        settle(connection, reported, [*checked, *superseded], run_id=run_id)
+    return reported
 
 
-def _taken_at(chain: LoadedChain) -> datetime:
+def _get_snapshot_at(chain: LoadedChain) -> datetime:
     return chain.record.snapshot_at

@@ -1,7 +1,6 @@
-"""Option chains of the moment: fetched, judged, published, recorded; and the alarm for those that were missed.
+"""Takes snapshots of current option chains: fetch, validate, publish, record. Reports snapshots that were missed.
 
-Belongs here: taking snapshots of many underlyings and what happens when some cannot be had. When they are due is in
-`market.snapshot_times`, chains of the past come from `loading.inputs.chain_archive`.
+`market.snapshot_times` decides when they are due. Past chains are loaded by `loading.inputs.chain_archive`.
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ from hd_pipelines.warehouse.records.chains import read_recorded_chains
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 WORKERS = 4
-"""Underlyings fetched at the same time; a chain's own pages come one after the other."""
+"""Number of underlyings fetched in parallel; the pages of one chain are fetched in sequence."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotReport:
-    """What one round of snapshots brought.
+    """Result of one round of snapshots.
 
-    `taken` and `refused` are tickers; `skew_seconds` the longest time between first and last page of one chain; `errors`
-    are why the refused ones were, transient ones worth another round.
+    `taken` and `refused` are tickers. `skew_seconds` is the longest time between the first and last page of one chain.
+    `errors` are the reasons of the refused ones; a retry may help against transient ones.
     """
 
     snapshot_at: datetime
@@ -73,10 +72,10 @@ def take_snapshot(
 ) -> SnapshotReport:
     """Fetch the chains of `underlyings` (symbols or tickers), all stamped `now`, to the second.
 
-    One that cannot be had leaves a finding and the others go on. A refused key stops the round: raises
-    `ApiKeyRefusedError`. Raises `ValueError` for a close before the close, or a moment without a session.
+    A chain that fails leaves a finding, the others are taken. A refused key raises `ApiKeyRefusedError`. Raises
+    `ValueError` for a closing snapshot before the close, and outside sessions.
     """
-    session = _session_of(now, kind)
+    session = _find_session(now, kind)
     tickers = sorted({to_ticker(name) for name in underlyings})
     with ThreadPoolExecutor(WORKERS) as pool:
         outcomes = list(pool.map(lambda ticker: _fetch(client, ticker, now, kind), tickers))
@@ -119,9 +118,9 @@ def settle_missed_snapshots(
     kinds: Sequence[SnapshotKind] = tuple(SnapshotKind),
     run_id: str | None = None,
 ) -> list[Finding]:
-    """Compare what is recorded of `sessions` (ascending) with the plan; keep the findings, return them.
+    """Compare the recorded snapshots of `sessions` (ascending) with the plan. Stores and returns the findings.
 
-    `kinds`: what this desk takes at all. An archive's chain counts as the close of its session.
+    `kinds`: the kinds that this installation takes. A chain from an archive counts as the close of its session.
     """
     tickers = {to_ticker(name) for name in underlyings}
     with database.connect() as connection:
@@ -136,10 +135,10 @@ def settle_missed_snapshots(
     return findings
 
 
-def _session_of(now: datetime, kind: SnapshotKind) -> date:
+def _find_session(now: datetime, kind: SnapshotKind) -> date:
     session = now.astimezone(NEW_YORK).date()
     if not is_session(session):
-        raise ValueError(f"{session} is no exchange session: there is no chain to take")
+        raise ValueError(f"{session} is no exchange session: no chain can be taken")
     hours = get_regular_hours(session)
     if now < hours.opens_at or (kind is SnapshotKind.CLOSE) != (now >= hours.closes_at):
         raise ValueError(

@@ -1,6 +1,6 @@
-"""From landed vendor files to the lake: which versions are new, ingest them, keep the manifest and the findings.
+"""Loads landed vendor files into the lake: finds new versions, ingests them, records manifest rows and findings.
 
-A file that is refused leaves the last good part in place and an open finding behind; the others go on.
+A refused file leaves the last good version in place and an open finding; the others are loaded.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 from hd_pipelines.warehouse.roles import Role
 
 FILE_RULES = frozenset(Rule) - PUBLICATION_RULES
-"""What this stage judges anew whenever it reads a file."""
+"""Rules that are checked again whenever a file is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class LakeReport:
-    """What a refresh did, and what the lake has of the window afterwards."""
+    """Result of a refresh, and what the lake contains of the window afterwards."""
 
     ingested: int
     ingested_rows: int
@@ -43,7 +43,7 @@ class LakeReport:
 
     @property
     def rows_in_window(self) -> int:
-        """Rows of all sessions of the window."""
+        """Number of rows of all sessions of the window."""
         return sum(rows for _, rows in self.rows_by_session)
 
 
@@ -57,20 +57,24 @@ def refresh_lake(
     run_id: str | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> LakeReport:
-    """Ingest every landed file that the lake does not have in this version. `sessions`: the window, ascending.
+    """Ingest every landed file that the lake does not have in its current version. `sessions`: the window, ascending.
 
-    Each file's manifest row and findings are one transaction, written after its part is in place. After a crash between
-    the two the next run reads the file again: its findings are nowhere else.
+    Each file's manifest row and findings are written in one transaction after its rows are in the lake. After a crash in
+    between, the next run reads the file again, since its findings are stored nowhere else.
     """
     reports: list[IngestReport] = []
     refusals: list[FlatFileError] = []
-    history = _history(database, dataset, sessions)
-    known = _known(database, lake, dataset, sessions)
+    history = _read_row_counts(database, dataset, sessions)
+    known = _read_known_versions(database, lake, dataset, sessions)
     fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
     for done, file in enumerate(sorted(fresh, key=lambda f: f.session), start=1):
         try:
             report = ingest(
-                file, lake, history_rows=history, session_of_sha256=_other_session(database, dataset), read_again=True
+                file,
+                lake,
+                history_rows=history,
+                session_of_sha256=_make_session_lookup(database, dataset),
+                read_again=True,
             )
         except FlatFileError as refusal:
             refusals.append(refusal)
@@ -80,7 +84,7 @@ def refresh_lake(
             history[file.session] = report.rows
             _record(database, file, report, run_id)
         on_progress(done, len(fresh))
-    current = _current(database, dataset, sessions)
+    current = _read_current_loads(database, dataset, sessions)
     return LakeReport(
         ingested=len(reports),
         ingested_rows=sum(report.rows for report in reports),
@@ -120,30 +124,32 @@ def _settle(
         settle(connection, findings, [CheckedScope(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id)
 
 
-def _current(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> list[queries.CurrentLoad]:
+def _read_current_loads(
+    database: Database, dataset: FlatFileDataset, sessions: Sequence[date]
+) -> list[queries.CurrentLoad]:
     with database.connect() as connection:
         return queries.read_current_loads(connection, [dataset.name], sessions[0], sessions[-1])
 
 
-def _known(
+def _read_known_versions(
     database: Database, lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date]
 ) -> dict[date, tuple[str, str]]:
-    """Versions that need no second look: in the manifest, and still in the lake as made by this code."""
+    """Read the versions that are in the manifest and still in the lake as this code version made them."""
     in_lake = set(lake.sessions(dataset))
-    loads = [load for load in _current(database, dataset, sessions) if load.session in in_lake]
+    loads = [load for load in _read_current_loads(database, dataset, sessions) if load.session in in_lake]
     if loads and (part := lake.part(dataset, loads[-1].session)) and part.source.ingest_version != INGEST_VERSION:
         return {}
     return {load.session: (load.etag, load.sha256) for load in loads}
 
 
-def _history(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> dict[date, int]:
+def _read_row_counts(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> dict[date, int]:
     first = list_last_sessions(sessions[0], HISTORY_SESSIONS + 1)[0]
     with database.connect() as connection:
         loads = queries.read_current_loads(connection, [dataset.name], first, sessions[-1])
     return {load.session: load.rows for load in loads}
 
 
-def _other_session(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
+def _make_session_lookup(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
     def look_up(sha256: str) -> date | None:
         with database.connect() as connection:
             return queries.find_session_by_sha256(connection, dataset.name, sha256)

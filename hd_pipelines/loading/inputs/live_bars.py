@@ -1,8 +1,8 @@
-"""Bars of the running session: fetched minute by minute, derived, added to `historical_bars`; the files replace them.
+"""Fetches the bars of the running session and adds them to `historical_bars`, until the files replace them.
 
-Belongs here: what a round of live bars asks for, which bars are finished, and what is told of symbols that are missing or
-stand still. Bars are derived as from files, by `market.bars`. No day bar is made: the vendor's day aggregates include
-extended hours, so one made of regular minutes would be another thing under the same name; it comes with the files.
+Bars are derived by `market.bars`, as from files. Only finished bars are added, and symbols without recent minutes are
+reported. Do not add day bars: the vendor's day aggregates include extended hours, so a bar made of regular minutes would
+not be comparable. Day bars come with the files.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from hd_pipelines.warehouse.read.queries import read_bar_fingerprints
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle
 
 WORKERS = 4
-"""Symbols fetched at the same time."""
+"""Number of symbols fetched in parallel."""
 ALL_SYMBOLS = "all symbols"
 _LENGTH = {Timeframe.M1: 1, **MINUTES}
 
 
 @dataclass(frozen=True, slots=True)
 class LiveBarsReport:
-    """What one round brought.
+    """Result of one round.
 
-    `changed`: symbols with new or corrected bars; `from_files`: left alone, the session's files are loaded already;
-    `refused`: their answer could not be had or believed. `until`: end of the newest finished minute of any symbol, None
-    without one. `delay_minutes`: by symbol, how far its newest finished minute was behind the clock (the close, after
-    it). `forming`: rows left out because their minute was not over. `errors`: why the refused ones were.
+    `changed`: symbols with new or corrected bars; `from_files`: symbols skipped because the session's files are loaded;
+    `refused`: symbols whose request failed or whose response failed validation, for the reasons in `errors`. `until`: end
+    of the newest finished minute of any symbol, None without one. `delay_minutes`: by symbol, how far the end of its
+    newest finished minute was behind the clock (behind the close, after it). `forming`: rows of unfinished minutes.
     """
 
     session: date
@@ -63,7 +63,7 @@ class LiveBarsReport:
 
 
 def add_volume_proxies(symbols: Iterable[str]) -> list[str]:
-    """`symbols` and the funds whose volume stands for the indices among them, sorted, each once."""
+    """Add the funds whose volume is used for the indices among `symbols`; sorted, each name once."""
     names = {canonicalize_symbol(symbol) for symbol in symbols}
     return sorted(names | {VOLUME_PROXIES[name] for name in names & VOLUME_PROXIES.keys()})
 
@@ -73,27 +73,27 @@ def refresh_live_bars(
 ) -> LiveBarsReport:
     """Add the bars of the running session that were finished at `now`, of `symbols` and their volume proxies.
 
-    All answers are cut at the same minute, that of `now`, so symbols can be compared. A symbol that cannot be had leaves a
-    finding and the others go on; without news nothing is written. A refused key stops the round: raises
-    `ApiKeyRefusedError`. Raises `ValueError` outside sessions, and what the warehouse raises.
+    All responses are cut at the minute of `now`, so symbols can be compared. A symbol that fails leaves a finding, the
+    others are loaded. Bars are only written if there are new ones. A refused key raises `ApiKeyRefusedError`. Raises
+    `ValueError` outside sessions, and the errors of the warehouse.
     """
     began = time.perf_counter()
     hours = find_live_hours(now)
     if hours is None or not has_opened(now):
         raise ValueError(f"{now:%Y-%m-%d %H:%M} UTC is in no session: there are no live bars before the open")
     wanted = add_volume_proxies(symbols)
-    held = _held(database, wanted, hours.session)
+    held = _read_stored_fingerprints(database, wanted, hours.session)
     asked = [symbol for symbol in wanted if symbol not in held or is_live(held[symbol])]
     outcomes = _fetch(client, asked, now)
     fetched = [outcome for outcome in outcomes.values() if isinstance(outcome, MinuteFetch)]
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, VendorError)]
-    minutes = _regular(fetched, hours)
-    ends = _newest_ends(minutes)
+    minutes = _keep_regular_minutes(fetched, hours)
+    ends = _find_newest_ends(minutes)
     bars = select_finished_bars(minutes, hours, now)
     findings = (
         *(finding for error in errors for finding in error.findings),
         *(finding for fetch in fetched for finding in fetch.findings),
-        *_silence([fetch.symbol for fetch in fetched], ends, hours, now),
+        *_find_silent_symbols([fetch.symbol for fetch in fetched], ends, hours, now),
     )
     checked = CheckedScope(DATASET, frozenset({hours.session}), subjects=frozenset({*asked, ALL_SYMBOLS}))
     load = _publish(database, bars, held, session=hours.session, findings=findings, checked=checked, run_id=run_id)
@@ -109,7 +109,7 @@ def refresh_live_bars(
         rows_added=load.added,
         rows_corrected=load.corrected,
         until=max(ends.values(), default=None),
-        delay_minutes={symbol: _behind(end, hours, now) / timedelta(minutes=1) for symbol, end in ends.items()},
+        delay_minutes={symbol: _measure_delay(end, hours, now) / timedelta(minutes=1) for symbol, end in ends.items()},
         forming=sum(fetch.forming for fetch in fetched),
         is_delayed=any(fetch.is_delayed for fetch in fetched),
         findings=findings,
@@ -119,11 +119,11 @@ def refresh_live_bars(
 
 
 def select_finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> pl.DataFrame:
-    """Bars of all intraday timeframes that no later minute can change. Returns `bars.SCHEMA`, sorted.
+    """Derive the bars of all intraday timeframes that no later minute can change. Returns `bars.SCHEMA`, sorted.
 
-    `minutes`: finished regular minutes as `bars.derive_intraday_bars` takes them. A bar is finished when a minute at or
-    after its last one is there, of any symbol that comes from the same feed (stocks, indices): a symbol that did not
-    trade then has no such minute itself. After the close plus a delayed plan's delay every bar is.
+    `minutes`: finished regular minutes, as `bars.derive_intraday_bars` takes them. A bar is finished when any symbol of
+    the same feed (stocks, indices) has a minute at or after the bar's last one, since a symbol without trades has no such
+    minute. All bars are finished after the close plus the delay of a delayed plan.
     """
     if minutes.is_empty():
         return pl.DataFrame(schema=SCHEMA)
@@ -141,25 +141,25 @@ def select_finished_bars(minutes: pl.DataFrame, hours: Hours, now: datetime) -> 
     return finished.select(SCHEMA.names()).sort("symbol", "timeframe", "timestamp")
 
 
-def _held(database: Database, symbols: Sequence[str], session: date) -> dict[str, str]:
+def _read_stored_fingerprints(database: Database, symbols: Sequence[str], session: date) -> dict[str, str]:
     with database.connect() as connection:
         marks = read_bar_fingerprints(connection, symbols, session, session)
     return {symbol: mark for (symbol, _), mark in marks.items()}
 
 
 def _fetch(client: VendorApi, symbols: Sequence[str], now: datetime) -> dict[str, MinuteFetch | VendorError]:
-    def one(symbol: str) -> MinuteFetch | VendorError:
+    def fetch_one(symbol: str) -> MinuteFetch | VendorError:
         try:
             return fetch_minutes(client, symbol, now=now)
         except VendorError as error:
             return error
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="live-bars") as pool:
-        return dict(zip(symbols, pool.map(one, symbols), strict=True))
+        return dict(zip(symbols, pool.map(fetch_one, symbols), strict=True))
 
 
-def _regular(fetched: Sequence[MinuteFetch], hours: Hours) -> pl.DataFrame:
-    """Minutes inside regular hours with `symbol`, `session` and `is_index`; extended hours are no bars here."""
+def _keep_regular_minutes(fetched: Sequence[MinuteFetch], hours: Hours) -> pl.DataFrame:
+    """Keep minutes inside regular hours, and add `symbol`, `session` and `is_index`."""
     parts = [
         fetch.minutes.with_columns(
             symbol=pl.lit(fetch.symbol), session=pl.lit(hours.session), is_index=pl.lit(is_index(fetch.ticker))
@@ -170,20 +170,22 @@ def _regular(fetched: Sequence[MinuteFetch], hours: Hours) -> pl.DataFrame:
     return pl.concat(parts).filter(inside) if parts else pl.DataFrame()
 
 
-def _newest_ends(minutes: pl.DataFrame) -> dict[str, datetime]:
-    """End of each symbol's newest finished minute; without those that have none."""
+def _find_newest_ends(minutes: pl.DataFrame) -> dict[str, datetime]:
+    """Find the end of each symbol's newest finished minute; symbols without one are left out."""
     if minutes.is_empty():
         return {}
     newest = minutes.group_by("symbol").agg(pl.col("window_start").max() + 60_000_000_000).sort("symbol")
     return {symbol: datetime.fromtimestamp(end_ns / 1e9, UTC) for symbol, end_ns in newest.iter_rows()}
 
 
-def _behind(end: datetime, hours: Hours, now: datetime) -> timedelta:
+def _measure_delay(end: datetime, hours: Hours, now: datetime) -> timedelta:
     return max(min(now, hours.closes_at) - end, timedelta())
 
 
-def _silence(symbols: Sequence[str], ends: Mapping[str, datetime], hours: Hours, now: datetime) -> list[Finding]:
-    """What is told of symbols without minutes, or without a recent one, once a delayed plan would have had them."""
+def _find_silent_symbols(
+    symbols: Sequence[str], ends: Mapping[str, datetime], hours: Hours, now: datetime
+) -> list[Finding]:
+    """Report symbols without minutes or without a recent one, once even a delayed plan should have them."""
     if now < hours.opens_at + PATIENCE:
         return []
 
@@ -217,11 +219,11 @@ def _silence(symbols: Sequence[str], ends: Mapping[str, datetime], hours: Hours,
                 Rule.BARS_STALE,
                 Severity.WARNING,
                 symbol,
-                f"The newest minute ended {_behind(end, hours, now) / timedelta(minutes=1):.0f} minutes ago.",
+                f"The newest minute ended {_measure_delay(end, hours, now) / timedelta(minutes=1):.0f} minutes ago.",
                 "Nothing if it is halted or hardly trades; if many symbols are, look at the vendor's status page.",
             )
             for symbol, end in ends.items()
-            if _behind(end, hours, now) > PATIENCE
+            if _measure_delay(end, hours, now) > PATIENCE
         ),
     ]
 
@@ -236,25 +238,25 @@ def _publish(
     checked: CheckedScope,
     run_id: str | None,
 ) -> LiveLoad:
-    marks = {str(symbol): _fingerprint(of_symbol) for (symbol,), of_symbol in bars.group_by("symbol")}
-    news = {symbol: mark for symbol, mark in sorted(marks.items()) if held.get(symbol) != mark}
-    if not news:
+    marks = {str(symbol): _compute_fingerprint(of_symbol) for (symbol,), of_symbol in bars.group_by("symbol")}
+    changed = {symbol: mark for symbol, mark in sorted(marks.items()) if held.get(symbol) != mark}
+    if not changed:
         with database.begin() as connection:
             settle(connection, findings, [checked], run_id=run_id)
         return LiveLoad(0, 0, (), ())
     return add_live_bars(
         database,
-        bars.filter(pl.col("symbol").is_in(list(news))),
+        bars.filter(pl.col("symbol").is_in(list(changed))),
         session=session,
-        fingerprints=news,
+        fingerprints=changed,
         run_id=run_id,
         findings=findings,
         checked=[checked],
     )
 
 
-def _fingerprint(bars: pl.DataFrame) -> str:
-    """Until when, and a digest of the bars themselves: a corrected minute changes it although the time does not."""
+def _compute_fingerprint(bars: pl.DataFrame) -> str:
+    """Combine the end of the newest minute and a digest of the bars, so a corrected minute changes the fingerprint too."""
     newest = bars.filter(pl.col("timeframe") == Timeframe.M1.value)["timestamp"].max()
     until = newest + timedelta(minutes=1)  # type: ignore[operator]  # every symbol with bars has minutes
     digest = hashlib.sha256(f"{DERIVATION}|{bars.write_csv()}".encode()).hexdigest()[:16]

@@ -1,10 +1,8 @@
-"""Which open signals can be settled, and storing how they ended.
+"""Settles open signals: reads their bars, applies the rule of `signals.outcomes`, and stores the outcomes.
 
-Belongs here: reading their bars and writing what came of it. The rule is `signals.outcomes`.
-
-The market's clock is that of its newest bar: a signal lapses when bars have come that far, not when our clock has, so a
-desk that was asleep settles from the bars it missed. A symbol that never trades again has no price to settle at: its signals
-are dismissed, without an outcome.
+The newest bar is the clock: a signal expires when bars have reached that time, not when the system clock has. So an
+installation that was switched off settles from the bars it missed. A symbol that never trades again has no price to
+settle at, so its signals are dismissed without an outcome.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from hd_pipelines.loading.signals.tapes import day_bars_of, minutes_of
+from hd_pipelines.loading.signals.tapes import to_day_bars, to_minute_bars
 from hd_pipelines.market.instants import to_ns
 from hd_pipelines.signals.outcomes import settle
 from hd_pipelines.signals.tape import Bars
@@ -29,15 +27,15 @@ from hd_pipelines.warehouse.records.signals import (
 )
 
 GIVEN_UP_AFTER = timedelta(days=30)
-"""Halts of listed shares that end have ended by then."""
+"""If trading in a halted share resumes at all, it has resumed by then."""
 _FRAMES = {Resolution.MINUTE: Timeframe.M1, Resolution.DAY: Timeframe.DAY}
 
 
 def settle_outcomes(database: Database, *, until: datetime) -> int:
-    """Settle every open signal that bars before `until` (timezone-aware) decide, in one transaction; how many.
+    """Settle every open signal that bars before `until` (timezone-aware) decide, in one transaction. Returns the number.
 
-    Those that lapsed `GIVEN_UP_AFTER` before the newest session that has bars, their own symbol without one since, are
-    dismissed.
+    A signal is dismissed if it cannot be settled and expired more than `GIVEN_UP_AFTER` before the newest session that
+    has bars.
     """
     with database.connect() as connection:
         waiting = read_active_signals(connection)
@@ -49,13 +47,13 @@ def settle_outcomes(database: Database, *, until: datetime) -> int:
                 symbols = sorted({row["symbol"] for row in of_kind})
                 first: date = min(row["session"] for row in of_kind)
                 columns = bar_columns(connection, symbols, timeframe, first, until.astimezone(UTC).date())
-                shaped = minutes_of if resolution is Resolution.MINUTE else day_bars_of
-                bars[resolution] = {symbol: shaped(columns.get(symbol)) for symbol in symbols}
+                to_bars = to_minute_bars if resolution is Resolution.MINUTE else to_day_bars
+                bars[resolution] = {symbol: to_bars(columns.get(symbol)) for symbol in symbols}
     settlements: list[Settlement] = []
     given_up: list[str] = []
     for row in waiting:
         by_symbol = bars[Resolution(row["resolution"])]
-        settlement = _of(row, by_symbol[row["symbol"]], _clock_ns(by_symbol, until))
+        settlement = _settle_row(row, by_symbol[row["symbol"]], _find_clock_ns(by_symbol, until))
         if settlement is not None:
             settlements.append(settlement)
         elif newest is not None and newest > row["valid_until"].date() + GIVEN_UP_AFTER:
@@ -68,14 +66,14 @@ def settle_outcomes(database: Database, *, until: datetime) -> int:
         return settle_signals(connection, settlements)
 
 
-def _clock_ns(bars: dict[str, Bars], until: datetime) -> int:
-    """How far the market has come: the end of the newest bar of any symbol, at most `until`."""
+def _find_clock_ns(bars: dict[str, Bars], until: datetime) -> int:
+    """Find the end of the newest bar of any symbol, at most `until`."""
     newest = max((int(each.ends_ns[-1]) for each in bars.values() if len(each)), default=0)
     return min(newest, to_ns(until))
 
 
-def _of(row: dict[str, Any], bars: Bars, until_ns: int) -> Settlement | None:
-    outcome = settle(_Stored(row), bars, until_ns=until_ns)
+def _settle_row(row: dict[str, Any], bars: Bars, until_ns: int) -> Settlement | None:
+    outcome = settle(_StoredPlan(row), bars, until_ns=until_ns)
     if outcome is None:
         return None
     return Settlement(
@@ -91,7 +89,7 @@ def _of(row: dict[str, Any], bars: Bars, until_ns: int) -> Settlement | None:
     )
 
 
-class _Stored:
+class _StoredPlan:
     """The plan of a stored signal."""
 
     def __init__(self, row: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
-"""What a scan did, and the rows that say so.
+"""The report of a scan, and conversion between the scanner's values and database rows.
 
-Belongs here: the report that scans add up to, and the way from the scanner's values to rows and back. When they are
-written is `loading.signals.scan`.
+Rows are written by `loading.signals.scan`.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from hd_pipelines.tables.vocabulary import TradingStyle
 
 @dataclass
 class ScanReport:
-    """What a scan did.
+    """Result of a scan.
 
-    rejections: how often each (detector, reason) kept a candidate back. labels: symbols by label. seen, unseen: symbols
-    that had rows to look at in some session, and in none.
+    rejections: number of rejected candidates by (detector, reason). labels: symbols by label. seen, unseen: symbols that
+    had rows to scan in at least one session, and in none.
     """
 
     sessions: int = 0
@@ -42,7 +41,7 @@ class ScanReport:
     seconds: float = 0.0
 
     def add(self, outcome: ScanOutcome) -> None:
-        """One symbol more."""
+        """Add the outcome of one symbol."""
         (self.seen if outcome.rows else self.unseen).add(outcome.symbol)
         self.rows += outcome.rows
         self.candidates += outcome.candidates
@@ -52,7 +51,7 @@ class ScanReport:
             self.labels.setdefault(label, set()).add(outcome.symbol)
 
     def merge(self, other: ScanReport) -> None:
-        """Another scan's report."""
+        """Add the numbers of another scan's report."""
         self.seen |= other.seen
         self.unseen = (self.unseen | other.unseen) - self.seen
         self.rows += other.rows
@@ -66,7 +65,7 @@ class ScanReport:
 
 
 def to_signal_row(signal: CompositeSignal) -> dict[str, Any]:
-    """A signal as the table stores it."""
+    """Convert a signal to a row of its table."""
     return {"signal_id": signal.signal_id, **asdict(signal)}
 
 
@@ -79,7 +78,7 @@ def to_scan_row(
     seconds: float,
     run_id: str | None,
 ) -> dict[str, Any]:
-    """A scan of frames of one resolution as the table records it; the same scan again has the same `scan_id`."""
+    """Convert a scan of frames of one resolution to a row of its table; repeating a scan gives the same `scan_id`."""
     resolution = next(iter(looked_at.values())).resolution
     first = min(frame.as_of(0) for frame in looked_at.values())
     last = max(frame.as_of(len(frame) - 1) for frame in looked_at.values())
@@ -106,7 +105,7 @@ def to_scan_row(
 
 
 def group_by_symbol(rows: pl.DataFrame) -> dict[str, tuple[EarlierSignal, ...]]:
-    """Stored signals of each symbol, by time."""
+    """Group stored signals by symbol, in time order."""
     found: dict[str, list[EarlierSignal]] = {}
     for symbol, detector, as_of, bar_time in rows.select("symbol", "detector", "as_of", "bar_time").iter_rows():
         found.setdefault(symbol, []).append(EarlierSignal(detector, as_of, bar_time))
@@ -114,7 +113,7 @@ def group_by_symbol(rows: pl.DataFrame) -> dict[str, tuple[EarlierSignal, ...]]:
 
 
 def compute_edges(rows: pl.DataFrame) -> dict[tuple[str, TradingStyle], Edge]:
-    """How each detector's settled signals of each style did."""
+    """Sum the wins and losses of settled signals by detector and style."""
     gained = pl.col("r_multiple")
     sums = rows.group_by("detector", "style").agg(
         pl.len().alias("count"),

@@ -1,10 +1,9 @@
-"""From tapes to stored signals: scan what is new, store what is good, settle what has ended.
+"""Scans new minutes for signals, stores the accepted ones, and settles those that have ended.
 
-Belongs here: the order of those steps, and what a session's scan was made from. What is read is `signal_inputs`; what
-decides is `signals.scanner`.
+Inputs are read by `loading.signals.tapes`; `signals.scanner` accepts or rejects candidates.
 
-A scan of past sessions looks at every minute as the market delivered it: what it finds at a minute is what a scan of that
-minute would have found. It is skipped where neither bars nor contexts nor detectors nor policy changed since.
+A scan of past sessions sees every minute as it was known then, so it finds at each minute what a live scan would have
+found. A session is skipped if its bars, contexts, detectors and policy have not changed since its last scan.
 """
 
 from __future__ import annotations
@@ -47,14 +46,14 @@ from hd_pipelines.warehouse.records.signals import (
 
 TABLE = "composite_signals"
 CHUNK = 5
-"""Sessions scanned from one reading; 50 symbols × 5 sessions of minutes are some 100,000 rows."""
+"""Sessions whose inputs are read together; 50 symbols × 5 sessions of minutes are about 100,000 rows."""
 CATCH_UP_MINUTES = 5
-"""How many minutes a late scan looks at: older ones are nobody's signal any more."""
+"""How many minutes a late scan covers: signals of older minutes are no longer useful."""
 ON_TIME_MINUTES = 2
-"""Bars older than this at a scan are told."""
+"""If the newest bar is older than this at scan time, the report carries a `bars_are_N_minutes_old` label."""
 _MINUTE = timedelta(minutes=1)
 EDGE_DAYS = 30
-"""How far back settled signals speak for their detector."""
+"""How far back settled signals count for the edge of their detector."""
 
 
 def scan_now(
@@ -65,11 +64,11 @@ def scan_now(
     policy: ScanPolicy = DEFAULT_POLICY,
     run_id: str | None = None,
 ) -> ScanReport:
-    """Scan the newest minutes of the running session and store what is new, in one transaction.
+    """Scan the newest minutes of the running session and store new signals, in one transaction.
 
-    The market's clock is that of its newest bar, not ours: a delayed feed is scanned at its own time, with a label. Minutes
-    since the last scan are looked at one by one, at most `CATCH_UP_MINUTES`. Outside of regular hours, and before the first
-    bar, there is nothing to look at: an empty report whose label says so. `now` is timezone-aware.
+    The newest bar is the clock: a delayed feed is scanned at its own time, with a label. Minutes since the last scan are
+    scanned one by one, at most `CATCH_UP_MINUTES`. Outside of regular hours, and before the first bar, the report is
+    empty except for a label. `now` is timezone-aware.
     """
     began = time.perf_counter()
     report = ScanReport()
@@ -88,11 +87,11 @@ def scan_now(
         report.labels[f"bars_are_{behind}_minutes_old"] = set(symbols)
     since = max(as_of - CATCH_UP_MINUTES * _MINUTE, min(scanned or as_of, as_of - _MINUTE))
     inputs = read_inputs(database, symbols, [session], since=since, until=as_of)
-    looked_at = {}
+    frames = {}
     for symbol, tape in inputs.tapes.items():
         frame = build_session_frame(tape.until(to_ns(as_of)), session, to_ns(as_of))
-        looked_at[symbol] = frame.select(frame.as_of_ns > to_ns(since))
-    _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id)
+        frames[symbol] = frame.select(frame.as_of_ns > to_ns(since))
+    _scan_frames(database, inputs, frames, session, report, policy=policy, run_id=run_id)
     report.sessions, report.seconds = 1, time.perf_counter() - began
     return report
 
@@ -106,13 +105,13 @@ def scan_sessions(
     run_id: str | None = None,
     on_session: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> ScanReport:
-    """Scan every minute of `sessions` (ascending) that changed since it was scanned; sessions without minutes by day.
+    """Scan every minute of `sessions` (ascending) that changed since their last scan; day bars if there are no minutes.
 
-    One transaction per session: a scan that dies goes on with the next session when it is run again.
+    One transaction per session: after a crash, the next run continues with the first session that was not stored.
     """
     began = time.perf_counter()
     total = ScanReport(sessions=len(sessions))
-    marks = _marks(database, symbols, sessions, policy)
+    marks = _compute_marks(database, symbols, sessions, policy)
     with database.connect() as connection:
         held = read_fingerprints(connection, TABLE, symbols, sessions[0], sessions[-1])
     due = [day for day in sessions if any(held.get((symbol, day)) != marks[symbol, day] for symbol in symbols)]
@@ -122,10 +121,10 @@ def scan_sessions(
         inputs = read_inputs(database, symbols, chunk)
         for offset, session in enumerate(chunk):
             report = ScanReport()
-            looked_at = {symbol: _frame(tape, session) for symbol, tape in inputs.tapes.items()}
+            frames = {symbol: _build_frame(tape, session) for symbol, tape in inputs.tapes.items()}
             of_session = {symbol: marks[symbol, session] for symbol in symbols}
-            _scan_frames(database, inputs, looked_at, session, report, policy=policy, run_id=run_id, marks=of_session)
-            # The next session may count how these ended.
+            _scan_frames(database, inputs, frames, session, report, policy=policy, run_id=run_id, marks=of_session)
+            # The next session uses these outcomes for its edges.
             report.settled = settle_outcomes(database, until=get_regular_hours(session).closes_at)
             total.merge(report)
             on_session(first + offset + 1, len(due))
@@ -133,7 +132,7 @@ def scan_sessions(
     return total
 
 
-def _frame(tape: SymbolTape, session: date) -> FeatureFrame:
+def _build_frame(tape: SymbolTape, session: date) -> FeatureFrame:
     if len(tape.minutes.of_session(session)):
         return build_frames(tape, [session])
     return build_day_frame(tape, [session])
@@ -142,7 +141,7 @@ def _frame(tape: SymbolTape, session: date) -> FeatureFrame:
 def _scan_frames(
     database: Database,
     inputs: Inputs,
-    looked_at: Mapping[str, FeatureFrame],
+    frames: Mapping[str, FeatureFrame],
     session: date,
     report: ScanReport,
     *,
@@ -150,15 +149,15 @@ def _scan_frames(
     run_id: str | None,
     marks: Mapping[str, str] | None = None,
 ) -> None:
-    """Decide and store in one transaction, in which no other scan stores: cool-downs count what is there."""
+    """Scan and store in one transaction that excludes other scans, since cool-downs depend on stored signals."""
     began = time.perf_counter()
-    as_of = {symbol: frame for symbol, frame in looked_at.items() if len(frame)}
-    for symbol, frame in looked_at.items():
+    as_of = {symbol: frame for symbol, frame in frames.items() if len(frame)}
+    for symbol, frame in frames.items():
         if not len(frame):
             report.add(ScanOutcome(symbol, 0, 0, (), labels=frame.labels))
     with database.begin() as connection:
         take_scan_lock(connection)
-        before = group_by_symbol(read_earlier_signals(connection, list(looked_at), [session]))
+        before = group_by_symbol(read_earlier_signals(connection, list(frames), [session]))
         edges = compute_edges(
             read_settled_since(connection, session - timedelta(days=EDGE_DAYS), get_regular_hours(session).opens_at)
         )
@@ -190,10 +189,10 @@ def _scan_frames(
             record_scanned(connection, session, marks, {symbol: found[symbol] for symbol in marks}, run_id=run_id)
 
 
-def _marks(
+def _compute_marks(
     database: Database, symbols: Collection[str], sessions: Sequence[date], policy: ScanPolicy
 ) -> dict[Pair, str]:
-    """What the scan of each (symbol, session) is made from: its bars, contexts of its day and the one before, all rules."""
+    """Compute the fingerprint of each scan: bars, contexts of its day and the day before, all rules."""
     first, last = list_last_sessions(sessions[0], 2)[0], sessions[-1]
     wanted = sorted({*symbols, *VOLUME_PROXIES.values()})
     with database.connect() as connection:
@@ -203,7 +202,7 @@ def _marks(
         regime = read_fingerprints(connection, "market_regime_history", [MARKET], first, last)
     rules = compute_rules_version(policy)
 
-    def mark(symbol: str, session: date) -> str:
+    def compute_mark(symbol: str, session: date) -> str:
         days = list_last_sessions(session, 2)
         fund = VOLUME_PROXIES.get(symbol)
         return digest(
@@ -215,11 +214,11 @@ def _marks(
             regime.get((MARKET, days[0])),
         )
 
-    return {(symbol, session): mark(symbol, session) for symbol in symbols for session in sessions}
+    return {(symbol, session): compute_mark(symbol, session) for symbol in symbols for session in sessions}
 
 
 def compute_rules_version(
     policy: ScanPolicy = DEFAULT_POLICY, detectors: Iterable[Detector] = tuple(DETECTORS.values())
 ) -> str:
-    """16 hex digits that change when any number or version of policy or detectors does."""
+    """Compute 16 hex digits that change when any number or version of policy or detectors does."""
     return digest(policy.policy_version, *((d.name, d.version, d.parameter_version) for d in detectors))

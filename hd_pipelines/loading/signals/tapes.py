@@ -1,7 +1,6 @@
-"""From the warehouse to tapes: bars and chains of symbols as the signals package reads them.
+"""Reads the bars and chains that a scan needs from the warehouse, as values of `signals.tape`.
 
-Belongs here: which stretch of bars a scan needs, and turning columns into `signals.tape`. Contexts are `signal_contexts`;
-storing what was found is `loading.signals.scan`.
+Contexts are read by `loading.signals.contexts`; results are stored by `loading.signals.scan`.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from hd_pipelines.warehouse.read.symbol_arrays import BarColumns, bar_columns
 HISTORY_SESSIONS = 20
 """Sessions of 5-minute bars before the first session that is scanned."""
 DAY_SESSIONS = 280
-"""Sessions of day bars before it: a year for days, and enough complete weeks."""
+"""Sessions of day bars before it: a year of days, and enough complete weeks."""
 _READERS = 2
-"""Connections that read at the same time; more do not help two cores."""
+"""Connections that read in parallel; more do not help on two cores."""
 _DAY_NS = 86_400_000_000_000
 
 
@@ -53,9 +52,9 @@ def read_inputs(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Inputs:
-    """What is known of `symbols` for scanning `sessions` (ascending, at least one), read as reader over two connections.
+    """Read the inputs for scanning `symbols` in `sessions` (ascending, at least one), as reader over two connections.
 
-    since, until: instants (timezone-aware) of the first and last row to be looked at; None for all of the sessions.
+    since, until: instants (timezone-aware) of the first and last row to scan; None for the whole sessions.
     """
     first, last = sessions[0], sessions[-1]
     since, until = since or get_regular_hours(first).opens_at, until or get_regular_hours(last).closes_at
@@ -68,7 +67,7 @@ def read_inputs(
             return bar_columns(connection, of_symbols, timeframe, begin, last)
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-tapes") as readers:
-        # The longest first, in two parts, so that no reader waits for another at the end.
+        # The longest read starts first, in two parts, so that no connection is idle at the end.
         half = len(wanted) // 2
         five = [readers.submit(bars, Timeframe.M5, back, part) for part in (wanted[:half], wanted[half:]) if part]
         contexts = readers.submit(read_contexts, database, symbols, since, until)
@@ -77,9 +76,9 @@ def read_inputs(
         of_five = {symbol: columns for part in five for symbol, columns in part.result().items()}
         parts = {
             symbol: (
-                minutes_of(minutes.result().get(symbol)),
-                _intraday(of_five.get(symbol), 5),
-                day_bars_of(days.result().get(symbol)),
+                to_minute_bars(minutes.result().get(symbol)),
+                _to_intraday_bars(of_five.get(symbol), 5),
+                to_day_bars(days.result().get(symbol)),
             )
             for symbol in wanted
         }
@@ -90,24 +89,24 @@ def read_inputs(
             classify_symbol(symbol),
             *parts[symbol],
             contexts=known[symbol],
-            proxy=_proxy(symbol, parts),
+            proxy=_build_proxy_tape(symbol, parts),
         )
         for symbol in symbols
     }
     return Inputs(tapes, {symbol: make_chain_reader(database, symbol) for symbol in symbols})
 
 
-def _proxy(symbol: str, parts: Mapping[str, tuple[Bars, Bars, Bars]]) -> SymbolTape | None:
+def _build_proxy_tape(symbol: str, parts: Mapping[str, tuple[Bars, Bars, Bars]]) -> SymbolTape | None:
     fund = VOLUME_PROXIES.get(symbol)
     return None if fund is None else SymbolTape(fund, AssetClass.EQUITY_ETF, *parts[fund])
 
 
-def minutes_of(columns: BarColumns | None) -> Bars:
-    """One-minute bars; none for None."""
-    return _intraday(columns, 1)
+def to_minute_bars(columns: BarColumns | None) -> Bars:
+    """Convert columns to one-minute bars; no bars for None."""
+    return _to_intraday_bars(columns, 1)
 
 
-def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
+def _to_intraday_bars(columns: BarColumns | None, minutes: int) -> Bars:
     if columns is None:
         return empty_bars()
     starts = columns.starts_ns
@@ -123,11 +122,11 @@ def _intraday(columns: BarColumns | None, minutes: int) -> Bars:
     )
 
 
-def day_bars_of(columns: BarColumns | None) -> Bars:
-    """Day bars end with their session; one of a day without a session (a holiday row) is left out."""
+def to_day_bars(columns: BarColumns | None) -> Bars:
+    """Convert columns to day bars that end with their session; a row of a closed day is left out."""
     if columns is None:
         return empty_bars()
-    ends = [_close_ns(int(number)) for number in columns.starts_ns // _DAY_NS]
+    ends = [_find_close_ns(int(number)) for number in columns.starts_ns // _DAY_NS]
     is_session = np.array([end is not None for end in ends])
     kept = [end for end in ends if end is not None]
     return Bars(
@@ -143,7 +142,7 @@ def day_bars_of(columns: BarColumns | None) -> Bars:
 
 
 @cache
-def _close_ns(day_number: int) -> int | None:
+def _find_close_ns(day_number: int) -> int | None:
     day = date.fromordinal(day_number + date(1970, 1, 1).toordinal())
     try:
         return get_regular_hours(day).closes_at_ns
@@ -152,7 +151,7 @@ def _close_ns(day_number: int) -> int | None:
 
 
 def make_chain_reader(database: Database, symbol: str) -> ChainAt:
-    """Reads one symbol's newest chain that was known at an instant, once per snapshot."""
+    """Make a function that returns the symbol's newest chain known at an instant; each snapshot is read once."""
     kept: dict[datetime, OptionQuotes] = {}
 
     def chain_at(as_of_ns: int) -> OptionQuotes | None:
@@ -162,13 +161,13 @@ def make_chain_reader(database: Database, symbol: str) -> ChainAt:
             if stamp is None:
                 return None
             if stamp not in kept:
-                kept[stamp] = _quotes(stamp, signal_queries.read_chain(connection, symbol, stamp))
+                kept[stamp] = _to_quotes(stamp, signal_queries.read_chain(connection, symbol, stamp))
         return kept[stamp]
 
     return chain_at
 
 
-def _quotes(stamp: datetime, rows: pl.DataFrame) -> OptionQuotes:
+def _to_quotes(stamp: datetime, rows: pl.DataFrame) -> OptionQuotes:
     def numbers(name: str) -> Floats:
         return rows[name].cast(pl.Float64).to_numpy()
 
