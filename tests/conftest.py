@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.support.postgres", "tests.support.embedded", "tests.support.desk", "tests.support.option_desk"]
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.embedded",
+    "tests.support.installation",
+    "tests.support.option_installation",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

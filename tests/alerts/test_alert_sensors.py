@@ -34,7 +34,7 @@ class World:
     def tick(self, sensor):
         world = self
 
-        class Desk(WarehouseResource):
+        class Installation(WarehouseResource):
             @property
             def database(self):
                 return world.database
@@ -53,7 +53,7 @@ class World:
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor.name),
-            resources={"clock": Now(), "warehouse": Desk(), "notifier": Channels()},
+            resources={"clock": Now(), "warehouse": Installation(), "notifier": Channels()},
         ) as context:
             answer = sensor(context)
             self.cursors[sensor.name] = context.cursor

@@ -12,7 +12,7 @@ from hd_pipelines.cli import app
 from hd_pipelines.cli.backfill import choose_window
 from hd_pipelines.cli.terminal import Refusal, console
 from hd_pipelines.warehouse.schema import revision as schema
-from tests.support.desk import SESSIONS, rows
+from tests.support.installation import SESSIONS, rows
 
 SATURDAY = datetime(2026, 5, 23, 15, tzinfo=UTC)
 

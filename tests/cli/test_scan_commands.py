@@ -14,21 +14,21 @@ from hd_pipelines.cli import scan as scan_command
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.loading.signals.scan import scan_sessions
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
-from tests.support.desk import SYMBOLS, rows
-from tests.support.signal_desk import LAST, POLICY, breakout_desk
+from tests.support.installation import SYMBOLS, rows
+from tests.support.signal_installation import LAST, POLICY, breakout_installation
 
-__all__ = ["breakout_desk"]
+__all__ = ["breakout_installation"]
 
 
 @pytest.fixture
-def hd(monkeypatch, tmp_path, breakout_desk):
+def hd(monkeypatch, tmp_path, breakout_installation):
     """Run `hd` on an installation whose last session holds a breakout; the marts are not built."""
     for name in [name for name in os.environ if name.startswith("HD_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HD_DATABASE_URL", breakout_desk.url)
-    with breakout_desk.database.begin() as connection:
+    monkeypatch.setenv("HD_DATABASE_URL", breakout_installation.url)
+    with breakout_installation.database.begin() as connection:
         add_to_watchlist(connection, SYMBOLS)
     monkeypatch.setattr(scan_command, "scan_sessions", partial(scan_sessions, policy=POLICY))
 
@@ -41,10 +41,12 @@ def hd(monkeypatch, tmp_path, breakout_desk):
     return run
 
 
-def test_a_scan_prints_signals_by_detector_the_newest_ones_and_rejections(hd, breakout_desk):
+def test_a_scan_prints_signals_by_detector_the_newest_ones_and_rejections(hd, breakout_installation):
     result = hd("scan", "--from", str(LAST), "--to", str(LAST))
     assert result.exit_code == 0, result.output
-    ids = [row[0] for row in rows(breakout_desk.url, "select signal_id from composite_signals order by as_of desc")]
+    ids = [
+        row[0] for row in rows(breakout_installation.url, "select signal_id from composite_signals order by as_of desc")
+    ]
     assert f"{len(ids)} new signals" in result.stdout
     assert "1,170 symbol-minutes scanned" in result.stdout
     assert "The warehouse has no marts.rpt_radar" in result.stdout
@@ -56,10 +58,11 @@ def test_a_scan_prints_signals_by_detector_the_newest_ones_and_rejections(hd, br
     assert ids[0][:8] in again.stdout
 
 
-def test_a_signal_is_explained_by_the_beginning_of_its_id(hd, breakout_desk):
+def test_a_signal_is_explained_by_the_beginning_of_its_id(hd, breakout_installation):
     hd("scan", "--from", str(LAST))
     ((signal_id, detector),) = rows(
-        breakout_desk.url, "select signal_id, detector from composite_signals order by as_of desc, signal_id limit 1"
+        breakout_installation.url,
+        "select signal_id, detector from composite_signals order by as_of desc, signal_id limit 1",
     )
     result = hd("explain", signal_id[:10]).stdout
     assert signal_id in result
@@ -91,10 +94,10 @@ def test_detectors_are_listed_and_shown_parameter_by_parameter(hd):
     assert "did you mean eod_pin_setup?" in refused.stderr
 
 
-def test_a_scan_as_json_is_one_document_with_every_value(hd, breakout_desk):
+def test_a_scan_as_json_is_one_document_with_every_value(hd, breakout_installation):
     result = hd("scan", "--from", str(LAST), "--to", str(LAST), "--json")
     document = json.loads(result.stdout)
-    ((count,),) = rows(breakout_desk.url, "select count(*) from composite_signals")
+    ((count,),) = rows(breakout_installation.url, "select count(*) from composite_signals")
     assert document["new_signals"] == len(document["signals"]) == count > 0
     assert document["sessions"] == [str(LAST)]
     assert document["signals"][0]["explanation"]
@@ -116,9 +119,11 @@ def test_a_scan_fits_the_terminal_and_names_the_columns_it_leaves_out(hd, monkey
     assert "…" not in "\n".join(lines)
 
 
-def test_an_explanation_and_detectors_as_json(hd, breakout_desk):
+def test_an_explanation_and_detectors_as_json(hd, breakout_installation):
     hd("scan", "--from", str(LAST))
-    ((signal_id,),) = rows(breakout_desk.url, "select signal_id from composite_signals order by signal_id limit 1")
+    ((signal_id,),) = rows(
+        breakout_installation.url, "select signal_id from composite_signals order by signal_id limit 1"
+    )
     assert json.loads(hd("explain", signal_id, "--json").stdout)["signal_id"] == signal_id
     assert len(json.loads(hd("detectors", "--json").stdout)) == 17
     (one,) = json.loads(hd("detectors", "eod_pin_setup", "--json").stdout)

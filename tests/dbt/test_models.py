@@ -7,7 +7,7 @@ import pytest
 
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, build_address_variables
 from hd_pipelines.warehouse.schema import revision as schema
-from tests.support.desk import rows
+from tests.support.installation import rows
 
 
 @pytest.mark.slow

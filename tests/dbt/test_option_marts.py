@@ -16,7 +16,7 @@ from hd_pipelines.warehouse.errors import MartMissingError
 from hd_pipelines.warehouse.read.radar import read_radar
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from hd_pipelines.warehouse.schema import revision as schema
-from tests.support.desk import rows
+from tests.support.installation import rows
 from tests.warehouse.bar_frames import bars, publish
 from tests.warehouse.option_frames import gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued
 

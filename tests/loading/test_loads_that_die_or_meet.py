@@ -15,7 +15,7 @@ from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derived.bars import refresh_bars
 from hd_pipelines.loading.inputs.flat_files import refresh_lake
 from hd_pipelines.warehouse.engine import Database
-from tests.support.desk import SESSIONS, SYMBOLS
+from tests.support.installation import SESSIONS, SYMBOLS
 
 # One process forks a child per point; the child refreshes the bars, two sessions at a time, and kills itself there.
 DIE_AT_EACH_POINT = """
@@ -24,7 +24,7 @@ from functools import partial
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derived import bars
 from hd_pipelines.warehouse.engine import Database
-from tests.support.desk import SESSIONS, SYMBOLS
+from tests.support.installation import SESSIONS, SYMBOLS
 
 url, root, *points = sys.argv[1:]
 publish = bars.publish_bars
@@ -58,8 +58,8 @@ POINTS = ["1/copied", "1/after_commit", "2/recorded", "2/after_commit", "1/befor
 
 
 @pytest.mark.slow
-def test_kill_9_in_the_middle_of_a_refresh_leaves_nothing_that_the_next_run_does_not_heal(make_desk):
-    undisturbed, killed = make_desk(), make_desk()
+def test_kill_9_in_the_middle_of_a_refresh_leaves_nothing_that_the_next_run_does_not_heal(make_installation):
+    undisturbed, killed = make_installation(), make_installation()
     undisturbed.publish_files()
     undisturbed.refresh()
     killed.publish_files()
@@ -81,10 +81,10 @@ def test_kill_9_in_the_middle_of_a_refresh_leaves_nothing_that_the_next_run_does
 
 
 @pytest.mark.parametrize("attempt", range(2))
-def test_two_runs_of_the_same_sessions_at_the_same_time_end_as_one(make_desk, attempt):
-    alone, met = make_desk(), make_desk()
-    for desk in (alone, met):
-        desk.publish_files()
+def test_two_runs_of_the_same_sessions_at_the_same_time_end_as_one(make_installation, attempt):
+    alone, met = make_installation(), make_installation()
+    for installation in (alone, met):
+        installation.publish_files()
     alone.refresh()
     together = threading.Barrier(2)
 

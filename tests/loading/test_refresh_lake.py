@@ -8,7 +8,7 @@ import pytest
 from hd_pipelines.loading.inputs import flat_files as loading_lake
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.tables.vocabulary import Rule
-from tests.support.desk import SESSIONS, minute_rows, vendor_object
+from tests.support.installation import SESSIONS, minute_rows, vendor_object
 
 LAST = SESSIONS[-1]
 
@@ -19,53 +19,53 @@ def bad_tick(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(high=pl.when(first).then(pl.col("low") - 1).otherwise(pl.col("high")))
 
 
-def manifest(desk):
-    return desk.table(
+def manifest(installation):
+    return installation.table(
         "select dataset, session, etag, superseded_by is null from load_manifest order by ingested_at, session"
     )
 
 
-def test_every_version_is_recorded_and_the_newest_is_current(desk):
-    desk.publish_files([LAST])
-    desk.to_lake()
-    desk.publish_files([LAST], shift=1.0)
-    desk.to_lake()
-    minutes = [(etag, current) for dataset, _, etag, current in manifest(desk) if dataset == STOCK_MINUTE.name]
-    newest = desk.landed_files[STOCK_MINUTE][LAST].etag
+def test_every_version_is_recorded_and_the_newest_is_current(installation):
+    installation.publish_files([LAST])
+    installation.to_lake()
+    installation.publish_files([LAST], shift=1.0)
+    installation.to_lake()
+    minutes = [(etag, current) for dataset, _, etag, current in manifest(installation) if dataset == STOCK_MINUTE.name]
+    newest = installation.landed_files[STOCK_MINUTE][LAST].etag
     assert [(etag == newest, current) for etag, current in minutes] == [(False, False), (True, True)]
-    assert desk.lake.part(STOCK_MINUTE, LAST).source.etag == newest
+    assert installation.lake.part(STOCK_MINUTE, LAST).source.etag == newest
 
 
-def test_a_refused_file_keeps_the_last_good_part_and_lets_others_on(desk):
-    desk.publish_files(SESSIONS[-2:])
-    desk.refresh(SESSIONS[-2:])
-    part, bars = desk.lake.part(STOCK_MINUTE, LAST).source, desk.bars()
-    body = desk.landed_files[STOCK_MINUTE][LAST].path.read_bytes()
-    desk.land(STOCK_MINUTE, LAST, body[: len(body) // 2])
-    desk.publish_files([SESSIONS[0]])
-    report = desk.to_lake()[STOCK_MINUTE]
+def test_a_refused_file_keeps_the_last_good_part_and_lets_others_on(installation):
+    installation.publish_files(SESSIONS[-2:])
+    installation.refresh(SESSIONS[-2:])
+    part, bars = installation.lake.part(STOCK_MINUTE, LAST).source, installation.bars()
+    body = installation.landed_files[STOCK_MINUTE][LAST].path.read_bytes()
+    installation.land(STOCK_MINUTE, LAST, body[: len(body) // 2])
+    installation.publish_files([SESSIONS[0]])
+    report = installation.to_lake()[STOCK_MINUTE]
     assert (report.ingested, report.refused) == (1, 1)
     assert report.findings[0].rule is Rule.GZIP_TRUNCATED
-    assert desk.lake.part(STOCK_MINUTE, LAST).source == part
-    desk.to_bars(SESSIONS[-2:])
-    assert desk.bars() == bars
-    (found,) = [found for found in desk.findings() if found.dataset == STOCK_MINUTE.name]
+    assert installation.lake.part(STOCK_MINUTE, LAST).source == part
+    installation.to_bars(SESSIONS[-2:])
+    assert installation.bars() == bars
+    (found,) = [found for found in installation.findings() if found.dataset == STOCK_MINUTE.name]
     assert (found.rule, found.session) == (Rule.GZIP_TRUNCATED, LAST)
 
-    desk.publish_files([LAST], shift=2.0)
-    assert desk.to_lake()[STOCK_MINUTE].refused == 0
-    assert [found for found in desk.findings() if found.dataset == STOCK_MINUTE.name] == []
+    installation.publish_files([LAST], shift=2.0)
+    assert installation.to_lake()[STOCK_MINUTE].refused == 0
+    assert [found for found in installation.findings() if found.dataset == STOCK_MINUTE.name] == []
 
 
-def test_a_file_that_stays_refused_is_refused_again_by_every_run(desk):
-    desk.land(STOCK_MINUTE, LAST, b"")
+def test_a_file_that_stays_refused_is_refused_again_by_every_run(installation):
+    installation.land(STOCK_MINUTE, LAST, b"")
     for _ in range(2):
-        assert desk.to_lake()[STOCK_MINUTE].refused == 1
-    assert desk.table("select count(*) from data_findings") == [(1,)]
+        assert installation.to_lake()[STOCK_MINUTE].refused == 1
+    assert installation.table("select count(*) from data_findings") == [(1,)]
 
 
-def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(desk, monkeypatch):
-    desk.publish_files([LAST], minutes=bad_tick)
+def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(installation, monkeypatch):
+    installation.publish_files([LAST], minutes=bad_tick)
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -73,59 +73,64 @@ def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(desk, mon
     with monkeypatch.context() as crash:
         crash.setattr(loading_lake, "_record", killed)
         with pytest.raises(KeyboardInterrupt):
-            desk.to_lake()
-    assert desk.lake.part(STOCK_MINUTE, LAST) is not None
-    assert manifest(desk) == desk.findings() == []
-    desk.to_lake()
-    assert sorted((dataset, current) for dataset, _, _, current in manifest(desk)) == [
+            installation.to_lake()
+    assert installation.lake.part(STOCK_MINUTE, LAST) is not None
+    assert manifest(installation) == installation.findings() == []
+    installation.to_lake()
+    assert sorted((dataset, current) for dataset, _, _, current in manifest(installation)) == [
         (STOCK_DAY.name, True),
         (STOCK_MINUTE.name, True),
     ]
-    (found,) = [found for found in desk.findings() if found.dataset == STOCK_MINUTE.name]
+    (found,) = [found for found in installation.findings() if found.dataset == STOCK_MINUTE.name]
     assert (found.rule, found.session) == (Rule.HIGH_BELOW_LOW, LAST)
 
 
-def test_a_part_that_was_lost_is_made_again(desk):
-    desk.publish_files()
-    desk.to_lake()
-    desk.lake.remove(STOCK_DAY, LAST)
-    report = desk.to_lake()[STOCK_DAY]
+def test_a_part_that_was_lost_is_made_again(installation):
+    installation.publish_files()
+    installation.to_lake()
+    installation.lake.remove(STOCK_DAY, LAST)
+    report = installation.to_lake()[STOCK_DAY]
     assert (report.ingested, report.already_known) == (1, 9)
-    assert desk.lake.part(STOCK_DAY, LAST) is not None
+    assert installation.lake.part(STOCK_DAY, LAST) is not None
 
 
-def test_parts_made_by_older_code_are_made_again(desk, monkeypatch):
-    desk.publish_files(SESSIONS[:3])
-    desk.to_lake(SESSIONS[:3])
+def test_parts_made_by_older_code_are_made_again(installation, monkeypatch):
+    installation.publish_files(SESSIONS[:3])
+    installation.to_lake(SESSIONS[:3])
     monkeypatch.setattr(loading_lake, "INGEST_VERSION", 2)
-    assert desk.to_lake(SESSIONS[:3])[STOCK_DAY].ingested == 3
+    assert installation.to_lake(SESSIONS[:3])[STOCK_DAY].ingested == 3
 
 
-def test_a_file_half_as_long_as_the_sessions_before_is_refused(desk):
-    desk.publish_files(SESSIONS[:-1])
-    desk.to_lake()
+def test_a_file_half_as_long_as_the_sessions_before_is_refused(installation):
+    installation.publish_files(SESSIONS[:-1])
+    installation.to_lake()
     rows = minute_rows(LAST).filter(pl.int_range(pl.len()).over("ticker") < 190)
-    desk.land(STOCK_MINUTE, LAST, vendor_object(rows, STOCK_MINUTE, LAST))
-    report = desk.to_lake()[STOCK_MINUTE]
+    installation.land(STOCK_MINUTE, LAST, vendor_object(rows, STOCK_MINUTE, LAST))
+    report = installation.to_lake()[STOCK_MINUTE]
     assert (report.refused, report.findings[0].rule) == (1, Rule.ROW_COUNT_UNUSUAL)
 
 
-def test_the_same_bytes_under_a_second_date_are_refused(desk):
-    desk.publish_files([LAST])
-    desk.to_lake()
-    body = desk.landed_files[STOCK_DAY][LAST].path.read_bytes()
-    desk.land(STOCK_DAY, SESSIONS[-2], body)
-    report = desk.to_lake()[STOCK_DAY]
+def test_the_same_bytes_under_a_second_date_are_refused(installation):
+    installation.publish_files([LAST])
+    installation.to_lake()
+    body = installation.landed_files[STOCK_DAY][LAST].path.read_bytes()
+    installation.land(STOCK_DAY, SESSIONS[-2], body)
+    report = installation.to_lake()[STOCK_DAY]
     assert report.findings[0].rule is Rule.OBJECT_UNDER_TWO_DATES
-    assert desk.lake.sessions(STOCK_DAY) == [LAST]
+    assert installation.lake.sessions(STOCK_DAY) == [LAST]
 
 
-def test_progress_and_window_are_told(desk):
-    desk.publish_files(SESSIONS[:2])
+def test_progress_and_window_are_told(installation):
+    installation.publish_files(SESSIONS[:2])
     told = []
-    files = list(desk.landed_files[STOCK_DAY].values())
+    files = list(installation.landed_files[STOCK_DAY].values())
     report = loading_lake.refresh_lake(
-        desk.database, desk.lake, STOCK_DAY, files, sessions=SESSIONS, on_progress=lambda *step: told.append(step)
+        installation.database,
+        installation.lake,
+        STOCK_DAY,
+        files,
+        sessions=SESSIONS,
+        on_progress=lambda *step: told.append(step),
     )
     assert told == [(1, 2), (2, 2)]
     assert report.rows_by_session == ((date(2026, 5, 11), 3), (date(2026, 5, 12), 3))

@@ -9,8 +9,8 @@ from hd_pipelines.loading.derived.fingerprints import decode_marks, encode_marks
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.vocabulary import Rule, Severity
-from tests.support.desk import rows
-from tests.support.option_desk import ALL_SESSIONS, OPTION_SESSIONS, OPTION_SYMBOLS, THIN_SESSIONS
+from tests.support.installation import rows
+from tests.support.option_installation import ALL_SESSIONS, OPTION_SESSIONS, OPTION_SYMBOLS, THIN_SESSIONS
 
 TABLES = ("historical_greeks", "iv_percentile_cache", "gamma_exposure_snapshots")
 FEWEST = 6
@@ -23,8 +23,8 @@ def a_short_year(monkeypatch):
     monkeypatch.setattr(iv_percentile, "FEWEST_OBSERVATIONS", FEWEST)
 
 
-def archived(option_desk, symbol, session):
-    return option_desk.archive / "chains" / symbol / f"{session}.parquet"
+def archived(option_installation, symbol, session):
+    return option_installation.archive / "chains" / symbol / f"{session}.parquet"
 
 
 def raise_price(file):
@@ -34,9 +34,9 @@ def raise_price(file):
     chain.with_columns(dearer).write_parquet(file)
 
 
-def test_every_contract_is_valued_or_says_why_not_and_a_second_refresh_finds_nothing_to_do(option_desk):
-    first = option_desk.refresh()
-    url = option_desk.desk.url
+def test_every_contract_is_valued_or_says_why_not_and_a_second_refresh_finds_nothing_to_do(option_installation):
+    first = option_installation.refresh()
+    url = option_installation.installation.url
     assert first["greeks"].rows == rows(url, "select count(*) from historical_greeks")[0][0] > 0
     assert {report.withheld for report in first.values()} == {0}
     assert rows(
@@ -48,31 +48,31 @@ def test_every_contract_is_valued_or_says_why_not_and_a_second_refresh_finds_not
     assert {symbol for symbol, _ in by_symbol} == set(OPTION_SYMBOLS)
     assert min(share for _, share in by_symbol) > 0.6
 
-    before = {table: option_desk.versions(table) for table in TABLES}
-    again = option_desk.refresh()
+    before = {table: option_installation.versions(table) for table in TABLES}
+    again = option_installation.refresh()
     assert {name: (report.rows, report.published) for name, report in again.items()} == dict.fromkeys(again, (0, 0))
     assert again["greeks"].up_to_date == len(OPTION_SYMBOLS) * len(ALL_SESSIONS)
-    assert {table: option_desk.versions(table) for table in TABLES} == before
+    assert {table: option_installation.versions(table) for table in TABLES} == before
 
 
-def test_ranks_appear_once_enough_sessions_came_before(option_desk):
-    option_desk.refresh()
+def test_ranks_appear_once_enough_sessions_came_before(option_installation):
+    option_installation.refresh()
     ranked = rows(
-        option_desk.desk.url,
+        option_installation.installation.url,
         "select symbol, min(date) filter (where iv_percentile is not null), max(n_observations)"
         " from iv_percentile_cache group by 1 order by 1",
     )
     assert ranked == [(symbol, ALL_SESSIONS[FEWEST], len(ALL_SESSIONS) - 1) for symbol in OPTION_SYMBOLS]
     contracts = rows(
-        option_desk.desk.url,
+        option_installation.installation.url,
         "select bool_or(iv_percentile is not null) from historical_greeks where session = %s",
         ALL_SESSIONS[FEWEST - 1],
     )
     assert contracts == [(False,)]
 
 
-def test_no_row_knows_what_comes_after_its_session(make_option_desk):
-    whole, cut = make_option_desk(), make_option_desk()
+def test_no_row_knows_what_comes_after_its_session(make_option_installation):
+    whole, cut = make_option_installation(), make_option_installation()
     last = OPTION_SESSIONS[1]
     for session in OPTION_SESSIONS[2:]:
         for symbol in OPTION_SYMBOLS:
@@ -83,15 +83,15 @@ def test_no_row_knows_what_comes_after_its_session(make_option_desk):
         assert whole.contents(table, until=last) == cut.contents(table)
 
 
-def test_the_order_in_which_sessions_come_changes_no_observation(make_option_desk):
-    at_once, in_parts = make_option_desk(), make_option_desk()
+def test_the_order_in_which_sessions_come_changes_no_observation(make_option_installation):
+    at_once, in_parts = make_option_installation(), make_option_installation()
     at_once.refresh()
     in_parts.refresh(OPTION_SESSIONS[1:])
     in_parts.refresh([*THIN_SESSIONS, OPTION_SESSIONS[0]])
     assert at_once.contents("iv_percentile_cache") == in_parts.contents("iv_percentile_cache")
     observed = [
         rows(
-            each.desk.url,
+            each.installation.url,
             "select contract_ticker, timestamp, implied_volatility, delta from historical_greeks order by 1, 2",
         )
         for each in (at_once, in_parts)
@@ -99,26 +99,32 @@ def test_the_order_in_which_sessions_come_changes_no_observation(make_option_des
     assert observed[0] == observed[1]
 
 
-def test_a_chain_that_is_published_anew_is_valued_alone_and_later_sessions_are_ranked_again(option_desk):
-    option_desk.refresh()
-    untouched = [version for version in option_desk.versions("historical_greeks") if version[0] == "SPX"]
+def test_a_chain_that_is_published_anew_is_valued_alone_and_later_sessions_are_ranked_again(option_installation):
+    option_installation.refresh()
+    untouched = [version for version in option_installation.versions("historical_greeks") if version[0] == "SPX"]
     highest = "select date, iv_52w_high from iv_percentile_cache where symbol = 'AAPL' and iv_52w_high is not null"
-    before = dict(rows(option_desk.desk.url, highest))
-    raise_price(archived(option_desk, "AAPL", THIN_SESSIONS[-1]))
-    again = option_desk.refresh()
+    before = dict(rows(option_installation.installation.url, highest))
+    raise_price(archived(option_installation, "AAPL", THIN_SESSIONS[-1]))
+    again = option_installation.refresh()
     assert [again[name].published for name in ("greeks", "percentiles", "gamma")] == [1, 1, 1]
-    assert [version for version in option_desk.versions("historical_greeks") if version[0] == "SPX"] == untouched
-    now = rows(option_desk.desk.url, "select date, current_iv from iv_percentile_cache where symbol = 'AAPL'")
+    assert [
+        version for version in option_installation.versions("historical_greeks") if version[0] == "SPX"
+    ] == untouched
+    now = rows(
+        option_installation.installation.url, "select date, current_iv from iv_percentile_cache where symbol = 'AAPL'"
+    )
     changed = dict(now)[THIN_SESSIONS[-1]]
-    after = dict(rows(option_desk.desk.url, highest))
+    after = dict(rows(option_installation.installation.url, highest))
     assert changed > max(before.values())
     assert [after[session] for session in OPTION_SESSIONS if session in before] == [changed] * len(
         before.keys() & set(OPTION_SESSIONS)
     )
 
 
-def test_a_load_that_dies_between_portions_is_continued_and_ends_as_if_left_alone(make_option_desk, monkeypatch):
-    whole, dying = make_option_desk(), make_option_desk()
+def test_a_load_that_dies_between_portions_is_continued_and_ends_as_if_left_alone(
+    make_option_installation, monkeypatch
+):
+    whole, dying = make_option_installation(), make_option_installation()
     whole.refresh()
     monkeypatch.setattr(greeks_loading, "MAX_CONTRACTS_PER_BATCH", 400)
     publish = greeks_loading.publish_greeks
@@ -143,25 +149,25 @@ def test_a_load_that_dies_between_portions_is_continued_and_ends_as_if_left_alon
     assert dying.manifest() == whole.manifest()
 
 
-def test_an_error_of_the_judge_keeps_what_was_published(option_desk):
-    option_desk.refresh()
+def test_an_error_of_the_judge_keeps_what_was_published(option_installation):
+    option_installation.refresh()
     session = OPTION_SESSIONS[-1]
-    before = option_desk.contents("historical_greeks")
-    raise_price(archived(option_desk, "AAPL", session))
-    raise_price(archived(option_desk, "SPX", session))
-    option_desk.to_lake()
+    before = option_installation.contents("historical_greeks")
+    raise_price(archived(option_installation, "AAPL", session))
+    raise_price(archived(option_installation, "SPX", session))
+    option_installation.to_lake()
 
     def refuse_apple(_valued):
         return [Finding(Rule.VALUE_UNREADABLE, Severity.ERROR, "historical_greeks", session, "AAPL", "Wrong.", "None.")]
 
-    report = option_desk.to_greeks(validate=refuse_apple)
+    report = option_installation.to_greeks(validate=refuse_apple)
     assert (report.published, report.withheld) == (1, 1)
-    now = option_desk.contents("historical_greeks")
+    now = option_installation.contents("historical_greeks")
     assert [row for row in now if "AAPL" in row[0]] == [row for row in before if "AAPL" in row[0]]
     assert [row for row in now if "SPX" in row[0]] != [row for row in before if "SPX" in row[0]]
-    assert [finding.subject for finding in option_desk.desk.findings()] == ["AAPL"]
-    assert option_desk.to_greeks().published == 1
-    assert option_desk.desk.findings() == []
+    assert [finding.subject for finding in option_installation.installation.findings()] == ["AAPL"]
+    assert option_installation.to_greeks().published == 1
+    assert option_installation.installation.findings() == []
 
 
 def test_fingerprints_of_a_session_name_its_snapshots_and_only_the_new_one_is_due():

@@ -13,7 +13,7 @@ from hd_pipelines.loading.derived.regime import refresh_regime
 from hd_pipelines.market.sessions import compute_midnight_ns, list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from tests.support.desk import rows
+from tests.support.installation import rows
 
 pytestmark = pytest.mark.slow
 LAST = date(2026, 5, 22)
@@ -47,28 +47,28 @@ def bars(session: date, tickers, shift: float = 0.0) -> pl.DataFrame:
     ).sort("ticker")
 
 
-def publish(desk, dataset, session: date, rows_: pl.DataFrame) -> None:
+def publish(installation, dataset, session: date, rows_: pl.DataFrame) -> None:
     """A part of the lake and its entry in the manifest, as ingestion leaves them."""
     digest = hashlib.sha256(str(rows_.rows()).encode()).hexdigest()
     source = PartSource(dataset.key(session), digest[:8], digest, 1, rows_.height, 0, 1)
-    desk.lake.publish(dataset, session, rows_, source)
-    with desk.database.begin() as connection:
+    installation.lake.publish(dataset, session, rows_, source)
+    with installation.database.begin() as connection:
         landed = datetime(2026, 5, 23, tzinfo=UTC)
         file = IngestedFile(dataset.name, session, digest[:8], 1, digest, rows_.height, 0, dataset.key(session), landed)
         record_load(connection, file)
 
 
 @pytest.fixture
-def market(desk):
+def market(installation):
     for session in ALL:
-        publish(desk, STOCK_DAY, session, bars(session, STOCKS))
-        publish(desk, INDEX_DAY, session, bars(session, INDICES))
-    return desk
+        publish(installation, STOCK_DAY, session, bars(session, STOCKS))
+        publish(installation, INDEX_DAY, session, bars(session, INDICES))
+    return installation
 
 
-def regimes(desk) -> list[tuple[object, ...]]:
+def regimes(installation) -> list[tuple[object, ...]]:
     return rows(
-        desk.url,
+        installation.url,
         "select (to_jsonb(held) - 'created_at' - 'updated_at')::text from market_regime_history as held order by 1",
     )
 
@@ -84,7 +84,7 @@ def test_every_session_with_a_vix_gets_a_regime_and_a_second_refresh_does_nothin
     assert (again.rows, again.published, again.up_to_date) == (0, 0, len(WINDOW))
 
 
-def test_sessions_that_come_one_by_one_end_as_those_that_come_together(market, make_desk):
+def test_sessions_that_come_one_by_one_end_as_those_that_come_together(market, make_installation):
     refresh_regime(market.database, market.lake, sessions=WINDOW)
     together = regimes(market)
     with market.database.begin() as connection:

@@ -16,7 +16,7 @@ import pytest
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, INDEX_DAY, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.sandbox.recording import write_recording
 from hd_pipelines.sandbox.server import SandboxServer
-from tests.support.desk import SmallDesk, rows
+from tests.support.installation import SmallInstallation, rows
 from tests.support.vendor_bucket import client_of
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "recordings"
@@ -28,7 +28,9 @@ pytestmark = [
 ]
 
 
-def replay(desk: SmallDesk, name: str, first: date, last: date, symbols: list[str], folder: Path) -> None:
+def replay(
+    installation: SmallInstallation, name: str, first: date, last: date, symbols: list[str], folder: Path
+) -> None:
     """The recording as vendor files over HTTP, downloaded, into the lake and the warehouse."""
     from hd_pipelines.market.sessions import list_sessions_between
 
@@ -41,16 +43,16 @@ def replay(desk: SmallDesk, name: str, first: date, last: date, symbols: list[st
             if outcome := client.download_many(wanted):
                 assert outcome.errors == () or list(outcome.errors) == []
             for file in client.landed(dataset, sessions):
-                desk.landed_files.setdefault(dataset, {})[file.session] = file
-    desk.symbols = tuple(symbols)
-    desk.to_lake(sessions)
-    desk.to_bars(sessions)
+                installation.landed_files.setdefault(dataset, {})[file.session] = file
+    installation.symbols = tuple(symbols)
+    installation.to_lake(sessions)
+    installation.to_bars(sessions)
 
 
-def published(desk: SmallDesk, timeframe: str) -> pd.DataFrame:
+def published(installation: SmallInstallation, timeframe: str) -> pd.DataFrame:
     """Bars of one timeframe by symbol and timestamp."""
     found = rows(
-        desk.url,
+        installation.url,
         "select symbol, timestamp, session, open::float8, high::float8, low::float8, close::float8, volume::float8,"
         " vwap::float8 from historical_bars where timeframe = %s",
         timeframe,
@@ -94,40 +96,40 @@ def assert_equal(ours: pd.DataFrame, plain: pd.DataFrame) -> None:
 
 
 @pytest.fixture(scope="module")
-def module_desk(postgres_server, migrated_url, tmp_path_factory):
-    """A factory of desks that live as long as the module."""
+def module_installation(postgres_server, migrated_url, tmp_path_factory):
+    """A factory of installations that live as long as the module."""
     from hd_pipelines.lake import Lake
     from hd_pipelines.warehouse.engine import Database
 
     made = []
 
-    def make(name: str) -> tuple[SmallDesk, Path]:
+    def make(name: str) -> tuple[SmallInstallation, Path]:
         home = tmp_path_factory.mktemp(name)
         (home / "landed").mkdir()
         url = postgres_server.new_database(template=migrated_url)
-        made.append(SmallDesk(url, Database(url), Lake(home / "lake"), home / "landed"))
+        made.append(SmallInstallation(url, Database(url), Lake(home / "lake"), home / "landed"))
         return made[-1], home
 
     yield make
-    for desk in made:
-        desk.database.close()
-        postgres_server.drop_database(desk.url)
+    for installation in made:
+        installation.database.close()
+        postgres_server.drop_database(installation.url)
 
 
 @pytest.fixture(scope="module")
-def minutes_desk(module_desk) -> Iterator[SmallDesk]:
-    desk, folder = module_desk("minutes")
+def minutes_installation(module_installation) -> Iterator[SmallInstallation]:
+    installation, folder = module_installation("minutes")
     symbols = sorted(recorded_minutes()["ticker"].unique())
     assert len(symbols) == 24
-    replay(desk, "minutes-2019-02", date(2019, 2, 11), date(2019, 2, 14), symbols, folder)
-    return desk
+    replay(installation, "minutes-2019-02", date(2019, 2, 11), date(2019, 2, 14), symbols, folder)
+    return installation
 
 
 @pytest.mark.parametrize(
     ("timeframe", "length"), [("1m", "1min"), ("5m", "5min"), ("15m", "15min"), ("1h", "60min"), ("4h", "240min")]
 )
-def test_intraday_bars_of_real_minutes_equal_a_plain_recomputation(minutes_desk, timeframe, length):
-    ours, plain = published(minutes_desk, timeframe), recomputed(recorded_minutes(), length)
+def test_intraday_bars_of_real_minutes_equal_a_plain_recomputation(minutes_installation, timeframe, length):
+    ours, plain = published(minutes_installation, timeframe), recomputed(recorded_minutes(), length)
     if timeframe == "1m":
         plain["vwap"] = None
         ours["vwap"], plain["vwap"] = ours["vwap"].astype(float), plain["vwap"].astype(float)
@@ -140,12 +142,12 @@ COUNTS = {"1m": 34_443, "5m": 7_298, "15m": 2_481, "1h": 672, "4h": 192}
 """Bars of 24 symbols in four sessions."""
 
 
-def test_day_bars_of_the_minute_recording_are_its_own_with_the_minutes_vwap(minutes_desk):
+def test_day_bars_of_the_minute_recording_are_its_own_with_the_minutes_vwap(minutes_installation):
     days = pd.read_parquet(RECORDINGS / "minutes-2019-02" / "day_bars.parquet")
     symbols = recorded_minutes()["ticker"].unique()
     in_window = pd.to_datetime(days["session"]).between("2019-02-11", "2019-02-14")
     days = days[in_window & days["ticker"].isin(symbols)].set_index(["ticker", "session"]).sort_index()
-    ours = published(minutes_desk, "day").reset_index().set_index(["symbol", "session"]).sort_index()
+    ours = published(minutes_installation, "day").reset_index().set_index(["symbol", "session"]).sort_index()
     assert ours.index.tolist() == days.index.tolist()
     for column in [*PRICES, "volume"]:
         assert ours[column].astype(float).equals(days[column].rename_axis(ours.index.names))
@@ -163,10 +165,12 @@ def test_day_bars_of_the_minute_recording_are_its_own_with_the_minutes_vwap(minu
 
 
 @pytest.fixture(scope="module")
-def quarter_desk(module_desk) -> Iterator[SmallDesk]:
-    desk, folder = module_desk("quarter")
-    replay(desk, "spx-2019q2", date(2019, 3, 25), date(2019, 6, 28), ["AAPL", "QQQ", "SPX", "SPY", "VIX"], folder)
-    return desk
+def quarter_installation(module_installation) -> Iterator[SmallInstallation]:
+    installation, folder = module_installation("quarter")
+    replay(
+        installation, "spx-2019q2", date(2019, 3, 25), date(2019, 6, 28), ["AAPL", "QQQ", "SPX", "SPY", "VIX"], folder
+    )
+    return installation
 
 
 def recorded_days() -> pd.DataFrame:
@@ -180,9 +184,9 @@ def recorded_days() -> pd.DataFrame:
     return days.set_index(["symbol", "session"]).sort_index()
 
 
-def test_day_bars_of_a_real_quarter_are_the_recordings(quarter_desk):
+def test_day_bars_of_a_real_quarter_are_the_recordings(quarter_installation):
     days = recorded_days()
-    ours = published(quarter_desk, "day").reset_index()
+    ours = published(quarter_installation, "day").reset_index()
     ours["session"] = pd.to_datetime(ours["session"])
     ours = ours.set_index(["symbol", "session"]).sort_index()
     assert ours.index.tolist() == days.index.tolist()
@@ -194,7 +198,7 @@ def test_day_bars_of_a_real_quarter_are_the_recordings(quarter_desk):
     assert ours["vwap"].isna().all()
 
 
-def test_week_bars_of_a_real_quarter_equal_a_plain_recomputation(quarter_desk):
+def test_week_bars_of_a_real_quarter_equal_a_plain_recomputation(quarter_installation):
     days = recorded_days().reset_index()
     days["week"] = days["session"].dt.to_period("W-SUN")
     plain = days.groupby(["symbol", "week"]).agg(
@@ -209,7 +213,7 @@ def test_week_bars_of_a_real_quarter_equal_a_plain_recomputation(quarter_desk):
     expected = days["session"].drop_duplicates().dt.to_period("W-SUN").value_counts()
     plain = plain[plain["n"] == plain.index.get_level_values("week").map(expected)]
     plain = plain.reset_index().set_index(["symbol", "session"]).sort_index()
-    ours = published(quarter_desk, "week").reset_index()
+    ours = published(quarter_installation, "week").reset_index()
     ours["session"] = pd.to_datetime(ours["session"])
     ours = ours.set_index(["symbol", "session"]).sort_index()
     assert ours.index.tolist() == plain.index.tolist()
@@ -218,10 +222,12 @@ def test_week_bars_of_a_real_quarter_equal_a_plain_recomputation(quarter_desk):
         pd.testing.assert_series_equal(ours[column], plain[column], check_dtype=False, rtol=1e-15)
 
 
-def test_a_day_recording_says_nothing_of_minutes(quarter_desk):
-    assert set(quarter_desk.landed_files) == {STOCK_DAY, INDEX_DAY}
-    assert STOCK_MINUTE not in quarter_desk.landed_files
-    assert {timeframe for (timeframe,) in rows(quarter_desk.url, "select distinct timeframe from historical_bars")} == {
+def test_a_day_recording_says_nothing_of_minutes(quarter_installation):
+    assert set(quarter_installation.landed_files) == {STOCK_DAY, INDEX_DAY}
+    assert STOCK_MINUTE not in quarter_installation.landed_files
+    assert {
+        timeframe for (timeframe,) in rows(quarter_installation.url, "select distinct timeframe from historical_bars")
+    } == {
         "day",
         "week",
     }

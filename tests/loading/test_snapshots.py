@@ -35,57 +35,64 @@ def server(chains_of, market):
 
 
 @pytest.fixture
-def take(desk, server, api_of):
+def take(installation, server, api_of):
     """One round of snapshots by a client of its own."""
 
     def round_of(underlyings=WATCHED, now=NOW, kind=SnapshotKind.CLOSE, **options):
         return take_snapshot(
-            desk.database, desk.lake, api_of(server, **options), underlyings=underlyings, now=now, kind=kind
+            installation.database,
+            installation.lake,
+            api_of(server, **options),
+            underlyings=underlyings,
+            now=now,
+            kind=kind,
         )
 
     return round_of
 
 
-def records(desk):
-    with desk.database.connect() as connection:
+def records(installation):
+    with installation.database.connect() as connection:
         return read_recorded_chains(connection, date(2020, 1, 2), date(2027, 1, 4))
 
 
-def open_rules(desk):
-    return sorted((found.rule, found.subject) for found in desk.findings())
+def open_rules(installation):
+    return sorted((found.rule, found.subject) for found in installation.findings())
 
 
-def test_a_round_takes_every_chain_and_records_it(desk, take):
+def test_a_round_takes_every_chain_and_records_it(installation, take):
     report = take()
     assert report.taken == ("I:SPX", "QQQ", "SPY")
     assert (report.refused, report.contracts, report.pages, report.findings) == ((), 180, 3, ())
     assert report.snapshot_at == NOW
-    assert {(one.underlying, one.snapshot_at, one.kind, one.source) for one in records(desk)} == {
+    assert {(one.underlying, one.snapshot_at, one.kind, one.source) for one in records(installation)} == {
         (name, NOW, SnapshotKind.CLOSE, PriceSource.CHAIN_SNAPSHOT) for name in report.taken
     }
-    rows = desk.lake.chains.read(None, SESSION, SESSION, SnapshotKind.CLOSE)
+    rows = installation.lake.chains.read(None, SESSION, SESSION, SnapshotKind.CLOSE)
     assert rows.height == 180
     assert set(rows["open_interest_as_of"]) == {date(2026, 5, 21)}
 
 
-def test_the_same_snapshot_again_changes_nothing(desk, take):
+def test_the_same_snapshot_again_changes_nothing(installation, take):
     take()
     before = (
-        desk.lake.chains.read(None, SESSION, SESSION),
-        [(one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(desk)],
+        installation.lake.chains.read(None, SESSION, SESSION),
+        [(one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(installation)],
     )
     take()
-    assert desk.lake.chains.read(None, SESSION, SESSION).equals(before[0])
-    assert [(one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(desk)] == before[1]
-    assert len(desk.lake.chains.snapshots(SESSION, SESSION)) == 3
+    assert installation.lake.chains.read(None, SESSION, SESSION).equals(before[0])
+    assert [
+        (one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(installation)
+    ] == before[1]
+    assert len(installation.lake.chains.snapshots(SESSION, SESSION)) == 3
 
 
-def test_snapshots_of_a_day_stand_beside_each_other(desk, take):
+def test_snapshots_of_a_day_stand_beside_each_other(installation, take):
     for minutes in (15, 30, 45):
         take(now=OPENS + timedelta(minutes=minutes), kind=SnapshotKind.INTRADAY)
     take()
-    assert len(desk.lake.chains.snapshots(SESSION, SESSION, ["SPY"])) == 4
-    assert desk.lake.chains.read(["SPY"], SESSION, SESSION, SnapshotKind.CLOSE).height == 60
+    assert len(installation.lake.chains.snapshots(SESSION, SESSION, ["SPY"])) == 4
+    assert installation.lake.chains.read(["SPY"], SESSION, SESSION, SnapshotKind.CLOSE).height == 60
 
 
 @pytest.mark.parametrize(
@@ -101,30 +108,30 @@ def test_snapshots_of_a_day_stand_beside_each_other(desk, take):
     ],
     ids=["500", "429", "403", "html", "cut", "drift", "empty"],
 )
-def test_a_chain_that_cannot_be_had_is_told_and_the_others_go_on(desk, server, take, fault, rule):
+def test_a_chain_that_cannot_be_had_is_told_and_the_others_go_on(installation, server, take, fault, rule):
     server.faults.add(rest_fault(fault, "*/QQQ", times=None))
     report = take(attempts=2)
     assert (report.taken, report.refused) == (("I:SPX", "SPY"), ("QQQ",))
-    assert open_rules(desk) == [(rule, "/v3/snapshot/options/QQQ")]
-    assert [one.underlying for one in desk.lake.chains.snapshots(SESSION, SESSION)] == ["I:SPX", "SPY"]
+    assert open_rules(installation) == [(rule, "/v3/snapshot/options/QQQ")]
+    assert [one.underlying for one in installation.lake.chains.snapshots(SESSION, SESSION)] == ["I:SPX", "SPY"]
     assert [error.finding.rule for error in report.errors] == [rule]
 
     server.faults.clear()
     assert take(["QQQ"], attempts=2).refused == ()
-    assert desk.findings() == []
+    assert installation.findings() == []
 
 
-def test_a_snapshot_that_breaks_off_on_a_later_page_leaves_nothing(desk, server, market, take):
+def test_a_snapshot_that_breaks_off_on_a_later_page_leaves_nothing(installation, server, market, take):
     market.chains = {"SPY": contract_rows(900)}
     server.faults.add(rest_fault(Refuse(503), nth=4, times=None))
     report = take(["SPY"], attempts=2)
     assert (report.taken, report.refused, report.contracts) == ((), ("SPY",), 0)
-    assert desk.lake.chains.snapshots(SESSION, SESSION) == []
-    assert records(desk) == []
-    assert not list((desk.folder.parent / "lake").rglob("*.parquet"))
+    assert installation.lake.chains.snapshots(SESSION, SESSION) == []
+    assert records(installation) == []
+    assert not list((installation.folder.parent / "lake").rglob("*.parquet"))
 
 
-def test_a_page_that_fails_once_costs_nothing(desk, server, market, take):
+def test_a_page_that_fails_once_costs_nothing(installation, server, market, take):
     market.chains = {"SPY": contract_rows(900)}
     server.faults.add(rest_fault(Refuse(503), nth=4, times=1))
     report = take(["SPY"])
@@ -132,7 +139,7 @@ def test_a_page_that_fails_once_costs_nothing(desk, server, market, take):
     assert server.rest.requests_served == 5
 
 
-def test_a_kill_before_the_record_is_healed_by_the_next_round(desk, take, monkeypatch):
+def test_a_kill_before_the_record_is_healed_by_the_next_round(installation, take, monkeypatch):
     def killed(*_args, **_options):
         raise KeyboardInterrupt
 
@@ -140,17 +147,17 @@ def test_a_kill_before_the_record_is_healed_by_the_next_round(desk, take, monkey
         crash.setattr(loading_snapshots, "record", killed)
         with pytest.raises(KeyboardInterrupt):
             take()
-    assert records(desk) == []
+    assert records(installation) == []
     take()
-    assert len(records(desk)) == 3
-    assert len(desk.lake.chains.snapshots(SESSION, SESSION)) == 3
+    assert len(records(installation)) == 3
+    assert len(installation.lake.chains.snapshots(SESSION, SESSION)) == 3
 
 
-def test_a_wrong_key_stops_the_round_and_is_told(desk, take):
+def test_a_wrong_key_stops_the_round_and_is_told(installation, take):
     with pytest.raises(ApiKeyRefusedError):
         take(key=SecretStr("revoked"))
-    assert {rule for rule, _ in open_rules(desk)} == {Rule.OBJECT_UNAVAILABLE}
-    assert "revoked" not in str(desk.findings())
+    assert {rule for rule, _ in open_rules(installation)} == {Rule.OBJECT_UNAVAILABLE}
+    assert "revoked" not in str(installation.findings())
 
 
 @pytest.mark.parametrize(
@@ -163,41 +170,41 @@ def test_a_wrong_key_stops_the_round_and_is_told(desk, take):
         (CLOSE + timedelta(days=3), SnapshotKind.INTRADAY),
     ],
 )
-def test_there_is_a_time_for_everything(desk, server, take, now, kind):
+def test_there_is_a_time_for_everything(installation, server, take, now, kind):
     with pytest.raises(ValueError, match=r"no moment for a snapshot|no exchange session"):
         take(now=now, kind=kind)
     assert server.rest.requests_served == 0
 
 
-def test_completeness_is_judged_by_the_same_kind_of_snapshot_on_the_sessions_before(desk, market, take):
+def test_completeness_is_judged_by_the_same_kind_of_snapshot_on_the_sessions_before(installation, market, take):
     for session in list_last_sessions(SESSION, 7)[:-1]:
         take(["SPY"], get_regular_hours(session).closes_at + timedelta(minutes=16))
     market.chains = {"SPY": contract_rows(30)}
     take(["SPY"], OPENS + timedelta(minutes=15), SnapshotKind.INTRADAY)
-    assert records(desk)[-1].completeness is None
+    assert records(installation)[-1].completeness is None
     take(["SPY"])
-    assert records(desk)[-1].completeness == 0.5
-    assert (Rule.CHAIN_INCOMPLETE, "SPY") in open_rules(desk)
+    assert records(installation)[-1].completeness == 0.5
+    assert (Rule.CHAIN_INCOMPLETE, "SPY") in open_rules(installation)
 
     market.chains = {"SPY": contract_rows(60)}
     take(["SPY"])
-    assert (Rule.CHAIN_INCOMPLETE, "SPY") not in open_rules(desk)
+    assert (Rule.CHAIN_INCOMPLETE, "SPY") not in open_rules(installation)
 
 
-def test_stale_quotes_are_published_and_told(desk, market, take):
+def test_stale_quotes_are_published_and_told(installation, market, take):
     an_hour_old = int((NOW - timedelta(hours=1)).timestamp()) * 1_000_000_000
     market.chains = {"SPY": contract_rows(60, quote_at_ns=an_hour_old)}
     report = take(["SPY"])
     assert (report.taken, [found.rule for found in report.findings]) == (("SPY",), [Rule.CHAIN_STALE])
 
 
-def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(desk, take):
+def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(installation, take):
     sessions = list_last_sessions(SESSION, 2)
     later = NOW + timedelta(days=1)
     take(["SPY"])
     take(["SPY"], OPENS + timedelta(minutes=16), SnapshotKind.INTRADAY)
 
-    findings = settle_missed_snapshots(desk.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later)
+    findings = settle_missed_snapshots(installation.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later)
     told = {(found.subject, str(found.session)): (found.severity, found.rows) for found in findings}
     assert told == {
         ("SPX", "2026-05-21"): (Severity.ERROR, 26),
@@ -205,49 +212,57 @@ def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(desk, tak
         ("SPY", "2026-05-21"): (Severity.ERROR, 26),
         ("SPY", "2026-05-22"): (Severity.WARNING, 24),
     }
-    assert len(desk.findings()) == 4
+    assert len(installation.findings()) == 4
 
     closes = settle_missed_snapshots(
-        desk.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later, kinds=[SnapshotKind.CLOSE]
+        installation.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later, kinds=[SnapshotKind.CLOSE]
     )
     assert [(found.subject, str(found.session)) for found in closes] == [
         ("SPX", "2026-05-21"),
         ("SPY", "2026-05-21"),
         ("SPX", "2026-05-22"),
     ]
-    assert len(desk.findings()) == 3
+    assert len(installation.findings()) == 3
 
 
-def test_an_alarm_is_over_when_an_archive_brings_the_close(desk, take, tmp_path):
+def test_an_alarm_is_over_when_an_archive_brings_the_close(installation, take, tmp_path):
     sessions, later = [SESSION], NOW + timedelta(days=1)
     alarm = {"underlyings": ["SPX"], "sessions": sessions, "now": later, "kinds": [SnapshotKind.CLOSE]}
-    assert len(settle_missed_snapshots(desk.database, **alarm)) == len(desk.findings()) == 1
+    assert len(settle_missed_snapshots(installation.database, **alarm)) == len(installation.findings()) == 1
     rows = contract_rows(60, "I:SPX").with_columns(session=pl.lit(SESSION)).select(list(COLUMNS))
     (tmp_path / "archive" / "chains" / "SPX").mkdir(parents=True)
     rows.write_parquet(tmp_path / "archive" / "chains" / "SPX" / f"{SESSION}.parquet")
-    refresh_chain_archive(desk.database, desk.lake, tmp_path / "archive", underlyings=["SPX"], sessions=sessions)
-    assert settle_missed_snapshots(desk.database, **alarm) == []
-    assert desk.findings() == []
+    refresh_chain_archive(
+        installation.database, installation.lake, tmp_path / "archive", underlyings=["SPX"], sessions=sessions
+    )
+    assert settle_missed_snapshots(installation.database, **alarm) == []
+    assert installation.findings() == []
 
 
-def test_a_round_does_not_resolve_the_alarm_for_missed_snapshots(desk, take):
+def test_a_round_does_not_resolve_the_alarm_for_missed_snapshots(installation, take):
     settle_missed_snapshots(
-        desk.database, underlyings=["SPY"], sessions=[SESSION], now=NOW + timedelta(days=1), kinds=[SnapshotKind.CLOSE]
+        installation.database,
+        underlyings=["SPY"],
+        sessions=[SESSION],
+        now=NOW + timedelta(days=1),
+        kinds=[SnapshotKind.CLOSE],
     )
     take(["SPY"], OPENS + timedelta(minutes=15), SnapshotKind.INTRADAY)
-    assert [rule for rule, _ in open_rules(desk)] == [Rule.SNAPSHOT_MISSED]
+    assert [rule for rule, _ in open_rules(installation)] == [Rule.SNAPSHOT_MISSED]
 
 
-def test_the_synthetic_market_is_taken_whole_and_twice_the_same(desk, chains_of, api_of):
+def test_the_synthetic_market_is_taken_whole_and_twice_the_same(installation, chains_of, api_of):
     server = chains_of(SyntheticRest(SESSION, extent=Extent.LIGHT))
     api = api_of(server)
     rounds = [
-        take_snapshot(desk.database, desk.lake, api, underlyings=["SPX", "AMD"], now=NOW, kind=SnapshotKind.CLOSE)
+        take_snapshot(
+            installation.database, installation.lake, api, underlyings=["SPX", "AMD"], now=NOW, kind=SnapshotKind.CLOSE
+        )
         for _ in range(2)
     ]
     assert rounds[0].taken == rounds[1].taken == ("AMD", "I:SPX")
     assert [found.rule for found in rounds[0].findings] == [Rule.CONTRACT_ADJUSTED]
-    rows = desk.lake.chains.read(None, SESSION, SESSION)
+    rows = installation.lake.chains.read(None, SESSION, SESSION)
     assert rows.height == rounds[0].contracts == rounds[1].contracts
     assert set(rows.filter(underlying="I:SPX")["root"]) == {"SPX", "SPXW"}
     assert set(rows.filter(root="AMD1")["shares_per_contract"]) == {150.0}

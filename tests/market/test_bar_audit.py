@@ -19,7 +19,7 @@ from hd_pipelines.market.bars import build_hours_frame, derive_intraday_bars
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.tables.vocabulary import Rule, Severity
-from tests.support.desk import SESSIONS, minute_rows
+from tests.support.installation import SESSIONS, minute_rows
 
 SYMBOLS = ("AAPL", "MSFT", "SPY", "TSLA")
 LAST = SESSIONS[-1]

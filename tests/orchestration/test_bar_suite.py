@@ -10,7 +10,7 @@ from hd_pipelines.market.bar_audit import audit, measure_coverage
 from hd_pipelines.market.bars import build_hours_frame
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.market.test_bar_audit import DEFECTS, LAST, NO_HISTORY, bars, with_defect
-from tests.support.desk import SESSIONS, SYMBOLS
+from tests.support.installation import SESSIONS, SYMBOLS
 
 HERE = pl.col("symbol") == "SPY"
 pytestmark = pytest.mark.slow
@@ -54,30 +54,32 @@ def test_audit_and_suite_withhold_the_same_pair(rule):
     assert {failure["scopes"] for failure in result.metadata["failures"].value} == {1}
 
 
-def test_days_without_minutes_are_validated_too(desk):
+def test_days_without_minutes_are_validated_too(installation):
     """A recording of day bars only has no coverage to validate."""
-    desk.publish_files(SESSIONS[:5])
-    desk.landed_files = {dataset: files for dataset, files in desk.landed_files.items() if "day" in dataset.name}
+    installation.publish_files(SESSIONS[:5])
+    installation.landed_files = {
+        dataset: files for dataset, files in installation.landed_files.items() if "day" in dataset.name
+    }
     suite = bar_suite()
-    desk.to_lake(SESSIONS[:5])
-    report = desk.to_bars(SESSIONS[:5], validate=make_bar_validator(suite))
+    installation.to_lake(SESSIONS[:5])
+    report = installation.to_bars(SESSIONS[:5], validate=make_bar_validator(suite))
     assert (report.published, report.withheld, suite.rows) == (15, 0, 18)
 
 
-def test_nothing_that_the_suite_fails_is_published(desk, monkeypatch):
+def test_nothing_that_the_suite_fails_is_published(installation, monkeypatch):
     """With the audit disabled, the suite alone withholds the bad symbol's session, and its last good bars stay."""
-    desk.publish_files()
-    desk.refresh()
-    good = [row for row in desk.bars() if row[0] == "SPY"]
+    installation.publish_files()
+    installation.refresh()
+    good = [row for row in installation.bars() if row[0] == "SPY"]
 
     def few(frame):
         return frame.filter((pl.col("ticker") != "SPY") | (pl.int_range(pl.len()).over("ticker") < 100))
 
     monkeypatch.setattr("hd_pipelines.market.bar_audit.find_incomplete_sessions", lambda _: [])
-    desk.publish_files([LAST], shift=2.0, minutes=few)
-    desk.to_lake()
-    report = desk.to_bars(validate=make_bar_validator(bar_suite()))
+    installation.publish_files([LAST], shift=2.0, minutes=few)
+    installation.to_lake()
+    report = installation.to_bars(validate=make_bar_validator(bar_suite()))
     assert (report.published, report.withheld) == (len(SYMBOLS) - 1, 1)
-    assert [row for row in desk.bars() if row[0] == "SPY"] == good
-    (found,) = desk.findings()
+    assert [row for row in installation.bars() if row[0] == "SPY"] == good
+    (found,) = installation.findings()
     assert (found.rule, found.subject, found.session) == (Rule.ROW_COUNT_UNUSUAL, "SPY", LAST)

@@ -97,20 +97,20 @@ def test_closed_days_and_installations_without_a_vendor_are_skipped():
 
 
 @pytest.fixture
-def resources(desk, monkeypatch, tmp_path):
+def resources(installation, monkeypatch, tmp_path):
     """Resources on a test database and lake, and a REST service with the synthetic market."""
-    with desk.database.begin() as connection:
+    with installation.database.begin() as connection:
         add_to_watchlist(connection, ["AAPL", "SPX"])
 
     class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
-            return desk.database
+            return installation.database
 
     class GivenLake(LakeResource):
         @property
         def datasets(self):
-            return desk.lake
+            return installation.lake
 
     with SandboxServer(tmp_path / "bucket", market=SyntheticRest(FRIDAY)) as server:
 
@@ -139,7 +139,9 @@ def take(resources, kind: SnapshotKind, now: datetime) -> dg.ExecuteInProcessRes
 
 
 @pytest.mark.slow
-def test_both_kinds_of_snapshot_reach_the_lake_and_the_check_passes_after_the_close(desk, resources, monkeypatch):
+def test_both_kinds_of_snapshot_reach_the_lake_and_the_check_passes_after_the_close(
+    installation, resources, monkeypatch
+):
     morning, evening = new_york(FRIDAY, 10, 0), new_york(FRIDAY, 16, 16)
     night = FixedClock.at(new_york(FRIDAY, 21, 0))
     monkeypatch.setattr(standing, "find_chain_archive", lambda _: "a source of chains")
@@ -147,12 +149,12 @@ def test_both_kinds_of_snapshot_reach_the_lake_and_the_check_passes_after_the_cl
 
     missing = no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
     assert (missing.passed, missing.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    missed = {finding.subject for finding in desk.findings() if finding.rule == "snapshot_missed"}
+    missed = {finding.subject for finding in installation.findings() if finding.rule == "snapshot_missed"}
     assert missed == {"AAPL", "SPX"}
 
     metadata = take(resources, SnapshotKind.CLOSE, evening).asset_materializations_for_node("option_chains")[0].metadata
     assert metadata["snapshot_underlyings"].value == "AAPL, I:SPX"
-    with desk.database.connect() as connection:
+    with installation.database.connect() as connection:
         held = read_recorded_chains(connection, FRIDAY, FRIDAY)
     assert [(chain.underlying, chain.kind) for chain in held] == [
         ("AAPL", SnapshotKind.INTRADAY),
@@ -163,5 +165,7 @@ def test_both_kinds_of_snapshot_reach_the_lake_and_the_check_passes_after_the_cl
     assert held[1].snapshot_at == get_regular_hours(FRIDAY).closes_at + timedelta(minutes=16)
 
     no_snapshot_was_missed(clock=night, warehouse=resources["warehouse"])
-    still = [(f.subject, f.detail) for f in desk.findings() if f.rule == "snapshot_missed" and f.session == FRIDAY]
+    still = [
+        (f.subject, f.detail) for f in installation.findings() if f.rule == "snapshot_missed" and f.session == FRIDAY
+    ]
     assert still == []

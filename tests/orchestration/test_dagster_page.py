@@ -13,7 +13,7 @@ from hd_pipelines.market.sessions import NEW_YORK, list_last_sessions
 from hd_pipelines.resources import instance as dagster_instance
 from hd_pipelines.settings import load_settings
 from tests.support.dagster_page import IN_PROCESS, open_dagster_page
-from tests.support.desk import SESSIONS
+from tests.support.installation import SESSIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WINDOW = list_last_sessions(SESSIONS[-1], 3)

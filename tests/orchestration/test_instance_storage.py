@@ -12,7 +12,7 @@ from hd_pipelines.partitions import build_range_tags, build_session_partitions
 from hd_pipelines.resources.instance import EVENT_BATCH, open_instance
 from hd_pipelines.resources.instance_storage import BatchedEventLogStorage, PooledPostgresStorage
 from hd_pipelines.settings import load_settings
-from tests.support.desk import rows
+from tests.support.installation import rows
 
 
 @pytest.fixture(scope="module")

@@ -151,15 +151,15 @@ def test_one_round_at_a_time(daemon, status, is_requested):
 
 
 @pytest.fixture
-def round_at(desk, tmp_path, instance):
+def round_at(installation, tmp_path, instance):
     """Run the asset at a moment that both the service and the asset take for the current time."""
-    with desk.database.begin() as connection:
+    with installation.database.begin() as connection:
         add_to_watchlist(connection, ["AAPL", "SPX"])
 
     class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
-            return desk.database
+            return installation.database
 
     with SandboxServer(tmp_path / "bucket", market=SyntheticRest(FRIDAY)) as server:
 
@@ -190,14 +190,14 @@ def newest_metadata(instance):
     return {name: value.value for name, value in record.asset_materialization.metadata.items()}
 
 
-def test_a_round_with_new_minutes_reports_their_end_and_delay(desk, round_at, instance):
+def test_a_round_with_new_minutes_reports_their_end_and_delay(installation, round_at, instance):
     assert round_at(OPENS + timedelta(minutes=7, seconds=6)).success
     metadata = newest_metadata(instance)
     assert metadata["until"] == (OPENS + timedelta(minutes=7)).timestamp()
     assert metadata["delay_minutes"] == metadata["slowest_minutes"] == 0.1
     assert (metadata["session"], metadata["symbols_changed"]) == (str(FRIDAY), "AAPL, SPX, SPY")
     assert (metadata["rows_added"], metadata["rows_corrected"], metadata["errors"]) == (24, 0, 0)
-    assert desk.table("select count(*) from historical_bars") == [(24,)]
+    assert installation.table("select count(*) from historical_bars") == [(24,)]
 
 
 def test_a_round_without_new_minutes_materializes_nothing(round_at, instance):
@@ -215,11 +215,11 @@ def test_a_late_tick_on_a_closed_day_is_no_failure(round_at):
     assert result.get_asset_materialization_events() == []
 
 
-def test_a_refused_symbol_is_reported_and_the_run_goes_on(desk, round_at, instance):
+def test_a_refused_symbol_is_reported_and_the_run_goes_on(installation, round_at, instance):
     assert round_at(OPENS + timedelta(minutes=7, seconds=6), rest_fault(Refuse(403), "*/AAPL/*", times=None)).success
     metadata = newest_metadata(instance)
     assert (metadata["symbols_refused"], metadata["errors"]) == ("AAPL", 1)
-    assert [(finding.rule, finding.subject) for finding in desk.findings()] == [("object_not_entitled", "AAPL")]
+    assert [(finding.rule, finding.subject) for finding in installation.findings()] == [("object_not_entitled", "AAPL")]
 
 
 def test_a_refused_key_fails_the_run(round_at):

@@ -16,7 +16,7 @@ from hd_pipelines.resources.instance import open_instance
 from hd_pipelines.settings import load_settings
 from hd_pipelines.warehouse.read.queries import read_open_findings
 from hd_pipelines.warehouse.read.reader import read_only_query
-from tests.support.desk import SESSIONS, bars_of, rows
+from tests.support.installation import SESSIONS, bars_of, rows
 
 pytestmark = pytest.mark.slow
 WINDOW = list_last_sessions(SESSIONS[-1], 3)
@@ -31,12 +31,12 @@ class Ran:
     def __init__(self, home, url):
         self.url, self.metadata, self.bars, self.outcomes = url, [], [], []
         settings = load_settings()
-        self.desk = open_installation(settings)
+        self.installation = open_installation(settings)
         fill(settings, None, WINDOW, lambda *_: None)
         with serving(settings, None):
             for _ in range(2):
                 self.progress = []
-                outcome = run_main_job(self.desk, WINDOW, on_progress=lambda *step: self.progress.append(step))
+                outcome = run_main_job(self.installation, WINDOW, on_progress=lambda *step: self.progress.append(step))
                 self.outcomes.append(outcome)
                 self.bars.append(bars_of(url))
                 with open_instance(settings) as instance:
@@ -59,7 +59,7 @@ def ran(module_database_url, tmp_path_factory):
         patch.setenv("HD_DATABASE_URL", module_database_url)
         finished = Ran(home, module_database_url)
         yield finished
-        finished.desk.database.close()
+        finished.installation.database.close()
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
 
@@ -110,7 +110,7 @@ def test_chains_become_greeks_percentiles_gamma_and_a_regime(ran):
 
 
 def test_a_clean_market_has_no_findings_but_its_adjusted_contracts(ran):
-    with ran.desk.database.connect() as connection:
+    with ran.installation.database.connect() as connection:
         assert {(finding.rule, finding.subject) for finding in read_open_findings(connection)} == {
             ("contract_adjusted", "AMD")
         }

@@ -110,13 +110,13 @@ LISTED: list[RemoteObject] | None = []
 
 
 @pytest.fixture
-def evaluate(monkeypatch, desk):
+def evaluate(monkeypatch, installation):
     """Evaluate the real sensor with a fake bucket, a real warehouse and an ephemeral instance."""
 
     class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
-            return desk.database
+            return installation.database
 
     repository = build_definitions().get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
@@ -152,11 +152,11 @@ def test_a_refused_object_is_not_requested_again(evaluate):
     assert evaluate([replace(listed[0], etag="v2")]).run_key.endswith("__attempt1")
 
 
-def test_a_loaded_object_and_an_empty_bucket_request_nothing(evaluate, desk):
+def test_a_loaded_object_and_an_empty_bucket_request_nothing(evaluate, installation):
     from hd_pipelines.warehouse.records.files import IngestedFile, record_load
 
     one = remote(find_last_completed_session(datetime.now(UTC)))
-    with desk.database.begin() as connection:
+    with installation.database.begin() as connection:
         record_load(connection, IngestedFile(STOCK_DAY.name, one.session, "v1", 10, "a" * 64, 3, 0, one.key, NOW))
     assert evaluate([one]).skip_message == "nothing new among 1 objects"
     assert evaluate([]).skip_message == "nothing new among 0 objects"

@@ -20,11 +20,11 @@ from hd_pipelines.resources import Clock, WarehouseResource
 from hd_pipelines.schedules.signals import daily_signals, friday_prewarm, scan_every_minute, signal_outcomes
 from hd_pipelines.sensors.scan import find_newer, new_inputs_in_session
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
-from tests.support.desk import SYMBOLS, rows
 from tests.support.fixed_clock import FixedClock
-from tests.support.signal_desk import LAST, POLICY, breakout_desk
+from tests.support.installation import SYMBOLS, rows
+from tests.support.signal_installation import LAST, POLICY, breakout_installation
 
-__all__ = ["breakout_desk"]
+__all__ = ["breakout_installation"]
 
 HALF_DAY, HOLIDAY, SATURDAY = date(2026, 11, 27), date(2026, 5, 25), date(2026, 5, 23)
 
@@ -34,11 +34,11 @@ def new_york(day: date, hour: int, minute: int) -> datetime:
 
 
 @pytest.fixture
-def watched(breakout_desk, monkeypatch):
-    with breakout_desk.database.begin() as connection:
+def watched(breakout_installation, monkeypatch):
+    with breakout_installation.database.begin() as connection:
         add_to_watchlist(connection, SYMBOLS)
     monkeypatch.setattr(asset_module, "scan_sessions", partial(scan_sessions, policy=POLICY))
-    return breakout_desk
+    return breakout_installation
 
 
 class GivenWarehouse(WarehouseResource):

@@ -8,7 +8,7 @@ import pytest
 from hd_pipelines.checks import standing
 from hd_pipelines.checks.standing import find_newest_due_session, newest_due_session_is_published
 from hd_pipelines.resources import Clock, WarehouseResource
-from tests.support.desk import SESSIONS
+from tests.support.installation import SESSIONS
 
 FRIDAY, THURSDAY = date(2026, 5, 22), date(2026, 5, 21)
 
@@ -28,24 +28,24 @@ def test_a_session_is_due_from_eleven_on_the_day_after(now, due):
 
 
 @pytest.mark.parametrize(("expected", "passes"), [(SESSIONS[-1], True), (date(2026, 5, 26), False)])
-def test_late_data_is_a_failed_check(desk, monkeypatch, expected, passes):
+def test_late_data_is_a_failed_check(installation, monkeypatch, expected, passes):
     class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
-            return desk.database
+            return installation.database
 
-    desk.publish_files()
-    desk.refresh()
+    installation.publish_files()
+    installation.refresh()
     monkeypatch.setattr(standing, "find_newest_due_session", lambda _: expected)
     result = newest_due_session_is_published(Clock(), GivenWarehouse())
     assert (result.passed, result.severity) == (passes, dg.AssetCheckSeverity.ERROR)
     assert result.metadata["newest"].value == "2026-05-22"
 
 
-def test_an_empty_warehouse_fails(desk):
+def test_an_empty_warehouse_fails(installation):
     class GivenWarehouse(WarehouseResource):
         @property
         def database(self):
-            return desk.database
+            return installation.database
 
     assert not newest_due_session_is_published(Clock(), GivenWarehouse()).passed

@@ -302,7 +302,7 @@ class CrashError(Exception):
     """The process is gone."""
 
 
-class Desk:
+class Installation:
     """A reporter and a deliverer that can be made to die, and what the receiver got."""
 
     def __init__(self, database: Database, subject: str) -> None:
@@ -387,10 +387,10 @@ def test_whatever_happens_and_whenever_it_dies_each_message_arrives_once_and_in_
     with database.begin() as connection:  # the fixture empties the database for each test, not for each example
         connection.execute(text("DELETE FROM alert_outbox"))
         connection.execute(text("DELETE FROM alerts"))
-    desk, clock = Desk(database, uuid4().hex), NOW
+    installation, clock = Installation(database, uuid4().hex), NOW
     for event, crash, minutes in life:
         clock += timedelta(minutes=minutes)
-        desk.live(event, crash, clock)
-    while desk.deliver("", clock + LEASE):
+        installation.live(event, crash, clock)
+    while installation.deliver("", clock + LEASE):
         pass
-    assert desk.received == undisturbed(life, desk.subject)
+    assert installation.received == undisturbed(life, installation.subject)

@@ -20,7 +20,7 @@ def trust(asset_class=AssetClass.STOCK, resolution=Resolution.MINUTE, **changes)
     [
         ((), 100),  # 100 and 5 more, at most 100
         (("flow_bias",), 99),  # 94 + 5
-        (("flow_bias", "flow_score"), 88),  # what a desk without prints has: no step between 70 and 90
+        (("flow_bias", "flow_score"), 88),  # what an installation without prints has: no step between 70 and 90
         (("average_daily_volume",), 73),  # 88 - 15
         (("atr_5m",), 80),  # 90 - 15 + 5
         (("average_daily_volume", "rvol", "vwap"), 55),  # 70 - 15

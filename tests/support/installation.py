@@ -1,8 +1,8 @@
-"""A small desk for tests: a warehouse at head, a lake, and files of a market of a few symbols.
+"""A small installation for tests: a warehouse at head, a lake, and files of a market of a few symbols.
 
-def test_something(desk):
-    desk.deliver(SESSIONS)                  # files of every session land and go into the lake
-    desk.refresh()                          # and become bars
+def test_something(installation):
+    installation.deliver(SESSIONS)                  # files of every session land and go into the lake
+    installation.refresh()                          # and become bars
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def vendor_object(frame: pl.DataFrame, dataset: FlatFileDataset, session: date) 
 
 
 @dataclass
-class SmallDesk:
+class SmallInstallation:
     """Database, lake and a folder of landed files."""
 
     url: str
@@ -136,7 +136,7 @@ class SmallDesk:
         }
 
     def to_bars(self, sessions: Sequence[date] = SESSIONS, **options: object) -> BarsReport:
-        """Refresh the bars of the desk's symbols."""
+        """Refresh the bars of the installation's symbols."""
         given = {"symbols": list(self.symbols)} | options
         return refresh_bars(self.database, self.lake, sessions=sessions, **given)  # type: ignore[arg-type]
 
@@ -185,27 +185,29 @@ def bars_of(url: str) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def make_desk(postgres_server: PostgresServer, migrated_url: str, tmp_path: Path) -> Iterator[Callable[[], SmallDesk]]:
-    """Desks with a warehouse, a lake and a landing folder of their own."""
-    made: list[SmallDesk] = []
+def make_installation(
+    postgres_server: PostgresServer, migrated_url: str, tmp_path: Path
+) -> Iterator[Callable[[], SmallInstallation]]:
+    """Installations with a warehouse, a lake and a landing folder of their own."""
+    made: list[SmallInstallation] = []
 
-    def make() -> SmallDesk:
-        home = tmp_path / f"desk{len(made)}"
+    def make() -> SmallInstallation:
+        home = tmp_path / f"installation{len(made)}"
         (home / "landed").mkdir(parents=True)
         url = postgres_server.new_database(template=migrated_url)
-        made.append(SmallDesk(url, Database(url), Lake(home / "lake"), home / "landed"))
+        made.append(SmallInstallation(url, Database(url), Lake(home / "lake"), home / "landed"))
         return made[-1]
 
     yield make
-    for desk in made:
-        desk.database.close()
-        postgres_server.drop_database(desk.url)
+    for installation in made:
+        installation.database.close()
+        postgres_server.drop_database(installation.url)
 
 
 @pytest.fixture
-def desk(make_desk: Callable[[], SmallDesk]) -> SmallDesk:
-    """One desk, empty."""
-    return make_desk()
+def installation(make_installation: Callable[[], SmallInstallation]) -> SmallInstallation:
+    """One installation, empty."""
+    return make_installation()
 
 
 NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)

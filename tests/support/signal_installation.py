@@ -1,7 +1,7 @@
-"""A small desk whose last session holds something to find: AAPL climbs all day on three times its usual volume.
+"""A small installation whose last session holds something to find: AAPL climbs all day on three times its usual volume.
 
-def test_something(breakout_desk):
-    scan_sessions(breakout_desk.database, SYMBOLS, [LAST], policy=POLICY)
+def test_something(breakout_installation):
+    scan_sessions(breakout_installation.database, SYMBOLS, [LAST], policy=POLICY)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY
-from tests.support.desk import SESSIONS, SmallDesk
+from tests.support.installation import SESSIONS, SmallInstallation
 
 LAST = SESSIONS[-1]
 # The market of these tests is small and has no context: what is tested is what happens to a signal, not when there is one.
@@ -49,9 +49,9 @@ def climbed(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.fixture
-def breakout_desk(desk: SmallDesk) -> SmallDesk:
+def breakout_installation(installation: SmallInstallation) -> SmallInstallation:
     """Nine ordinary sessions and one in which AAPL climbs."""
-    desk.publish_files(SESSIONS[:-1])
-    desk.publish_files([LAST], minutes=climbing, days=climbed)
-    desk.refresh()
-    return desk
+    installation.publish_files(SESSIONS[:-1])
+    installation.publish_files([LAST], minutes=climbing, days=climbed)
+    installation.refresh()
+    return installation

@@ -1,7 +1,7 @@
-"""A small desk with option chains: an archive of the synthetic market, refreshed table by table.
+"""A small installation with option chains: an archive of the synthetic market, refreshed table by table.
 
-def test_something(option_desk):
-    option_desk.refresh()               # chains to lake, Greeks, percentiles, gamma
+def test_something(option_installation):
+    option_installation.refresh()               # chains to lake, Greeks, percentiles, gamma
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hd_pipelines.loading.derived.refresh import DerivedReport
 from hd_pipelines.loading.inputs.chain_archive import ChainsReport, refresh_chain_archive
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.sandbox.market.chains import write_chain_archive
-from tests.support.desk import SmallDesk, rows
+from tests.support.installation import SmallInstallation, rows
 
 OPTION_SYMBOLS = ("AAPL", "SPX")
 OPTION_SESSIONS = list_last_sessions(date(2026, 5, 22), 4)
@@ -31,10 +31,10 @@ ALL_SESSIONS = [*THIN_SESSIONS, *OPTION_SESSIONS]
 
 
 @dataclass
-class OptionDesk:
-    """A desk and its own copy of the archive."""
+class OptionInstallation:
+    """An installation and its own copy of the archive."""
 
-    desk: SmallDesk
+    installation: SmallInstallation
     archive: Path
     symbols: Sequence[str] = OPTION_SYMBOLS
     reports: dict[str, DerivedReport] = field(default_factory=dict)
@@ -42,14 +42,18 @@ class OptionDesk:
     def to_lake(self, sessions: Sequence[date] = ALL_SESSIONS) -> ChainsReport:
         """The archive's chains."""
         return refresh_chain_archive(
-            self.desk.database, self.desk.lake, self.archive, underlyings=self.symbols, sessions=sessions
+            self.installation.database,
+            self.installation.lake,
+            self.archive,
+            underlyings=self.symbols,
+            sessions=sessions,
         )
 
     def to_greeks(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
         """Value what the lake has."""
         return refresh_greeks(
-            self.desk.database,
-            self.desk.lake,
+            self.installation.database,
+            self.installation.lake,
             symbols=self.symbols,
             sessions=sessions,
             **options,  # type: ignore[arg-type]
@@ -58,8 +62,8 @@ class OptionDesk:
     def to_percentiles(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
         """Rank what is valued."""
         return refresh_iv_percentiles(
-            self.desk.database,
-            self.desk.lake,
+            self.installation.database,
+            self.installation.lake,
             symbols=self.symbols,
             sessions=sessions,
             **options,  # type: ignore[arg-type]
@@ -67,7 +71,7 @@ class OptionDesk:
 
     def to_gamma(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
         """Sum up what is valued."""
-        return refresh_gamma(self.desk.database, symbols=self.symbols, sessions=sessions, **options)  # type: ignore[arg-type]
+        return refresh_gamma(self.installation.database, symbols=self.symbols, sessions=sessions, **options)  # type: ignore[arg-type]
 
     def refresh(self, sessions: Sequence[date] = ALL_SESSIONS) -> dict[str, DerivedReport]:
         """From archive to gamma."""
@@ -82,7 +86,7 @@ class OptionDesk:
         """Every row as text, without the times of writing."""
         session = "date" if table == "iv_percentile_cache" else "session"
         return rows(
-            self.desk.url,
+            self.installation.url,
             f"select (to_jsonb(held) - 'created_at' - 'updated_at')::text from {table} as held"
             f" where {session} <= %s order by 1",
             until or date.max,
@@ -91,14 +95,14 @@ class OptionDesk:
     def manifest(self) -> list[tuple[object, ...]]:
         """What every row was made from."""
         return rows(
-            self.desk.url,
+            self.installation.url,
             "select table_name, symbol, session, fingerprint, rows from derivation_manifest order by 1, 2, 3",
         )
 
     def versions(self, table: str) -> list[tuple[object, ...]]:
         """Which physical version each row is: a row that was written again has another one."""
         return rows(
-            self.desk.url,
+            self.installation.url,
             f"select symbol, timestamp, tableoid::text, ctid::text, xmin::text from {table} order by 1, 2, 3, 4",
         )
 
@@ -112,22 +116,22 @@ def option_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_option_desk(
-    make_desk: Callable[[], SmallDesk], option_archive: Path, tmp_path: Path
-) -> Callable[[], OptionDesk]:
-    """Desks with an archive of their own."""
-    made: list[OptionDesk] = []
+def make_option_installation(
+    make_installation: Callable[[], SmallInstallation], option_archive: Path, tmp_path: Path
+) -> Callable[[], OptionInstallation]:
+    """Installations with an archive of their own."""
+    made: list[OptionInstallation] = []
 
-    def make() -> OptionDesk:
+    def make() -> OptionInstallation:
         archive = tmp_path / f"archive{len(made)}"
         shutil.copytree(option_archive, archive)
-        made.append(OptionDesk(make_desk(), archive))
+        made.append(OptionInstallation(make_installation(), archive))
         return made[-1]
 
     return make
 
 
 @pytest.fixture
-def option_desk(make_option_desk: Callable[[], OptionDesk]) -> OptionDesk:
-    """One such desk."""
-    return make_option_desk()
+def option_installation(make_option_installation: Callable[[], OptionInstallation]) -> OptionInstallation:
+    """One such installation."""
+    return make_option_installation()
