@@ -196,7 +196,7 @@ def test_a_check_that_only_warns_waits_for_the_digest(world, discord):
     assert titles(discord) == ["1 warning, 1 open"]
 
 
-def test_a_tick_that_dies_after_its_commit_tells_nothing_twice(world, discord, warehouse_url):
+def test_a_tick_that_dies_after_its_commit_reports_nothing_twice(world, discord, warehouse_url):
     world.tick(alert_failures)
     before = world.cursors["alert_failures"]
     run_fragile(world)
@@ -316,7 +316,7 @@ RANGE = {RANGE_START_TAG: "2026-11-02", RANGE_END_TAG: "2026-11-20"}
         (RANGE | {RANGE_START_TAG: "2026-11-20"}, "2026-11-20"),
     ],
 )
-def test_the_sessions_of_a_run_in_words(tags, partitions):
+def test_the_sessions_of_a_run_are_described(tags, partitions):
     assert name_partitions(tags) == partitions
 
 

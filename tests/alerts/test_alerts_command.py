@@ -61,7 +61,7 @@ def test_open_alerts_are_listed_with_what_to_do(hd, failure):
         assert words in output
 
 
-def test_a_test_reaches_every_channel_and_says_so(hd, monkeypatch, discord):
+def test_a_test_message_reaches_every_channel_and_is_reported(hd, monkeypatch, discord):
     monkeypatch.setenv("HD_ALERT_URLS", f"{DISCORD} {OTHER_DISCORD}")
     result = hd("--test")
     assert result.exit_code == 0
@@ -73,7 +73,7 @@ def test_a_test_reaches_every_channel_and_says_so(hd, monkeypatch, discord):
     ("status", "headers", "words"),
     [(404, {}, "refused: HTTP 404. The channel's address is gone"), (429, {"Retry-After": "9"}, "waiting: HTTP 429")],
 )
-def test_a_test_that_does_not_arrive_says_why_and_fails(hd, discord, status, headers, words):
+def test_a_test_message_that_does_not_arrive_fails_with_the_reason(hd, discord, status, headers, words):
     discord.will_answer(status, headers)
     result = hd("--test")
     assert result.exit_code == 1

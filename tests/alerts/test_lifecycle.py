@@ -89,7 +89,7 @@ def test_one_that_returns_silently_and_stays_is_sent_by_the_escalation():
     assert list_notices(escalate(returned.alert, now=minutes(17))) == [(ESCALATE, 1)]
 
 
-def test_one_that_returns_silently_and_goes_leaves_no_word():
+def test_an_alert_that_returns_silently_and_closes_sends_nothing():
     alert = resolve(see(None, 0).alert, at=minutes(1), now=minutes(1)).alert
     assert list_notices(resolve(see(alert, 2).alert, at=minutes(3), now=minutes(3))) == []
 
@@ -113,7 +113,7 @@ def test_a_warning_that_becomes_an_error_is_sent_at_once_and_leaves_the_digest()
     assert see(step.alert, 6, severity=AlertSeverity.WARNING).alert.severity is AlertSeverity.ERROR
 
 
-def test_the_words_are_those_of_the_last_sighting():
+def test_the_text_is_that_of_the_last_sighting():
     step = see(see(None, 0).alert, 5, detail="bang")
     assert (step.alert.detail, step.alert.occurrences) == ("bang", 2)
 

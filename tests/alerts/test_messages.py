@@ -47,7 +47,7 @@ def test_a_message_comes_out_of_the_outbox_as_it_went_in():
         assert Message.from_document(message.document()) == message
 
 
-def test_what_is_said_about_an_alert_from_beginning_to_end():
+def test_messages_about_an_alert_from_beginning_to_end():
     opened = observe(None, FAILURE, at=NOON, now=NOON)
     first = write_alert_message(opened.alert, opened.notices[0], now=NOON)
     assert (first.title, first.body, first.severity) == ("Run of main failed", "boom", AlertSeverity.ERROR)
@@ -92,7 +92,7 @@ def test_a_message_is_cut_to_what_channels_show():
     assert {len(field.value) for field in small.fields} == {FIELD_VALUE}
 
 
-def test_a_signal_says_what_to_do_at_which_price_for_how_long_and_why():
+def test_a_signal_gives_action_price_holding_time_and_reasons():
     message = write_signal_message(SIGNAL)
     assert message.title == "▲ SPY long: trend continuation, score 78"
     assert message.body.splitlines() == [

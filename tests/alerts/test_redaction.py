@@ -52,7 +52,7 @@ def test_what_looks_like_a_secret_is_masked(text, secret):
         "4,505.10 above the call wall; tokens left: 5",
     ],
 )
-def test_plain_words_stay_as_they_are(text):
+def test_plain_text_stays_as_it_is(text):
     assert PLAIN.clean(text) == text
 
 

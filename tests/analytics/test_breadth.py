@@ -56,7 +56,7 @@ def test_without_a_decliner_there_is_a_class_and_no_ratio():
     assert row["breadth_regime"] == "EXTREMELY_BULLISH"
 
 
-def test_the_first_session_and_a_handful_of_stocks_say_nothing_and_why():
+def test_the_first_session_and_a_handful_of_stocks_have_no_breadth_and_a_reason():
     first = compute_breadth(market(np.full((30, 2), 50.0))).row(0, named=True)
     assert (first["advancers"], first["breadth_regime"]) == (None, None)
     assert first["breadth_reason"] == "no session before it"
@@ -136,7 +136,7 @@ def test_a_table_of_splits_replaces_the_guess():
     assert compute_breadth(split_market(2.0, 2.0), splits=splits.clear())["decliners"].drop_nulls().sum() == 1
 
 
-def test_highs_are_of_the_sessions_there_are_and_the_reason_says_how_many():
+def test_highs_use_the_available_sessions_and_the_reason_counts_them():
     closes = np.tile(np.linspace(50, 60, 60), (30, 1))
     row = last(compute_breadth(market(closes)))
     assert (row["new_highs"], row["new_lows"], row["high_low_sessions"]) == (30, 0, 60)

@@ -89,7 +89,7 @@ def test_variance_linear_in_moneyness_is_met_at_any_forward(forward, days):
     assert row["method"] == AtmMethod.BRACKET.value
 
 
-def test_out_of_the_money_contracts_speak_and_in_the_money_ones_do_not():
+def test_out_of_the_money_contracts_are_used_and_in_the_money_ones_are_not():
     smile = chain(30, forward=402.0)
     is_call = pl.col("option_type") == "call"
     in_the_money = (is_call & (pl.col("strike") < 402)) | (~is_call & (pl.col("strike") > 402))
@@ -219,12 +219,12 @@ def test_nothing_is_extrapolated_to_30_days(expirations, reason):
     assert row["iv30_reason"] == reason.value
 
 
-def test_the_reason_of_the_expiration_that_should_have_told_is_given():
+def test_the_reason_of_the_decisive_expiration_is_given():
     row = only(observe(without_volatility(chain(23, 37), pl.col("years") == 37 / 365)))
     assert row["iv30_reason"] == SmileReason.NO_IMPLIED_VOLATILITY.value
 
 
-def test_calls_and_puts_speak_for_themselves():
+def test_calls_and_puts_are_valued_separately():
     higher_puts = pl.concat(
         [
             contracts(days, range(300, 501, 5), (option_type,), variance=lambda d, k, add=add: variance_at(d, k) + add)
@@ -295,7 +295,7 @@ def test_settled_expirations_and_values_that_are_no_numbers_are_left_out():
     assert observe(pl.concat([good, settled, nan])).equals(observe(good))
 
 
-def test_the_session_of_the_snapshot_is_told():
+def test_the_session_of_the_snapshot_is_recorded():
     row = only(observe(chain(23, 37)))
     assert (row["session"], row["kind"]) == (date(2021, 6, 1), "close")
 
@@ -318,7 +318,7 @@ def test_calls_and_puts_of_a_full_chain_agree(recorded):
         assert -0.08 < row["iv_skew"] < -0.02
 
 
-def test_a_thinned_chain_stays_near_the_full_one_or_says_nothing(recorded):
+def test_a_thinned_chain_stays_near_the_full_one_or_has_no_value(recorded):
     # Mean errors measured: bracket 0.0009, two strikes 0.0017, borrowed slope 0.0038.
     truth = interpolate_at_forward(recorded).select("timestamp", "settles_at", truth="atm_iv")
     near = recorded.filter(

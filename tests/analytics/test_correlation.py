@@ -48,7 +48,7 @@ def test_a_sector_listed_later_joins_when_it_has_a_whole_window():
     assert np.isnan(average_pairwise_correlation(returns[:, :4])).all()  # four sectors are too few
 
 
-def test_a_window_says_the_same_wherever_the_series_begins():
+def test_a_window_gives_the_same_result_wherever_the_series_begins():
     rng = np.random.default_rng(3)
     returns = rng.normal(size=(300, 5))
     assert average_pairwise_correlation(returns)[-1] == average_pairwise_correlation(returns[-20:])[-1]

@@ -235,7 +235,7 @@ def test_unknown_open_interest_is_no_gamma_with_a_reason():
     assert (row["gamma_by_strike"], row["gamma_by_expiration"], row["zero_gamma_crossings"]) == ("[]", "[]", "[]")
 
 
-def test_zero_gamma_says_why_it_is_not_there():
+def test_a_missing_zero_gamma_has_a_reason():
     assert only(BY_HAND)["zero_gamma_reason"] == "too_few_contracts"
     calls_only = [row for row in black_chain() if row["option_type"] == "call"]
     assert only(calls_only)["zero_gamma_reason"] == "no_crossing_within_15pct"

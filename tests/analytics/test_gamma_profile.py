@@ -54,7 +54,7 @@ def test_the_forward_moves_in_proportion_to_the_spot():
         assert got == pytest.approx([expected], rel=1e-12)
 
 
-def test_a_call_above_and_a_put_below_balance_where_the_closed_form_says():
+def test_a_call_above_and_a_put_below_balance_at_the_closed_form_level():
     """Equal volatility and size: n(d1) of both is equal at sqrt(K1 K2) exp(-σ²T/2), times spot over forward."""
     years, sigma, forward = 20 / 365, 0.25, 101.0
     roots = zero_gamma(100.0, [105.0, 96.0], years, forward, sigma, 50.0, 100.0, [True, False])

@@ -394,7 +394,7 @@ def test_the_slope_that_carries_to_the_close_knows_nothing_of_its_session(beside
     assert slope == beside_the_official.filter(pl.col("session") == cut)["slope"].item()
 
 
-def test_a_strip_says_what_it_was_made_of():
+def test_a_strip_records_its_inputs():
     strikes = np.arange(60.0, 145.0, 5.0)
     strip = strip_variance(quotes_of(strikes, *black(101.0, strikes, 0.1, 0.3)), 0.1, 0.0)
     assert isinstance(strip, Strip)

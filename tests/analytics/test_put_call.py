@@ -74,7 +74,7 @@ def test_classes_begin_above_their_cut_offs(ratio, expected):
     assert row(equity_calls=10_000, equity_puts=ratio * 10_000)["pc_regime"] == expected
 
 
-def test_a_market_without_calls_has_no_ratio_and_says_so():
+def test_a_market_without_calls_has_no_ratio_and_a_reason():
     ratios = row(equity_puts=5000, equity_calls=999)
     assert (ratios["put_call_ratio_total"], ratios["pc_regime"]) == (None, None)
     assert ratios["put_call_reason"] == "999 calls traded, fewer than 1000"

@@ -125,13 +125,13 @@ def test_every_session_with_a_vix_has_a_whole_verdict(rows):
     assert published["confidence_score"].is_between(0, 100).all()
 
 
-def test_a_session_without_vix_has_no_row_and_is_told():
+def test_a_session_without_vix_has_no_row_and_is_reported():
     frame = inputs([{"vix_level": 17.0}, {"vix_level": None}, {"vix_level": 18.0}])
     assert classify_regimes(frame)["date"].to_list() == [DAYS[0], DAYS[2]]
     assert list_sessions_without_vix(frame) == [DAYS[1]]
 
 
-def test_the_reason_tells_rule_hold_and_what_is_missing():
+def test_the_reason_gives_rule_hold_and_what_is_missing():
     rise = {"vix_level": 17.0, "return_20d": 0.02, "trend_sigmas": 0.4, "distance_50d": 0.02, "distance_200d": 0.05}
     flat = rise | {"return_20d": 0.0, "trend_sigmas": 0.0, "distance_50d": 0.0, "move_sigmas": 0.0}
     rows = classify_regimes(inputs([rise] * 6 + [flat]))

@@ -142,7 +142,7 @@ def test_what_is_not_given_is_null_with_a_reason():
     assert row["return_20d"] is not None  # the index is there
 
 
-def test_a_session_without_option_bars_says_so():
+def test_a_session_without_option_bars_is_reported():
     row = last(measure_inputs(STOCKS, INDICES, OPTIONS.head(10)))
     assert (row["put_call_ratio_total"], row["put_call_reason"]) == (None, "no option day bars")
 

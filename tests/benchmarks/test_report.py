@@ -26,7 +26,7 @@ def test_a_peer_that_takes_twice_as_long_makes_ours_twice_as_fast():
     assert "x" not in line_of(text, "b ours")
 
 
-def test_a_benchmark_of_several_tasks_says_which_of_ours_stands_beside_a_peer():
+def test_a_benchmark_of_several_tasks_names_the_task_that_its_peer_is_compared_with():
     slow = {"wall_s": 300.0, "beside": "ours_b"}
     text = report.build_table([result("b", ours_a={"wall_s": 1.0}, ours_b={"wall_s": 2.0}, peer_b=slow)])
     assert line_of(text, "b peer_b").endswith(" 150 x faster")
@@ -70,7 +70,7 @@ def test_an_unknown_benchmark_is_refused_before_anything_runs(capsys):
     assert "no_such_benchmark" in capsys.readouterr().err
 
 
-def test_a_benchmark_that_fails_is_told_and_the_others_run(monkeypatch, capsys):
+def test_a_failed_benchmark_is_reported_and_the_others_run(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(command, "_run_and_report", lambda name: asked.append(name) or name != "publish_bars")
     monkeypatch.setattr(

@@ -49,7 +49,7 @@ def gamma_drawn() -> ET.Element:
     return parse(draw(snapshot(), *profile()))
 
 
-def test_spot_and_zero_gamma_stand_where_the_axis_says():
+def test_spot_and_zero_gamma_are_drawn_at_their_place_on_the_axis():
     root = gamma_drawn()
     across = through(root, 0, {"4,900": 4900, "5,100": 5100})
     assert standing(root, "spot") == pytest.approx([across(5000)], abs=0.2)
@@ -78,7 +78,7 @@ def test_the_highest_bar_of_calls_stands_at_the_call_wall():
     assert (left + right) / 2 == pytest.approx(standing(gamma_drawn(), "call_wall")[0], abs=0.2)
 
 
-def test_the_reading_says_how_far_spot_is_from_zero_gamma():
+def test_the_reading_gives_the_distance_of_spot_from_zero_gamma():
     away = (5000 / snapshot()["zero_gamma"] - 1) * 100
     assert away > 0.1
     assert reading(gamma_drawn()).startswith(f"Spot 5,000 is {away:.1f} % above zero gamma; dealers buy falls")
@@ -115,7 +115,7 @@ def test_walls_at_one_strike_share_one_mark():
     ("changed", "reason"),
     [({"underlying_price": None}, "without a price of the underlying"), ({"gex_usd_per_1pct": None}, "open interest")],
 )
-def test_gamma_without_numbers_says_why(changed, reason):
+def test_gamma_without_numbers_has_a_reason(changed, reason):
     assert reason in reading(parse(draw(snapshot() | changed, np.empty(0), np.empty(0))))
 
 

@@ -183,7 +183,7 @@ def test_a_picture_is_the_same_bytes_each_time_and_follows_the_theme():
     assert not re.findall(r"#[0-9a-f]{6}", drawn)
 
 
-def test_a_picture_without_data_says_why():
+def test_a_picture_without_data_shows_the_reason():
     root = parse(draw_missing("Smile", "no contract was valued"))
     assert words(root) == ["Smile", "Nothing to draw: no contract was valued."]
 

@@ -60,7 +60,7 @@ def test_only_the_last_snapshot_is_drawn():
     assert ET.tostring(both) == ET.tostring(parse(draw_last_smile(greeks())))
 
 
-def test_a_chain_without_volatilities_says_the_commonest_reason():
+def test_a_chain_without_volatilities_gives_the_commonest_reason():
     bare = greeks().with_columns(implied_volatility=pl.lit(None, pl.Float64), iv_reason=pl.lit("no_bid"))
     assert "100 of 100 contracts have no volatility (no_bid)" in reading(parse(draw_last_smile(bare)))
     assert "no contract was valued" in reading(parse(draw_last_smile(greeks().clear())))

@@ -27,7 +27,7 @@ def history(sessions: int, gap: range = range(0)) -> pl.DataFrame:
     return compute_percentile_rows(observed)
 
 
-def test_the_last_volatility_is_marked_at_its_height_and_said():
+def test_the_last_volatility_is_marked_at_its_height_and_labelled():
     rows = history(500)
     last = rows.row(-1, named=True)
     root = parse(draw(rows))
@@ -69,7 +69,7 @@ def test_sessions_without_a_row_interrupt_the_line_too():
     assert path(parse(draw(holed)), "iv30").get("d").count("M") == 2
 
 
-def test_too_short_a_history_says_so_and_has_no_band():
+def test_too_short_a_history_has_a_label_and_no_band():
     root = parse(draw(history(40)))
     assert reading(root).endswith("no percentile: fewer than 126 observations (39 of 252 sessions).")
     assert not named(root, "range")
@@ -77,7 +77,7 @@ def test_too_short_a_history_says_so_and_has_no_band():
     assert any("not known in this time" in each for each in words(root))
 
 
-def test_a_session_without_volatility_says_why():
+def test_a_session_without_volatility_has_a_reason():
     rows = history(300, range(299, 300)).with_columns(
         iv_reason=pl.when(pl.col("iv30").is_null()).then(pl.lit("no_expiration_7_to_30_days_ahead"))
     )

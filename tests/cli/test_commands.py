@@ -186,7 +186,7 @@ def test_a_folder_that_is_no_recording_is_refused(hd_without_database, tmp_path)
     assert_refused(hd_without_database("demo", "--replay", str(tmp_path)), "is not a market recording")
 
 
-def test_help_says_what_demo_takes(hd_without_database):
+def test_help_lists_what_demo_takes(hd_without_database):
     result = hd_without_database("demo", "--help")
     assert result.exit_code == 0
     for option in ("--sessions", "--replay", "--from", "--to", "--report"):

@@ -52,7 +52,7 @@ def test_processes_that_start_at_once_on_a_fresh_checkout_all_read_a_whole_manif
 
 
 @pytest.mark.slow
-def test_a_changed_model_is_parsed_again_whatever_the_files_times_say(project, monkeypatch):
+def test_a_changed_model_is_parsed_again_whatever_the_file_times(project, monkeypatch):
     monkeypatch.setattr(dbt, "PROJECT", project)
     monkeypatch.setattr(dbt, "TARGET", project / "target")
     first = dbt.ensure_manifest()

@@ -66,7 +66,7 @@ def test_the_radar_has_a_row_for_every_symbol_and_knows_how_old_each_part_is(bui
 
 
 @pytest.mark.slow
-def test_the_radar_says_why_a_part_is_missing_or_old(built_url):
+def test_the_radar_gives_the_reason_why_a_part_is_missing_or_old(built_url):
     reasons = dict(rows(built_url, "select symbol, reasons from marts.rpt_radar"))
     assert reasons["IWM"] == [
         "close: no day bar",
@@ -115,7 +115,7 @@ def test_the_radar_ages_with_the_calendar_when_nothing_arrives(built_url):
     assert old.drop("reasons").schema == fresh.drop("reasons").schema
 
 
-def test_a_radar_before_the_first_build_says_what_to_do(database_url):
+def test_a_radar_before_the_first_build_names_the_remedy(database_url):
     schema.upgrade(database_url)
     with (
         Database(database_url) as database,
@@ -126,7 +126,7 @@ def test_a_radar_before_the_first_build_says_what_to_do(database_url):
 
 
 @pytest.mark.slow
-def test_the_newest_snapshot_speaks_for_its_session(built_url):
+def test_the_newest_snapshot_represents_its_session(built_url):
     found = rows(
         built_url,
         "select session, snapshot_kind, gex_change_usd_per_1pct, has_changed_sign from marts.fct_gamma_exposure"

@@ -29,7 +29,7 @@ def writer():
     return module
 
 
-def test_the_data_dictionary_is_what_the_code_says(writer):
+def test_the_data_dictionary_matches_the_code(writer):
     assert (DOCS / "reference" / "data-dictionary.md").read_text() == writer.data_dictionary(), "stale: run `make docs`"
 
 

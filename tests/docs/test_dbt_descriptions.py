@@ -18,7 +18,7 @@ def writer():
     return module
 
 
-def test_the_descriptions_are_what_the_definitions_say(writer):
+def test_the_descriptions_match_the_definitions(writer):
     rendered = writer.render_files()
     assert {file.name for file in rendered} > {"_sources.yml", "stg_gamma_exposure.yml", "fct_gamma_exposure.yml"}
     assert [file.name for file, text in rendered.items() if file.read_text() != text] == [], "stale: run `make docs`"

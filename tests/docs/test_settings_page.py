@@ -8,7 +8,7 @@ from hd_pipelines.settings import Settings
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_of_settings_is_what_the_code_says():
+def test_the_page_of_settings_matches_the_code():
     spec = importlib.util.spec_from_file_location("write_settings", ROOT / "scripts" / "write_settings.py")
     writer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(writer)

@@ -197,7 +197,7 @@ def test_a_server_that_is_killed_over_and_over_is_given_up(fresh_home):
     assert "died 6 times" in paths.progress.read_text()
 
 
-def test_a_server_that_keeps_dying_is_given_up_with_its_last_words(fresh_home):
+def test_a_server_that_keeps_dying_is_given_up_with_its_last_log_lines(fresh_home):
     home = fresh_home
     embedded.up(home)
     supervisor, paths = supervisor_pid(home), ClusterPaths.of(home)

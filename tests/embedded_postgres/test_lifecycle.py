@@ -155,7 +155,7 @@ def test_a_stopped_permanent_server_does_not_make_the_next_one_permanent(home):
     assert eventually(lambda: not exists(pid))
 
 
-def test_stop_cuts_connected_clients_off_and_says_whether_it_did_anything(home):
+def test_stop_disconnects_clients_and_returns_whether_it_did_anything(home):
     with embedded.running(home) as url, psycopg.connect(url) as connection:
         connection.execute("select 1")
         assert embedded.stop(home) is True
@@ -185,7 +185,7 @@ def test_two_homes_live_side_by_side(make_home):
         assert ask(second) == 1
 
 
-def test_status_tells_what_is_there(home):
+def test_status_lists_what_is_there(home):
     assert embedded.status(home).state is State.STOPPED
     with embedded.running(home) as url:
         seen = embedded.status(home)

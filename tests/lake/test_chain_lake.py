@@ -194,7 +194,7 @@ def test_a_damaged_file_is_an_error_and_not_an_empty_chain(tmp_path):
         lake.chains.read(["SPY"], SESSION, SESSION)
 
 
-def test_a_file_of_another_maker_does_not_tell_its_source(tmp_path):
+def test_the_source_of_a_file_from_another_writer_is_refused(tmp_path):
     lake = Lake(tmp_path / "lake")
     published = lake.chains.publish(chain(), SOURCE)
     chain().write_parquet(published.url)
@@ -203,7 +203,7 @@ def test_a_file_of_another_maker_does_not_tell_its_source(tmp_path):
 
 
 @given(st.from_regex(r"(I:)?[A-Z]{1,5}([./][A-Z]{1,2})?[a-z]?", fullmatch=True))
-def test_a_file_name_tells_its_underlying(ticker):
+def test_a_file_name_contains_its_underlying(ticker):
     assert to_underlying(to_file_name(ticker)) == ticker
 
 

@@ -133,7 +133,7 @@ def test_f27_the_median_is_of_the_twenty_sessions_before():
     assert check_row_count(OPTION_DAY, SESSION, 1000, history | {date(2026, 5, 26): 9_000_000}) is None
 
 
-def test_f27_too_short_a_history_judges_nothing():
+def test_f27_too_short_a_history_checks_nothing():
     assert check_row_count(OPTION_DAY, SESSION, 1, usual(1000, count=5)) is None
     assert check_row_count(OPTION_DAY, SESSION, 1, usual(1000, count=6)) is not None
 

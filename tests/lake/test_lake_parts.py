@@ -62,7 +62,7 @@ def test_a_scan_is_of_its_sessions_and_tickers(lake):
     assert found.select("session", "ticker").unique().sort("session").rows() == [(days[0], "NA"), (days[1], "NA")]
 
 
-def test_a_part_tells_its_source_and_its_order(lake):
+def test_a_part_records_its_source_and_its_order(lake):
     published = lake.publish(STOCK_MINUTE, SESSION, bars(), source("abc-4"))
     assert lake.part(STOCK_MINUTE, SESSION) == published
     assert published.source == source("abc-4")
@@ -168,7 +168,7 @@ def test_readers_see_one_version_or_the_other_while_a_session_is_replaced(tmp_pa
         writer.join()
 
 
-def test_a_lake_that_never_settles_is_told(tmp_path, monkeypatch):
+def test_a_lake_that_never_settles_is_reported(tmp_path, monkeypatch):
     lake = Lake(tmp_path)
     scanned = Lake._scan
 

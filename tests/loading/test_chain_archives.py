@@ -118,7 +118,7 @@ def test_a_file_that_stays_refused_is_one_finding(installation, archive):
     assert len(open_rules(installation)) == 1
 
 
-def test_bad_rows_are_set_aside_and_told_with_the_chain(installation, archive):
+def test_bad_rows_are_set_aside_and_reported_with_the_chain(installation, archive):
     first = pl.int_range(pl.len()) == 0
     write(archive, LAST, bid=pl.when(first).then(-1.0).otherwise(pl.col("bid")))
     report = load(installation, archive)
@@ -126,7 +126,7 @@ def test_bad_rows_are_set_aside_and_told_with_the_chain(installation, archive):
     assert open_rules(installation) == [(Rule.PRICE_NOT_POSITIVE, str(LAST), f"chains/SPY/{LAST}.parquet")]
 
 
-def test_a_chain_that_lost_half_of_its_strikes_is_loaded_and_told(installation, archive):
+def test_a_chain_missing_half_of_its_strikes_is_loaded_and_reported(installation, archive):
     write(archive, LAST, count=28)
     load(installation, archive)
     assert open_rules(installation) == [(Rule.CHAIN_INCOMPLETE, str(LAST), "SPY")]
@@ -147,7 +147,7 @@ def test_completeness_looks_at_sessions_before_and_never_ahead(installation, arc
     assert (shares[SESSIONS[6]], shares[SESSIONS[8]]) == (0.5, pytest.approx(40 / 60))
 
 
-def test_missing_days_and_holiday_files_are_told_and_a_found_day_resolves_it(installation, archive):
+def test_missing_days_and_holiday_files_are_findings_and_a_found_day_resolves_its_own(installation, archive):
     lost = archive / "chains" / "SPY" / f"{SESSIONS[4]}.parquet"
     kept = lost.read_bytes()
     lost.unlink()
@@ -198,7 +198,7 @@ def test_only_wanted_underlyings_and_sessions_are_loaded(installation, archive):
     }
 
 
-def test_adjusted_contracts_are_told_once_of_the_newest_chain(installation, tmp_path):
+def test_adjusted_contracts_are_reported_once_for_the_newest_chain(installation, tmp_path):
     def adjusted(session):
         rows = contract_rows(10, "AMD").with_columns(
             pl.col("ticker").str.replace("AMD", "AMD1"), root=pl.lit("AMD1"), session=pl.lit(session)
@@ -220,7 +220,7 @@ def test_adjusted_contracts_are_told_once_of_the_newest_chain(installation, tmp_
     )
 
 
-def test_progress_is_told(installation, archive):
+def test_progress_is_reported(installation, archive):
     told = []
     refresh_chain_archive(
         installation.database,

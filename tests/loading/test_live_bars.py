@@ -174,7 +174,7 @@ def test_a_corrected_minute_corrects_its_bars_and_no_other(installation, server,
     assert [rows for symbol, _, _, rows in manifest(installation) if symbol == "SPY"] == [30 + 6 + 2]
 
 
-def test_a_plan_that_is_delayed_is_behind_and_says_so(installation, server, play):
+def test_a_delayed_plan_reports_its_delay(installation, server, play):
     server.rest.plan = RestPlan(is_delayed=True)
     assert play(at(14)).until is None
     report = play(at(31))
@@ -267,7 +267,7 @@ def test_live_bars_do_not_pass_for_the_session_that_is_due(installation, play):
     ],
     ids=["500", "429", "403", "html", "cut", "drift", "bad row", "empty"],
 )
-def test_a_symbol_that_cannot_be_had_is_told_and_the_others_go_on(installation, server, play, fault, rule):
+def test_a_symbol_that_cannot_be_fetched_is_reported_and_the_others_go_on(installation, server, play, fault, rule):
     server.faults.add(rest_fault(fault, "*/AAPL/*", times=None))
     report = play(at(30), attempts=2)
     assert {"SPX", "SPY"} <= set(report.changed)
@@ -285,14 +285,14 @@ def test_a_refusal_that_passes_costs_nothing(installation, server, play):
     assert installation.findings() == []
 
 
-def test_a_symbol_without_bars_is_told_once_a_delayed_plan_would_have_them(installation, play):
+def test_a_symbol_without_bars_is_reported_once_a_delayed_plan_would_have_them(installation, play):
     assert play(at(19), ["SPY", "NOSUCH"]).findings == ()
     report = play(at(21), ["SPY", "NOSUCH"])
     assert [(f.rule, f.subject) for f in report.findings] == [(Rule.SYMBOL_MISSING, "NOSUCH")]
     assert "NOSUCH" not in report.delay_minutes
 
 
-def test_a_symbol_that_stands_still_is_told_and_keeps_its_bars(installation, server, play):
+def test_a_symbol_without_new_minutes_is_reported_and_keeps_its_bars(installation, server, play):
     play(at(30))
 
     def halted(answer):
@@ -319,7 +319,7 @@ def test_a_vendor_without_any_minute_is_one_error(installation, server, play):
     assert (report.until, report.delay_minutes, manifest(installation)) == (None, {}, [])
 
 
-def test_minutes_ahead_of_our_clock_are_set_aside_and_told(installation, server, api_of):
+def test_minutes_ahead_of_our_clock_are_set_aside_and_reported(installation, server, api_of):
     now = at(30)
     server.rest.now = now + timedelta(minutes=4)
     report = refresh_live_bars(installation.database, api_of(server, now=lambda: now), symbols=["SPY"], now=now)
@@ -327,7 +327,7 @@ def test_minutes_ahead_of_our_clock_are_set_aside_and_told(installation, server,
     assert counts(installation)["1m"] == 30
 
 
-def test_a_refused_key_stops_the_round_and_is_told(installation, play):
+def test_a_refused_key_stops_the_round_and_is_reported(installation, play):
     with pytest.raises(ApiKeyRefusedError):
         play(at(30), key=SecretStr("wrong"))
     assert {rule for rule, _ in open_rules(installation)} == {Rule.OBJECT_UNAVAILABLE}

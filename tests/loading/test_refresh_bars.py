@@ -131,7 +131,7 @@ def test_a_withheld_session_is_tried_again_and_does_not_close_what_is_known_of_o
     assert {(found.rule, found.severity, found.subject) for found in installation.findings()} == known
 
 
-def test_a_second_judge_keeps_back_what_it_names(installation):
+def test_a_second_validator_withholds_what_it_names(installation):
     installation.publish_files()
     installation.to_lake()
     asked = []

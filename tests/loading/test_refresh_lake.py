@@ -120,7 +120,7 @@ def test_the_same_bytes_under_a_second_date_are_refused(installation):
     assert installation.lake.sessions(STOCK_DAY) == [LAST]
 
 
-def test_progress_and_window_are_told(installation):
+def test_progress_and_window_are_reported(installation):
     installation.publish_files(SESSIONS[:2])
     told = []
     files = list(installation.landed_files[STOCK_DAY].values())

@@ -34,7 +34,7 @@ def raise_price(file):
     chain.with_columns(dearer).write_parquet(file)
 
 
-def test_every_contract_is_valued_or_says_why_not_and_a_second_refresh_finds_nothing_to_do(option_installation):
+def test_every_contract_has_values_or_a_reason_and_a_second_refresh_does_nothing(option_installation):
     first = option_installation.refresh()
     url = option_installation.installation.url
     assert first["greeks"].rows == rows(url, "select count(*) from historical_greeks")[0][0] > 0
@@ -121,9 +121,7 @@ def test_a_chain_that_is_published_anew_is_valued_alone_and_later_sessions_are_r
     )
 
 
-def test_a_load_that_dies_between_portions_is_continued_and_ends_as_if_left_alone(
-    make_option_installation, monkeypatch
-):
+def test_a_load_killed_between_batches_is_continued_with_the_same_result(make_option_installation, monkeypatch):
     whole, dying = make_option_installation(), make_option_installation()
     whole.refresh()
     monkeypatch.setattr(greeks_loading, "MAX_CONTRACTS_PER_BATCH", 400)
@@ -149,7 +147,7 @@ def test_a_load_that_dies_between_portions_is_continued_and_ends_as_if_left_alon
     assert dying.manifest() == whole.manifest()
 
 
-def test_an_error_of_the_judge_keeps_what_was_published(option_installation):
+def test_an_error_of_the_validator_keeps_what_was_published(option_installation):
     option_installation.refresh()
     session = OPTION_SESSIONS[-1]
     before = option_installation.contents("historical_greeks")

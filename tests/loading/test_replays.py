@@ -222,7 +222,7 @@ def test_week_bars_of_a_real_quarter_equal_a_plain_recomputation(quarter_install
         pd.testing.assert_series_equal(ours[column], plain[column], check_dtype=False, rtol=1e-15)
 
 
-def test_a_day_recording_says_nothing_of_minutes(quarter_installation):
+def test_a_day_recording_gives_no_minute_bars(quarter_installation):
     assert set(quarter_installation.landed_files) == {STOCK_DAY, INDEX_DAY}
     assert STOCK_MINUTE not in quarter_installation.landed_files
     assert {

@@ -107,7 +107,7 @@ def test_a_scan_that_comes_late_looks_at_the_minutes_it_missed(
     assert looked_at == [1, 1, 3, 5]
 
 
-def test_a_delayed_feed_is_scanned_at_its_own_time_and_told(breakout_installation: SmallInstallation) -> None:
+def test_a_delayed_feed_is_scanned_at_its_own_time_and_labelled(breakout_installation: SmallInstallation) -> None:
     with psycopg.connect(breakout_installation.url) as connection:
         connection.execute(
             "delete from historical_bars where timeframe = '1m' and timestamp >= %s",
@@ -151,7 +151,7 @@ def test_a_symbol_without_bars_stops_no_other(breakout_installation: SmallInstal
     assert report.stored
 
 
-def test_what_a_signal_says_never_changes(breakout_installation: SmallInstallation) -> None:
+def test_the_contents_of_a_signal_never_change(breakout_installation: SmallInstallation) -> None:
     scan_sessions(breakout_installation.database, SYMBOLS, [LAST], policy=POLICY)
     for column, value in (("entry_price", "1"), ("style_score", "1"), ("explanation", "'{}'"), ("symbol", "'X'")):
         with (

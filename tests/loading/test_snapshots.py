@@ -108,7 +108,7 @@ def test_snapshots_of_a_day_stand_beside_each_other(installation, take):
     ],
     ids=["500", "429", "403", "html", "cut", "drift", "empty"],
 )
-def test_a_chain_that_cannot_be_had_is_told_and_the_others_go_on(installation, server, take, fault, rule):
+def test_a_chain_that_cannot_be_fetched_is_reported_and_the_others_go_on(installation, server, take, fault, rule):
     server.faults.add(rest_fault(fault, "*/QQQ", times=None))
     report = take(attempts=2)
     assert (report.taken, report.refused) == (("I:SPX", "SPY"), ("QQQ",))
@@ -121,7 +121,7 @@ def test_a_chain_that_cannot_be_had_is_told_and_the_others_go_on(installation, s
     assert installation.findings() == []
 
 
-def test_a_snapshot_that_breaks_off_on_a_later_page_leaves_nothing(installation, server, market, take):
+def test_a_snapshot_that_fails_on_a_later_page_publishes_nothing(installation, server, market, take):
     market.chains = {"SPY": contract_rows(900)}
     server.faults.add(rest_fault(Refuse(503), nth=4, times=None))
     report = take(["SPY"], attempts=2)
@@ -153,7 +153,7 @@ def test_a_kill_before_the_record_is_healed_by_the_next_round(installation, take
     assert len(installation.lake.chains.snapshots(SESSION, SESSION)) == 3
 
 
-def test_a_wrong_key_stops_the_round_and_is_told(installation, take):
+def test_a_wrong_key_stops_the_round_and_is_reported(installation, take):
     with pytest.raises(ApiKeyRefusedError):
         take(key=SecretStr("revoked"))
     assert {rule for rule, _ in open_rules(installation)} == {Rule.OBJECT_UNAVAILABLE}
@@ -176,7 +176,7 @@ def test_there_is_a_time_for_everything(installation, server, take, now, kind):
     assert server.rest.requests_served == 0
 
 
-def test_completeness_is_judged_by_the_same_kind_of_snapshot_on_the_sessions_before(installation, market, take):
+def test_completeness_is_measured_against_earlier_snapshots_of_the_same_kind(installation, market, take):
     for session in list_last_sessions(SESSION, 7)[:-1]:
         take(["SPY"], get_regular_hours(session).closes_at + timedelta(minutes=16))
     market.chains = {"SPY": contract_rows(30)}
@@ -191,7 +191,7 @@ def test_completeness_is_judged_by_the_same_kind_of_snapshot_on_the_sessions_bef
     assert (Rule.CHAIN_INCOMPLETE, "SPY") not in open_rules(installation)
 
 
-def test_stale_quotes_are_published_and_told(installation, market, take):
+def test_stale_quotes_are_published_and_reported(installation, market, take):
     an_hour_old = int((NOW - timedelta(hours=1)).timestamp()) * 1_000_000_000
     market.chains = {"SPY": contract_rows(60, quote_at_ns=an_hour_old)}
     report = take(["SPY"])

@@ -128,7 +128,7 @@ def test_whatever_is_broken_exactly_the_broken_pairs_are_kept_back(broken):
     assert pairs(audited.accepted) == pairs(sound) - lost
 
 
-def test_a_halted_symbol_is_told_and_published():
+def test_a_halted_symbol_is_reported_and_published():
     def halted(symbol, session):
         return range(60, 390) if (symbol, session) == ("SPY", LAST) else None
 
@@ -141,7 +141,7 @@ def test_a_halted_symbol_is_told_and_published():
     assert audited.accepted.equals(frame)
 
 
-def test_a_thin_session_is_told_and_published():
+def test_a_thin_session_is_reported_and_published():
     audited = verdict(bars(keep=lambda symbol, session: range(0, 390, 2) if symbol == "SPY" else None))
     assert {(found.rule, found.severity, found.subject) for found in audited.findings} == {
         (Rule.SESSION_INCOMPLETE, Severity.WARNING, "SPY")
@@ -167,7 +167,7 @@ def test_one_symbol_alone_is_halted_and_no_cut_off_file():
     assert audited.withheld.is_empty()
 
 
-def test_index_files_are_judged_apart_from_stock_files():
+def test_index_files_are_validated_apart_from_stock_files():
     symbols = (*SYMBOLS, "SPX", "NDX")
 
     def cut(symbol, session):
@@ -258,7 +258,7 @@ def test_an_empty_watchlist_misses_nothing():
     assert find_missing_sessions(pl.DataFrame(schema={"symbol": pl.String, "session": pl.Date}), [], SESSIONS) == []
 
 
-def test_two_judges_of_one_mind_count_once():
+def test_the_same_fault_from_two_validators_counts_once():
     def said(detail):
         return Finding(Rule.HIGH_BELOW_LOW, Severity.ERROR, "historical_bars", LAST, "SPY", detail, "Look.")
 

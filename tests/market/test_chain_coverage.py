@@ -67,7 +67,7 @@ def test_completeness_is_none_or_a_share(contracts, earlier):
     assert share is None or 0 <= share <= 1
 
 
-def test_a_whole_chain_has_nothing_to_tell():
+def test_a_whole_chain_has_no_findings():
     assert rules(chain()) == []
     assert rules(chain(), share=None) == []
 
@@ -77,21 +77,21 @@ def test_a_chain_with_far_fewer_contracts_than_usual_is_incomplete(share, report
     assert rules(chain(), share) == reported
 
 
-def test_a_chain_missing_half_its_strikes_is_told_from_its_history():
+def test_a_chain_missing_half_its_strikes_is_detected_from_its_history():
     share = compute_completeness(chain().filter(pl.col("strike") % 2 == 0).height, [100] * 10)
     assert rules(chain().filter(pl.col("strike") % 2 == 0), share) == [Rule.CHAIN_INCOMPLETE]
 
 
-def test_strikes_that_lost_their_put_are_told_without_any_history():
+def test_strikes_without_their_put_are_detected_without_any_history():
     rows = chain().filter((pl.col("option_type") == "call") | (pl.col("strike") < 530))
     assert rules(rows, None) == [Rule.CHAIN_INCOMPLETE]
 
 
-def test_a_chain_without_quotes_is_told():
+def test_a_chain_without_quotes_is_reported():
     assert rules(chain(bid=pl.lit(None, dtype=pl.Float64))) == [Rule.CHAIN_INCOMPLETE]
 
 
-def test_old_quotes_and_quotes_of_another_day_are_told():
+def test_old_quotes_and_quotes_of_another_day_are_reported():
     old = pl.lit(CLOSE - timedelta(minutes=21), dtype=STAMP)
     assert rules(chain(quote_at=old)) == [Rule.CHAIN_STALE]
     fifteen_minutes = pl.lit(CLOSE - timedelta(minutes=16), dtype=STAMP)

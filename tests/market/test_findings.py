@@ -15,7 +15,7 @@ FINDING = Finding(
 )
 
 
-def test_the_same_place_is_the_same_finding_whatever_is_told_about_it():
+def test_the_same_place_is_the_same_finding_whatever_its_detail():
     again = replace(FINDING, detail="Seen again.", cure="Wait.", rows=9, first_row=2, severity=Severity.WARNING)
     assert again.finding_id == FINDING.finding_id
 
@@ -46,7 +46,7 @@ def test_places_do_not_run_into_each_other(dataset, subject, other_dataset, othe
     assert (one.finding_id == other.finding_id) == ((dataset, subject) == (other_dataset, other_subject))
 
 
-def test_a_finding_tells_place_and_cure():
+def test_a_finding_gives_place_and_remedy():
     assert str(FINDING) == (
         "ERROR high_below_low in stock_day_aggs 2026-05-22, SPY, row 17: The high is low. Cure: Look."
     )

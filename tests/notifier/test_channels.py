@@ -52,7 +52,7 @@ def test_a_name_is_stable_differs_and_gives_nothing_away():
     assert len(one.name) == len("discord-") + 10
 
 
-def test_the_same_channel_twice_is_one_also_in_the_words_of_its_website():
+def test_the_same_channel_twice_is_one_also_as_its_website_url():
     website = DISCORD.replace("discord://", "https://discord.com/api/webhooks/")
     assert len(open_channels(f"{DISCORD} {website} {DISCORD}")) == 1
 
@@ -100,7 +100,7 @@ def test_json_receivers_get_the_picture_too(receiver):
     assert channels_module.REPEAT_PRINT in receiver.posted[0].document["message"]
 
 
-def test_a_plugin_of_apprise_tells_its_retry_after_and_never_sleeps(receiver, monkeypatch):
+def test_an_apprise_plugin_passes_on_retry_after_and_never_sleeps(receiver, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("a sender slept"))
     (channel,) = open_channels(receiver.url.replace("http://", "json://"))
     receiver.will_answer(429, {"Retry-After": "11"})
@@ -154,7 +154,7 @@ def test_mail_arrives_with_its_picture():
     assert 'filename="chart.png"' in letter
 
 
-def test_a_mail_server_that_says_later_is_tried_later_and_quoted():
+def test_a_temporary_refusal_of_a_mail_server_is_retried_and_quoted():
     with mail_server(refusing=["DATA"]) as mailbox:
         (channel,) = open_channels(
             f"mailto://127.0.0.1:{mailbox.port}?from=hd@example.org&to=you@example.org&mode=insecure"

@@ -105,7 +105,7 @@ def test_a_process_killed_before_it_sent_costs_nothing(
     assert len(receiver.posted) == 1
 
 
-def test_the_one_window_a_kill_between_the_answer_and_the_commit_repeats_a_message_that_says_so(
+def test_a_kill_between_the_answer_and_the_commit_repeats_a_message_marked_as_a_repeat(
     database: Database, warehouse_url: str, receiver: Receiver
 ) -> None:
     assert lives(warehouse_url, receiver, "after the answer", "", "") == [KILLED, 0, 0]

@@ -125,7 +125,7 @@ def test_a_channel_that_never_answers_does_not_hold_up_the_others(monkeypatch, d
     assert sum(report.failed for report in reports.values()) == 1
 
 
-def test_a_message_without_an_answer_says_that_it_may_be_a_repeat(clock, monkeypatch, discord, round_of, write):
+def test_a_retry_after_no_answer_is_marked_as_a_possible_repeat(clock, monkeypatch, discord, round_of, write):
     monkeypatch.setattr(observed_http, "READ_SECONDS", 0.2)
     discord.will_answer(0)
     write(DISCORD)
@@ -230,7 +230,7 @@ def test_what_expired_is_not_sent(clock, discord, round_of, write, warehouse_url
     assert one(warehouse_url, "SELECT last_error FROM alert_outbox") == "It expired before the channel took it."
 
 
-def test_a_channel_that_left_the_settings_loses_its_messages_after_a_day_and_says_so(
+def test_messages_of_a_removed_channel_are_given_up_after_a_day_with_a_reason(
     database, clock, discord, round_of, write, warehouse_url
 ):
     write(DISCORD)

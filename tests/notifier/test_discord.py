@@ -49,13 +49,13 @@ def test_discord_is_asked_to_confirm_and_its_name_for_the_message_is_kept(discor
     assert discord.posted[0].path == "/api/webhooks/4174296324183162/JHZ7lQml277CDHmQKMHI8qBe7bk2ZwO5UKjCiOAF"
 
 
-def test_what_the_url_says_is_honoured(discord):
+def test_parameters_of_the_url_are_honoured(discord):
     sent(DISCORD.replace("discord://", "discord://Desk@") + "?thread=77&flags=4096")
     assert discord.posted[0].query == "wait=true&thread_id=77"
     assert (discord.posted[0].document["username"], discord.posted[0].document["flags"]) == ("Desk", 4096)
 
 
-def test_mentions_are_forbidden_whatever_the_text_says(discord):
+def test_mentions_are_forbidden_whatever_the_text(discord):
     sent(message=Redactor().clean_message(replace(MESSAGE, title="@everyone", body="<@&1> @here")))
     assert discord.posted[0].document["allowed_mentions"] == {"parse": []}
     assert "@everyone" not in str(discord.posted[0].document)

@@ -68,7 +68,7 @@ def test_minute_bars_give_back_the_volatility_that_made_them(minute):
     assert valued["model"].unique().to_list() == ["black_76"]
 
 
-def test_a_row_says_where_its_price_is_from_and_how_old_it_may_be(minute):
+def test_a_row_carries_the_source_and_age_of_its_price(minute):
     (row,) = value_aggregates(minute.head(1), index_bars((MINUTE, 4500.0)), RATES, MINUTES).iter_rows(named=True)
     assert (row["timestamp"], row["kind"]) == (MINUTE + timedelta(minutes=1), "intraday")
     assert (row["price_source"], row["price_age_seconds"]) == ("option_minute_aggs", 60)
@@ -84,7 +84,7 @@ def test_a_minute_is_matched_with_the_underlyings_price_of_that_minute(minute):
     assert valued["underlying_price"].unique().to_list() == [4500.0]
 
 
-def test_a_silent_underlying_lends_its_last_price_and_the_age_says_so(minute):
+def test_a_silent_underlying_lends_its_last_price_with_its_age(minute):
     bars = index_bars((MINUTE - timedelta(minutes=4), 4490.0))
     valued = value_aggregates(minute, bars, RATES, MINUTES)
     assert valued["underlying_price"].unique().to_list() == [4490.0]
@@ -111,7 +111,7 @@ def test_options_on_an_index_without_bars_live_on_parity(minute):
     assert alone["iv_reason"].unique().to_list() == ["no_forward"]
 
 
-def test_a_lonely_trade_is_valued_on_the_spot_and_the_rate_and_says_so(minute):
+def test_a_lonely_trade_is_valued_on_the_spot_and_the_rate_with_a_label(minute):
     lonely = minute.filter(pl.col("ticker") == "O:SPXW231117P04400000")
     (row,) = value_aggregates(lonely, index_bars((MINUTE, 4500.0)), RATES, MINUTES).iter_rows(named=True)
     assert row["model"] == "black_76_spot_rate"

@@ -88,7 +88,7 @@ def test_a_price_at_its_exercise_value_has_no_volatility():
     assert deep["implied_volatility"] is deep["delta"] is deep["gamma"] is None
 
 
-def test_an_american_chain_does_not_tell_its_own_rate():
+def test_an_american_chain_does_not_imply_its_own_rate():
     chain = american_chain(0.05, 0.015, 0.2, QUARTER)
     assert value_chain(chain)["iv_reason"].unique().to_list() == ["no_discount"]
     known = find_implied_forward(chain, rates_of(0.05))
@@ -102,7 +102,7 @@ def test_without_a_price_of_the_underlying_there_is_no_american_volatility():
     assert value_chain(blind, rates_of(0.05))["iv_reason"].unique().to_list() == ["no_forward"]
 
 
-def test_exercise_is_what_the_source_says_and_else_what_the_root_is_known_for():
+def test_exercise_style_comes_from_the_source_or_else_from_the_root():
     chain = american_chain(0.05, 0.015, 0.2, QUARTER)
     silent = chain.with_columns(exercise_style=pl.lit(None, pl.String))
     assert value_chain(silent, rates_of(0.05)).equals(

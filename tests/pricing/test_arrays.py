@@ -78,7 +78,7 @@ def test_dates_complex_numbers_and_flags_are_no_numbers(dates):
 
 
 @pytest.mark.parametrize("flag", ["C", "call", "P", -1, 2, 1.0, None, np.nan, ["call", "put"], [1, -1], [True, None]])
-def test_only_booleans_and_0_and_1_say_call_or_put(flag):
+def test_only_booleans_and_0_and_1_mean_call_or_put(flag):
     # "C" taken for a put, as in openalgo#1327, is a wrong price that looks right.
     with pytest.raises(TypeError, match="is_call"):
         black.price(**EUROPEAN | {"is_call": flag})

@@ -92,7 +92,7 @@ def test_every_answer_names_its_model(chain):
     assert valued.filter(pl.col("implied_volatility").is_not_null())["model"].null_count() == 0
 
 
-def test_the_vendors_figures_have_no_say(chain):
+def test_the_vendors_figures_have_no_influence(chain):
     without = value_chain(chain)
     vendor = [name for name in CHAIN if name.startswith("vendor_")]
     assert without["implied_volatility"].null_count() < without.height

@@ -30,7 +30,7 @@ def forwards(valued: pl.DataFrame) -> dict[tuple[str, date], tuple[float, float,
 
 @settings(deadline=None, max_examples=25)
 @given(rate=st.floats(-0.01, 0.10), dividends=st.floats(0.0, 0.05))
-def test_forward_and_rate_are_found_without_being_told(rate, dividends):
+def test_forward_and_rate_are_recovered_from_prices(rate, dividends):
     chain = european_chain(SNAPSHOT, [("SPXW", NOVEMBER)], STRIKES, rate=rate, dividends=dividends)
     years = years_to(SNAPSHOT, "SPXW", NOVEMBER)
     answer = find_implied_forward(chain)
@@ -69,7 +69,7 @@ def test_a_short_expiration_takes_the_rate_of_its_neighbours():
     assert -math.log(found["SPXW", date(2023, 9, 18)][1]) / years == pytest.approx(0.05, abs=2e-4)
 
 
-def test_a_chain_without_any_pair_grows_the_spot_at_the_rate_and_says_so():
+def test_a_chain_without_any_pair_grows_the_spot_at_the_rate_with_a_label():
     chain = european_chain(SNAPSHOT, [("SPXW", NOVEMBER)], STRIKES, dividends=0.0)
     puts = chain.filter(pl.col("option_type") == "put")
     years = years_to(SNAPSHOT, "SPXW", NOVEMBER)
@@ -86,7 +86,7 @@ def test_without_pairs_and_rates_there_is_no_forward_and_no_volatility():
     assert valued["model"].null_count() == valued.height
 
 
-def test_an_expiration_without_pairs_is_carried_between_its_neighbours_and_says_so():
+def test_an_expiration_without_pairs_is_carried_between_its_neighbours_with_a_label():
     listed = [("SPXW", date(2023, 10, 6)), ("SPXW", NOVEMBER), ("SPXW", DECEMBER)]
     chain = european_chain(SNAPSHOT, listed, STRIKES)
     halved = chain.filter(

@@ -52,7 +52,7 @@ def test_over_all_markets_the_volatility_is_exact_where_it_matters():
     st.floats(0.7, 1.05),
     st.booleans(),
 )
-def test_the_price_at_the_volatility_is_the_price_or_a_reason_says_why_not(forward, m, years, sigma, discount, is_call):
+def test_the_price_at_the_volatility_is_the_price_or_there_is_a_reason(forward, m, years, sigma, discount, is_call):
     strike = forward * np.exp(m * min(1.0, 3 * sigma * np.sqrt(years)))
     price = black.price(forward, strike, years, discount, sigma, is_call)
     found, reason = implied.solve(price, forward, strike, years, discount, is_call)
@@ -76,7 +76,7 @@ def test_a_price_below_intrinsic_is_never_moved_to_it():
     assert reason_of(forward=120.0, price=0.98 * 20 + 0.01) is None
 
 
-def test_a_price_at_intrinsic_says_nothing_about_volatility():
+def test_a_price_at_intrinsic_has_no_volatility():
     assert reason_of(forward=120.0, discount=1.0, price=20.0) == "no_time_value"
 
 
@@ -139,7 +139,7 @@ def test_each_missing_or_impossible_argument_is_named(name, values, reason):
     assert {*to_reason_text(implied.solve(**MARKET | {name: values})[1])} == {reason}
 
 
-def test_what_floating_point_cannot_settle_is_said_not_guessed():
+def test_what_floating_point_cannot_settle_has_a_reason_and_no_guess():
     assert reason_of(strike=1e308, price=1e-300) in {"no_convergence", None}
 
 

@@ -41,7 +41,7 @@ def test_spx_volatility_and_delta_out_of_the_money_are_the_vendors(spx):
     assert 0.004 < table["out of the money, last 7 days"]["iv_std"] < 0.007
 
 
-def test_the_table_leaves_nothing_out_and_says_what_is_not_within(spx):
+def test_the_table_is_complete_and_marks_what_is_outside_the_limit(spx):
     table = {row["selection"]: row for row in compare_with_vendor(spx).iter_rows(named=True)}
     everything = table["everything"]
     assert everything["contracts"] == select_compared(spx).height
@@ -94,7 +94,7 @@ def test_our_call_and_put_of_one_strike_agree_better_than_the_vendors(spx):
     assert ours < 0.4 * vendors
 
 
-def test_what_has_no_value_says_why(spx):
+def test_a_missing_value_has_a_reason(spx):
     assert spx["implied_volatility"].is_null().eq(spx["iv_reason"].is_not_null()).all()
     reasons = set(spx["iv_reason"].drop_nulls().unique())
     assert reasons == {"no_time_left", "no_bid", "below_intrinsic", "wide"}

@@ -216,7 +216,7 @@ def test_files_are_found_by_symbol_or_ticker_and_window(tmp_path):
 
 
 @needs_recordings
-def test_gaps_and_holiday_files_of_the_recording_are_told():
+def test_gaps_and_holiday_files_of_the_recording_are_reported():
     days = list_archived_days(RECORDINGS / "spx-2019q2")
     findings = find_archive_gaps(days)
     caught = {(found.rule, found.session) for found in findings}

@@ -64,7 +64,7 @@ def test_a_sound_chain_is_kept_whole():
         ),
     ],
 )
-def test_a_row_that_breaks_a_rule_is_set_aside_and_told(changed, rule):
+def test_a_row_that_breaks_a_rule_is_set_aside_and_reported(changed, rule):
     validated = validate_chain(chain_of(**changed), PLACE, SESSION)
     assert (validated.chain.height, validated.rows_set_aside) == (39, 1)
     (finding,) = validated.findings
@@ -83,7 +83,7 @@ def test_a_contract_that_expires_today_is_alive():
     assert validate_chain(today, PLACE, SESSION).chain.height == 40
 
 
-def test_many_chains_are_judged_as_each_alone():
+def test_many_chains_are_validated_as_each_alone():
     sound = chain_of()
     repeated = pl.concat([sound, sound.head(2).with_columns(bid=pl.lit(0.5))])
     adjusted = sound.with_columns(pl.col("ticker").str.replace("SPY", "SPY1"), root=pl.lit("SPY1"))
@@ -138,7 +138,7 @@ def test_of_a_repeated_contract_the_one_with_the_newest_quote_is_kept():
     )
 
 
-def test_adjusted_contracts_are_kept_and_told():
+def test_adjusted_contracts_are_kept_and_reported():
     rows = contract_rows(4, "AMD").with_columns(
         pl.col("ticker").str.replace("AMD", "AMD1"), root=pl.lit("AMD1"), shares_per_contract=pl.lit(None)
     )

@@ -118,7 +118,7 @@ def test_a_name_without_options_is_no_chain(chains_of, api_of):
 
 @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
 @pytest.mark.parametrize("form", ["omitted", "null", "empty"])
-def test_r08_what_the_service_leaves_out_is_null(chains_of, api_of, field, form):
+def test_r08_fields_that_the_service_omits_are_null(chains_of, api_of, field, form):
     server = chains_of({"SPY": contract_rows(6)})
 
     def leave_out(contract, position):
@@ -236,7 +236,7 @@ def test_r07_an_answer_without_results_is_no_chain(chains_of, api_of):
         fetched(api_of(server))
 
 
-def test_r07_open_interest_that_vanishes_from_all_contracts_is_told(chains_of, api_of):
+def test_r07_open_interest_missing_from_all_contracts_is_reported(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(30)})
     rewritten(server, lambda contract, _: contract.pop("open_interest"))
     with pytest.raises(ApiResponseError, match="no contract has an open_interest"):
@@ -284,7 +284,7 @@ def test_half_a_json_is_asked_for_again():
         read_page(b'{"status":"OK","results":[{"details":{"ti', CLOSE, ObjectPlace("option_chains", SESSION, "x"))
 
 
-def test_a_chain_that_the_plan_does_not_include_is_told_as_that(chains_of, api_of):
+def test_a_chain_that_the_plan_does_not_include_is_reported_as_not_entitled(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(3)})
     server.faults.add(
         rest_fault(Rewrite(lambda answer: answer.update(status="NOT_AUTHORIZED", message="Please upgrade.")))

@@ -173,7 +173,7 @@ def test_f07_a_repeated_column_is_refused(read):
 
 
 @pytest.mark.parametrize("extra", ["vwap", "row", "line", "rule"])
-def test_f07_an_extra_column_is_told_and_ignored(read, extra):
+def test_f07_an_extra_column_is_reported_and_ignored(read, extra):
     file = read([f"{line},99.5" for line in GOOD], header=f"{HEADER},{extra}")
     assert file.bars.height == len(GOOD)
     assert only_finding(file).rule is Rule.COLUMN_EXTRA
@@ -355,7 +355,7 @@ def test_f16_a_key_with_two_sets_of_values_is_set_aside_entirely(read):
     assert file.rows_in_file == file.bars.height + file.rows_set_aside + 1
 
 
-def test_f17_rows_out_of_order_are_sorted_and_told(read):
+def test_f17_rows_out_of_order_are_sorted_and_reported(read):
     file = read(GOOD[::-1])
     assert file.bars.equals(read(GOOD).bars)
     finding = only_finding(file)
@@ -462,7 +462,7 @@ DST_BEGINS, DST_ENDS = date(2026, 3, 8), date(2026, 11, 1)  # Sundays; the calen
 
 
 @pytest.mark.parametrize(("day", "hours"), [(DST_BEGINS, 23), (DST_ENDS, 25), (SESSION, 24)])
-def test_f26_a_day_is_as_long_as_its_clocks_say(day, hours):
+def test_f26_a_day_has_the_length_of_its_clock_change(day, hours):
     begins, ends = compute_day_bounds_ns(AssetClass.STOCK, day)
     assert ends - begins == hours * 60 * NANOSECONDS_PER_MINUTE
 

@@ -111,7 +111,7 @@ def test_nothing_is_listed_where_nothing_is(files):
 # ── landing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_download_lands_whole_and_tells_what_it_is(files, landing):
+def test_a_download_lands_whole_with_its_record(files, landing):
     landed = files.download(remote_of(files))
     assert landed.path == landing / f"us_stocks_sip/minute_aggs_v1/2026/05/2026-05-22.{landed.etag}.csv.gz"
     assert landed.path.read_bytes() == BODY
@@ -283,7 +283,7 @@ def test_f22_a_download_that_is_forbidden_after_the_head_is_not_entitled(vendor_
 
 
 @pytest.mark.parametrize("keys", [{"key_id": "nobody"}, {"secret": "wrong-canary-secret"}])
-def test_f22_wrong_keys_are_told_from_a_small_plan_and_never_shown(vendor_bucket, landing, keys):
+def test_f22_wrong_keys_are_distinguished_from_a_small_plan_and_never_shown(vendor_bucket, landing, keys):
     vendor_bucket.bucket.put(KEY, BODY)
     stranger = client_of(vendor_bucket, landing, **keys)
     with pytest.raises(CredentialsRefusedError) as error:
@@ -346,7 +346,7 @@ def test_f23_a_body_shorter_than_promised_is_completed(vendor_bucket, files):
     assert files.download(remote_of(files)).path.read_bytes() == NOISE
 
 
-def test_f23_a_connection_that_always_breaks_is_told_and_leaves_nothing(vendor_bucket, files, landing):
+def test_f23_a_connection_that_always_breaks_is_reported_and_leaves_nothing(vendor_bucket, files, landing):
     vendor_bucket.faults.add(FaultRule(CutConnection(0), KEY, times=None))
     error = failure(files, ConnectionCutError)
     assert error.finding.rule is Rule.CONNECTION_CUT
@@ -381,7 +381,7 @@ def test_f24_the_margin_counts_all_downloads_under_way(vendor_bucket, files, lan
         room_for_one.download(remotes[1])
 
 
-def test_f24_a_disk_that_fills_up_meanwhile_is_told_and_the_part_removed(files, landing, monkeypatch):
+def test_f24_a_disk_that_fills_up_meanwhile_is_reported_and_the_part_removed(files, landing, monkeypatch):
     import errno
     import os
 

@@ -115,7 +115,7 @@ def test_f12_a_line_without_end_is_refused_as_such(path):
 
 @settings(max_examples=300, deadline=None)
 @given(position=st.integers(0, len(GZIP) - 1), flip=st.integers(1, 255))
-def test_any_single_damaged_byte_is_told_or_harmless(tmp_path_factory, position, flip):
+def test_any_single_damaged_byte_is_detected_or_harmless(tmp_path_factory, position, flip):
     damaged = bytearray(GZIP)
     damaged[position] ^= flip
     with suppress(FileRefusedError):

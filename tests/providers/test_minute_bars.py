@@ -137,7 +137,7 @@ def test_an_unknown_symbol_has_no_minutes_and_is_no_error(fetch):
         (lambda row: row.update(t=row["t"] + 60_000), Rule.KEY_CONFLICTING),
     ],
 )
-def test_a_row_that_breaks_a_rule_is_set_aside_and_told(fetch, server, change, rule):
+def test_a_row_that_breaks_a_rule_is_set_aside_and_reported(fetch, server, change, rule):
     whole = fetch()
     server.faults.add(rewritten(change))
     fetched = fetch()

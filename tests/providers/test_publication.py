@@ -57,7 +57,7 @@ def listed(*days):
         ),
     ],
 )
-def test_what_the_bucket_lacks_is_told(days, now, expected):
+def test_what_the_bucket_lacks_is_reported(days, now, expected):
     found = find_publication_gaps(INDEX_DAY, WEEK, listed(*days), now=now)
     assert [(finding.rule, finding.severity, finding.session) for finding in found] == expected
     assert all(finding.dataset == INDEX_DAY.name and finding.cure for finding in found)

@@ -62,7 +62,7 @@ def test_r01_the_service_is_left_alone_as_long_as_it_asks(server, api_of, refusa
     assert api.naps == [nap]
 
 
-def test_r01_a_limit_that_stays_is_told_after_all_attempts(server, api_of):
+def test_r01_a_limit_that_stays_is_reported_after_all_attempts(server, api_of):
     server.faults.add(rest_fault(Refuse(429, retry_after_seconds=1), times=None))
     api = api_of(server)
     with pytest.raises(ApiRateLimitedError, match="429, You've exceeded the maximum requests per minute") as caught:
@@ -102,7 +102,7 @@ def test_r03_a_page_that_drips_ends_at_the_deadline(server, api_of):
         tickers(api_of(server, deadline_seconds=1.0))
 
 
-def test_r03_a_service_that_says_nothing_is_given_up(server, api_of):
+def test_r03_a_service_that_never_answers_is_given_up(server, api_of):
     server.faults.add(rest_fault(SlowBody(chunk_bytes=64, pause_seconds=2.0), times=None))
     with pytest.raises(ApiUnavailableError, match="ReadTimeout"):
         tickers(api_of(server, read_seconds=0.2, attempts=2))
@@ -122,7 +122,7 @@ def test_r03_nobody_listens(server, api_of):
         tickers(api)
 
 
-def test_r04_a_circle_of_pages_is_told(server, api_of):
+def test_r04_a_circle_of_pages_is_refused(server, api_of):
     first = []
 
     def back(answer):
@@ -135,7 +135,7 @@ def test_r04_a_circle_of_pages_is_told(server, api_of):
     assert len(first) <= 3
 
 
-def test_r04_pages_that_never_end_are_told(server, api_of, monkeypatch):
+def test_r04_pages_that_never_end_are_refused(server, api_of, monkeypatch):
     monkeypatch.setattr(rest, "MOST_PAGES", 5)
     with pytest.raises(ApiPaginationError, match="more than 5 pages"):
         tickers(api_of(server), limit=1)

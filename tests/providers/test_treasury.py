@@ -38,7 +38,7 @@ def test_yields_become_continuously_compounded_rates(server, api_of):
     assert math.exp(one_year) == pytest.approx(1.02**2)
 
 
-def test_a_maturity_that_the_service_leaves_out_is_absent_and_a_negative_yield_is_one(server, api_of):
+def test_a_maturity_that_the_service_omits_is_absent_and_a_negative_yield_is_kept(server, api_of):
     curve = fetch_yields(api_of(server), FIRST, LAST).curve
     assert curve.filter(date=date(2026, 5, 21))["years"].to_list() == [1 / 12, 10.0]
     assert curve.filter(date=LAST, years=1 / 12)["rate"].item() < 0
@@ -78,7 +78,7 @@ def test_yields_in_another_unit_are_refused(server, api_of):
         fetch_yields(api_of(server), FIRST, LAST)
 
 
-def test_a_day_told_twice_is_refused(server, api_of):
+def test_a_day_given_twice_is_refused(server, api_of):
     server.faults.add(rest_fault(Rewrite(lambda answer: answer["results"].append(answer["results"][0]))))
     with pytest.raises(FileRefusedError, match="told twice"):
         fetch_yields(api_of(server), FIRST, LAST)

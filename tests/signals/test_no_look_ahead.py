@@ -81,7 +81,7 @@ def class_of(detector: Detector) -> AssetClass:
 
 @pytest.mark.parametrize("cut_ns", CUTS)
 @pytest.mark.parametrize("name", DETECTORS)
-def test_a_detector_says_the_same_of_every_minute_before_the_cut(name: str, cut_ns: int) -> None:
+def test_a_detector_gives_the_same_result_for_every_minute_before_the_cut(name: str, cut_ns: int) -> None:
     asset_class = class_of(DETECTORS[name])
     cut = build_frames(TAPES[asset_class].until(cut_ns), [session for session in SCANNED if _began(session, cut_ns)])
     whole = WHOLE[asset_class].select(WHOLE[asset_class].as_of_ns <= cut_ns)

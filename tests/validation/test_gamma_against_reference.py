@@ -106,7 +106,7 @@ def test_the_steps_add_up_to_the_whole_difference(steps: pl.DataFrame):
         assert of_chain["gex_change_bn"].sum() == pytest.approx(gex[-1] - gex[0])
 
 
-def test_a_careful_valuation_moves_levels_by_about_a_percent_and_says_why():
+def test_a_careful_valuation_moves_levels_by_about_a_percent_for_listed_reasons():
     table = compare_own_convention(RECORDING)
     assert set(table["file"]) == CHAINS
     assert table["zero_gamma_difference_pct"].abs().max() < 1.2

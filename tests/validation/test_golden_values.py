@@ -25,7 +25,7 @@ def test_every_source_is_within_its_limit(table: pl.DataFrame):
     assert compared["rows"].sum() > 2_300
 
 
-def test_only_two_thetas_of_the_broker_are_not_judged(table: pl.DataFrame):
+def test_only_two_thetas_of_the_broker_are_not_compared(table: pl.DataFrame):
     left = table.filter(pl.col("limit").is_null())
     assert left["rows"].to_list() == [2]
     assert left["largest_error"].item() > 0.2

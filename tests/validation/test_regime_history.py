@@ -26,7 +26,7 @@ def share(history, episode, *regimes):
     return sum(row[regime] for regime in regimes)
 
 
-def test_every_session_with_a_vix_is_told(history):
+def test_every_session_with_a_vix_is_classified(history):
     closes = read_index_closes(FOLDER)
     assert history.rows.height == closes["I:VIX"].count() == 8311
     assert (history.rows["date"].min(), history.rows["date"].max()) == (date(1990, 1, 2), date(2022, 12, 30))

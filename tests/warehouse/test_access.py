@@ -66,13 +66,13 @@ def test_reader_and_service_see_bars_through_the_parent(filled_url: str, role: s
 
 
 @pytest.mark.parametrize("role", ["hd_reader", "hd_service", "hd_webhook"])
-def test_nobody_reads_a_leaf_directly(filled_url: str, role: str) -> None:
+def test_nobody_reads_a_partition_directly(filled_url: str, role: str) -> None:
     with acting_as(filled_url, role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         _count(connection, LEAF)
 
 
 @pytest.mark.parametrize("role", ["hd_reader", "hd_service", "hd_webhook"])
-def test_nobody_but_the_owner_has_any_right_on_a_leaf(filled_url: str, role: str) -> None:
+def test_only_the_owner_has_any_right_on_a_partition(filled_url: str, role: str) -> None:
     with psycopg.connect(filled_url) as connection:
         for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"):
             row = connection.execute("SELECT has_table_privilege(%s, %s, %s)", (role, LEAF, right)).fetchone()
@@ -206,7 +206,7 @@ def test_functions_are_closed_to_everybody_else(filled_url: str, function: str, 
 
 
 @pytest.mark.parametrize("role", ["hd_reader", "hd_webhook"])
-def test_readers_may_not_enter_where_leaves_are_built(filled_url: str, role: str) -> None:
+def test_readers_have_no_access_to_the_staging_schema(filled_url: str, role: str) -> None:
     with psycopg.connect(filled_url) as connection:
         for right in ("USAGE", "CREATE"):
             row = connection.execute("SELECT has_schema_privilege(%s, 'staging', %s)", (role, right)).fetchone()

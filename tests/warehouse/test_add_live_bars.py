@@ -127,7 +127,7 @@ def test_a_month_that_is_rebuilt_meanwhile_keeps_the_live_bars(database: Databas
     assert add(database, minutes(5)) == LiveLoad(0, 0, (), ())
 
 
-def test_the_first_bar_of_a_month_makes_its_leaf_also_after_a_killed_load(
+def test_the_first_bar_of_a_month_creates_its_partition_even_after_a_killed_load(
     database: Database, warehouse_url: str
 ) -> None:
     with psycopg.connect(warehouse_url) as connection:
@@ -152,7 +152,7 @@ def test_bars_that_break_a_rule_are_refused_and_nothing_is_written(database: Dat
     assert versions(warehouse_url) == before
 
 
-def test_a_load_that_never_ends_is_told(
+def test_a_load_that_never_ends_is_reported(
     database: Database, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_bars, "LOCK_WAIT_SECONDS", 1)

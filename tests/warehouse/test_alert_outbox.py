@@ -116,7 +116,7 @@ def test_a_claimer_that_lost_its_lease_changes_nothing_but_an_arrival_counts(dat
     assert take(database, now=after(hours=1)) is None
 
 
-def test_a_message_to_be_retried_waits_and_tells_whether_it_may_be_a_repeat(database: Database) -> None:
+def test_a_message_to_be_retried_waits_and_records_whether_it_may_be_a_repeat(database: Database) -> None:
     for key, may_have_it in (("test:1", True), ("test:2", False)):
         put(database, key)
         with database.begin() as connection:
@@ -179,7 +179,7 @@ def test_a_picture_travels_with_its_message(database: Database) -> None:
         put(database, "test:2", picture=b"x" * 8_000_001)
 
 
-def test_what_is_stale_is_given_up_and_says_why(database: Database, warehouse_url: str) -> None:
+def test_a_stale_message_is_given_up_with_its_reason(database: Database, warehouse_url: str) -> None:
     put(database, "test:1", expires_at=after(minutes=1))
     put(database, "test:2", channels=(OTHER,))
     put(database, "test:3")

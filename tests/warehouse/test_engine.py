@@ -29,7 +29,7 @@ def test_options_in_a_url_survive() -> None:
     assert engine.to_libpq_url("postgresql://u@h/d?sslmode=require").endswith("?sslmode=require")
 
 
-def test_another_database_is_refused_without_telling_its_password() -> None:
+def test_another_database_is_refused_without_showing_its_password() -> None:
     with pytest.raises(ValueError, match="not a PostgreSQL URL") as refusal:
         engine.to_libpq_url("mysql://u:secret@h/d")
     assert "secret" not in str(refusal.value)
@@ -53,7 +53,7 @@ def test_reading_transactions_cannot_write(database: Database) -> None:
         connection.execute(text("DELETE FROM watchlist"))
 
 
-def test_a_user_without_the_roles_is_told_the_cure(warehouse_url: str) -> None:
+def test_a_user_without_the_roles_sees_the_remedy(warehouse_url: str) -> None:
     login = sql.Identifier(f"stranger_{secrets.token_hex(4)}")
     host = warehouse_url[warehouse_url.index("@") :]
     with psycopg.connect(warehouse_url, autocommit=True) as superuser:

@@ -109,7 +109,7 @@ def test_a_single_gamma_snapshot_leaves_the_others_of_its_session_alone(database
     assert held["gex_usd_per_1pct"].to_list() == [1e9, -5e8]
 
 
-def test_thirty_years_of_regimes_make_a_leaf_a_year(database: Database, warehouse_url: str) -> None:
+def test_thirty_years_of_regimes_have_one_partition_a_year(database: Database, warehouse_url: str) -> None:
     days = [date(year, 6, 1) for year in range(1990, 2023)]
     put_rows(database, "market_regime_history", regime_rows(days))
     assert (
@@ -161,7 +161,7 @@ def test_other_tables_are_not_published_this_way(database: Database) -> None:
         publish_rows(database, "watchlist", pl.DataFrame(), scope=pl.DataFrame(), fingerprints={})
 
 
-def test_a_load_that_never_ends_is_told(warehouse_url: str) -> None:
+def test_a_load_that_never_ends_is_reported(warehouse_url: str) -> None:
     with psycopg.connect(warehouse_url) as other, psycopg.connect(warehouse_url) as waiting:
         take_lock(other.cursor(), "treasury_yields")
         with pytest.raises(PublishBlockedError, match="Another load has been publishing to treasury_yields"):

@@ -173,7 +173,7 @@ def test_every_table_has_the_trigger(migrated_url: str, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", [GREEKS, GAMMA, IV_PERCENTILES, REGIME], ids=lambda table: table.name)
-def test_rows_are_seen_through_the_parent_and_never_through_a_leaf(filled_url: str, table: object) -> None:
+def test_rows_are_visible_through_the_parent_and_never_through_a_partition(filled_url: str, table: object) -> None:
     name = table.name  # type: ignore[attr-defined]
     leaf = Partition.of(MONDAY, table).name  # type: ignore[arg-type]
     for role in ("hd_reader", "hd_service"):
@@ -189,7 +189,9 @@ def test_rows_are_seen_through_the_parent_and_never_through_a_leaf(filled_url: s
 
 
 @pytest.mark.parametrize("table", PARTITIONED.values(), ids=lambda table: table.name)
-def test_a_leaf_has_what_its_table_has(database: Database, warehouse_url: str, table: object) -> None:
+def test_a_partition_has_the_constraints_and_indexes_of_its_table(
+    database: Database, warehouse_url: str, table: object
+) -> None:
     assert ensure_partition(database, MONDAY, table)  # type: ignore[arg-type]
     (leaf,) = list_partitions(database, table)  # type: ignore[arg-type]
     shape = """
@@ -216,7 +218,7 @@ def _is_kept(url: str, days: int) -> date:
     return today - timedelta(days=days)
 
 
-def test_retention_drops_whole_leaves_of_every_table_and_forgets_what_they_were_made_from(
+def test_retention_drops_whole_partitions_of_every_table_with_their_manifest_rows(
     database: Database, warehouse_url: str
 ) -> None:
     recent, old, ancient = (_is_kept(warehouse_url, days) for days in (3, 400, 3000))
@@ -239,7 +241,7 @@ def test_retention_drops_whole_leaves_of_every_table_and_forgets_what_they_were_
     assert set(drop_old_rows(database).values()) == {0}
 
 
-def test_one_session_of_a_leaf_within_retention_keeps_the_leaf(database: Database, warehouse_url: str) -> None:
+def test_one_session_within_retention_keeps_the_whole_partition(database: Database, warehouse_url: str) -> None:
     edge = _is_kept(warehouse_url, 90)
     put_rows(database, "gamma_exposure_snapshots", gamma_rows(["SPY"], [edge.replace(day=1), edge]))
     with psycopg.connect(warehouse_url) as connection:
@@ -310,7 +312,7 @@ def test_questions_are_asked_with_the_askers_own_rights(filled_url: str, functio
             assert row == (may,), role
 
 
-def test_nobody_but_the_owner_drops_leaves_by_name(filled_url: str) -> None:
+def test_only_the_owner_drops_partitions_by_name(filled_url: str) -> None:
     for role in ("hd_service", "hd_reader", "hd_webhook"):
         with acting_as(filled_url, role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT drop_old_leaves('historical_greeks', 'month', interval '0')")

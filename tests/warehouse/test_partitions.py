@@ -31,12 +31,12 @@ def drop_partitions_older_than(database: Database, keep: timedelta = timedelta(d
         (date(2024, 2, 29), "historical_bars_y2024m02", date(2024, 3, 1)),
     ],
 )
-def test_a_leaf_is_a_month(session: date, name: str, end: date) -> None:
+def test_a_partition_covers_a_month(session: date, name: str, end: date) -> None:
     leaf = Partition.of(session)
     assert (leaf.first, leaf.name, leaf.end) == (session.replace(day=1), name, end)
 
 
-def test_many_who_need_the_same_leaf_get_one(warehouse_url: str) -> None:
+def test_concurrent_requests_create_a_partition_once(warehouse_url: str) -> None:
     def make(_: int) -> bool:
         with Database(warehouse_url) as database:
             return ensure_partition(database, MONDAY)
@@ -48,7 +48,7 @@ def test_many_who_need_the_same_leaf_get_one(warehouse_url: str) -> None:
         assert list_partitions(database) == ["historical_bars_y2025m11"]
 
 
-def test_a_bar_whose_month_has_no_leaf_is_refused_not_put_aside(warehouse_url: str) -> None:
+def test_a_bar_without_a_partition_is_refused_not_stored_elsewhere(warehouse_url: str) -> None:
     with psycopg.connect(warehouse_url) as connection, pytest.raises(psycopg.errors.CheckViolation, match="partition"):
         connection.execute(
             "INSERT INTO historical_bars (symbol, timeframe, timestamp, session, open, high, low, close)"

@@ -212,7 +212,7 @@ def test_a_bar_outside_the_scope_is_refused(database: Database, warehouse_url: s
         ),
     ],
 )
-def test_a_frame_of_another_shape_is_refused_with_its_cure(database: Database, change: object, told: str) -> None:
+def test_a_frame_with_wrong_columns_is_refused_with_a_remedy(database: Database, change: object, told: str) -> None:
     with pytest.raises(BarsRefusedError, match=told):
         publish(database, change(bars(["SPY"], [MONDAY])), Scope.of(["SPY"], [MONDAY]))  # type: ignore[operator]
 
@@ -228,7 +228,7 @@ def test_nanosecond_stamps_and_categorical_names_are_taken(database: Database, w
     assert stored(warehouse_url) == plain
 
 
-def test_a_leaf_is_rebuilt_when_most_of_it_is_new_and_edited_when_little_is(database: Database) -> None:
+def test_a_partition_is_rebuilt_when_most_of_it_is_new_and_edited_otherwise(database: Database) -> None:
     many = bars([f"S{number:03}" for number in range(60)], [MONDAY, TUESDAY], minutes=240)
     assert set(publish(database, many).leaves.values()) == {Method.REBUILD}
     assert set(publish(database, many).leaves.values()) == {Method.REBUILD}
@@ -245,7 +245,9 @@ def test_kept_rows_keep_their_time_of_creation(database: Database, warehouse_url
 
 
 @BOTH_WAYS
-def test_leaves_look_alike_however_they_were_filled(database: Database, warehouse_url: str, method: Method) -> None:
+def test_partitions_are_identical_however_they_were_filled(
+    database: Database, warehouse_url: str, method: Method
+) -> None:
     publish(database, bars(["SPY"], [LAST_OF_OCTOBER, MONDAY]))
     publish(database, bars(["SPY"], [MONDAY], price=50.0), method=method)
     shape = """

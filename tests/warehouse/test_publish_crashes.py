@@ -205,7 +205,7 @@ def test_a_reader_who_never_lets_go_is_named(database: Database, warehouse_url: 
             exchange_partitions(loader.cursor(), [Partition.of(MONDAY)], wait_seconds=0.1)
 
 
-def test_a_load_that_never_ends_is_told(
+def test_a_load_that_never_ends_is_reported(
     database: Database, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hd_pipelines.warehouse.publish.publication.LOCK_WAIT_SECONDS", 1)

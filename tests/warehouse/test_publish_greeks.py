@@ -142,7 +142,7 @@ def test_a_pair_without_a_fingerprint_and_a_row_outside_the_scope_are_refused(da
         ),
     ],
 )
-def test_a_frame_of_another_shape_is_refused_with_its_cure(database: Database, change: object, told: str) -> None:
+def test_a_frame_with_wrong_columns_is_refused_with_a_remedy(database: Database, change: object, told: str) -> None:
     with pytest.raises(RowsRefusedError, match=told):
         put_greeks(database, change(valued(["SPY"], [MONDAY])), Scope.of(["SPY"], [MONDAY]))  # type: ignore[operator]
 
@@ -312,7 +312,7 @@ def test_loads_of_bars_and_of_contracts_do_not_clear_each_others_table(database:
     assert one(warehouse_url, "SELECT count(*) FROM historical_bars") == 4
 
 
-def test_a_rebuilt_leaf_has_the_index_that_readers_need(database: Database, warehouse_url: str) -> None:
+def test_a_rebuilt_partition_has_the_index_that_readers_need(database: Database, warehouse_url: str) -> None:
     put_greeks(database, valued(["SPY"], [MONDAY]), method=Method.REBUILD)
     put_greeks(database, valued(["SPX"], [MONDAY]), method=Method.REBUILD)
     with psycopg.connect(warehouse_url) as connection:

@@ -64,7 +64,7 @@ def test_order_does_not_depend_on_where_rows_lie(
     assert told.equals(published.select(told.columns))
 
 
-def test_a_failure_of_one_connection_is_told(database: Database, published: pl.DataFrame, warehouse_url: str) -> None:
+def test_a_failure_of_one_connection_is_raised(database: Database, published: pl.DataFrame, warehouse_url: str) -> None:
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET LOCAL ROLE hd_service")
         connection.execute(

@@ -132,6 +132,6 @@ def test_stopping_early_ends_the_query_on_the_server(url: str) -> None:
     raise AssertionError("the query's connection is still there")
 
 
-def test_a_database_that_was_never_migrated_is_told_so(database_url: str) -> None:
+def test_reading_an_unmigrated_database_names_the_remedy(database_url: str) -> None:
     with pytest.raises(QueryRefusedError, match=r"hd db upgrade|does not exist"):
         _ask(database_url, "SELECT 1")

@@ -144,7 +144,7 @@ def test_a_clean_load_resolves_and_a_relapse_reopens(database: Database, warehou
     assert [rule for rule, *_ in _open(database)] == ["no_rows"]
 
 
-def test_only_what_was_judged_is_resolved(database: Database) -> None:
+def test_only_findings_of_validated_places_are_resolved(database: Database) -> None:
     elsewhere = [
         replace(EMPTY, dataset="index_day_aggs"),
         replace(EMPTY, session=TUESDAY),

@@ -195,7 +195,7 @@ def _catalog(url: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_metadata_and_migrated_schema_say_the_same(database_url: str, migrated_url: str) -> None:
+def test_metadata_and_migrated_schema_agree(database_url: str, migrated_url: str) -> None:
     engine = create_engine(to_sqlalchemy_url(database_url))
     metadata.create_all(engine)
     engine.dispose()
@@ -230,7 +230,7 @@ def _is_not_a_leaf(_: object, name: str | None, kind: str, *__: object) -> bool:
         ("market_regime_history_vix_term_structure", vocabulary.VixTermStructure),
     ],
 )
-def test_the_database_knows_the_same_words(migrated_url: str, constraint: str, words: type[StrEnum]) -> None:
+def test_database_checks_list_the_same_enum_values(migrated_url: str, constraint: str, words: type[StrEnum]) -> None:
     rule = str(one(migrated_url, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", constraint))
     assert [word for word in rule.split("'") if "::" not in word and word.strip("[]() ,")][1:] == list(words)
 
@@ -271,7 +271,7 @@ def test_a_plain_owner_who_administers_the_roles_can_set_up_and_use_everything(
     assert (columns, list(rows)) == (["symbol", "count"], [("QQQ", 4), ("SPY", 4)])
 
 
-def test_a_user_who_may_not_set_up_is_told_what_a_superuser_must_run(
+def test_a_user_without_rights_sees_what_a_superuser_must_run(
     plain_owner: tuple[str, str], migrated_url: str, postgres_server: PostgresServer
 ) -> None:
     url, name = plain_owner

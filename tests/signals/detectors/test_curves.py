@@ -39,11 +39,11 @@ def points_at(curve, **values):
     [(at_least, [False, True, True]), (above, [False, False, True]), (at_most, [True, True, False]),
      (below, [True, False, False])],
 )  # fmt: skip
-def test_a_comparison_holds_where_it_says_and_not_where_nothing_is_known(test, holds):
+def test_a_comparison_holds_inside_its_bounds_and_never_for_a_missing_value(test, holds):
     assert test("rvol", 1.2).holds(columns(rvol=[1.1, 1.2, 1.3, MISSING])).tolist() == [*holds, False]
 
 
-def test_a_word_is_one_of_some_or_known_and_none_of_them():
+def test_an_enum_condition_includes_or_excludes_values_and_never_holds_for_a_missing_one():
     words = [encode_value("regime_family", word) for word in ("RANGING", "CHOPPY", "VOLATILE")]
     seen = columns(regime_family=[*words, MISSING])
     assert IsOneOf("regime_family", ("RANGING", "CHOPPY")).holds(seen).tolist() == [True, True, False, False]
@@ -93,7 +93,7 @@ def test_steps_have_no_points_where_nothing_is_known_even_with_a_number_for_the_
     assert str(falling) == "rsi_14: 100 at ≥ 80; else -100 + 2 × rsi_14"
 
 
-def test_words_that_the_table_does_not_have_have_no_points():
+def test_enum_values_missing_from_the_table_have_no_points():
     curve = ValuePoints("regime_family", (("TRENDING_UP", 60.0),))
     codes = [encode_value("regime_family", word) for word in ("TRENDING_UP", "RANGING")]
     assert points_at(curve, regime_family=[*codes, MISSING]) == [60.0, None, None]
@@ -144,7 +144,7 @@ def test_points_of_a_factor_stay_within_0_and_100():
     assert factor.evaluate(columns(rvol=[-1.0, 1.0, 9.0])).tolist() == [0.0, 50.0, 100.0]
 
 
-def test_what_is_told_of_a_value_can_be_written_as_json():
+def test_the_description_of_a_value_can_be_written_as_json():
     seen = columns(rvol=[1.23456789, MISSING, np.inf], regime_family=[0.0, MISSING, 2.0])
     assert [to_json_value("rvol", seen, row) for row in range(3)] == [1.234568, None, None]
     assert [to_json_value("regime_family", seen, row) for row in range(3)] == ["TRENDING_UP", None, "RANGING"]

@@ -43,7 +43,7 @@ def test_a_row_is_evaluated_by_itself_whatever_follows_or_precedes_it(columns, d
 
 
 @pytest.mark.parametrize("asset_class", [STOCK, INDEX])
-def test_a_long_frame_cut_at_any_row_says_the_same_until_then(asset_class):
+def test_a_long_frame_cut_at_any_row_gives_the_same_results_until_then(asset_class):
     frame = random_frame(2_000, asset_class, seed=11)
     fired = 0
     for detector, direction in SIDES:

@@ -18,7 +18,7 @@ def writer():
     return module
 
 
-def test_the_page_of_detectors_is_what_the_code_says(writer):
+def test_the_page_of_detectors_matches_the_code(writer):
     assert (ROOT / "docs" / "reference" / "detectors.md").read_text() == writer.detectors_page(), (
         "stale: run `make docs`"
     )

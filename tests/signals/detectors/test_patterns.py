@@ -134,7 +134,7 @@ def test_an_explanation_of_a_short_shows_unmirrored_numbers():
     ]
 
 
-def test_an_explanation_says_what_was_not_seen():
+def test_an_explanation_lists_what_was_missing():
     detector = DETECTORS["mean_reversion_long"]
     values = {n: v for n, v in get_example(detector, LONG).items() if not n.startswith(("flow_", "regime", "bullish"))}
     actual = detector.explain(build_frame(detector, values), 0, LONG)

@@ -32,7 +32,7 @@ SETTINGS = settings(max_examples=50, deadline=None)
 
 @given(columns=frames())
 @SETTINGS
-def test_the_partner_says_the_same_of_the_market_upside_down(columns):
+def test_the_partner_gives_the_same_result_for_the_mirrored_market(columns):
     upright, turned = frame_with(columns), frame_with(turned_around(columns))
     for long, short in PAIRS:
         asset_class = asset_class_for(long)

@@ -22,7 +22,7 @@ def script(monkeypatch):
     return importlib.import_module
 
 
-def test_the_document_is_what_the_code_says(script):
+def test_the_document_matches_the_code(script):
     written = (ROOT / "docs" / "reference" / "engines.md").read_text()
     assert written == script("engine_document").document(), "stale: run `python scripts/draw_engines.py`"
 

@@ -112,7 +112,7 @@ def test_a_window_in_which_one_side_traded_leans_its_way_by_the_lowest_step(row,
         ),
     ],
 )
-def test_too_few_prints_say_nothing(rows, reason):
+def test_too_few_prints_give_a_neutral_reading(rows, reason):
     found = read(rows)
     assert (found.multiplier, found.status, found.reason) == (1.0, ContextStatus.MISSING, reason)
     assert found.recommendation == FlowRecommendation.WAIT
@@ -174,7 +174,7 @@ def test_recommendations_of_the_facts(strength, institutional, recommendation):
         (math.nan, None),
     ],
 )
-def test_words_for_urgency(aggressiveness, word):
+def test_urgency_classes_have_their_cut_offs(aggressiveness, word):
     assert flow.classify_urgency(aggressiveness) == word
 
 

@@ -51,7 +51,7 @@ def test_gamma_of_yesterdays_close_counts_until_ten_and_no_more_from_half_past_e
     assert found[11, 30].multiplier == 1.0
 
 
-def test_a_reading_says_how_old_its_context_is_once_that_costs_something():
+def test_a_reading_gives_the_age_of_its_context_once_age_lowers_confidence():
     row = made.iv()
     fresh = iv_percentile.read(row, as_of_ns=made.NOW, **LONG)
     older = iv_percentile.read(row, as_of_ns=ns(2025, 3, 13, 11, 0), **LONG)

@@ -128,7 +128,7 @@ def test_recommendations(positioning, behavior, price, recommendation):
 
 
 @given(snapshots, st.sampled_from(Direction))
-def test_a_market_turned_around_says_the_same_to_the_other_side(context, direction):
+def test_a_mirrored_market_gives_the_other_side_the_same_reading(context, direction):
     """Around a price of 100: resistance becomes support as far away on the other side."""
     turned = gamma(
         context.positioning,
@@ -162,7 +162,7 @@ def test_a_chain_without_an_answer_is_neutral():
     assert (found.multiplier, found.status) == (1.0, ContextStatus.MISSING)
 
 
-def test_an_unknown_price_has_no_walls_and_says_so():
+def test_an_unknown_price_has_no_walls_and_a_reason():
     found = read(gamma(), price=math.nan)
     assert found.opinion == read(gamma()).opinion
     assert found.reason.endswith("price unknown, walls not looked at")

@@ -83,5 +83,5 @@ def test_what_is_missing_is_named_and_neutral(context, reason):
     assert found.age_minutes is None
 
 
-def test_the_reason_tells_place_and_class():
+def test_the_reason_gives_percentile_and_class():
     assert read(0.15, n_observations=240).reason == "IV above 15 % of 240 sessions: LOW"

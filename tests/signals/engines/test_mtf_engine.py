@@ -100,7 +100,7 @@ def test_trends_of_a_symbol_halted_for_hours_fade():
 
 
 @given(four)
-def test_a_market_turned_around_says_the_same_to_the_other_side(row):
+def test_a_mirrored_market_gives_the_other_side_the_same_reading(row):
     here, there = read(trends(*row), LONG), read(trends(*(-each for each in row)), SHORT)
     assert (here.opinion, here.confidence, here.recommendation) == (
         there.opinion,

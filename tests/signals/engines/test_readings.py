@@ -126,7 +126,7 @@ def test_what_becomes_known_later_changes_nothing(held, row, direction, style, m
     assert whole == read_all(held.until(int(row.as_of_ns[0])), row, 0, direction=direction, style=style)
 
 
-def test_the_newest_row_known_at_the_instant_speaks():
+def test_the_newest_row_known_at_the_instant_is_used():
     earlier, later = (
         made.regime(MarketRegime.STRONG_DOWNTREND, known_at_ns=NOW - 60 * MINUTE),
         made.regime(known_at_ns=NOW),

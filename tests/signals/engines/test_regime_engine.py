@@ -89,7 +89,7 @@ def test_recommendations(market, vix, recommendation):
     assert read(row_of(market, vix)).recommendation == recommendation
 
 
-def test_a_missing_vix_is_left_out_and_told():
+def test_a_missing_vix_is_left_out_and_reported():
     found = read(row_of(MarketRegime.STRONG_UPTREND, None, vix_level=float("nan")))
     assert found.multiplier == pytest.approx(1.25 * 1.20)
     assert "VIX unknown and left out" in found.reason
@@ -117,6 +117,6 @@ def test_what_is_missing_is_named_and_neutral(context, reason):
     assert found.recommendation == RegimeRecommendation.NEUTRAL
 
 
-def test_the_reason_tells_which_way_the_market_goes_and_for_whom():
+def test_the_reason_gives_the_direction_of_the_market_and_the_side_it_helps():
     reason = read(row_of(MarketRegime.WEAK_UPTREND), SHORT, SWING).reason
     assert reason == "WEAK_UPTREND against the trade, VIX NORMAL, no regime for a swing"

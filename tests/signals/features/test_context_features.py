@@ -95,7 +95,7 @@ def test_what_expires_today_is_not_taken_from_yesterdays_chain():
     assert set(frame["is_zero_dte"]) == {1.0}  # its nearest expiration is today's
 
 
-def test_a_chain_without_an_expiration_or_levels_says_so_much_less():
+def test_a_chain_without_an_expiration_or_levels_has_null_features():
     frame = frame_with(gamma=(chain(at(1), typical_gex=np.nan, resistance=np.nan, support=-1.0, option_volume=np.nan),))
     for name in ("minutes_to_expiry", "is_zero_dte", "dealer_gamma_ratio", "zero_gamma_crossed", "option_volume_ratio"):
         assert np.isnan(frame[name]).all(), name
@@ -163,7 +163,7 @@ def test_context_of_a_week_ago_is_not_todays():
     assert set(frame["iv30"]) == {0.3}
 
 
-def test_flow_is_what_the_prints_say_and_none_without_them():
+def test_flow_columns_come_from_the_prints_and_are_null_without_them():
     known = contexts(walk(list_last_sessions(TODAY, 3)), seed=8)
     tape = replace(TAPE, contexts=known)
     frame = build_session_frame(tape, TODAY)

@@ -89,7 +89,7 @@ def test_the_price_crosses_zero_gamma_from_the_close_before_to_this_one():
     assert crossed.tolist() == pytest.approx([np.nan, 1.0, -1.0], nan_ok=True)
 
 
-def test_sessions_without_a_bar_have_no_row_and_say_so():
+def test_sessions_without_a_bar_have_no_row_and_are_labelled():
     tape = long_tape()
     kept = replace(tape, days=tape.days.select(np.delete(np.arange(len(tape.days)), -2)))
     frame = build_day_frame(kept, list_last_sessions(TODAY, 3))

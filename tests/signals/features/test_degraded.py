@@ -57,7 +57,7 @@ def test_a_symbol_with_all_its_history_lacks_only_the_context_that_is_missing():
         (EMPTY, 4_000_000_000_000_000_000, "before_open"),  # a Tuesday of 2096, beyond the calendar's snapshot
     ],
 )
-def test_an_instant_without_anything_to_say_gives_no_row_and_says_why(tape, as_of_ns, label):
+def test_an_instant_without_data_gives_no_row_and_a_reason(tape, as_of_ns, label):
     frame = evaluate(tape, as_of_ns)
     assert (len(frame), frame.labels) == (0, (label,))
     assert list(frame.columns) == list(FEATURES)
@@ -81,7 +81,7 @@ def test_a_day_without_a_session_is_a_mistake_of_the_caller():
         build_frames(EMPTY, [TODAY, TODAY])
 
 
-def test_the_first_minute_of_a_new_listing_has_a_price_and_says_what_it_lacks():
+def test_the_first_minute_of_a_new_listing_has_a_price_and_labels_for_what_is_missing():
     tape = tape_of(walk([TODAY]))
     frame = evaluate(tape, get_regular_hours(TODAY).opens_at_ns + MINUTE)
     assert known(frame) == {
@@ -142,7 +142,7 @@ def test_afternoons_are_compared_with_sessions_that_had_one():
     assert "rvol_of_19_sessions" not in frame.labels
 
 
-def test_a_halted_symbol_keeps_its_last_price_and_tells_its_age():
+def test_a_halted_symbol_keeps_its_last_price_with_its_age():
     tape = long_tape()
     opens_ns = get_regular_hours(TODAY).opens_at_ns
     halted = tape.minutes.starts_ns >= opens_ns + 100 * MINUTE
@@ -266,7 +266,7 @@ def test_an_index_without_its_fund_has_no_volume():
     assert not np.isnan(frame["rsi_14"]).any()
 
 
-def test_an_index_borrows_its_funds_volume_and_says_so():
+def test_an_index_borrows_its_funds_volume_with_a_label():
     index, fund = index_and_fund()
     frame, of_fund = build_session_frame(replace(index, proxy=fund), TODAY), build_session_frame(fund, TODAY)
     assert frame.labels[0] == "volume_of_SPY"

@@ -48,7 +48,7 @@ def test_a_long_signal_buys_a_call_and_a_short_one_a_put(direction, right):
     assert found["expiration"] == str(SESSION + timedelta(days=found["days_to_expiry"]))
 
 
-def test_the_contract_tells_its_quote_and_its_age():
+def test_the_contract_carries_its_quote_and_its_age():
     found = choice(chain(known_at=at(45))).contract
     assert found["chain_age_minutes"] == 15
     assert found["quoted_at"] == at(45).isoformat()
@@ -157,7 +157,7 @@ def test_what_expires_later_does_not_have_them():
         (chain(session=date(2025, 6, 12)), "the newest chain is"),
     ],
 )
-def test_without_a_chain_of_now_there_is_no_contract_and_the_reason_is_told(quotes, reason):
+def test_without_a_current_chain_there_is_no_contract_and_a_reason(quotes, reason):
     found = choice(quotes)
     assert found.contract is None
     assert reason in found.reason

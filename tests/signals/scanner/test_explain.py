@@ -98,7 +98,7 @@ def test_a_document_of_another_version_is_read_as_far_as_it_goes(signal):
     assert render_lines({}) == []
 
 
-def test_a_missing_contract_tells_its_near_misses():
+def test_a_missing_contract_lists_its_near_misses():
     quotes = replace(chain(), volume=np.zeros(len(chain())))
     found = scan(setup(DETECTORS["breakout_bullish"]), contexts(), chain_at=lambda _: quotes).signals[0]
     assert (found.contract_ticker, found.contract) == (None, None)
@@ -118,7 +118,7 @@ def test_a_short_trade_counts_timeframes_that_fall():
     assert "2 of 3 timeframes down" in describe_context(frame, 0, contexts(), Direction.SHORT)
 
 
-def test_what_is_not_known_says_so():
+def test_unknown_values_are_named_as_unknown():
     nothing = {f"mtf_trend_{name}": float("nan") for name in ("week", "day", "1h", "15m")}
     frame = row(regime=None, iv_percentile=float("nan"), **nothing)
     assert (
@@ -144,7 +144,7 @@ def test_flow_is_described_as_far_as_it_is_known(bias, score, expected):
     assert expected in line
 
 
-def test_gamma_of_unknown_strength_has_no_word_for_it():
+def test_gamma_of_unknown_strength_is_described_without_a_strength():
     known = Contexts(gamma=(gamma(0, strength=None, positioning=DealerPositioning.LONG_GAMMA),))
     assert "· long gamma ·" in describe_context(row(regime=MarketRegime.EUPHORIA), 0, known, Direction.LONG)
 

@@ -78,7 +78,7 @@ def test_a_change_needs_five_readings_before():
         ([replace(history()[0], known_at_ns=ns(get_regular_hours(date(2025, 6, 2)).closes_at))], "too old"),
     ],
 )
-def test_unknown_volatility_passes_and_the_reason_is_told(rows, reason):
+def test_unknown_volatility_passes_with_a_reason(rows, reason):
     found = evaluate_iv_gate(rows, NOW, GATE)
     assert (found.is_blocked, found.size, found.percentile) == (False, 1.0, None)
     assert reason in found.reason
@@ -174,7 +174,7 @@ def test_a_look_at_the_close_is_held_overnight():
 
 
 @given(st.integers(1, 390), st.sampled_from(list(TradingStyle)))
-def test_a_signal_never_lapses_before_it_speaks(minute, style):
+def test_a_signal_never_lapses_before_it_is_published(minute, style):
     until = ends(style, minute)
     assert until is None or until > at(minute)
 

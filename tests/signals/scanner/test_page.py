@@ -9,7 +9,7 @@ from hd_pipelines.signals.scanner.rejections import Rejection
 from tests.signals.scanner.tables import CONDITIONS, PAGE, TABLES, with_tables
 
 
-def test_the_tables_are_what_the_code_says():
+def test_the_tables_match_the_code():
     text = PAGE.read_text()
     assert text == with_tables(text), "stale: run python -m tests.signals.scanner.tables"
 

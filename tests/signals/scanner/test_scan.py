@@ -113,7 +113,7 @@ def test_volume_is_asked_of_what_trades():
     assert scan(setup(pin, average_daily_volume=5.0), contexts(regime=None), **of_pin).signals
 
 
-def test_a_new_listing_is_told_from_a_quiet_stock():
+def test_a_new_listing_is_distinguished_from_a_quiet_stock():
     quiet = BREAKOUT.vary({"condition.volume.rvol.above": 0.0})
     asked = {"detectors": {quiet.name: quiet}}
     assert reasons(setup(BREAKOUT, rvol=0.5), **asked) == [Rejection.LOW_RELATIVE_VOLUME]
@@ -214,7 +214,7 @@ def test_labels_of_the_frame_go_with_the_outcome_and_those_of_the_row_with_the_s
     assert "no_trade_for_15_minutes" not in labels
 
 
-def test_volume_that_is_borrowed_is_told():
+def test_borrowed_volume_is_labelled():
     squeeze = DETECTORS["gamma_squeeze_bullish"]
     frame = setup(squeeze, is_proxy_volume=1.0)
     (signal,) = scan(frame, contexts(regime=None), detectors={squeeze.name: squeeze}).signals
@@ -271,7 +271,7 @@ def steady(minutes=range(31, 91), detector=BREAKOUT):
     return session_of(setup(detector), minutes)
 
 
-def test_a_steady_pattern_speaks_once_per_cool_down_and_hour():
+def test_a_steady_pattern_signals_once_per_cool_down_and_hour():
     outcome = scan(steady(), contexts(), **ONLY)
     assert [signal.as_of for signal in outcome.signals] == [at(31), at(46)]
     assert outcome.candidates == 60
@@ -281,7 +281,7 @@ def test_a_steady_pattern_speaks_once_per_cool_down_and_hour():
     }
 
 
-def test_an_index_may_speak_oftener():
+def test_an_index_may_signal_more_often():
     squeeze = DETECTORS["gamma_squeeze_bullish"]
     outcome = scan(steady(range(331, 371), squeeze), contexts(regime=None), detectors={squeeze.name: squeeze})
     assert [signal.as_of for signal in outcome.signals] == [at(331), at(341), at(351)]
@@ -346,7 +346,7 @@ def test_permissions_follow_the_policy():
     assert signal.policy_version != DEFAULT_POLICY.policy_version
 
 
-def test_an_unknown_word_forbids_nothing():
+def test_an_unknown_class_forbids_nothing():
     frame = setup(BREAKOUT, market_regime=NAN, regime_family=NAN, vix_regime=NAN)
     assert len(scan(frame, contexts(regime=None)).signals) == 1
 

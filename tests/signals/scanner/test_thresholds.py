@@ -42,7 +42,7 @@ def test_bands_of_the_vix(vix, band):
     assert BANDS[classify_vix(np.array([vix]), RULES)[0]] == band
 
 
-def test_an_unknown_vix_adds_nothing_and_says_so():
+def test_an_unknown_vix_adds_nothing_and_is_labelled():
     assert classify_vix(np.array([np.nan]), RULES)[0] == UNKNOWN
     unknown = asked(band=None)
     assert (unknown.base, unknown.style, unknown.size) == (asked().base, asked().style, 1.0)
@@ -86,7 +86,7 @@ def test_size_is_that_of_the_window_times_that_of_the_vix():
     assert asked(window="lunch", band="extreme").size == pytest.approx(0.6 * 0.4)
 
 
-def test_the_parts_that_are_told_add_up():
+def test_the_reported_parts_add_up():
     for window in WINDOWS:
         for band in BANDS:
             for style, profile in PROFILES.items():
