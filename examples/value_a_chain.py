@@ -17,8 +17,8 @@ from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
 from hd_pipelines.pricing.valuation import value_chain
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
-from hd_pipelines.sandbox.market.chains import synthetic_chains
-from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.market.chains import build_synthetic_chains
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
 from hd_pipelines.signals.features import build_frames
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY, scan
 from hd_pipelines.signals.tape import Bars, Contexts, SymbolTape, to_day_number
@@ -30,7 +30,7 @@ CLOSE = get_regular_hours(SESSION).closes_at
 
 def read_chain(underlying: str) -> pl.DataFrame:
     """Return a chain at the close in the columns of `CHAIN`; a chain of your own needs the same columns."""
-    given = synthetic_chains(SEED, CLOSE, [underlying])
+    given = build_synthetic_chains(SEED, CLOSE, [underlying])
     known = given.with_columns(
         snapshot_at=CLOSE,
         kind=pl.lit(SnapshotKind.CLOSE.value),
@@ -44,7 +44,7 @@ def read_chain(underlying: str) -> pl.DataFrame:
 def read_tape(symbol: str, sessions: int) -> SymbolTape:
     """Return minute, 5-minute and day bars of the last `sessions` sessions."""
     window = list_last_sessions(SESSION, sessions)
-    files = [synthetic_session(SEED, session, (STOCK_MINUTE, STOCK_DAY)) for session in window]
+    files = [build_synthetic_session(SEED, session, (STOCK_MINUTE, STOCK_DAY)) for session in window]
     minutes, days = (
         pl.concat(
             file[dataset].filter(ticker=symbol).with_columns(symbol="ticker", session=pl.lit(session))

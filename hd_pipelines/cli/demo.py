@@ -15,9 +15,15 @@ from hd_pipelines.cli.background_fill import BackgroundFill, filling
 from hd_pipelines.cli.installation import Installation, open_installation
 from hd_pipelines.cli.output.radar import show_radar
 from hd_pipelines.cli.output.signals import show_signals
-from hd_pipelines.cli.output.summary import show_summary, summary_of
+from hd_pipelines.cli.output.summary import read_summary, show_summary
 from hd_pipelines.cli.runs import JobOutcome, run_job
-from hd_pipelines.cli.sandbox import archive_folder, chained_sessions, minute_sessions, recording_sessions, serving
+from hd_pipelines.cli.sandbox import (
+    find_archive_folder,
+    list_chain_sessions,
+    list_minute_sessions,
+    read_recording_range,
+    serving,
+)
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
 from hd_pipelines.sandbox.recording import has_bars
@@ -76,7 +82,7 @@ def run_demo(
     if outcome.succeeded:
         with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
             step.note = f"run {_run(installation, 'signals', scanned, step).run_id[:8]}"
-    summary = summary_of(
+    summary = read_summary(
         installation, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds
     )
     show_summary(summary, settings, wide=wide)
@@ -93,9 +99,9 @@ def run_demo(
 def _choose_window(sessions: int | None, replay: Path | None, first: date | None, last: date | None) -> list[date]:
     count = sessions or SESSIONS
     if replay is not None:
-        played = recording_sessions(replay)
+        played = read_recording_range(replay)
         window = list_sessions_between(first or played[0], last or played[-1])
-        if sessions is None and (chained := chained_sessions(replay)):
+        if sessions is None and (chained := list_chain_sessions(replay)):
             count = max(count, sum(day >= chained[0] for day in window))
         return window if first else window[-count:]
     end = last or find_last_completed_session(datetime.now(UTC))
@@ -106,7 +112,7 @@ def _sessions_to_scan(replay: Path | None, window: list[date]) -> list[date]:
     """Return the sessions to scan: the last five, or of a recording all with minute bars, or else all with chains."""
     if replay is None:
         return window[-SCANNED:]
-    played = set(minute_sessions(replay) or chained_sessions(replay)) or set(window)
+    played = set(list_minute_sessions(replay) or list_chain_sessions(replay)) or set(window)
     return [day for day in window if day in played] or window[-SCANNED:]
 
 
@@ -114,7 +120,7 @@ def _split_into_runs(replay: Path | None, window: list[date]) -> list[list[date]
     """Return the sessions of each run: the whole window, or single days if a recording holds only chains of single days."""
     if replay is None or has_bars(replay):
         return [window]
-    return [[day] for day in chained_sessions(replay) if day in set(window)] or [window]
+    return [[day] for day in list_chain_sessions(replay) if day in set(window)] or [window]
 
 
 @contextmanager
@@ -130,7 +136,9 @@ def _open_vendor(
         with steps.step("Sandbox: vendor files and option chains") as step:
             step.note = files.wait_for_window(step.advance).note
 
-    is_waiting = archive_folder(settings, replay) is None  # the server must know at its start whether there are chains
+    is_waiting = (
+        find_archive_folder(settings, replay) is None
+    )  # the server must know at its start whether there are chains
     if is_waiting:
         wait()
     with serving(settings, replay, window[-1]):

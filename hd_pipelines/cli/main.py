@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hd_pipelines.cli.database import database_app
-from hd_pipelines.cli.terminal import Refusal, console, showing_refusals
+from hd_pipelines.cli.terminal import Refusal, console, show_refusals
 from hd_pipelines.cli.watchlist import watchlist_app
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def demo(
     """Run the whole main job over the last sessions of the sandbox, then print a summary, the radar and signals."""
     from hd_pipelines.cli.demo import run_demo
 
-    with showing_refusals():
+    with show_refusals():
         run_demo(sessions=sessions, replay=replay, first=_day(first), last=_day(last), report=report, wide=wide)
 
 
@@ -69,7 +69,7 @@ def backfill(
     """Bring a range of sessions up to date: download what is new, load what changed."""
     from hd_pipelines.cli.backfill import run_backfill
 
-    with showing_refusals():
+    with show_refusals():
         chosen = [symbol.strip() for symbol in symbols.split(",")] if symbols else []
         run_backfill(symbols=chosen, days=days, first=_day(first), last=_day(last))
 
@@ -84,7 +84,7 @@ def scan(
     """Scan the running session, or the newest one that has bars, and print the radar and the signals."""
     from hd_pipelines.cli.scan import run_scan
 
-    with showing_refusals():
+    with show_refusals():
         run_scan(first=_day(first), last=_day(last), wide=wide, as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def explain(
     """Print why a signal was stored: every condition, factor, context, threshold and level."""
     from hd_pipelines.cli.scan import run_explain
 
-    with showing_refusals():
+    with show_refusals():
         run_explain(signal, as_json=as_json)
 
 
@@ -108,7 +108,7 @@ def detectors(
     """List the detectors, or every parameter of one."""
     from hd_pipelines.cli.detectors import run_detectors
 
-    with showing_refusals():
+    with show_refusals():
         run_detectors(name, wide=wide, as_json=as_json)
 
 
@@ -117,7 +117,7 @@ def prewarm(wide: Wide = False) -> None:
     """Compute everything of the week that its data allows, so that later reads need only the database; print it."""
     from hd_pipelines.cli.scan import run_prewarm
 
-    with showing_refusals():
+    with show_refusals():
         run_prewarm(wide=wide)
 
 
@@ -128,7 +128,7 @@ def query(
     """Run one read-only SQL statement and print CSV."""
     from hd_pipelines.cli.database import run_query
 
-    with showing_refusals():
+    with show_refusals():
         run_query(sql, sys.stdout)
 
 
@@ -137,7 +137,7 @@ def up() -> None:
     """Run everything as a service until Ctrl-C: Postgres, Dagster UI and daemon, and the sandbox without credentials."""
     from hd_pipelines.cli.services import run_services
 
-    with showing_refusals():
+    with show_refusals():
         run_services()
 
 
@@ -154,7 +154,7 @@ def sandbox(
     """Serve a sandbox of the vendor's bucket and REST service on this machine until Ctrl-C."""
     from hd_pipelines.cli.sandbox import run_sandbox_command
 
-    with showing_refusals():
+    with show_refusals():
         run_sandbox_command(sessions=sessions, replay=replay, full_market=full_market)
 
 
@@ -166,7 +166,7 @@ def doctor(
     """Check this installation and print problems with their remedies; exit code 1 if there is one."""
     from hd_pipelines.cli.doctor import run_doctor
 
-    with showing_refusals():
+    with show_refusals():
         if not run_doctor(as_json=as_json, wide=wide):
             raise typer.Exit(1)
 
@@ -184,7 +184,7 @@ def alerts(
     """List open alerts and the state of the channels; exit code 1 if a test message did not arrive."""
     from hd_pipelines.cli.alerts import run_alerts
 
-    with showing_refusals():
+    with show_refusals():
         arrived = run_alerts(test=test, close=close, resend=resend, wide=wide, as_json=as_json)
     if not arrived:
         raise typer.Exit(1)

@@ -31,7 +31,7 @@ SYNTHETIC = "synthetic"
 Progress = Callable[[int, int], None]
 
 
-def bucket_folder(settings: Settings, replay: Path | None) -> Path:
+def get_bucket_folder(settings: Settings, replay: Path | None) -> Path:
     """Return the bucket of one source. Sources never share a bucket, so that a replay leaves no objects in another."""
     name = SYNTHETIC if replay is None else f"replay-{replay.resolve().name}"
     return settings.home / "sandbox" / name
@@ -63,7 +63,7 @@ def fill(
 
     `history`: earlier sessions of the synthetic market that need only day bars and sparse chains.
     """
-    folder = bucket_folder(settings, replay)
+    folder = get_bucket_folder(settings, replay)
     folder.mkdir(parents=True, exist_ok=True)
     reports: list[GenerationReport]
     if replay is None:
@@ -89,24 +89,24 @@ def fill(
     )
 
 
-def archive_folder(settings: Settings, replay: Path | None) -> Path | None:
+def find_archive_folder(settings: Settings, replay: Path | None) -> Path | None:
     """Return the folder of a source's archived chains; None for a recording without chains."""
-    folder = bucket_folder(settings, None) if replay is None else replay.resolve()
+    folder = get_bucket_folder(settings, None) if replay is None else replay.resolve()
     return folder if list_archived_days(folder) else None
 
 
-def rest_market(settings: Settings, replay: Path | None, last: date | None = None) -> RestMarket | None:
+def open_rest_market(settings: Settings, replay: Path | None, last: date | None = None) -> RestMarket | None:
     """Return what the REST service serves: the synthetic market until the close of `last`, or a recording's chains."""
     if replay is None:
         return SyntheticRest(last or find_last_completed_session(datetime.now(UTC)), extent=Extent.LIGHT)
-    return RecordedRest(replay) if archive_folder(settings, replay) is not None else None
+    return RecordedRest(replay) if find_archive_folder(settings, replay) is not None else None
 
 
 @contextmanager
 def serving(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
     """Serve on a local port and announce it in HD_HOME until the block ends; yields the URL."""
-    folder = bucket_folder(settings, replay)
-    market = rest_market(settings, replay, last)
+    folder = get_bucket_folder(settings, replay)
+    market = open_rest_market(settings, replay, last)
     with SandboxServer(folder, port=settings.sandbox_port or 0, market=market) as server:
         announce(settings.home, _address(settings, replay, server.url))
         try:
@@ -115,13 +115,13 @@ def serving(settings: Settings, replay: Path | None, last: date | None = None) -
             withdraw(settings.home)
 
 
-def chained_sessions(recording: Path) -> list[date]:
+def list_chain_sessions(recording: Path) -> list[date]:
     """Return the sessions for which a recording has option chains, ascending."""
     days = {day for have in list_archived_days(recording).values() for day in have}
     return sorted(day for day in days if is_session(day))
 
 
-def minute_sessions(recording: Path) -> list[date]:
+def list_minute_sessions(recording: Path) -> list[date]:
     """Return the sessions for which a recording has one-minute bars, ascending."""
     if not (file := recording / "minute_bars.parquet").is_file():
         return []
@@ -129,7 +129,7 @@ def minute_sessions(recording: Path) -> list[date]:
     return sorted(day for day in days if is_session(day))
 
 
-def recording_sessions(recording: Path) -> list[date]:
+def read_recording_range(recording: Path) -> list[date]:
     """Return the first and last day of a recording. Raises `Refusal` for a folder without bars and chains."""
     days = [day for have in list_archived_days(recording).values() for day in (have[0], have[-1])]
     if (file := recording / "day_bars.parquet").is_file():
@@ -158,7 +158,7 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
             report = generate_full_market(folder, last, on_progress=step.advance)
             step.note = f"{report.rows:,} rows, {report.size_bytes / 1e6:,.0f} MB in {folder}"
         return
-    window = recording_sessions(replay) if replay else list_last_sessions(last, sessions)
+    window = read_recording_range(replay) if replay else list_last_sessions(last, sessions)
     with steps.step("Vendor files") as step:
         step.note = fill(settings, replay, window, step.advance).note
     port = settings.sandbox_port or _free_port()
@@ -167,14 +167,14 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
         f"The sandbox serves the vendor's bucket and REST service on http://127.0.0.1:{port}; Ctrl-C stops it."
     )
     try:
-        run_sandbox(bucket_folder(settings, replay), port, market=rest_market(settings, replay, window[-1]))
+        run_sandbox(get_bucket_folder(settings, replay), port, market=open_rest_market(settings, replay, window[-1]))
     finally:
         withdraw(settings.home)
 
 
 def _address(settings: Settings, replay: Path | None, url: str) -> SandboxAddress:
-    archive = archive_folder(settings, replay)
-    return SandboxAddress(url, bucket_folder(settings, replay).name, str(archive) if archive is not None else None)
+    archive = find_archive_folder(settings, replay)
+    return SandboxAddress(url, get_bucket_folder(settings, replay).name, str(archive) if archive is not None else None)
 
 
 def _free_port() -> int:

@@ -48,7 +48,7 @@ def log_to_stderr() -> None:
 
 
 @contextmanager
-def showing_refusals() -> Iterator[None]:
+def show_refusals() -> Iterator[None]:
     """Turn expected errors into one readable line and exit code 2; anything else keeps its traceback."""
     from hd_pipelines.settings import UnknownSettingError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hd_pipelines.cli.terminal import Refusal, Steps, console, print_json, showing_refusals
+from hd_pipelines.cli.terminal import Refusal, Steps, console, print_json, show_refusals
 from hd_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _open_database(settings: Settings) -> Database:
 @watchlist_app.command("add")
 def watchlist_add(symbols: Symbols) -> None:
     """Add symbols and derive their bars from the lake, without a download."""
-    with showing_refusals():
+    with show_refusals():
         from hd_pipelines.lake import Lake
         from hd_pipelines.loading.derived.backfill_queue import backfill_queue
         from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
@@ -55,7 +55,7 @@ def watchlist_add(symbols: Symbols) -> None:
 @watchlist_app.command("remove")
 def watchlist_remove(symbols: Symbols) -> None:
     """Remove symbols; their bars stay."""
-    with showing_refusals():
+    with show_refusals():
         from hd_pipelines.warehouse.records.watchlist import remove_from_watchlist
 
         with _open_database(load_settings()).begin() as connection:
@@ -67,7 +67,7 @@ def watchlist_remove(symbols: Symbols) -> None:
 @watchlist_app.command("list")
 def watchlist_list(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the active symbols, one per line."""
-    with showing_refusals():
+    with show_refusals():
         from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 
         with _open_database(load_settings()).connect() as connection:

@@ -136,12 +136,12 @@ OBJECT_OPERATIONS = frozenset({Operation.HEAD, Operation.GET})
 S3_OPERATIONS = OBJECT_OPERATIONS | {Operation.LIST}
 
 
-def list_but_not_get(key: str) -> FaultRule:
+def refuse_listed_keys(key: str) -> FaultRule:
     """Keys that are listed but refused with 403, as outside a plan."""
     return FaultRule(Refuse(403), key, OBJECT_OPERATIONS, times=None)
 
 
-def rest_fault(action: Action, path: str = "*", *, nth: int = 1, times: int | None = 1) -> FaultRule:
+def make_rest_fault(action: Action, path: str = "*", *, nth: int = 1, times: int | None = 1) -> FaultRule:
     """`action` for requests to the REST service whose path matches `path`."""
     return FaultRule(action, path, frozenset({Operation.REST}), nth, times)
 

@@ -19,8 +19,8 @@ from typing import Self
 
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.sandbox.bucket import Bucket
-from hd_pipelines.sandbox.market.sessions import synthetic_session
-from hd_pipelines.sandbox.vendor_csv import compress, csv_text
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
+from hd_pipelines.sandbox.vendor_csv import compress, to_csv_bytes
 
 GENERATOR_VERSION = "market-5"
 """Part of every object's origin; raise it whenever the same seed and session would give other bytes."""
@@ -140,8 +140,8 @@ def write_session(
     """Make the objects of one session. Runs in worker processes."""
     bucket = Bucket(root)
     return [
-        put_object(bucket, dataset.key(session), origin, len(frame), compress(csv_text(frame, dataset, session)))
-        for dataset, frame in synthetic_session(seed, session, datasets).items()
+        put_object(bucket, dataset.key(session), origin, len(frame), compress(to_csv_bytes(frame, dataset, session)))
+        for dataset, frame in build_synthetic_session(seed, session, datasets).items()
     ]
 
 

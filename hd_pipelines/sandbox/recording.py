@@ -18,7 +18,7 @@ from hd_pipelines.market.sessions import CHICAGO, compute_midnight_ns
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, AssetClass, FlatFileDataset, Interval
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
-from hd_pipelines.sandbox.vendor_csv import compress, csv_text
+from hd_pipelines.sandbox.vendor_csv import compress, to_csv_bytes
 
 WRITER_VERSION = "recording-1"
 """Part of every object's origin; raise it whenever the same recording would give other bytes."""
@@ -54,7 +54,7 @@ def write_recording(
     if not files:
         raise RecordingError(f"{recording} holds none of {', '.join(_FILES.values())}; give the recording's own folder")
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    frames = _frames_by_day(recording, first, last)
+    frames = _read_frames_by_day(recording, first, last)
     if not frames:
         raise RecordingError(f"{recording} has no bars from {first or 'its start'} to {last or 'its end'}")
     keys = {day: [dataset.key(day) for dataset in by_dataset] for day, by_dataset in frames.items()}
@@ -66,34 +66,34 @@ def write_recording(
 def _write(bucket: Bucket, origin: str, frames: _Frames, days: Sequence[date]) -> Iterator[list[WrittenObject]]:
     for day in days:
         yield [
-            put_object(bucket, dataset.key(day), origin, len(frame), compress(csv_text(frame, dataset, day)))
+            put_object(bucket, dataset.key(day), origin, len(frame), compress(to_csv_bytes(frame, dataset, day)))
             for dataset, frame in frames[day].items()
         ]
 
 
-def _frames_by_day(recording: Path, first: date | None, last: date | None) -> _Frames:
+def _read_frames_by_day(recording: Path, first: date | None, last: date | None) -> _Frames:
     found: dict[date, dict[FlatFileDataset, pl.DataFrame]] = {}
     for interval, name in _FILES.items():
         if not (recording / name).is_file():
             continue
-        bars = _with_session(pl.read_parquet(recording / name), interval)
+        bars = _add_session(pl.read_parquet(recording / name), interval)
         bars = bars.filter(pl.col("session") >= (first or date.min), pl.col("session") <= (last or date.max))
         for (day,), rows in bars.partition_by("session", as_dict=True).items():
             for dataset in DATASETS:
-                selected = _rows_of(rows, dataset, day) if dataset.interval is interval else None
+                selected = _select_rows(rows, dataset, day) if dataset.interval is interval else None
                 if selected is not None and not selected.is_empty():
                     found.setdefault(day, {})[dataset] = selected
     return dict(sorted(found.items()))
 
 
-def _with_session(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
+def _add_session(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
     if interval is Interval.DAY:
         return bars
     new_york = pl.col("window_start").dt.convert_time_zone("America/New_York")
     return bars.with_columns(new_york.dt.date().alias("session"), pl.col("window_start").dt.timestamp("us") * 1000)
 
 
-def _rows_of(rows: pl.DataFrame, dataset: FlatFileDataset, day: date) -> pl.DataFrame:
+def _select_rows(rows: pl.DataFrame, dataset: FlatFileDataset, day: date) -> pl.DataFrame:
     """The rows of one object in the vendor's columns, sorted by ticker and time."""
     prefix = _TICKER_PREFIX.get(dataset.asset_class)
     ticker = pl.col("ticker")

@@ -20,7 +20,7 @@ FAST, LIKE_THE_VENDOR = 1, 6
 """Compression levels: for many small sessions, and for sizes like the vendor's."""
 
 
-def csv_text(frame: pl.DataFrame, dataset: FlatFileDataset, session: date) -> bytes:
+def to_csv_bytes(frame: pl.DataFrame, dataset: FlatFileDataset, session: date) -> bytes:
     """Header and rows of one object. Needs every column of `dataset`; a null becomes an empty field."""
     columns = frame.select(dataset.columns)
     is_stock = dataset.asset_class is AssetClass.STOCK

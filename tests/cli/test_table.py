@@ -8,7 +8,7 @@ import pytest
 
 from hd_pipelines.cli import alerts, detectors, doctor
 from hd_pipelines.cli.output import radar, signals, summary
-from hd_pipelines.cli.output.table import Column, Priority, choose_columns, print_table, total_width
+from hd_pipelines.cli.output.table import Column, Priority, choose_columns, compute_total_width, print_table
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.signals.detectors.registry import DETECTORS
 from hd_pipelines.warehouse.read.queries import OpenFinding
@@ -127,8 +127,8 @@ def test_usual_columns_come_before_details_and_keep_their_place():
         Column("essential", str),
         Column("usual", str, Priority.USUAL),
     ]
-    assert choose_columns(columns, [10, 10, 10], total_width([10, 10])) == [1, 2]
-    assert choose_columns(columns, [10, 10, 10], total_width([10, 10, 10])) == [0, 1, 2]
+    assert choose_columns(columns, [10, 10, 10], compute_total_width([10, 10])) == [1, 2]
+    assert choose_columns(columns, [10, 10, 10], compute_total_width([10, 10, 10])) == [0, 1, 2]
     assert choose_columns(columns, [10, 10, 10], 1) == [1]
 
 

@@ -21,8 +21,8 @@ from hd_pipelines.market.live_times import PATIENCE
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.providers.errors import ApiKeyRefusedError
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, INDEX_MINUTE, STOCK_DAY, STOCK_MINUTE
-from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
-from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, make_rest_fault
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.tables.vocabulary import Rule, Timeframe
@@ -75,7 +75,7 @@ def manifest(installation):
 
 def deliver(installation, datasets=(STOCK_MINUTE, INDEX_MINUTE, STOCK_DAY, INDEX_DAY), change=lambda frame: frame):
     """Next morning: the session's files come, into the lake."""
-    for dataset, rows in synthetic_session(7, SESSION, datasets).items():
+    for dataset, rows in build_synthetic_session(7, SESSION, datasets).items():
         known = rows.filter(pl.col("ticker").is_in(["AAPL", "I:SPX", "SPY"])).select(dataset.columns)
         installation.land(dataset, SESSION, vendor_object(change(known), dataset, SESSION))
     installation.to_lake([SESSION])
@@ -166,7 +166,7 @@ def test_a_corrected_minute_corrects_its_bars_and_no_other(installation, server,
         row = next(row for row in answer["results"] if row["t"] == OPENS.timestamp() * 1000 + 7 * 60_000)
         row.update(h=row["h"] + 1)
 
-    server.faults.add(rest_fault(Rewrite(corrected), "*/SPY/*", times=None))
+    server.faults.add(make_rest_fault(Rewrite(corrected), "*/SPY/*", times=None))
     report = play(at(30))
     assert (report.changed, report.rows_added, report.rows_corrected) == (("SPY",), 0, 3)  # 1m, 5m, 15m
     changed = {key for key, row in {row[:3]: row for row in installation.row_versions()}.items() if before[key] != row}
@@ -192,7 +192,7 @@ def test_a_delayed_plan_reports_its_delay(installation, server, play):
 def test_a_bar_is_not_finished_by_the_clock_but_by_a_later_minute():
     """A feed that stands still for a while must not turn three minutes into a five-minute bar."""
     minutes = (
-        synthetic_session(7, SESSION, [STOCK_MINUTE])[STOCK_MINUTE]
+        build_synthetic_session(7, SESSION, [STOCK_MINUTE])[STOCK_MINUTE]
         .filter(ticker="SPY")
         .filter(pl.col("window_start").is_between(HOURS.opens_at_ns, HOURS.opens_at_ns + 7 * 60_000_000_000))
         .with_columns(symbol=pl.lit("SPY"), session=pl.lit(SESSION), is_index=pl.lit(value=False))
@@ -268,7 +268,7 @@ def test_live_bars_do_not_pass_for_the_session_that_is_due(installation, play):
     ids=["500", "429", "403", "html", "cut", "drift", "bad row", "empty"],
 )
 def test_a_symbol_that_cannot_be_fetched_is_reported_and_the_others_go_on(installation, server, play, fault, rule):
-    server.faults.add(rest_fault(fault, "*/AAPL/*", times=None))
+    server.faults.add(make_rest_fault(fault, "*/AAPL/*", times=None))
     report = play(at(30), attempts=2)
     assert {"SPX", "SPY"} <= set(report.changed)
     assert open_rules(installation) == [(rule, "AAPL")]
@@ -280,7 +280,7 @@ def test_a_symbol_that_cannot_be_fetched_is_reported_and_the_others_go_on(instal
 
 
 def test_a_refusal_that_passes_costs_nothing(installation, server, play):
-    server.faults.add(rest_fault(Refuse(503), times=2))
+    server.faults.add(make_rest_fault(Refuse(503), times=2))
     assert play(at(30)).changed == tuple(WATCHED)
     assert installation.findings() == []
 
@@ -299,7 +299,7 @@ def test_a_symbol_without_new_minutes_is_reported_and_keeps_its_bars(installatio
         edge = (OPENS + timedelta(minutes=30)).timestamp() * 1000
         answer["results"] = [row for row in answer["results"] if row["t"] < edge]
 
-    server.faults.add(rest_fault(Rewrite(halted), "*/AAPL/*", times=None))
+    server.faults.add(make_rest_fault(Rewrite(halted), "*/AAPL/*", times=None))
     assert play(at(30 + PATIENCE / timedelta(minutes=1) - 1)).findings == ()
     report = play(at(51))
     assert [(f.rule, f.subject) for f in report.findings] == [(Rule.BARS_STALE, "AAPL")]
@@ -311,7 +311,7 @@ def test_a_symbol_without_new_minutes_is_reported_and_keeps_its_bars(installatio
 
 
 def test_a_vendor_without_any_minute_is_one_error(installation, server, play):
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.pop("results", None)), times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.pop("results", None)), times=None))
     report = play(at(40))
     assert [(f.rule, f.severity, f.subject) for f in report.findings] == [
         (Rule.SESSION_MISSING, "error", "all symbols")

@@ -12,7 +12,7 @@ from hd_pipelines.loading.inputs.chain_snapshots import settle_missed_snapshots,
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.providers.archive.chains import COLUMNS
 from hd_pipelines.providers.errors import ApiKeyRefusedError
-from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
+from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, make_rest_fault
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, Severity, SnapshotKind
@@ -109,7 +109,7 @@ def test_snapshots_of_a_day_stand_beside_each_other(installation, take):
     ids=["500", "429", "403", "html", "cut", "drift", "empty"],
 )
 def test_a_chain_that_cannot_be_fetched_is_reported_and_the_others_go_on(installation, server, take, fault, rule):
-    server.faults.add(rest_fault(fault, "*/QQQ", times=None))
+    server.faults.add(make_rest_fault(fault, "*/QQQ", times=None))
     report = take(attempts=2)
     assert (report.taken, report.refused) == (("I:SPX", "SPY"), ("QQQ",))
     assert open_rules(installation) == [(rule, "/v3/snapshot/options/QQQ")]
@@ -123,7 +123,7 @@ def test_a_chain_that_cannot_be_fetched_is_reported_and_the_others_go_on(install
 
 def test_a_snapshot_that_fails_on_a_later_page_publishes_nothing(installation, server, market, take):
     market.chains = {"SPY": contract_rows(900)}
-    server.faults.add(rest_fault(Refuse(503), nth=4, times=None))
+    server.faults.add(make_rest_fault(Refuse(503), nth=4, times=None))
     report = take(["SPY"], attempts=2)
     assert (report.taken, report.refused, report.contracts) == ((), ("SPY",), 0)
     assert installation.lake.chains.snapshots(SESSION, SESSION) == []
@@ -133,7 +133,7 @@ def test_a_snapshot_that_fails_on_a_later_page_publishes_nothing(installation, s
 
 def test_a_page_that_fails_once_costs_nothing(installation, server, market, take):
     market.chains = {"SPY": contract_rows(900)}
-    server.faults.add(rest_fault(Refuse(503), nth=4, times=1))
+    server.faults.add(make_rest_fault(Refuse(503), nth=4, times=1))
     report = take(["SPY"])
     assert (report.taken, report.contracts, report.pages) == (("SPY",), 900, 4)
     assert server.rest.requests_served == 5

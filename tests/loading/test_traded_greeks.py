@@ -21,7 +21,7 @@ from hd_pipelines.providers.massive.flat_files.layout import (
     STOCK_MINUTE,
     FlatFileDataset,
 )
-from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
 from tests.support.installation import rows, vendor_object
 from tests.support.option_installation import OPTION_SESSIONS, OPTION_SYMBOLS
 
@@ -43,7 +43,7 @@ def of_few_symbols(frame: pl.DataFrame) -> pl.DataFrame:
 def market() -> dict[tuple[FlatFileDataset, object], pl.DataFrame]:
     made = {}
     for session in (SESSION, NEXT):
-        for dataset, frame in synthetic_session(SEED, session).items():
+        for dataset, frame in build_synthetic_session(SEED, session).items():
             made[dataset, session] = of_few_symbols(frame)
     return made
 

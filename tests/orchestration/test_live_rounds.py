@@ -17,7 +17,7 @@ from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import OptionDataResource, WarehouseResource
-from hd_pipelines.sandbox.faults import Refuse, rest_fault
+from hd_pipelines.sandbox.faults import Refuse, make_rest_fault
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.server import SandboxServer
 from hd_pipelines.schedules.live import LIVE_TAG, live_bars_every_minute
@@ -216,14 +216,16 @@ def test_a_late_tick_on_a_closed_day_is_no_failure(round_at):
 
 
 def test_a_refused_symbol_is_reported_and_the_run_goes_on(installation, round_at, instance):
-    assert round_at(OPENS + timedelta(minutes=7, seconds=6), rest_fault(Refuse(403), "*/AAPL/*", times=None)).success
+    assert round_at(
+        OPENS + timedelta(minutes=7, seconds=6), make_rest_fault(Refuse(403), "*/AAPL/*", times=None)
+    ).success
     metadata = newest_metadata(instance)
     assert (metadata["symbols_refused"], metadata["errors"]) == ("AAPL", 1)
     assert [(finding.rule, finding.subject) for finding in installation.findings()] == [("object_not_entitled", "AAPL")]
 
 
 def test_a_refused_key_fails_the_run(round_at):
-    result = round_at(OPENS + timedelta(minutes=7, seconds=6), rest_fault(Refuse(401), times=None))
+    result = round_at(OPENS + timedelta(minutes=7, seconds=6), make_rest_fault(Refuse(401), times=None))
     assert not result.success
 
 

@@ -18,7 +18,7 @@ from hd_pipelines.providers.errors import (
 from hd_pipelines.providers.massive.rest import chain_snapshot
 from hd_pipelines.providers.massive.rest.answers import read_page
 from hd_pipelines.providers.massive.rest.chain_snapshot import build_chain_path, fetch_chain
-from hd_pipelines.sandbox.faults import Rewrite, rest_fault
+from hd_pipelines.sandbox.faults import Rewrite, make_rest_fault
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.tables.vocabulary import Rule, Severity, SnapshotKind
 from tests.support.rest import CLOSE, SESSION, FixedMarket, contract_rows
@@ -45,7 +45,7 @@ def rewritten(server, edit, *, path="*"):
         for position, contract in enumerate(answer["results"]):
             edit(contract, position)
 
-    return server.faults.add(rest_fault(Rewrite(on_answer), path, times=None))
+    return server.faults.add(make_rest_fault(Rewrite(on_answer), path, times=None))
 
 
 def test_all_pages_become_one_chain(chains_of, api_of, monkeypatch):
@@ -231,7 +231,7 @@ def test_r07_a_field_that_is_missing_renamed_or_of_another_type_stops_the_snapsh
 
 def test_r07_an_answer_without_results_is_no_chain(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(3)})
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.pop("results"))))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.pop("results"))))
     with pytest.raises(FileRefusedError, match="no contract"):
         fetched(api_of(server))
 
@@ -269,7 +269,7 @@ def test_r09_a_contract_on_two_pages_comes_once_with_the_newest_quote(chains_of,
         newer["last_quote"]["last_updated"] += 1_000_000_000
         answer["results"] = [newer, *answer["results"]]
 
-    server.faults.add(rest_fault(Rewrite(again), times=2))
+    server.faults.add(make_rest_fault(Rewrite(again), times=2))
     fetch = fetched(api_of(server))
     chain = fetch.validated.chain
     assert (chain.height, chain["ticker"].n_unique(), fetch.validated.rows_set_aside) == (30, 30, 1)
@@ -287,7 +287,7 @@ def test_half_a_json_is_asked_for_again():
 def test_a_chain_that_the_plan_does_not_include_is_reported_as_not_entitled(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(3)})
     server.faults.add(
-        rest_fault(Rewrite(lambda answer: answer.update(status="NOT_AUTHORIZED", message="Please upgrade.")))
+        make_rest_fault(Rewrite(lambda answer: answer.update(status="NOT_AUTHORIZED", message="Please upgrade.")))
     )
     with pytest.raises(ApiNotEntitledError, match="Please upgrade") as caught:
         fetched(api_of(server))
@@ -304,7 +304,7 @@ def test_there_is_no_chain_on_a_closed_day(chains_of, api_of):
 def test_the_same_pages_have_the_same_fingerprint_and_others_another(chains_of, api_of):
     market = FixedMarket({"SPY": contract_rows(30)})
     server = chains_of(market)
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.update(request_id="same")), times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(request_id="same")), times=None))
     first, second = fetched(api_of(server)).sha256, fetched(api_of(server)).sha256
     market.chains = {"SPY": contract_rows(30, open_interest=1)}
     assert first == second != fetched(api_of(server)).sha256

@@ -34,7 +34,7 @@ from hd_pipelines.sandbox.faults import (
     Republish,
     TruncateBody,
     late,
-    list_but_not_get,
+    refuse_listed_keys,
 )
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.flat_files import SESSION, good_rows, packed
@@ -277,7 +277,7 @@ def test_f22_a_forbidden_object_that_is_not_listed_is_absent(limited_bucket, lan
 
 def test_f22_a_download_that_is_forbidden_after_the_head_is_not_entitled(vendor_bucket, files):
     remote = remote_of(files)
-    vendor_bucket.faults.add(list_but_not_get(KEY))
+    vendor_bucket.faults.add(refuse_listed_keys(KEY))
     with pytest.raises(ObjectNotEntitledError):
         files.download(remote)
 
@@ -400,7 +400,7 @@ def test_one_bad_object_does_not_keep_the_others_from_landing(vendor_bucket, fil
     days = [date(2026, 5, day) for day in (4, 5, 6, 7, 8)]
     for day in days:
         vendor_bucket.bucket.put(STOCK_DAY.key(day), BODY if day != days[2] else BODY[:-9])
-    vendor_bucket.faults.add(list_but_not_get(STOCK_DAY.key(days[3])))
+    vendor_bucket.faults.add(refuse_listed_keys(STOCK_DAY.key(days[3])))
     seen = []
     downloads = files.download_many(
         files.list_objects(STOCK_DAY, days[0], days[-1]), workers=3, on_progress=seen.append

@@ -20,8 +20,8 @@ from hd_pipelines.providers.errors import (
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.providers.massive.rest import minute_bars
 from hd_pipelines.providers.massive.rest.minute_bars import CLOCK_TOLERANCE, MINUTES, fetch_minutes
-from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, rest_fault
-from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, make_rest_fault
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
 from hd_pipelines.sandbox.rest.market import SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.tables.vocabulary import Rule
@@ -49,7 +49,7 @@ def fetch(server, api_of):
 
 
 def in_file(ticker, dataset=STOCK_MINUTE):
-    return synthetic_session(7, SESSION, [dataset])[dataset].filter(ticker=ticker)
+    return build_synthetic_session(7, SESSION, [dataset])[dataset].filter(ticker=ticker)
 
 
 def regular(fetched):
@@ -58,7 +58,7 @@ def regular(fetched):
 
 def rewritten(change, row=-3):
     """An answer in which one row is changed."""
-    return rest_fault(Rewrite(lambda answer: change(answer["results"][row])), "/v2/aggs/*", times=None)
+    return make_rest_fault(Rewrite(lambda answer: change(answer["results"][row])), "/v2/aggs/*", times=None)
 
 
 def test_minutes_are_those_of_the_file_that_will_come(fetch):
@@ -105,7 +105,7 @@ def test_a_delayed_plan_is_read_on_its_own_clock(fetch, server):
 def test_what_is_taken_of_a_delayed_minute_never_changes(fetch, server, says_so):
     server.rest.plan = RestPlan(is_delayed=True)
     if not says_so:
-        server.faults.add(rest_fault(Rewrite(lambda answer: answer.update(status="OK")), "/v2/*", times=None))
+        server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(status="OK")), "/v2/*", times=None))
     taken: dict[int, tuple] = {}
     for second in range(900, 1200, 7):
         for row in fetch(now=OPENS + timedelta(seconds=second)).minutes.iter_rows(named=True):
@@ -151,7 +151,7 @@ def test_a_row_that_breaks_a_rule_is_set_aside_and_reported(fetch, server, chang
 def test_a_row_that_comes_twice_is_kept_once(fetch, server):
     whole = fetch()
     server.faults.add(
-        rest_fault(Rewrite(lambda answer: answer["results"].append(answer["results"][-5])), "/v2/*", times=None)
+        make_rest_fault(Rewrite(lambda answer: answer["results"].append(answer["results"][-5])), "/v2/*", times=None)
     )
     fetched = fetch()
     assert {finding.rule for finding in fetched.findings} == {Rule.ROW_DUPLICATED, Rule.ROWS_OUT_OF_ORDER}
@@ -160,7 +160,7 @@ def test_a_row_that_comes_twice_is_kept_once(fetch, server):
 
 def test_rows_in_another_order_are_put_in_order(fetch, server):
     whole = fetch()
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer["results"].reverse()), "/v2/*", times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer["results"].reverse()), "/v2/*", times=None))
     fetched = fetch()
     assert [finding.rule for finding in fetched.findings] == [Rule.ROWS_OUT_OF_ORDER]
     assert fetched.minutes.equals(whole.minutes)
@@ -206,7 +206,7 @@ def test_an_answer_of_another_form_is_refused_whole(fetch, server, change):
     "about", [{"ticker": "QQQ"}, {"adjusted": True}, {"adjusted": None}], ids=["another", "adjusted", "unsaid"]
 )
 def test_an_answer_about_something_else_is_refused(fetch, server, about):
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.update(about)), "/v2/*", times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(about)), "/v2/*", times=None))
     with pytest.raises(ApiResponseError):
         fetch()
 
@@ -216,7 +216,7 @@ def test_unadjusted_prices_are_asked_for(server, api_of):
     server.rest.now = get_regular_hours(SESSION).closes_at
     now = get_regular_hours(before_the_split).opens_at + timedelta(minutes=10)
     fetched = fetch_minutes(api_of(server), "NVDA", now=now)
-    files = synthetic_session(7, before_the_split, [STOCK_MINUTE])[STOCK_MINUTE].filter(ticker="NVDA")
+    files = build_synthetic_session(7, before_the_split, [STOCK_MINUTE])[STOCK_MINUTE].filter(ticker="NVDA")
     assert fetched.minutes["close"].to_list() == files["close"].to_list()[: fetched.minutes.height]
 
 
@@ -225,7 +225,7 @@ def test_too_many_bad_rows_refuse_the_answer(fetch, server):
         for row in answer["results"][:20]:
             row["h"] = row["l"] / 2
 
-    server.faults.add(rest_fault(Rewrite(all_wrong), "/v2/*", times=None))
+    server.faults.add(make_rest_fault(Rewrite(all_wrong), "/v2/*", times=None))
     with pytest.raises(ApiResponseError) as caught:
         fetch()
     assert (caught.value.finding.rule, caught.value.finding.rows) == (Rule.HIGH_BELOW_LOW, 20)
@@ -251,7 +251,7 @@ def test_pages_are_followed_to_their_own_paths_and_stay_unadjusted(fetch, server
 )
 def test_pages_that_lead_elsewhere_are_not_followed(fetch, server, lure):
     target = lure.format(base=server.url)
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.update(next_url=target)), "/v2/*", times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(next_url=target)), "/v2/*", times=None))
     with pytest.raises(ApiPaginationError):
         fetch()
 
@@ -269,13 +269,13 @@ def test_pages_that_lead_elsewhere_are_not_followed(fetch, server, lure):
     ids=["429", "500", "cut", "html", "403", "401"],
 )
 def test_what_cannot_be_had_is_asked_again_if_that_may_help(fetch, server, fault, error):
-    once = server.faults.add(rest_fault(fault, "/v2/*", times=1))
+    once = server.faults.add(make_rest_fault(fault, "/v2/*", times=1))
     if error in {ApiNotEntitledError, ApiKeyRefusedError}:
         with pytest.raises(error):
             fetch()
     else:
         assert fetch().minutes.height
-        server.faults.add(rest_fault(fault, "/v2/*", times=None))
+        server.faults.add(make_rest_fault(fault, "/v2/*", times=None))
         with pytest.raises(error) as caught:
             fetch(attempts=2)
         assert caught.value.is_transient
@@ -283,7 +283,7 @@ def test_what_cannot_be_had_is_asked_again_if_that_may_help(fetch, server, fault
 
 
 def test_no_minute_is_waited_for_longer_than_the_next_one_takes(fetch, server):
-    server.faults.add(rest_fault(Refuse(429, retry_after_seconds=50), "/v2/*", times=None))
+    server.faults.add(make_rest_fault(Refuse(429, retry_after_seconds=50), "/v2/*", times=None))
     with pytest.raises(ApiRateLimitedError):
         fetch()
     assert server.rest.requests_served == 1
@@ -292,7 +292,7 @@ def test_no_minute_is_waited_for_longer_than_the_next_one_takes(fetch, server):
 def test_the_key_is_in_no_message(fetch, server):
     for fault in (Refuse(401), Refuse(403), Html()):
         server.faults.clear()
-        server.faults.add(rest_fault(fault, "/v2/*", times=None))
+        server.faults.add(make_rest_fault(fault, "/v2/*", times=None))
         with pytest.raises(ApiError) as caught:
             fetch(attempts=1)
         assert KEY not in str(caught.value)

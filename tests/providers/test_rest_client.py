@@ -22,7 +22,7 @@ from hd_pipelines.providers.errors import (
 )
 from hd_pipelines.providers.massive.rest import client as rest
 from hd_pipelines.providers.massive.rest.chain_snapshot import build_chain_path
-from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, SlowBody, rest_fault
+from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, SlowBody, make_rest_fault
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import CLOSE, KEY, SESSION, contract_rows, utc
 
@@ -56,14 +56,14 @@ EXPECTED = contract_rows(30)["ticker"].to_list()
     ],
 )
 def test_r01_the_service_is_left_alone_as_long_as_it_asks(server, api_of, refusal, nap):
-    server.faults.add(rest_fault(refusal, nth=2))
+    server.faults.add(make_rest_fault(refusal, nth=2))
     api = api_of(server, now=lambda: CLOSE)
     assert tickers(api) == EXPECTED
     assert api.naps == [nap]
 
 
 def test_r01_a_limit_that_stays_is_reported_after_all_attempts(server, api_of):
-    server.faults.add(rest_fault(Refuse(429, retry_after_seconds=1), times=None))
+    server.faults.add(make_rest_fault(Refuse(429, retry_after_seconds=1), times=None))
     api = api_of(server)
     with pytest.raises(ApiRateLimitedError, match="429, You've exceeded the maximum requests per minute") as caught:
         tickers(api)
@@ -71,7 +71,7 @@ def test_r01_a_limit_that_stays_is_reported_after_all_attempts(server, api_of):
 
 
 def test_r01_no_wait_is_longer_than_the_deadline(server, api_of):
-    server.faults.add(rest_fault(Refuse(429, retry_after_seconds=3600)))
+    server.faults.add(make_rest_fault(Refuse(429, retry_after_seconds=3600)))
     api = api_of(server)
     with pytest.raises(ApiRateLimitedError):
         tickers(api)
@@ -80,7 +80,7 @@ def test_r01_no_wait_is_longer_than_the_deadline(server, api_of):
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_r02_a_broken_service_is_asked_again(server, api_of, status):
-    fault = server.faults.add(rest_fault(Refuse(status), nth=2, times=2))
+    fault = server.faults.add(make_rest_fault(Refuse(status), nth=2, times=2))
     api = api_of(server)
     assert tickers(api) == EXPECTED
     assert fault.fired == 2
@@ -89,27 +89,27 @@ def test_r02_a_broken_service_is_asked_again(server, api_of, status):
 
 @pytest.mark.parametrize("status", [200, 502])
 def test_r02_the_page_of_a_proxy_is_no_answer(server, api_of, status):
-    server.faults.add(rest_fault(Html(status)))
+    server.faults.add(make_rest_fault(Html(status)))
     assert tickers(api_of(server)) == EXPECTED
-    server.faults.add(rest_fault(Html(status), times=None))
+    server.faults.add(make_rest_fault(Html(status), times=None))
     with pytest.raises(ApiUnavailableError):
         tickers(api_of(server))
 
 
 def test_r03_a_page_that_drips_ends_at_the_deadline(server, api_of):
-    server.faults.add(rest_fault(SlowBody(chunk_bytes=64, pause_seconds=0.1), nth=2))
+    server.faults.add(make_rest_fault(SlowBody(chunk_bytes=64, pause_seconds=0.1), nth=2))
     with pytest.raises(ApiUnavailableError, match="no complete answer before the deadline"):
         tickers(api_of(server, deadline_seconds=1.0))
 
 
 def test_r03_a_service_that_never_answers_is_given_up(server, api_of):
-    server.faults.add(rest_fault(SlowBody(chunk_bytes=64, pause_seconds=2.0), times=None))
+    server.faults.add(make_rest_fault(SlowBody(chunk_bytes=64, pause_seconds=2.0), times=None))
     with pytest.raises(ApiUnavailableError, match="ReadTimeout"):
         tickers(api_of(server, read_seconds=0.2, attempts=2))
 
 
 def test_r03_a_cut_connection_and_half_a_json_are_asked_again(server, api_of):
-    server.faults.add(rest_fault(CutConnection(after_bytes=700), nth=2))
+    server.faults.add(make_rest_fault(CutConnection(after_bytes=700), nth=2))
     api = api_of(server)
     assert tickers(api) == EXPECTED
     assert len(api.naps) == 1
@@ -129,7 +129,7 @@ def test_r04_a_circle_of_pages_is_refused(server, api_of):
         first.append(answer["next_url"])
         answer["next_url"] = first[0]
 
-    server.faults.add(rest_fault(Rewrite(back), times=None))
+    server.faults.add(make_rest_fault(Rewrite(back), times=None))
     with pytest.raises(ApiPaginationError, match="comes back to a page already read"):
         tickers(api_of(server))
     assert len(first) <= 3
@@ -165,7 +165,7 @@ def test_r05_the_key_goes_to_the_configured_service_only(server, api_of, lure):
         asked.append(1)
         answer["next_url"] = lure
 
-    server.faults.add(rest_fault(Rewrite(elsewhere), times=None))
+    server.faults.add(make_rest_fault(Rewrite(elsewhere), times=None))
     if not lure:
         assert len(tickers(api_of(server))) == 10  # no next page: that is the end
         return
@@ -187,7 +187,7 @@ def test_r05_a_key_in_next_url_is_not_repeated(server, api_of):
         if "next_url" in answer:
             answer["next_url"] += "&apiKey=somebody-elses"
 
-    server.faults.add(rest_fault(Rewrite(with_key), times=None))
+    server.faults.add(make_rest_fault(Rewrite(with_key), times=None))
     api = api_of(server)
     api._client.event_hooks["request"].append(lambda request: seen.append(str(request.url)))
     assert tickers(api) == EXPECTED
@@ -196,13 +196,13 @@ def test_r05_a_key_in_next_url_is_not_repeated(server, api_of):
 
 
 def test_a_redirect_is_not_followed(server, api_of):
-    server.faults.add(rest_fault(Refuse(302)))
+    server.faults.add(make_rest_fault(Refuse(302)))
     with pytest.raises(ApiResponseError, match="a redirect"):
         tickers(api_of(server))
 
 
 def test_r06_a_page_that_failed_is_asked_again_and_no_other(server, api_of):
-    server.faults.add(rest_fault(Refuse(500), nth=3))
+    server.faults.add(make_rest_fault(Refuse(500), nth=3))
     assert tickers(api_of(server)) == EXPECTED
     assert server.rest.requests_served == 4  # three pages and one repetition
 
@@ -218,13 +218,13 @@ def test_r06_a_page_that_failed_is_asked_again_and_no_other(server, api_of):
     ],
 )
 def test_r10_a_refusal_inside_a_200_is_one(server, api_of, change, error):
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.update(change)), times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(change)), times=None))
     with pytest.raises(error):
         tickers(api_of(server))
 
 
 def test_r10_delayed_data_is_data(server, api_of):
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer.update(status="DELAYED")), times=None))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(status="DELAYED")), times=None))
     assert {page.is_delayed for page in api_of(server).pages(SPY, {"limit": 10}, PLACE)} == {True}
 
 
@@ -238,7 +238,7 @@ def test_r11_nanoseconds_do_not_pass_through_a_float(server, api_of):
     [(401, ApiKeyRefusedError), (403, ApiNotEntitledError), (404, ApiNotFoundError), (400, ApiRequestRefusedError)],
 )
 def test_r12_what_asking_again_cannot_change_is_asked_once(server, api_of, status, error):
-    fault = server.faults.add(rest_fault(Refuse(status), times=None))
+    fault = server.faults.add(make_rest_fault(Refuse(status), times=None))
     api = api_of(server)
     with pytest.raises(error) as caught:
         tickers(api)
@@ -255,7 +255,7 @@ def test_r12_a_wrong_key_is_refused_and_never_shown(server, api_of, caplog, caps
 
 def test_r13_a_broken_service_is_not_hammered(server, api_of, monkeypatch):
     monkeypatch.setattr(rest, "RETRIES_IN_HAND", 3.0)
-    server.faults.add(rest_fault(Refuse(500), times=None))
+    server.faults.add(make_rest_fault(Refuse(500), times=None))
     api = api_of(server)
     for _ in range(4):
         with pytest.raises(ApiError):
@@ -271,7 +271,7 @@ def test_a_body_beyond_all_measure_is_not_read(server, api_of, monkeypatch):
 
 def test_the_deadline_holds_for_all_pages_together(server, api_of):
     clock = iter(range(1_000))
-    server.faults.add(rest_fault(Refuse(500), nth=3, times=None))
+    server.faults.add(make_rest_fault(Refuse(500), nth=3, times=None))
     api = api_of(server, monotonic=lambda: float(next(clock)), deadline_seconds=20.0)
     with pytest.raises(ApiUnavailableError):
         tickers(api)

@@ -10,7 +10,7 @@ import pytest
 from hd_pipelines.providers.errors import ApiResponseError, FileRefusedError
 from hd_pipelines.providers.massive.rest import treasury_yields as treasury
 from hd_pipelines.providers.massive.rest.treasury_yields import fetch_yields, read_archived_yields
-from hd_pipelines.sandbox.faults import Rewrite, rest_fault
+from hd_pipelines.sandbox.faults import Rewrite, make_rest_fault
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import FixedMarket
 
@@ -62,7 +62,7 @@ def test_pages_and_window(server, api_of, monkeypatch):
     ],
 )
 def test_a_row_in_another_form_stops_the_curve(server, api_of, edit):
-    server.faults.add(rest_fault(Rewrite(lambda answer: edit(answer["results"][-1]))))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: edit(answer["results"][-1]))))
     with pytest.raises(ApiResponseError):
         fetch_yields(api_of(server), FIRST, LAST)
 
@@ -73,13 +73,13 @@ def test_yields_in_another_unit_are_refused(server, api_of):
             {name: value if name == "date" else value * 100 for name, value in row.items()} for row in answer["results"]
         ]
 
-    server.faults.add(rest_fault(Rewrite(in_basis_points)))
+    server.faults.add(make_rest_fault(Rewrite(in_basis_points)))
     with pytest.raises(FileRefusedError, match="Look at its unit"):
         fetch_yields(api_of(server), FIRST, LAST)
 
 
 def test_a_day_given_twice_is_refused(server, api_of):
-    server.faults.add(rest_fault(Rewrite(lambda answer: answer["results"].append(answer["results"][0]))))
+    server.faults.add(make_rest_fault(Rewrite(lambda answer: answer["results"].append(answer["results"][0]))))
     with pytest.raises(FileRefusedError, match="told twice"):
         fetch_yields(api_of(server), FIRST, LAST)
 

@@ -10,9 +10,9 @@ import QuantLib as ql  # noqa: N813
 from hd_pipelines.market.sessions import get_regular_hours, list_sessions_between
 from hd_pipelines.providers.archive.chains import OPTIONAL, list_chain_files, read_chain
 from hd_pipelines.sandbox.market.chain_extent import Extent
-from hd_pipelines.sandbox.market.chains import synthetic_chains, write_chain_archive
+from hd_pipelines.sandbox.market.chains import build_synthetic_chains, write_chain_archive
 from hd_pipelines.sandbox.market.daily_paths import daily_paths
-from hd_pipelines.sandbox.market.early_exercise import american_put
+from hd_pipelines.sandbox.market.early_exercise import value_american_put
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76
 from hd_pipelines.sandbox.market.sessions import POSITION
 from hd_pipelines.settings import DEFAULT_WATCHLIST
@@ -25,7 +25,7 @@ KEY = ["root", "expiration", "option_type"]
 
 
 def at_close(session=SESSION, underlyings=DEFAULT_WATCHLIST, extent=Extent.FULL, seed=7):
-    return synthetic_chains(seed, get_regular_hours(session).closes_at, underlyings, extent)
+    return build_synthetic_chains(seed, get_regular_hours(session).closes_at, underlyings, extent)
 
 
 def vix(session):
@@ -226,7 +226,7 @@ def test_a_chain_does_not_depend_on_what_else_is_asked_for():
 
 def test_the_day_goes_on():
     opens_at = get_regular_hours(SESSION).opens_at
-    moments = [synthetic_chains(7, opens_at + timedelta(minutes=m), ["SPY"]) for m in (0, 60, 200, 390, 700)]
+    moments = [build_synthetic_chains(7, opens_at + timedelta(minutes=m), ["SPY"]) for m in (0, 60, 200, 390, 700)]
     volumes = [rows["volume"].sum() for rows in moments]
     assert volumes == sorted(volumes)
     assert volumes[0] < 0.1 * volumes[3]
@@ -243,9 +243,9 @@ def test_other_seeds_are_other_markets():
 
 def test_there_is_no_chain_before_the_open_or_on_a_closed_day():
     with pytest.raises(ValueError, match="no chain before the open"):
-        synthetic_chains(7, get_regular_hours(SESSION).opens_at - timedelta(minutes=1))
+        build_synthetic_chains(7, get_regular_hours(SESSION).opens_at - timedelta(minutes=1))
     with pytest.raises(ValueError, match="not an exchange session"):
-        synthetic_chains(7, get_regular_hours(SESSION).closes_at + timedelta(days=1))
+        build_synthetic_chains(7, get_regular_hours(SESSION).closes_at + timedelta(days=1))
     assert at_close(underlyings=["XLF"]).is_empty()
 
 
@@ -302,5 +302,5 @@ def test_early_exercise_agrees_with_quantlib():
                 years = np.array([days / 365])
                 one = np.array([spot]), np.array([strike]), years, np.array([sigma])
                 european = black_76(one[0] * np.exp(RATE * years), *one[1:], np.array([False]))
-                found.append(american_put(european, *one)[0])
+                found.append(value_american_put(european, *one)[0])
     assert np.abs(np.array(found) - np.array(expected)).max() < 0.002 * strike

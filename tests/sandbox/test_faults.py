@@ -19,7 +19,7 @@ from hd_pipelines.sandbox.faults import (
     TruncateBody,
     WrongLength,
     late,
-    list_but_not_get,
+    refuse_listed_keys,
 )
 from hd_pipelines.sandbox.server import SandboxServer
 
@@ -123,7 +123,7 @@ def test_an_object_republished_between_two_ranges_fails_the_download(filled, s3,
 
 
 def test_listed_but_not_to_be_fetched(filled, s3):
-    filled.faults.add(list_but_not_get("*/2026-05-22.csv.gz"))
+    filled.faults.add(refuse_listed_keys("*/2026-05-22.csv.gz"))
     assert s3.list_objects_v2(Bucket="flatfiles")["KeyCount"] == 2
     for _ in range(3):
         with pytest.raises(ClientError, match="AccessDenied"):

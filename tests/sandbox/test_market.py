@@ -38,11 +38,11 @@ from hd_pipelines.providers.massive.flat_files.layout import (
 )
 from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths, simulate_paths
 from hd_pipelines.sandbox.market.minute_paths import PRE_MARKET_MINUTES
-from hd_pipelines.sandbox.market.option_chains import monthly_expirations, third_friday
+from hd_pipelines.sandbox.market.option_chains import find_third_friday, list_monthly_expirations
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76, normal_cdf
 from hd_pipelines.sandbox.market.option_values import settles_at_ns
-from hd_pipelines.sandbox.market.sessions import synthetic_session
-from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, split_factor
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
+from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, compute_split_factor
 from hd_pipelines.settings import DEFAULT_WATCHLIST
 
 SESSIONS = list_sessions_between(MARKET_EPOCH, date(2026, 11, 20))
@@ -61,7 +61,7 @@ def within_regular_hours(minutes: pl.DataFrame, session: date) -> pl.DataFrame:
 @given(any_seed, any_session)
 @settings(max_examples=15, deadline=None)
 def test_every_bar_is_believable_unique_and_in_order(seed, session):
-    for dataset, bars in synthetic_session(seed, session).items():
+    for dataset, bars in build_synthetic_session(seed, session).items():
         low, high = bars["low"], bars["high"]
         for price in (bars["open"], bars["close"]):
             assert ((price >= low) & (price <= high)).all(), dataset
@@ -77,7 +77,7 @@ def test_every_bar_is_believable_unique_and_in_order(seed, session):
 @given(any_seed, any_session)
 @settings(max_examples=10, deadline=None)
 def test_day_bars_agree_with_their_minutes(seed, session):
-    data = synthetic_session(seed, session)
+    data = build_synthetic_session(seed, session)
     for day, minute in ((STOCK_DAY, STOCK_MINUTE), (OPTION_DAY, OPTION_MINUTE), (INDEX_DAY, INDEX_MINUTE)):
         regular = within_regular_hours(data[minute], session)
         expected = regular.group_by("ticker", maintain_order=True).agg(
@@ -95,7 +95,7 @@ def test_day_bars_agree_with_their_minutes(seed, session):
 @given(any_session)
 @settings(max_examples=10, deadline=None)
 def test_stamps_follow_new_york_and_chicago_through_the_year(session):
-    data = synthetic_session(7, session)
+    data = build_synthetic_session(7, session)
     opens, closes = get_regular_hours(session).opens_at_ns, get_regular_hours(session).closes_at_ns
     four_in_the_morning = opens - PRE_MARKET_MINUTES * NANOSECONDS_PER_MINUTE
     assert data[STOCK_DAY]["window_start"].unique().to_list() == [compute_midnight_ns(session)]
@@ -115,7 +115,7 @@ def test_stamps_follow_new_york_and_chicago_through_the_year(session):
 @given(any_seed, any_session)
 @settings(max_examples=10, deadline=None)
 def test_option_contracts_are_listed_alive_and_expire_on_sessions(seed, session):
-    tickers = synthetic_session(seed, session)[OPTION_DAY]["ticker"]
+    tickers = build_synthetic_session(seed, session)[OPTION_DAY]["ticker"]
     assert tickers.str.contains(OPTION_TICKER_PATTERN).all()
     symbols = [parse_option_ticker(ticker) for ticker in tickers]
     morning = {root.root for root in OPTION_ROOTS if root.settles_in_the_morning}
@@ -127,46 +127,46 @@ def test_option_contracts_are_listed_alive_and_expire_on_sessions(seed, session)
 
 def test_an_expiration_on_a_holiday_moves_to_the_session_before():
     # Juneteenth 2026 is a third Friday; the vendor's real files have O:A260618C00100000.
-    assert third_friday(2026, 6) == date(2026, 6, 19)
-    assert date(2026, 6, 18) in monthly_expirations(date(2026, 5, 22))
-    tickers = synthetic_session(7, date(2026, 5, 22))[OPTION_DAY]["ticker"]
+    assert find_third_friday(2026, 6) == date(2026, 6, 19)
+    assert date(2026, 6, 18) in list_monthly_expirations(date(2026, 5, 22))
+    tickers = build_synthetic_session(7, date(2026, 5, 22))[OPTION_DAY]["ticker"]
     assert tickers.str.contains("260618C").any()
     assert not tickers.str.contains("260619C").any()
 
 
 def test_one_session_is_the_same_alone_and_after_others():
-    alone = synthetic_session(7, ORDINARY)
+    alone = build_synthetic_session(7, ORDINARY)
     simulate_paths.cache_clear()
     for session in list_last_sessions(ORDINARY, 3):
-        after_others = synthetic_session(7, session)
+        after_others = build_synthetic_session(7, session)
     for dataset in DATASETS:
         assert_frame_equal(alone[dataset], after_others[dataset])
 
 
 def test_another_seed_is_another_market():
-    one, other = synthetic_session(7, ORDINARY), synthetic_session(8, ORDINARY)
+    one, other = build_synthetic_session(7, ORDINARY), build_synthetic_session(8, ORDINARY)
     assert one[STOCK_DAY].filter(ticker="SPY")["close"].item() != other[STOCK_DAY].filter(ticker="SPY")["close"].item()
 
 
 def test_a_closed_day_and_prehistory_are_refused():
     with pytest.raises(ValueError, match="2026-07-03"):
-        synthetic_session(7, date(2026, 7, 3))
+        build_synthetic_session(7, date(2026, 7, 3))
     with pytest.raises(ValueError, match="2016-01-04"):
-        synthetic_session(7, date(2015, 12, 31))
+        build_synthetic_session(7, date(2015, 12, 31))
 
 
 def test_a_full_day_has_390_regular_minutes_and_a_half_day_210():
     for session, minutes in ((ORDINARY, 390), (HALF_DAY, 210)):
-        data = synthetic_session(7, session)
+        data = build_synthetic_session(7, session)
         assert within_regular_hours(data[STOCK_MINUTE], session).filter(ticker="SPY").height == minutes
         assert data[INDEX_MINUTE].filter(ticker="I:SPX").height == minutes
     one_pm = datetime(2025, 11, 28, 18, 0, tzinfo=UTC)
-    last = synthetic_session(7, HALF_DAY)[OPTION_MINUTE]["window_start"].max()
+    last = build_synthetic_session(7, HALF_DAY)[OPTION_MINUTE]["window_start"].max()
     assert last == int((one_pm - timedelta(minutes=1)).timestamp()) * 1_000_000_000
 
 
 def test_the_default_watchlist_and_the_awkward_tickers_trade():
-    data = synthetic_session(7, ORDINARY)
+    data = build_synthetic_session(7, ORDINARY)
     listed = set(data[STOCK_DAY]["ticker"]) | set(data[INDEX_DAY]["ticker"])
     assert {to_ticker(symbol) for symbol in DEFAULT_WATCHLIST} <= listed
     assert {"NA", "TRUE", "NAN", "BRK.B", "BACpL", "AACT.WS", "AACT.U", "PLTR", "I:VIX", "I:RUT", "I:VIX3M"} <= listed
@@ -175,14 +175,14 @@ def test_the_default_watchlist_and_the_awkward_tickers_trade():
 
 
 def test_options_trade_on_every_root_of_the_watchlist_and_on_an_adjusted_one():
-    roots = {parse_option_ticker(ticker).root for ticker in synthetic_session(7, ORDINARY)[OPTION_DAY]["ticker"]}
+    roots = {parse_option_ticker(ticker).root for ticker in build_synthetic_session(7, ORDINARY)[OPTION_DAY]["ticker"]}
     assert {"SPY", "QQQ", "IWM", "SPX", "SPXW", "NDX", "NDXP", "VIX", "AAPL", "BRKB", "AMD1"} <= roots
-    earlier = synthetic_session(7, date(2024, 3, 5))[OPTION_DAY]["ticker"]
+    earlier = build_synthetic_session(7, date(2024, 3, 5))[OPTION_DAY]["ticker"]
     assert {"TSLA1"} == {root for t in earlier if (root := parse_option_ticker(t).root)[-1].isdigit()}
 
 
 def test_the_sizes_are_those_of_the_demo():
-    sizes = {dataset: len(bars) for dataset, bars in synthetic_session(7, ORDINARY).items()}
+    sizes = {dataset: len(bars) for dataset, bars in build_synthetic_session(7, ORDINARY).items()}
     assert 25_000 < sizes[STOCK_MINUTE] < 40_000
     assert 15_000 < sizes[OPTION_MINUTE] < 25_000
     assert 3_500 < sizes[OPTION_DAY] < 6_500
@@ -190,14 +190,14 @@ def test_the_sizes_are_those_of_the_demo():
 
 
 def test_a_company_does_not_trade_before_its_listing():
-    assert "PLTR" not in synthetic_session(7, date(2020, 9, 29))[STOCK_MINUTE]["ticker"]
-    assert "PLTR" in synthetic_session(7, date(2020, 9, 30))[STOCK_MINUTE]["ticker"]
+    assert "PLTR" not in build_synthetic_session(7, date(2020, 9, 29))[STOCK_MINUTE]["ticker"]
+    assert "PLTR" in build_synthetic_session(7, date(2020, 9, 30))[STOCK_MINUTE]["ticker"]
 
 
 @pytest.mark.parametrize("split", [split for split in SPLITS if split.session.year >= 2024], ids=str)
 def test_a_split_moves_the_unadjusted_price_by_its_ratio_and_the_volume_against_it(split):
     before, after = (
-        synthetic_session(7, session)[STOCK_DAY].filter(ticker=split.ticker)
+        build_synthetic_session(7, session)[STOCK_DAY].filter(ticker=split.ticker)
         for session in list_last_sessions(split.session, 2)
     )
     assert np.log(before["close"].item() / after["open"].item()) == pytest.approx(np.log(split.ratio), abs=0.25)
@@ -205,22 +205,22 @@ def test_a_split_moves_the_unadjusted_price_by_its_ratio_and_the_volume_against_
 
 
 def test_levels_are_those_of_the_level_date_and_recent_windows_hold_splits():
-    assert split_factor("NVDA", date(2024, 6, 7)) == 10.0
-    assert split_factor("META", date(2026, 9, 14)) == 0.2
-    assert split_factor("META", date(2026, 9, 11)) == 1.0
+    assert compute_split_factor("NVDA", date(2024, 6, 7)) == 10.0
+    assert compute_split_factor("META", date(2026, 9, 14)) == 0.2
+    assert compute_split_factor("META", date(2026, 9, 11)) == 1.0
     assert {split.ticker for split in SPLITS if split.session >= date(2023, 11, 20)} >= {"NVDA", "AMD", "META", "GRRR"}
     check_universe()
 
 
 def test_volumes_are_whole_until_february_2026_and_fractional_after():
-    before = synthetic_session(7, date(2026, 2, 20))[STOCK_MINUTE]["volume"]
-    after = synthetic_session(7, date(2026, 2, 23))[STOCK_MINUTE]["volume"]
+    before = build_synthetic_session(7, date(2026, 2, 20))[STOCK_MINUTE]["volume"]
+    after = build_synthetic_session(7, date(2026, 2, 23))[STOCK_MINUTE]["volume"]
     assert (before % 1 == 0).all()
     assert 0.3 < (after % 1 != 0).mean() < 1
 
 
 def test_volume_is_u_shaped_and_thin_outside_regular_hours():
-    minutes = synthetic_session(7, ORDINARY)[STOCK_MINUTE]
+    minutes = build_synthetic_session(7, ORDINARY)[STOCK_MINUTE]
     regular = within_regular_hours(minutes, ORDINARY)
     by_minute = regular.group_by("window_start").agg(pl.col("volume").sum()).sort("window_start")["volume"].to_numpy()
     assert by_minute[:15].mean() > 1.5 * by_minute[150:240].mean()
@@ -248,7 +248,7 @@ def test_returns_have_the_stylised_facts_of_the_market():
 
 
 def test_etfs_track_their_index_through_the_day():
-    data = synthetic_session(7, ORDINARY)
+    data = build_synthetic_session(7, ORDINARY)
     spx = data[INDEX_MINUTE].filter(ticker="I:SPX").select("window_start", "close")
     spy = data[STOCK_MINUTE].filter(ticker="SPY").select("window_start", "close")
     ratio = spx.join(spy, on="window_start", suffix="_spy").select(pl.col("close_spy") / pl.col("close"))
@@ -256,7 +256,7 @@ def test_etfs_track_their_index_through_the_day():
 
 
 def test_option_activity_is_concentrated_near_the_money_and_the_next_expirations():
-    data = synthetic_session(7, ORDINARY)
+    data = build_synthetic_session(7, ORDINARY)
     volume = data[OPTION_DAY]["volume"].sort(descending=True).to_numpy()
     assert volume[: len(volume) // 10].sum() > 0.5 * volume.sum()
     spot = data[STOCK_DAY].filter(ticker="SPY")["close"].item()
@@ -269,7 +269,7 @@ def test_option_activity_is_concentrated_near_the_money_and_the_next_expirations
 
 @pytest.mark.parametrize("session", [ORDINARY, HALF_DAY])
 def test_european_calls_and_puts_of_one_minute_obey_parity_within_their_ticks(session):
-    data = synthetic_session(7, session)
+    data = build_synthetic_session(7, session)
     options = (
         data[OPTION_MINUTE]
         .filter(pl.col("ticker").str.starts_with("O:SPXW"))
@@ -308,7 +308,7 @@ def test_normal_cdf_and_black_76_match_published_values():
 
 
 def test_every_dataset_of_the_vendor_is_there_with_its_columns():
-    data = synthetic_session(7, ORDINARY)
+    data = build_synthetic_session(7, ORDINARY)
     assert set(data) == set(DATASETS)
     for dataset, bars in data.items():
         assert set(dataset.columns) <= set(bars.columns)

@@ -12,9 +12,9 @@ from massive import RESTClient
 from massive.exceptions import BadResponse
 
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
-from hd_pipelines.sandbox.faults import Refuse, rest_fault
+from hd_pipelines.sandbox.faults import Refuse, make_rest_fault
 from hd_pipelines.sandbox.market.chain_extent import Extent
-from hd_pipelines.sandbox.market.chains import synthetic_chains
+from hd_pipelines.sandbox.market.chains import build_synthetic_chains
 from hd_pipelines.sandbox.rest.market import RecordedRest, SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from hd_pipelines.sandbox.server import SandboxServer, SandboxStartError
@@ -68,7 +68,7 @@ def test_the_vendors_client_reads_every_field(chains_of):
 def test_the_vendors_client_takes_the_synthetic_index_chain_of_the_last_close(chains_of):
     server = chains_of(SyntheticRest(SESSION, extent=Extent.LIGHT))
     contracts = chain(server, "I:SPX", limit=250)
-    expected = synthetic_chains(7, CLOSE, ["SPX"], Extent.LIGHT)
+    expected = build_synthetic_chains(7, CLOSE, ["SPX"], Extent.LIGHT)
     assert [contract.details.ticker for contract in contracts] == expected["ticker"].to_list()
     assert [contract.open_interest for contract in contracts] == expected["open_interest"].to_list()
     assert [contract.implied_volatility for contract in contracts] == expected["vendor_iv"].to_list()
@@ -156,7 +156,7 @@ def test_next_url_never_holds_the_key(chains_of):
 
 def test_the_vendors_client_hears_of_faults(chains_of):
     server = chains_of({"SPY": contract_rows(40)})
-    server.faults.add(rest_fault(Refuse(403), nth=2))
+    server.faults.add(make_rest_fault(Refuse(403), nth=2))
     with pytest.raises(BadResponse, match="NOT_AUTHORIZED"):
         chain(server, limit=10)
 
@@ -192,7 +192,7 @@ def test_before_the_open_the_last_close_is_shown(chains_of):
     server = chains_of(SyntheticRest(SESSION, extent=Extent.SPARSE))
     before = list_last_sessions(SESSION, 2)[0]
     server.rest.now = get_regular_hours(SESSION).opens_at - timedelta(hours=1)
-    expected = synthetic_chains(7, get_regular_hours(before).closes_at, ["AAPL"], Extent.SPARSE)
+    expected = build_synthetic_chains(7, get_regular_hours(before).closes_at, ["AAPL"], Extent.SPARSE)
     assert [one.details.ticker for one in chain(server, "AAPL")] == expected["ticker"].to_list()
 
 

@@ -13,8 +13,8 @@ from urllib3.exceptions import MaxRetryError
 
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
-from hd_pipelines.sandbox.faults import Refuse, rest_fault
-from hd_pipelines.sandbox.market.sessions import synthetic_session
+from hd_pipelines.sandbox.faults import Refuse, make_rest_fault
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
 from hd_pipelines.sandbox.rest.market import RecordedRest, SyntheticRest
 from hd_pipelines.sandbox.rest.wire import RestPlan
 from tests.support.rest import KEY, SESSION, api_of, chains_of
@@ -51,7 +51,7 @@ def asked(server, path):
 
 
 def in_file(ticker, dataset=STOCK_MINUTE):
-    return synthetic_session(7, SESSION, [dataset])[dataset].filter(ticker=ticker)
+    return build_synthetic_session(7, SESSION, [dataset])[dataset].filter(ticker=ticker)
 
 
 def test_a_session_that_is_over_reads_as_its_file_will(server):
@@ -176,7 +176,7 @@ def test_a_plan_without_indices_is_refused_theirs(server):
 
 
 def test_faults_reach_minutes_too(server):
-    server.faults.add(rest_fault(Refuse(429), "/v2/aggs/ticker/SPY/*"))
+    server.faults.add(make_rest_fault(Refuse(429), "/v2/aggs/ticker/SPY/*"))
     with pytest.raises(MaxRetryError, match="429"):
         minutes(server)
     assert minutes(server)

@@ -17,8 +17,8 @@ from hd_pipelines.providers.massive.flat_files.layout import (
     STOCK_MINUTE,
     parse_key,
 )
-from hd_pipelines.sandbox.market.sessions import synthetic_session
-from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, compress, csv_text
+from hd_pipelines.sandbox.market.sessions import build_synthetic_session
+from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, compress, to_csv_bytes
 
 NUMBERS = {"volume": pl.Float64, "open": pl.Float64, "close": pl.Float64, "high": pl.Float64, "low": pl.Float64}
 STOCK_ROW = {"ticker": ["NA"], "volume": [12.0], "open": [1.5], "close": [2.0], "high": [2.25], "low": [1.0],
@@ -35,15 +35,15 @@ def test_real_sample_files_are_reproduced_byte_for_byte(shared_folder: Path):
         dataset, session = parsed
         text = gzip.decompress(path.read_bytes())
         frame = pl.read_csv(io.BytesIO(text), schema_overrides=NUMBERS)
-        assert csv_text(frame, dataset, session).decode() == text.decode(), path.name
+        assert to_csv_bytes(frame, dataset, session).decode() == text.decode(), path.name
         compared += 1
     assert compared >= 12
 
 
 @pytest.mark.parametrize("session", [date(2026, 5, 22), date(2025, 5, 14)])
 def test_synthetic_files_have_the_vendors_header_and_number_shapes(session):
-    data = synthetic_session(7, session)
-    lines = {dataset: csv_text(data[dataset], dataset, session).decode().splitlines() for dataset in DATASETS}
+    data = build_synthetic_session(7, session)
+    lines = {dataset: to_csv_bytes(data[dataset], dataset, session).decode().splitlines() for dataset in DATASETS}
     assert {lines[dataset][0] for dataset in (STOCK_DAY, STOCK_MINUTE, OPTION_DAY, OPTION_MINUTE)} == {
         "ticker,volume,open,close,high,low,window_start,transactions"
     }
@@ -64,12 +64,15 @@ def test_synthetic_files_have_the_vendors_header_and_number_shapes(session):
 def test_missing_values_become_empty_fields():
     row = STOCK_ROW | {"volume": [None], "transactions": [None]}
     frame = pl.DataFrame(row, schema_overrides={"volume": pl.Float64, "transactions": pl.Int64})
-    assert csv_text(frame, STOCK_DAY, date(2019, 2, 14)).splitlines()[1] == b"NA,,1.5,2.0,2.25,1.0,1779422400000000000,"
+    assert (
+        to_csv_bytes(frame, STOCK_DAY, date(2019, 2, 14)).splitlines()[1]
+        == b"NA,,1.5,2.0,2.25,1.0,1779422400000000000,"
+    )
 
 
 def test_a_fraction_before_its_time_is_printed_not_cut():
     frame = pl.DataFrame(STOCK_ROW | {"volume": [12.5]})
-    assert csv_text(frame, STOCK_DAY, date(2019, 2, 14)).splitlines()[1].startswith(b"NA,12.5,")
+    assert to_csv_bytes(frame, STOCK_DAY, date(2019, 2, 14)).splitlines()[1].startswith(b"NA,12.5,")
 
 
 @pytest.mark.parametrize("level", [1, LIKE_THE_VENDOR])

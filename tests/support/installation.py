@@ -28,7 +28,7 @@ from hd_pipelines.market.sessions import (
 )
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
-from hd_pipelines.sandbox.vendor_csv import compress, csv_text
+from hd_pipelines.sandbox.vendor_csv import compress, to_csv_bytes
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.queries import OpenFinding, read_open_findings
 from tests.support.flat_files import landed
@@ -84,7 +84,7 @@ def day_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 
 
 def vendor_object(frame: pl.DataFrame, dataset: FlatFileDataset, session: date) -> bytes:
     """The object's bytes, as the vendor serves them."""
-    return compress(csv_text(frame, dataset, session))
+    return compress(to_csv_bytes(frame, dataset, session))
 
 
 @dataclass

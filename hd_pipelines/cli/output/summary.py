@@ -45,7 +45,7 @@ class Summary:
         return asdict(self)
 
 
-def summary_of(
+def read_summary(
     installation: Installation,
     window: Sequence[date],
     source: str,

@@ -49,8 +49,8 @@ def print_table(
     ]
     least = [min(width, column.wraps_at or width) for column, width in zip(columns, natural, strict=True)]
     shown = list(range(len(columns))) if wide else choose_columns(columns, least, console().width)
-    needed = total_width([natural[i] for i in shown])
-    width = needed if wide else max(min(needed, console().width), total_width([least[i] for i in shown]))
+    needed = compute_total_width([natural[i] for i in shown])
+    width = needed if wide else max(min(needed, console().width), compute_total_width([least[i] for i in shown]))
     table = Table(
         title=title, title_justify="left", header_style="bold", box=None, padding=(0, GAP, 0, 0), pad_edge=False
     )
@@ -78,11 +78,11 @@ def choose_columns(columns: Sequence[Column[R]], widths: Sequence[int], availabl
     shown = [i for i, column in enumerate(columns) if column.priority is Priority.ESSENTIAL]
     others = sorted(set(range(len(columns))) - set(shown), key=lambda i: (columns[i].priority, i))
     for i in others:
-        if total_width([widths[j] for j in (*shown, i)]) <= available:
+        if compute_total_width([widths[j] for j in (*shown, i)]) <= available:
             shown.append(i)
     return sorted(shown)
 
 
-def total_width(widths: Sequence[int]) -> int:
+def compute_total_width(widths: Sequence[int]) -> int:
     """Width of a line of cells of these widths, in characters."""
     return sum(widths) + GAP * max(len(widths) - 1, 0)

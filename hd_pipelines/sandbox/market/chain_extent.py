@@ -44,16 +44,16 @@ def choose_contracts(
         return np.arange(len(contracts.strike))
     days = np.array([(expiration - session).days for expiration in contracts.expirations])[contracts.expiration]
     if extent is Extent.SPARSE:
-        return _sparse(contracts, days, log_open, near_vol)
+        return _choose_sparse(contracts, days, log_open, near_vol)
     deliverable = np.array([root.deliverable for root in contracts.roots])[contracts.root]
     deviation = near_vol[contracts.root] * np.sqrt(np.maximum(days, 1.5) / 365)
     from_money = np.abs(np.log(contracts.strike / deliverable) - log_open[contracts.root]) / deviation
-    is_round = np.round(contracts.strike / _steps(contracts)).astype(np.int64) % WING_STEPS == 0
+    is_round = np.round(contracts.strike / _measure_steps(contracts)).astype(np.int64) % WING_STEPS == 0
     is_soon = (days <= LIGHT_DAYS) | contracts.is_monthly
     return np.flatnonzero(is_soon & ((from_money <= NEAR_DEVIATIONS) | is_round))
 
 
-def _steps(contracts: ListedContracts) -> Floats:
+def _measure_steps(contracts: ListedContracts) -> Floats:
     """Dollars between neighbouring strikes of each contract's own expiration; strikes of one are contiguous."""
     series = contracts.root * len(contracts.expirations) + contracts.expiration
     gap = np.diff(contracts.strike, append=np.nan)
@@ -64,7 +64,7 @@ def _steps(contracts: ListedContracts) -> Floats:
     return np.asarray(np.where(np.isfinite(step) & (step > 0), step, contracts.strike))
 
 
-def _sparse(contracts: ListedContracts, days: Ints, log_open: Floats, near_vol: Floats) -> Ints:
+def _choose_sparse(contracts: ListedContracts, days: Ints, log_open: Floats, near_vol: Floats) -> Ints:
     """Contracts of each underlying's busiest root: two expirations around 30 days, strikes evenly around the money."""
     busiest: dict[str, int] = {}
     for position, root in enumerate(contracts.roots):

@@ -30,15 +30,20 @@ from hd_pipelines.sandbox.market.option_chains import ListedContracts, list_cont
 from hd_pipelines.sandbox.market.option_quotes import (
     ContractLuck,
     Purpose,
-    contract_keys,
+    compute_contract_keys,
+    compute_vendor_greeks,
     open_interest,
     quote,
-    vendor_greeks,
     volume,
 )
 from hd_pipelines.sandbox.market.option_tape import TICK_KINDS
-from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, fair_values
-from hd_pipelines.sandbox.market.sessions import POSITION, minute_knots, option_roots, option_volatilities
+from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, compute_fair_values
+from hd_pipelines.sandbox.market.sessions import (
+    POSITION,
+    build_minute_knots,
+    compute_option_volatilities,
+    list_option_roots,
+)
 from hd_pipelines.sandbox.market.universe import OPTION_ROOTS, OptionRoot
 from hd_pipelines.settings import DEFAULT_WATCHLIST
 from hd_pipelines.tables.vocabulary import ExerciseStyle, OptionType
@@ -51,7 +56,7 @@ NOT_ARCHIVED = ("bid_size", "ask_size", "exercise_style", "shares_per_contract",
 Ints = NDArray[np.int64]
 
 
-def synthetic_chains(
+def build_synthetic_chains(
     seed: int, moment: datetime, underlyings: Sequence[str] = DEFAULT_WATCHLIST, extent: Extent = Extent.FULL
 ) -> pl.DataFrame:
     """Chains of `underlyings` (symbols or tickers; one without options gives no rows) at `moment` of a session.
@@ -60,34 +65,34 @@ def synthetic_chains(
     `shares_per_contract`, `quote_at_ns`. A moment after the close shows the close. Raises `ValueError` for a moment before
     the open or on a closed day.
     """
-    hours = _hours_of(moment)
+    hours = _get_hours(moment)
     session = hours.session
     minute = min(int((moment - hours.opens_at).total_seconds()) // 60, hours.minutes)
     if minute < 0:
         raise ValueError(f"{moment}: the synthetic market has no chain before the open at {hours.opens_at}")
     wanted = {to_ticker(name) for name in underlyings}
-    roots = [root for root in option_roots(session) if root.underlying in wanted]
+    roots = [root for root in list_option_roots(session) if root.underlying in wanted]
     if not roots:
         return pl.DataFrame()
     day = daily_paths(seed, session).state(session)
     rows = [POSITION[root.underlying] for root in roots]
-    at_open = option_volatilities(roots, day.open_, session)
+    at_open = compute_option_volatilities(roots, day.open_, session)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
-    log_prices = _log_prices(seed, session, minute, hours.minutes)
+    log_prices = _read_log_prices(seed, session, minute, hours.minutes)
     open_interest_, traded, luck = _interest_and_volume(seed, session, contracts, at_open, minute / hours.minutes)
 
     chosen = choose_contracts(extent, contracts, day.open_[rows], at_open.near, session)
     luck, held, volume_ = luck.of(chosen), open_interest_[chosen], traded[chosen]
     terms = ContractTerms.of(contracts, chosen)
     at_ns = hours.opens_at_ns + minute * NANOSECONDS_PER_MINUTE
-    now = option_volatilities(roots, log_prices, session)
-    fair = fair_values(terms, now, log_prices[rows][terms.root], at_ns)
+    now = compute_option_volatilities(roots, log_prices, session)
+    fair = compute_fair_values(terms, now, log_prices[rows][terms.root], at_ns)
 
     moment_key = (session.toordinal(), minute)
     activity = np.array([root.activity for root in roots])[terms.root]
     ticks = np.array([TICK_KINDS[root.tick] for root in roots])[terms.root]
     quotes = quote(fair, ticks, activity, luck, session=session.toordinal(), minute=minute)
-    greeks = vendor_greeks(terms, fair, quotes, luck.chance(Purpose.VENDOR_IV, *moment_key))
+    greeks = compute_vendor_greeks(terms, fair, quotes, luck.chance(Purpose.VENDOR_IV, *moment_key))
     middle = np.round(0.5 * (quotes.bid + quotes.ask), 2)
     quote_age = np.minimum(-4.0 * np.log(luck.chance(Purpose.QUOTE_AGE, *moment_key)) / np.sqrt(activity), 600.0)
     root = pl.Series([r.root for r in roots])
@@ -137,11 +142,11 @@ def _interest_and_volume(
     root_seeds = np.array([zlib.crc32(f"{seed} {root.root}".encode()) for root in roots])[terms.root]
     ordinals = np.array([day.toordinal() for day in contracts.expirations])[contracts.expiration]
     days = ordinals - session.toordinal()
-    luck = ContractLuck(contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
+    luck = ContractLuck(compute_contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
     activity = np.array([root.activity for root in roots])[terms.root]
     held = open_interest(
         terms,
-        _slow_spot(seed, session)[rows][terms.root],
+        _average_recent_closes(seed, session)[rows][terms.root],
         days=days,
         is_monthly=contracts.is_monthly,
         activity=activity,
@@ -200,7 +205,7 @@ def _write_day(
     folder: Path, origin: str, day: date, *, seed: int, underlyings: Sequence[str], extent: Extent
 ) -> list[WrittenObject]:
     """All underlyings' files of one close. Runs in worker processes."""
-    chains = synthetic_chains(seed, get_regular_hours(day).closes_at, underlyings, extent)
+    chains = build_synthetic_chains(seed, get_regular_hours(day).closes_at, underlyings, extent)
     archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
     written = []
     for (underlying,), rows in archived.partition_by("underlying", as_dict=True).items():
@@ -211,27 +216,27 @@ def _write_day(
     return written
 
 
-def _hours_of(moment: datetime) -> Hours:
+def _get_hours(moment: datetime) -> Hours:
     return get_regular_hours(moment.astimezone(NEW_YORK).date())
 
 
-def _log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
+def _read_log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
     """Log prices of all instruments at a knot of regular hours."""
     if minute < minutes:
-        return regular_knots(seed, session)[:, minute]
+        return build_regular_knots(seed, session)[:, minute]
     day = daily_paths(seed, session).state(session)
     return np.asarray(day.open_ + day.loadings @ day.factor_intraday + day.idio_intraday)
 
 
 @lru_cache(maxsize=2)
-def regular_knots(seed: int, session: date) -> Floats:
+def build_regular_knots(seed: int, session: date) -> Floats:
     """Log prices of all instruments at the knots of regular hours, shape (instruments, minutes + 1)."""
-    knots, _ = minute_knots(seed, session)
+    knots, _ = build_minute_knots(seed, session)
     regular = MinuteGrid.of(get_regular_hours(session)).regular
     return knots[:, regular.start : regular.stop + 1]
 
 
-def _slow_spot(seed: int, session: date) -> Floats:
+def _average_recent_closes(seed: int, session: date) -> Floats:
     """All instruments' last close, pulled half way to the mean of the sessions before, on the session's split basis."""
     paths = daily_paths(seed, session)
     i = paths.position[session]

@@ -24,7 +24,7 @@ from hd_pipelines.sandbox.market.universe import (
     SECTORS,
     VOLATILITY_INDICES,
     Instrument,
-    split_factor,
+    compute_split_factor,
 )
 
 Floats = NDArray[np.float64]
@@ -87,13 +87,13 @@ class DailyPaths:
             )
         i = self.position[session]
         previous = self.close[i - 1] if i else self.close[0] - self.overnight[0] - self._intraday(0)
-        basis = np.log([split_factor(instrument.ticker, session) for instrument in INSTRUMENTS])
+        basis = np.log([compute_split_factor(instrument.ticker, session) for instrument in INSTRUMENTS])
         return DayState(
             previous_close=previous + basis,
             open_=previous + self.overnight[i] + basis,
             loadings=LOADINGS,
             factor_intraday=self.factor_intraday[i],
-            factor_vol=_factor_vols(self.stress[i]) * np.sqrt(1 - OVERNIGHT_SHARE),
+            factor_vol=_compute_factor_volatilities(self.stress[i]) * np.sqrt(1 - OVERNIGHT_SHARE),
             factor_jump=self.factor_jump[i],
             idio_intraday=self.idio_intraday[i],
             idio_vol=IDIO_VOL * self.stress[i] ** 0.6 * np.sqrt(1 - OVERNIGHT_SHARE),
@@ -105,7 +105,7 @@ class DailyPaths:
         return np.asarray(LOADINGS @ self.factor_intraday[i] + self.idio_intraday[i])
 
 
-def factor_loadings(instruments: tuple[Instrument, ...]) -> Floats:
+def build_factor_loadings(instruments: tuple[Instrument, ...]) -> Floats:
     """Exposure of each instrument to (market, *SECTORS), shape (n, 1 + sectors)."""
     loadings = np.zeros((len(instruments), 1 + len(SECTORS)))
     for row, instrument in enumerate(instruments):
@@ -114,12 +114,12 @@ def factor_loadings(instruments: tuple[Instrument, ...]) -> Floats:
     return loadings
 
 
-LOADINGS = factor_loadings(INSTRUMENTS)
+LOADINGS = build_factor_loadings(INSTRUMENTS)
 IDIO_VOL = np.array([instrument.idio_vol for instrument in INSTRUMENTS])
 _SECTOR_VOL = np.array([SECTOR_DAILY_VOL.get(sector, DEFAULT_SECTOR_DAILY_VOL) for sector in SECTORS])
 
 
-def _factor_vols(stress: float) -> Floats:
+def _compute_factor_volatilities(stress: float) -> Floats:
     return np.concatenate(([np.sqrt(MARKET_DAILY_VARIANCE) * stress], _SECTOR_VOL * stress**0.6))
 
 
@@ -148,7 +148,7 @@ def _draw(seed: int, sessions: list[date]) -> _Draws:
     return _Draws(market, sectors, idio, chance, size, overnight)
 
 
-def _market_returns(draws: _Draws) -> tuple[Floats, Floats, Floats, Floats]:
+def _simulate_market_returns(draws: _Draws) -> tuple[Floats, Floats, Floats, Floats]:
     """Overnight and intraday market returns, the intraday jump among them, and stress. Each of shape (sessions,)."""
     days = len(draws.market)
     stress, overnight, intraday = np.empty(days), np.empty(days), np.empty(days)
@@ -166,7 +166,7 @@ def _market_returns(draws: _Draws) -> tuple[Floats, Floats, Floats, Floats]:
     return overnight, intraday, jumps * ~at_night, stress
 
 
-def _trends(sessions: list[date], stress: Floats) -> Floats:
+def _compute_trends(sessions: list[date], stress: Floats) -> Floats:
     """Log level that each instrument is pulled to, shape (sessions, n)."""
     years = np.array([(session - LEVEL_DATE).days / 365.25 for session in sessions])
     level = np.log([instrument.level for instrument in INSTRUMENTS])
@@ -191,7 +191,7 @@ def simulate_paths(seed: int, end: date) -> DailyPaths:
     """Takes about 0.2 s, so paths are kept per seed."""
     sessions = list_sessions_between(MARKET_EPOCH, end)
     draws = _draw(seed, sessions)
-    market_overnight, market_intraday, market_jump, stress = _market_returns(draws)
+    market_overnight, market_intraday, market_jump, stress = _simulate_market_returns(draws)
 
     sector_vol = _SECTOR_VOL * stress[:, None] ** 0.6
     sector_overnight = draws.sectors[:, 0] * sector_vol * np.sqrt(OVERNIGHT_SHARE)
@@ -207,7 +207,7 @@ def simulate_paths(seed: int, end: date) -> DailyPaths:
     idio_overnight = draws.idio[:, 0] * idio_vol * np.sqrt(OVERNIGHT_SHARE) + jumps * at_night
     idio_intraday = draws.idio[:, 1] * idio_vol * np.sqrt(1 - OVERNIGHT_SHARE) + jumps * ~at_night
 
-    trends = _trends(sessions, stress)
+    trends = _compute_trends(sessions, stress)
     is_volatility = np.array([instrument.ticker in VOLATILITY_INDICES for instrument in INSTRUMENTS])
     pull = np.where(is_volatility, 1 / VIX_REVERSION_DAYS, 1 / REVERSION_DAYS)
     shocks_overnight = factor_overnight @ LOADINGS.T + idio_overnight

@@ -26,14 +26,14 @@ class _CriticalPrices:
     ratio: Floats
 
     def at(self, sigma: Floats, years: Floats) -> Floats:
-        row, across = _position(sigma, _SIGMAS, _GRID[0])
-        column, along = _position(years, _YEARS, _GRID[1])
+        row, across = _find_grid_position(sigma, _SIGMAS, _GRID[0])
+        column, along = _find_grid_position(years, _YEARS, _GRID[1])
         low = self.ratio[row, column] * (1 - along) + self.ratio[row, column + 1] * along
         high = self.ratio[row + 1, column] * (1 - along) + self.ratio[row + 1, column + 1] * along
         return np.asarray(low * (1 - across) + high * across)
 
 
-def _position(
+def _find_grid_position(
     value: Floats, limits: tuple[float, float], steps: int
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Floats]:
     low, high = np.log(limits)
@@ -54,7 +54,7 @@ def _d1(ratio: Floats, sigma: Floats, years: Floats) -> Floats:
 
 
 @cache
-def _critical_prices() -> _CriticalPrices:
+def _solve_critical_prices() -> _CriticalPrices:
     sigma = np.geomspace(_SIGMAS[0], _SIGMAS[1], _GRID[0])[:, None] * np.ones(_GRID)
     years = np.geomspace(_YEARS[0], _YEARS[1], _GRID[1])[None, :] * np.ones(_GRID)
     slope = _slope(sigma, years)
@@ -68,9 +68,9 @@ def _critical_prices() -> _CriticalPrices:
     return _CriticalPrices(0.5 * (low + high))
 
 
-def american_put(european: Floats, spot: Floats, strike: Floats, years: Floats, sigma: Floats) -> Floats:
+def value_american_put(european: Floats, spot: Floats, strike: Floats, years: Floats, sigma: Floats) -> Floats:
     """Value of American puts whose European values are given, same unit as `spot`. `years`, `sigma` positive."""
-    critical = _critical_prices().at(sigma, years)
+    critical = _solve_critical_prices().at(sigma, years)
     slope = _slope(sigma, years)
     ratio = spot / strike
     premium = -strike * critical / slope * normal_cdf(_d1(critical, sigma, years))

@@ -31,24 +31,24 @@ from hd_pipelines.sandbox.market.daily_paths import FULL_MARKET_STREAM, DayState
 from hd_pipelines.sandbox.market.minute_paths import (
     Liquidity,
     MinuteGrid,
+    build_stock_day_bars,
+    build_stock_minute_bars,
     factor_paths,
     price_paths,
     relative_print_size,
-    stock_day_bars,
-    stock_minute_bars,
     volume_profile,
 )
 from hd_pipelines.sandbox.market.option_chains import list_contracts
 from hd_pipelines.sandbox.market.option_tape import (
     Underlyings,
-    expected_minutes,
-    option_day_bars,
-    option_minute_bars,
-    trading_weights,
+    build_option_day_bars,
+    build_option_minute_bars,
+    compute_expected_minutes,
+    compute_trading_weights,
 )
 from hd_pipelines.sandbox.market.option_values import Volatilities
 from hd_pipelines.sandbox.market.universe import INSTRUMENTS, SECTORS, Kind, OptionCalendar, OptionRoot
-from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, SIX_DECIMALS_SINCE, compress, csv_text
+from hd_pipelines.sandbox.vendor_csv import LIKE_THE_VENDOR, SIX_DECIMALS_SINCE, compress, to_csv_bytes
 
 FULL_MARKET_VERSION = "full-market-2"
 FULL_MARKET_DATASETS = (STOCK_DAY, STOCK_MINUTE, OPTION_DAY, OPTION_MINUTE)
@@ -78,27 +78,27 @@ def _write(bucket: Bucket, origin: str, seed: int, sessions: Sequence[date]) -> 
 
         def write(item: tuple[FlatFileDataset, pl.DataFrame], day: date = session) -> WrittenObject:
             dataset, frame = item
-            body = compress(csv_text(frame, dataset, day), LIKE_THE_VENDOR)
+            body = compress(to_csv_bytes(frame, dataset, day), LIKE_THE_VENDOR)
             return put_object(bucket, dataset.key(day), origin, len(frame), body)
 
         with ThreadPoolExecutor(2) as pool:
-            yield list(pool.map(write, full_market_session(seed, session).items()))
+            yield list(pool.map(write, build_full_market_session(seed, session).items()))
 
 
-def full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.DataFrame]:
+def build_full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.DataFrame]:
     """Frames of the four datasets: about 1.8 M stock minutes, 12 k days, 3 M option minutes, 360 k days."""
     grid = MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), FULL_MARKET_STREAM])
-    tickers = _tickers(rng)
-    day = _state_of_all_tickers(daily_paths(seed, session).state(session), rng)
-    liquidity = _liquidity(day, grid, rng)
+    tickers = _invent_tickers(rng)
+    day = _build_state_of_all_tickers(daily_paths(seed, session).state(session), rng)
+    liquidity = _build_liquidity(day, grid, rng)
     factors = factor_paths(day, grid, rng)
     parts, knots = [], []
     for start in range(0, STOCK_TICKERS, STOCKS_AT_ONCE):
         rows = slice(start, start + STOCKS_AT_ONCE)
-        paths = price_paths(_rows_of(day, rows), factors, grid, rng)
+        paths = price_paths(_select_rows(day, rows), factors, grid, rng)
         parts.append(
-            stock_minute_bars(
+            build_stock_minute_bars(
                 tickers[rows],
                 paths,
                 Liquidity(liquidity.shares[rows], liquidity.shares_per_print[rows]),
@@ -111,19 +111,19 @@ def full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.Da
         knots.append(paths[:, grid.regular.start : grid.regular.stop + 1])
     stock_minutes = pl.concat(parts, rechunk=True)
     dollars = liquidity.shares * np.exp(day.open_)
-    option_minutes = _option_minutes(
+    option_minutes = _build_option_minutes(
         tickers, np.concatenate(knots), day, dollars=dollars, session=session, grid=grid, rng=rng
     )
     stamp = compute_midnight_ns(session)
     return {
         STOCK_MINUTE: stock_minutes,
         OPTION_MINUTE: option_minutes,
-        STOCK_DAY: stock_day_bars(stock_minutes, grid, stamp),
-        OPTION_DAY: option_day_bars(option_minutes, stamp),
+        STOCK_DAY: build_stock_day_bars(stock_minutes, grid, stamp),
+        OPTION_DAY: build_option_day_bars(option_minutes, stamp),
     }
 
 
-def _tickers(rng: np.random.Generator) -> list[str]:
+def _invent_tickers(rng: np.random.Generator) -> list[str]:
     """The small market's stocks and invented ones, ascending; some preferreds, warrants and units among them."""
     names = {instrument.ticker for instrument in INSTRUMENTS if instrument.kind is Kind.STOCK}
     letters = np.array(list(string.ascii_uppercase))
@@ -134,7 +134,7 @@ def _tickers(rng: np.random.Generator) -> list[str]:
     return sorted(names)
 
 
-def _state_of_all_tickers(market: DayState, rng: np.random.Generator) -> DayState:
+def _build_state_of_all_tickers(market: DayState, rng: np.random.Generator) -> DayState:
     """Day state of all tickers: the market's factor returns, and each ticker's own level, exposure and shocks."""
     n = STOCK_TICKERS
     loadings = np.zeros((n, 1 + len(SECTORS)))
@@ -153,7 +153,7 @@ def _state_of_all_tickers(market: DayState, rng: np.random.Generator) -> DayStat
     )
 
 
-def _rows_of(day: DayState, rows: slice) -> DayState:
+def _select_rows(day: DayState, rows: slice) -> DayState:
     return replace(
         day,
         previous_close=day.previous_close[rows],
@@ -165,7 +165,7 @@ def _rows_of(day: DayState, rows: slice) -> DayState:
     )
 
 
-def _liquidity(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Liquidity:
+def _build_liquidity(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Liquidity:
     """Log-normal turnover, scaled so that about `STOCK_MINUTES` minutes hold a trade."""
     prints = np.exp(rng.normal(0.0, 2.1, STOCK_TICKERS))
     bins = np.quantile(prints, np.linspace(0.0005, 0.9995, 1000))
@@ -179,7 +179,7 @@ def _liquidity(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Liq
     return Liquidity(np.exp(low) * prints * shares_per_print, np.maximum(shares_per_print, 1.0))
 
 
-def _option_minutes(
+def _build_option_minutes(
     tickers: list[str],
     knots: Floats,
     day: DayState,
@@ -198,11 +198,11 @@ def _option_minutes(
         near, 0.5 * near + 0.15, np.full(len(roots), 0.085), np.zeros(len(roots), dtype=np.bool_)
     )
     contracts = list_contracts(roots, np.exp(day.open_[busiest]), near, session)
-    weights = trading_weights(contracts, day.open_[busiest], near, session, rng)
-    return option_minute_bars(
+    weights = compute_trading_weights(contracts, day.open_[busiest], near, session, rng)
+    return build_option_minute_bars(
         contracts,
         Underlyings(knots[busiest], volatilities),
-        weights=weights ** _concentration(weights, grid.regular_minutes, rng),
+        weights=weights ** _find_concentration(weights, grid.regular_minutes, rng),
         grid=grid,
         target_rows=OPTION_MINUTES,
         rng=rng,
@@ -215,14 +215,14 @@ def _root(ticker: str, rank: int, price: float) -> OptionRoot:
     return OptionRoot(ticker, ticker, calendar, step, 1000.0 / (rank + 5.0), "penny" if rank < 400 else "nickel")
 
 
-def _concentration(weights: Floats, minutes: int, rng: np.random.Generator) -> float:
+def _find_concentration(weights: Floats, minutes: int, rng: np.random.Generator) -> float:
     """Exponent for `weights` at which `OPTION_MINUTES` minutes fall on about `OPTION_CONTRACTS` contracts."""
     sample = rng.choice(weights, min(len(weights), 40_000), replace=False)
     share = len(sample) / len(weights)
     low, high = 0.3, 3.0
     for _ in range(16):
         middle = 0.5 * (low + high)
-        expected = expected_minutes(sample**middle, minutes, int(OPTION_MINUTES * share))
+        expected = compute_expected_minutes(sample**middle, minutes, int(OPTION_MINUTES * share))
         traded = -np.expm1(-expected).sum() / share
         low, high = (middle, high) if traded > OPTION_CONTRACTS else (low, middle)
     return low

@@ -141,7 +141,7 @@ def _bar_prices(knots: Floats, row: NDArray[np.int64], minute: NDArray[np.int64]
     return np.asarray(np.exp(np.stack((open_, close, high, low))))
 
 
-def stock_minute_bars(
+def build_stock_minute_bars(
     tickers: list[str],
     knots: Floats,
     liquidity: Liquidity,
@@ -188,7 +188,9 @@ def stock_minute_bars(
     )
 
 
-def index_minute_bars(tickers: list[str], knots: Floats, grid: MinuteGrid, rng: np.random.Generator) -> pl.DataFrame:
+def build_index_minute_bars(
+    tickers: list[str], knots: Floats, grid: MinuteGrid, rng: np.random.Generator
+) -> pl.DataFrame:
     """Every regular minute of each index, two decimals, sorted by ticker and time. `tickers` must be ascending."""
     minutes = np.arange(grid.regular.start, grid.regular.stop)
     row, minute = np.repeat(np.arange(len(tickers)), len(minutes)), np.tile(minutes, len(tickers))
@@ -205,8 +207,8 @@ def index_minute_bars(tickers: list[str], knots: Floats, grid: MinuteGrid, rng: 
     )
 
 
-def stock_day_bars(minutes: pl.DataFrame, grid: MinuteGrid, day_stamp_ns: int) -> pl.DataFrame:
-    """Day bars of `stock_minute_bars`: prices of regular hours, volume and transactions of the whole day.
+def build_stock_day_bars(minutes: pl.DataFrame, grid: MinuteGrid, day_stamp_ns: int) -> pl.DataFrame:
+    """Day bars of `build_stock_minute_bars`: prices of regular hours, volume and transactions of the whole day.
 
     A stock that traded only outside regular hours has no day bar.
     """
@@ -226,8 +228,8 @@ def stock_day_bars(minutes: pl.DataFrame, grid: MinuteGrid, day_stamp_ns: int) -
     )
 
 
-def index_day_bars(minutes: pl.DataFrame, day_stamp_ns: int) -> pl.DataFrame:
-    """Day bars of `index_minute_bars`."""
+def build_index_day_bars(minutes: pl.DataFrame, day_stamp_ns: int) -> pl.DataFrame:
+    """Day bars of `build_index_minute_bars`."""
     return minutes.group_by("ticker", maintain_order=True).agg(
         pl.col("open").first(),
         pl.col("close").last(),

@@ -59,49 +59,51 @@ def on_or_before(day: date) -> date:
     return day
 
 
-def third_friday(year: int, month: int) -> date:
+def find_third_friday(year: int, month: int) -> date:
     """Third Friday of a month, before moving it for a holiday."""
     first = date(year, month, 1)
     return first + timedelta(days=(4 - first.weekday()) % 7 + 14)
 
 
-def monthly_expirations(session: date, months: int = 6, leaps: int = 2) -> list[date]:
+def list_monthly_expirations(session: date, months: int = 6, leaps: int = 2) -> list[date]:
     """Third-Friday expirations of the next `months` months, then the Januaries of the next `leaps` years."""
-    near = [_month_after(session, offset) for offset in range(months + 1)]
+    near = [_add_months(session, offset) for offset in range(months + 1)]
     wanted = [*near, *((session.year + years, 1) for years in range(1, leaps + 1))]
-    return sorted({day for year, month in wanted if (day := on_or_before(third_friday(year, month))) >= session})
+    return sorted({day for year, month in wanted if (day := on_or_before(find_third_friday(year, month))) >= session})
 
 
-def _month_after(session: date, offset: int) -> tuple[int, int]:
+def _add_months(session: date, offset: int) -> tuple[int, int]:
     return session.year + (session.month - 1 + offset) // 12, (session.month - 1 + offset) % 12 + 1
 
 
-def _next_weekdays(session: date, weekday: int, count: int) -> list[date]:
+def _list_next_weekdays(session: date, weekday: int, count: int) -> list[date]:
     first = session + timedelta(days=(weekday - session.weekday()) % 7)
     return [on_or_before(first + timedelta(weeks=week)) for week in range(count)]
 
 
-def _vix_monthly(session: date) -> list[date]:
-    months = (_month_after(session, offset) for offset in range(1, 8))
-    days = (on_or_before(third_friday(year, month) - timedelta(days=30)) for year, month in months)
+def _list_vix_expirations(session: date) -> list[date]:
+    months = (_add_months(session, offset) for offset in range(1, 8))
+    days = (on_or_before(find_third_friday(year, month) - timedelta(days=30)) for year, month in months)
     return sorted({day for day in days if day >= session})
 
 
-def expirations_of(root: OptionRoot, session: date) -> list[date]:
+def list_expirations(root: OptionRoot, session: date) -> list[date]:
     """Expirations listed under `root` on `session`, ascending. Morning-settled ones are gone on their own day."""
     if (root.since and session < root.since) or (root.until and session > root.until):
         return []
-    monthly = monthly_expirations(session)
+    monthly = list_monthly_expirations(session)
     by_calendar = {
         "monthly": lambda: monthly,
-        "weekly": lambda: [*_next_weekdays(session, 4, 6), *monthly],
+        "weekly": lambda: [*_list_next_weekdays(session, 4, 6), *monthly],
         "daily": lambda: [
             *list_sessions_between(session, session + timedelta(days=7))[:5],
-            *_next_weekdays(session, 4, 6),
+            *_list_next_weekdays(session, 4, 6),
             *monthly,
         ],
-        "vix_monthly": lambda: _vix_monthly(session),
-        "vix_weekly": lambda: [day for day in _next_weekdays(session, 2, 5) if day not in _vix_monthly(session)],
+        "vix_monthly": lambda: _list_vix_expirations(session),
+        "vix_weekly": lambda: [
+            day for day in _list_next_weekdays(session, 2, 5) if day not in _list_vix_expirations(session)
+        ],
     }
     days = sorted({day for day in by_calendar[root.calendar]() if day >= session})
     if root.until:
@@ -109,7 +111,7 @@ def expirations_of(root: OptionRoot, session: date) -> list[date]:
     return [day for day in days if day > session] if root.settles_in_the_morning else days
 
 
-def strike_grid(spot: float, step: float, width: float) -> Floats:
+def list_strikes(spot: float, step: float, width: float) -> Floats:
     """Strikes on multiples of `step` within exp(±`width`) of `spot`; the step doubles until they are at most 91."""
     low, high = spot * np.exp(-width), min(spot * np.exp(width), HIGHEST_STRIKE)
     while (high - low) / step > 90:
@@ -122,17 +124,17 @@ def list_contracts(roots: Sequence[OptionRoot], spots: Floats, vols: Floats, ses
     """All contracts listed on `session`. `spots` and `vols` (yearly) are the underlyings', one per root."""
     expirations: dict[date, int] = {}
     parts: list[tuple[int, int, Floats, bool]] = []
-    monthly = set(monthly_expirations(session)) | set(_vix_monthly(session))
+    monthly = set(list_monthly_expirations(session)) | set(_list_vix_expirations(session))
     by_root: dict[tuple[object, ...], list[date]] = {}
     for position, root in enumerate(roots):
         rule = (root.calendar, root.settles_in_the_morning, root.since, root.until)
-        days = by_root.setdefault(rule, expirations_of(root, session))
-        step = _step(spots[position] * root.deliverable, root)
+        days = by_root.setdefault(rule, list_expirations(root, session))
+        step = _find_strike_step(spots[position] * root.deliverable, root)
         for day in days:
             years = max((day - session).days, 2) / 365
             width = min(4.5 * vols[position] * np.sqrt(years) + 0.01, 1.2)
             coarser = 1 if years < 0.12 else 2 if years < 0.5 else 4
-            strikes = strike_grid(spots[position] * root.deliverable, step * coarser, width)
+            strikes = list_strikes(spots[position] * root.deliverable, step * coarser, width)
             parts.append((position, expirations.setdefault(day, len(expirations)), strikes, day in monthly))
     counts = np.array([len(strikes) for _, _, strikes, _ in parts])
 
@@ -151,7 +153,7 @@ def list_contracts(roots: Sequence[OptionRoot], spots: Floats, vols: Floats, ses
     )
 
 
-def _step(price: float, root: OptionRoot) -> float:
+def _find_strike_step(price: float, root: OptionRoot) -> float:
     """Dollars between strikes near the money, a step up or down the ladder for each doubling or halving of the price.
 
     Compared with the price that `strike_step` is meant for; so steps are steady while a price wanders about its level.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.option_prices import RATE, normal_cdf
-from hd_pipelines.sandbox.market.option_tape import tick_of
+from hd_pipelines.sandbox.market.option_tape import find_tick_size
 from hd_pipelines.sandbox.market.option_values import ContractTerms, FairValues
 
 Ints = NDArray[np.int64]
@@ -59,7 +59,7 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContractLuck:
-    """Reproducible random numbers of contracts. `keys`: one number per contract, see `contract_keys`."""
+    """Reproducible random numbers of contracts. `keys`: one number per contract, see `compute_contract_keys`."""
 
     keys: NDArray[np.uint64]
 
@@ -79,7 +79,7 @@ class ContractLuck:
         return ContractLuck(self.keys[chosen])
 
 
-def contract_keys(
+def compute_contract_keys(
     root_seeds: Ints, expirations: Ints, strikes: Floats, is_call: NDArray[np.bool_]
 ) -> NDArray[np.uint64]:
     """A number per contract, from numbers of root and seed, expiration ordinals, strikes and rights."""
@@ -99,11 +99,11 @@ def quote(
     fair: FairValues, tick_kind: Ints, activity: Floats, luck: ContractLuck, *, session: int, minute: int
 ) -> Quotes:
     """Bids below and asks above fair value. Wider for dear, deep and little traded contracts; no bid far out."""
-    tick = tick_of(fair.value, tick_kind)
+    tick = find_tick_size(fair.value, tick_kind)
     half = tick * (0.45 + 0.5 / np.sqrt(activity)) + (0.0015 + 0.004 / np.sqrt(activity)) * fair.value
     middle = fair.value + (luck.chance(Purpose.MIDDLE, session, minute) - 0.5) * 0.4 * tick
     below, above = np.maximum(middle - half, 0.0), middle + half
-    bid_tick, ask_tick = tick_of(below, tick_kind), tick_of(above, tick_kind)
+    bid_tick, ask_tick = find_tick_size(below, tick_kind), find_tick_size(above, tick_kind)
     bid = np.floor(below / bid_tick + 1e-9) * bid_tick
     ask = np.maximum(np.ceil(above / ask_tick - 1e-9) * ask_tick, bid + bid_tick)
     bid_size, ask_size = (
@@ -113,7 +113,7 @@ def quote(
     return Quotes(np.asarray(np.round(bid, 2)), np.asarray(np.round(ask, 2)), np.where(bid > 0, bid_size, 0), ask_size)
 
 
-def vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, chance: Floats) -> VendorGreeks:
+def compute_vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, chance: Floats) -> VendorGreeks:
     """What the vendor would compute from the mid: near the truth, and nothing where the quote holds no time value.
 
     `chance` in (0, 1) says how near.
@@ -162,9 +162,9 @@ def open_interest(
     far_out = np.where(terms.is_call, 0.25 * (x > 0.3), 0.6 * (x < -0.5))
     shape = np.exp(-0.5 * out**2) + far_out + 0.01
     gathered = np.where(is_monthly, 8.0 * np.exp(-days / 300.0), 0.4 + days / 60)
-    weight = shape * gathered * _roundness(terms) * np.exp(0.8 * luck.normal(Purpose.OPEN_INTEREST))
+    weight = shape * gathered * _weigh_round_strikes(terms) * np.exp(0.8 * luck.normal(Purpose.OPEN_INTEREST))
     weight = weight * np.where(terms.is_call, 1.0, PUTS_PER_CALL)
-    return _scaled(weight, terms, OPEN_INTEREST_PER_ACTIVITY * activity)
+    return _scale_to_total(weight, terms, OPEN_INTEREST_PER_ACTIVITY * activity)
 
 
 def volume(
@@ -186,11 +186,13 @@ def volume(
     x = np.log(terms.strike / (spot * terms.deliverable)) / deviation
     out = np.where(terms.is_call, x, -x)
     shape = 1 / (1 + (np.abs(x) / 0.8) ** 3) * np.where(out < -0.3, 0.3, 1.0)
-    weight = shape / (days + 1.0) ** 0.8 * _roundness(terms) * np.exp(0.9 * luck.normal(Purpose.VOLUME, session))
-    return _scaled(weight, terms, VOLUME_PER_ACTIVITY * activity * share)
+    weight = (
+        shape / (days + 1.0) ** 0.8 * _weigh_round_strikes(terms) * np.exp(0.9 * luck.normal(Purpose.VOLUME, session))
+    )
+    return _scale_to_total(weight, terms, VOLUME_PER_ACTIVITY * activity * share)
 
 
-def _roundness(terms: ContractTerms) -> Floats:
+def _weigh_round_strikes(terms: ContractTerms) -> Floats:
     """Weight of round strikes: multiples of a hundredth of the price level, more for a twentieth."""
     magnitude = 10.0 ** np.floor(np.log10(terms.strike) - 1)
     steps = terms.strike / magnitude
@@ -199,6 +201,6 @@ def _roundness(terms: ContractTerms) -> Floats:
     return np.asarray(np.where(is_rounder, 6.0, np.where(is_round, 2.5, 1.0)))
 
 
-def _scaled(weight: Floats, terms: ContractTerms, total: Floats) -> Ints:
+def _scale_to_total(weight: Floats, terms: ContractTerms, total: Floats) -> Ints:
     sums = np.bincount(terms.root, weights=weight)
     return np.asarray(weight / sums[terms.root] * total).astype(np.int64)

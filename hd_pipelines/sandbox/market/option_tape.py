@@ -17,7 +17,7 @@ from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, volume_profile
 from hd_pipelines.sandbox.market.option_chains import ListedContracts
-from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, fair_values
+from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, compute_fair_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Underlyings:
     volatilities: Volatilities
 
 
-def trading_weights(
+def compute_trading_weights(
     contracts: ListedContracts, log_open: Floats, near_vol: Floats, session: date, rng: np.random.Generator
 ) -> Floats:
     """Relative number of active minutes per contract on this day, the day's luck included.
@@ -51,7 +51,7 @@ def trading_weights(
     return np.asarray(popularity * shape * roundness * when * luck)
 
 
-def expected_minutes(weights: Floats, minutes: int, target_rows: int) -> Floats:
+def compute_expected_minutes(weights: Floats, minutes: int, target_rows: int) -> Floats:
     """Scale `weights` so that the expected number of distinct (contract, minute) cells is `target_rows`."""
     low, high = -30.0, 30.0
     for _ in range(36):
@@ -61,7 +61,7 @@ def expected_minutes(weights: Floats, minutes: int, target_rows: int) -> Floats:
     return np.asarray(np.exp(0.5 * (low + high)) * weights)
 
 
-def _active_cells(expected: Floats, profile: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+def _draw_active_cells(expected: Floats, profile: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     """Distinct contract × minutes + minute numbers, ascending, drawn from each contract's expected count."""
     counts = rng.poisson(expected)
     minutes = len(profile)
@@ -70,7 +70,7 @@ def _active_cells(expected: Floats, profile: Floats, rng: np.random.Generator) -
     return np.unique(contract * minutes + minute)
 
 
-def tick_of(price: Floats, kind: NDArray[np.int64]) -> Floats:
+def find_tick_size(price: Floats, kind: NDArray[np.int64]) -> Floats:
     """Minimum price variation in dollars by `TICK_KINDS`: 0.01 and 0.05, or 0.05 and 0.10, below and from 3.00 on."""
     below_three = price < 3
     penny = np.where(below_three, 0.01, 0.05)
@@ -81,7 +81,7 @@ def tick_of(price: Floats, kind: NDArray[np.int64]) -> Floats:
 TICK_KINDS = {"penny": 0, "nickel": 1, "index": 2}
 
 
-def option_minute_bars(
+def build_option_minute_bars(
     contracts: ListedContracts,
     underlyings: Underlyings,
     *,
@@ -92,19 +92,19 @@ def option_minute_bars(
 ) -> pl.DataFrame:
     """About `target_rows` minutes with trades, sorted by ticker and time, in the lake's column names.
 
-    `weights` are relative activities, see `trading_weights`.
+    `weights` are relative activities, see `compute_trading_weights`.
     Close = fair value at the end of the minute rounded to the contract's tick, so puts and calls of one strike and
     minute stay within a tick of parity; open, high and low carry a little noise. Volume is contracts.
     """
     minutes = grid.regular_minutes
-    expected = expected_minutes(weights, minutes, target_rows)
-    cell = _active_cells(expected, volume_profile(grid)[grid.regular], rng)
+    expected = compute_expected_minutes(weights, minutes, target_rows)
+    cell = _draw_active_cells(expected, volume_profile(grid)[grid.regular], rng)
     contract, minute = cell // minutes, cell % minutes
     root = contracts.root[contract]
     terms = ContractTerms.of(contracts, contract)
     starts_ns = grid.stamps_ns(minute + grid.regular.start)
     fair_open, fair_close = (
-        fair_values(
+        compute_fair_values(
             terms,
             underlyings.volatilities,
             underlyings.knots[root, minute + ended],
@@ -113,7 +113,7 @@ def option_minute_bars(
         for ended in (0, 1)
     )
     kind = np.array([TICK_KINDS[r.tick] for r in contracts.roots])[root]
-    tick = tick_of(fair_close, kind)
+    tick = find_tick_size(fair_close, kind)
     transactions = 1 + rng.poisson(np.minimum(expected[contract] / minutes * 6, 400.0))
     noise = rng.integers(-1, 2, (3, len(cell))) * (transactions > 1)
 
@@ -148,8 +148,8 @@ def _sort_by_ticker(frame: pl.DataFrame, tickers: pl.Series, position: NDArray[n
     return columns.insert_column(0, tickers.gather(position[order]).alias("ticker"))
 
 
-def option_day_bars(minutes: pl.DataFrame, day_stamp_ns: int) -> pl.DataFrame:
-    """Day bars of `option_minute_bars`."""
+def build_option_day_bars(minutes: pl.DataFrame, day_stamp_ns: int) -> pl.DataFrame:
+    """Day bars of `build_option_minute_bars`."""
     return minutes.group_by("ticker", maintain_order=True).agg(
         pl.col("volume").sum(),
         pl.col("open").first(),

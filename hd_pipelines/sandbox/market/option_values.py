@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.sandbox.market.daily_paths import Floats
-from hd_pipelines.sandbox.market.early_exercise import american_put
+from hd_pipelines.sandbox.market.early_exercise import value_american_put
 from hd_pipelines.sandbox.market.option_chains import ListedContracts
 from hd_pipelines.sandbox.market.option_prices import MINUTES_PER_YEAR, RATE, black_76, smile, term_structure
 
@@ -86,23 +86,23 @@ def settles_at_ns(expiration: date, is_morning: bool) -> int:
     return int(moment.timestamp()) * 1_000_000_000
 
 
-def fair_values(
+def compute_fair_values(
     terms: ContractTerms, volatilities: Volatilities, log_spot: Floats, at_ns: NDArray[np.int64] | int
 ) -> FairValues:
     """Values at the moment `at_ns`, with `log_spot` of each entry's underlying then (before the deliverable)."""
     years = np.maximum((terms.settles_ns - at_ns) / _NS_PER_YEAR, _LEAST_YEARS)
     spot = np.exp(log_spot) * terms.deliverable
     is_volatility = volatilities.is_volatility_index[terms.root]
-    forward = _forwards(is_volatility, log_spot, years) * terms.deliverable
+    forward = _compute_forwards(is_volatility, log_spot, years) * terms.deliverable
     at_the_money = term_structure(volatilities.near[terms.root], volatilities.far[terms.root], years)
     sigma = smile(np.log(terms.strike / forward), years, at_the_money, volatilities.lean[terms.root], is_volatility)
     value = black_76(forward, terms.strike, years, sigma, terms.is_call)
     puts = np.flatnonzero(~terms.is_european & ~terms.is_call)
-    value[puts] = american_put(value[puts], spot[puts], terms.strike[puts], years[puts], sigma[puts])
+    value[puts] = value_american_put(value[puts], spot[puts], terms.strike[puts], years[puts], sigma[puts])
     return FairValues(value, spot, forward, sigma, years)
 
 
-def _forwards(is_volatility: NDArray[np.bool_], log_spot: Floats, years: Floats) -> Floats:
+def _compute_forwards(is_volatility: NDArray[np.bool_], log_spot: Floats, years: Floats) -> Floats:
     carried = np.exp(log_spot + RATE * years)
     pull = np.exp(-MEAN_REVERSION_OF_VIX * years)
     reverting = LONG_RUN_VIX + (np.exp(log_spot) - LONG_RUN_VIX) * pull

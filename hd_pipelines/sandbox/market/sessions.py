@@ -37,17 +37,22 @@ from hd_pipelines.sandbox.market.daily_paths import (
 from hd_pipelines.sandbox.market.minute_paths import (
     Liquidity,
     MinuteGrid,
+    build_index_day_bars,
+    build_index_minute_bars,
+    build_stock_day_bars,
+    build_stock_minute_bars,
     factor_paths,
-    index_day_bars,
-    index_minute_bars,
     price_paths,
-    stock_day_bars,
-    stock_minute_bars,
 )
 from hd_pipelines.sandbox.market.option_chains import list_contracts
-from hd_pipelines.sandbox.market.option_tape import Underlyings, option_day_bars, option_minute_bars, trading_weights
+from hd_pipelines.sandbox.market.option_tape import (
+    Underlyings,
+    build_option_day_bars,
+    build_option_minute_bars,
+    compute_trading_weights,
+)
 from hd_pipelines.sandbox.market.option_values import Volatilities
-from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, Kind, OptionRoot, split_factor
+from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, Kind, OptionRoot, compute_split_factor
 from hd_pipelines.sandbox.vendor_csv import SIX_DECIMALS_SINCE
 
 OPTION_MINUTE_ROWS = 20_000
@@ -62,12 +67,12 @@ SessionData = dict[FlatFileDataset, pl.DataFrame]
 """Frames in the vendor's column names; stock minutes carry an extra `minute`, the number in the session's grid."""
 
 
-def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDataset] = DATASETS) -> SessionData:
+def build_synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDataset] = DATASETS) -> SessionData:
     """The `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
     hours = get_regular_hours(session)
     grid = MinuteGrid.of(hours)
     day = daily_paths(seed, session).state(session)
-    knots, rng = minute_knots(seed, session)
+    knots, rng = build_minute_knots(seed, session)
 
     stocks = [
         i
@@ -79,39 +84,39 @@ def synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDat
         for i, instrument in sorted(enumerate(INSTRUMENTS), key=lambda item: item[1].ticker)
         if instrument.kind is Kind.INDEX
     ]
-    stock_minutes = stock_minute_bars(
+    stock_minutes = build_stock_minute_bars(
         [INSTRUMENTS[i].ticker for i in stocks],
         knots[stocks],
-        _liquidity(stocks, knots, session),
+        _build_liquidity(stocks, knots, session),
         stress=day.stress,
         grid=grid,
         fractional_volume=session >= SIX_DECIMALS_SINCE,
         rng=rng,
     )
-    index_minutes = index_minute_bars([INSTRUMENTS[i].ticker for i in indices], knots[indices], grid, rng)
+    index_minutes = build_index_minute_bars([INSTRUMENTS[i].ticker for i in indices], knots[indices], grid, rng)
     new_york, chicago = compute_midnight_ns(session), compute_midnight_ns(session, CHICAGO)
     made = {
-        STOCK_DAY: stock_day_bars(stock_minutes, grid, new_york),
+        STOCK_DAY: build_stock_day_bars(stock_minutes, grid, new_york),
         STOCK_MINUTE: stock_minutes,
-        INDEX_DAY: index_day_bars(index_minutes, chicago),
+        INDEX_DAY: build_index_day_bars(index_minutes, chicago),
         INDEX_MINUTE: index_minutes,
     }
     if OPTION_DAY in datasets or OPTION_MINUTE in datasets:
-        option_minutes = _option_minutes(seed, session, grid, knots, day)
-        made |= {OPTION_DAY: option_day_bars(option_minutes, new_york), OPTION_MINUTE: option_minutes}
+        option_minutes = _build_option_minutes(seed, session, grid, knots, day)
+        made |= {OPTION_DAY: build_option_day_bars(option_minutes, new_york), OPTION_MINUTE: option_minutes}
     return {dataset: made[dataset] for dataset in DATASETS if dataset in datasets}
 
 
-def minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
+def build_minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
     """Log prices of all instruments at the knots of the session's minute grid, and the generator that goes on."""
     day, grid = daily_paths(seed, session).state(session), MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
     return price_paths(day, factor_paths(day, grid, rng), grid, rng), rng
 
 
-def _liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidity:
+def _build_liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidity:
     """Shares scale with splits; prints grow with price and size so that the busiest names print some 10^5 times."""
-    factor = np.array([split_factor(INSTRUMENTS[i].ticker, session) for i in stocks])
+    factor = np.array([compute_split_factor(INSTRUMENTS[i].ticker, session) for i in stocks])
     shares = np.array([INSTRUMENTS[i].shares for i in stocks]) * 1e6 / factor
     price = np.exp(knots[stocks, 0])
     dollars = shares * price
@@ -119,7 +124,7 @@ def _liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidity:
     return Liquidity(shares, np.maximum(dollars_per_print / price, 1.0))
 
 
-def long_run_vols() -> Floats:
+def compute_long_run_volatilities() -> Floats:
     """Yearly volatility of each instrument when the market is calm."""
     sector = np.array([0.0060] * (LOADINGS.shape[1] - 1))
     variance = LOADINGS[:, 0] ** 2 * MARKET_DAILY_VARIANCE + (LOADINGS[:, 1:] ** 2) @ (sector**2)
@@ -127,13 +132,13 @@ def long_run_vols() -> Floats:
     return np.asarray(np.sqrt(252 * variance))
 
 
-def option_roots(session: date) -> list[OptionRoot]:
+def list_option_roots(session: date) -> list[OptionRoot]:
     """Roots whose underlying is listed on `session`."""
     listed = {instrument.ticker: instrument.listed for instrument in INSTRUMENTS}
     return [root for root in OPTION_ROOTS if (since := listed[root.underlying]) is None or since <= session]
 
 
-def option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats, session: date) -> Volatilities:
+def compute_option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats, session: date) -> Volatilities:
     """Volatilities by root when instruments stand at `log_prices`: the volatility indices lead.
 
     A high VIX inverts the term structure and makes the smiles lean more; a company's own volatility rises towards its
@@ -141,12 +146,12 @@ def option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats, session
     """
     rows = [POSITION[root.underlying] for root in roots]
     vix, vix3m = (np.exp(log_prices[POSITION[ticker]]) / 100 for ticker in ("I:VIX", "I:VIX3M"))
-    relative = long_run_vols()[rows] / long_run_vols()[POSITION["I:SPX"]]
+    relative = compute_long_run_volatilities()[rows] / compute_long_run_volatilities()[POSITION["I:SPX"]]
     is_volatility = np.array([root.underlying == "I:VIX" for root in roots])
     is_company = IDIO_VOL[rows] > 0
     tempered = relative * (vix / 0.17) ** np.where(relative > 1.2, -0.25, 0.0)
     at_the_money = (
-        AT_THE_MONEY_SHARE_OF_VIX * vix * tempered * np.where(is_company, _before_reports(roots, session), 1.0)
+        AT_THE_MONEY_SHARE_OF_VIX * vix * tempered * np.where(is_company, _find_report_factor(roots, session), 1.0)
     )
     near = np.where(is_volatility, 0.95 * (vix / 0.17) ** 0.3, at_the_money)
     far = np.where(
@@ -156,24 +161,24 @@ def option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats, session
     return Volatilities(near, far, np.where(is_volatility, -0.10, lean), is_volatility)
 
 
-def _before_reports(roots: Sequence[OptionRoot], session: date) -> Floats:
+def _find_report_factor(roots: Sequence[OptionRoot], session: date) -> Floats:
     """What an approaching quarterly report adds to a company's volatility, as a factor. Dates are made up."""
     since = np.array([(session.toordinal() + zlib.crc32(root.underlying.encode())) % REPORT_DAYS for root in roots])
     return np.asarray(1 + 0.22 * (since / REPORT_DAYS) ** 3)
 
 
-def _option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, day: DayState) -> pl.DataFrame:
-    roots = option_roots(session)
+def _build_option_minutes(seed: int, session: date, grid: MinuteGrid, knots: Floats, day: DayState) -> pl.DataFrame:
+    roots = list_option_roots(session)
     rows = [POSITION[root.underlying] for root in roots]
-    volatilities = option_volatilities(roots, day.open_, session)
+    volatilities = compute_option_volatilities(roots, day.open_, session)
     underlyings = Underlyings(knots[rows][:, grid.regular.start : grid.regular.stop + 1], volatilities)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), volatilities.near, session)
     target = OPTION_MINUTE_ROWS * (1.0 if grid.regular_minutes > 300 else HALF_DAY_ROW_SHARE) * day.stress**0.3
     rng = np.random.default_rng([seed, session.toordinal(), OPTION_STREAM])
-    return option_minute_bars(
+    return build_option_minute_bars(
         contracts,
         underlyings,
-        weights=trading_weights(contracts, day.open_[rows], volatilities.near, session, rng),
+        weights=compute_trading_weights(contracts, day.open_[rows], volatilities.near, session, rng),
         grid=grid,
         target_rows=int(target),
         rng=rng,

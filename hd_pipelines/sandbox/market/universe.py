@@ -211,7 +211,7 @@ OPTION_ROOTS: tuple[OptionRoot, ...] = (
 """Roots under which contracts are listed. AMD1 and TSLA1 are adjusted: another deliverable, the same underlying."""
 
 
-def split_factor(ticker: str, session: date) -> float:
+def compute_split_factor(ticker: str, session: date) -> float:
     """Shares of `LEVEL_DATE` per share of `session`: unadjusted price = split-adjusted price × this factor.
 
     Splits after `LEVEL_DATE` make it smaller than 1, so that `Instrument.level` stays the printed price of that date.

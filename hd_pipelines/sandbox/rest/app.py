@@ -24,8 +24,8 @@ from starlette.types import Receive, Scope, Send
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.sandbox.faults import Action, CutConnection, FaultScript, Html, Operation, Refuse, Rewrite, SlowBody
 from hd_pipelines.sandbox.rest.market import RestMarket
-from hd_pipelines.sandbox.rest.minutes import MINUTES, minute_page
-from hd_pipelines.sandbox.rest.parameters import RestError, page_limit
+from hd_pipelines.sandbox.rest.minutes import MINUTES, build_minute_page
+from hd_pipelines.sandbox.rest.parameters import RestError, read_page_limit
 from hd_pipelines.sandbox.rest.wire import RestPlan, contract, index, refusal
 
 PREFIXES = ("/v3/", "/v2/", "/v1/", "/fed/")
@@ -74,7 +74,7 @@ class RestApp:
             await Response(page, action.status, media_type="application/json")(scope, receive, send)
             return
         if isinstance(action, Refuse):
-            await _refused(action, request_id)(scope, receive, send)
+            await _build_refusal_response(action, request_id)(scope, receive, send)
             return
         try:
             answer = {"request_id": request_id, "status": "OK", **self._answer(scope, path)}
@@ -93,7 +93,7 @@ class RestApp:
             raise RestError(404, "404 page not found")
         base = self.public_base or f"http://{headers.get('host', '127.0.0.1')}"
         if (asked := MINUTES.fullmatch(path)) is not None:
-            return minute_page(self.market, self.plan, asked, query, now=self.now or datetime.now(UTC), base=base)
+            return build_minute_page(self.market, self.plan, asked, query, now=self.now or datetime.now(UTC), base=base)
         moment = self.now or self.market.last_moment()
         if path.startswith(CHAIN):
             underlying, _, ticker = path.removeprefix(CHAIN).partition("/")
@@ -113,12 +113,12 @@ class RestApp:
 
     def _chain(self, underlying: str, query: dict[str, str], moment: datetime, base: str) -> dict[str, Any]:
         """A page of a chain. An index under its plain symbol, and a name without options, is an empty 200."""
-        query, offset = _position(query)
-        limit = page_limit(query, default=10, most=250)
+        query, offset = _parse_position(query)
+        limit = read_page_limit(query, default=10, most=250)
         rows = self.market.chain(underlying, moment)
         if rows is None:
             return {"results": []}
-        rows = rows.filter(*_filters(query))
+        rows = rows.filter(*_build_filters(query))
         column = _SORTS.get(query.get("sort", "ticker"))
         if column is None or query.get("order", "asc") not in {"asc", "desc"}:
             raise RestError(400, "sort or order is invalid.")
@@ -129,7 +129,9 @@ class RestApp:
         if self.plan.is_delayed:
             answer["status"] = "DELAYED"
         if offset + limit < rows.height:
-            answer["next_url"] = f"{base}{CHAIN}{underlying}?{urlencode({'cursor': _cursor(query, offset + limit)})}"
+            answer["next_url"] = (
+                f"{base}{CHAIN}{underlying}?{urlencode({'cursor': _encode_cursor(query, offset + limit)})}"
+            )
         return answer
 
     def _one(self, underlying: str, ticker: str, moment: datetime) -> dict[str, Any]:
@@ -142,7 +144,7 @@ class RestApp:
     def _indices(self, query: dict[str, str], moment: datetime) -> dict[str, Any]:
         if not self.plan.has_indices:
             raise RestError(403)
-        limit = page_limit(query, default=10, most=250)
+        limit = read_page_limit(query, default=10, most=250)
         day = moment.astimezone(NEW_YORK).date()
         is_open = is_session(day) and get_regular_hours(day).opens_at <= moment < get_regular_hours(day).closes_at
         known = {one.ticker: index(one, moment, self.plan, is_open=is_open) for one in self.market.indices(moment)}
@@ -152,8 +154,8 @@ class RestApp:
         return {"results": [known.get(name) or {"ticker": name, **missing} for name in names]}
 
     def _yields(self, query: dict[str, str], base: str, moment: datetime) -> dict[str, Any]:
-        query, offset = _position(query)
-        limit = page_limit(query, default=100, most=50_000)
+        query, offset = _parse_position(query)
+        limit = read_page_limit(query, default=100, most=50_000)
         try:
             exact = query.get("date")
             first = date.fromisoformat(exact or query.get("date.gte") or "1962-01-02")
@@ -165,11 +167,11 @@ class RestApp:
             rows = rows[::-1]
         answer: dict[str, Any] = {"results": rows[offset : offset + limit]}
         if offset + limit < len(rows):
-            answer["next_url"] = f"{base}{YIELDS}?{urlencode({'cursor': _cursor(query, offset + limit)})}"
+            answer["next_url"] = f"{base}{YIELDS}?{urlencode({'cursor': _encode_cursor(query, offset + limit)})}"
         return answer
 
 
-def _position(query: dict[str, str]) -> tuple[dict[str, str], int]:
+def _parse_position(query: dict[str, str]) -> tuple[dict[str, str], int]:
     """The parameters that the first page was asked with, and the first row of this one."""
     if "cursor" not in query:
         return query, 0
@@ -180,11 +182,11 @@ def _position(query: dict[str, str]) -> tuple[dict[str, str], int]:
         raise RestError(400, "The cursor is invalid.") from None
 
 
-def _cursor(query: Mapping[str, str], offset: int) -> str:
+def _encode_cursor(query: Mapping[str, str], offset: int) -> str:
     return base64.urlsafe_b64encode(json.dumps({"query": dict(query), "offset": offset}).encode()).decode()
 
 
-def _filters(query: Mapping[str, str]) -> list[pl.Expr]:
+def _build_filters(query: Mapping[str, str]) -> list[pl.Expr]:
     found = []
     for suffix, compare in _RANGES.items():
         try:
@@ -199,7 +201,7 @@ def _filters(query: Mapping[str, str]) -> list[pl.Expr]:
     return found
 
 
-def _refused(action: Refuse, request_id: str) -> Response:
+def _build_refusal_response(action: Refuse, request_id: str) -> Response:
     headers = {}
     if action.retry_after_seconds is not None:
         headers["retry-after"] = str(action.retry_after_seconds)

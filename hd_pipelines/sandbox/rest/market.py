@@ -27,11 +27,11 @@ from hd_pipelines.providers.archive.chains import list_archived_days, to_folder_
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.providers.massive.rest.treasury_yields import ARCHIVE_FILE, MATURITIES
 from hd_pipelines.sandbox.market.chain_extent import Extent
-from hd_pipelines.sandbox.market.chains import regular_knots, synthetic_chains
+from hd_pipelines.sandbox.market.chains import build_regular_knots, build_synthetic_chains
 from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths
 from hd_pipelines.sandbox.market.option_prices import RATE
-from hd_pipelines.sandbox.market.sessions import POSITION, SessionData, synthetic_session
-from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, Kind, split_factor
+from hd_pipelines.sandbox.market.sessions import POSITION, SessionData, build_synthetic_session
+from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, Kind, compute_split_factor
 from hd_pipelines.sandbox.recording import MINUTE_FILE
 
 
@@ -54,7 +54,7 @@ class RestMarket(Protocol):
         """The newest moment there is: the close of the last session."""
 
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
-        """The chain of a ticker, columns as `chains.synthetic_chains`, sorted by ticker; None if it has none."""
+        """The chain of a ticker, columns as `chains.build_synthetic_chains`, sorted by ticker; None if it has none."""
 
     def minutes(self, ticker: str, session: date) -> pl.DataFrame:
         """All minutes of a session in a minute file's columns, ascending; no rows where there are none."""
@@ -82,7 +82,9 @@ class SyntheticRest:
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
         """The chain of a moment in or after the regular hours of its session."""
         is_known = any(root.underlying == underlying for root in OPTION_ROOTS)
-        return _synthetic_chain(self._seed, underlying, _in_session(moment), self._extent) if is_known else None
+        return (
+            _synthetic_chain(self._seed, underlying, _find_session_moment(moment), self._extent) if is_known else None
+        )
 
     def minutes(self, ticker: str, session: date) -> pl.DataFrame:
         """The minutes that the session's file will have, whether or not they are over: the service cuts them."""
@@ -93,14 +95,14 @@ class SyntheticRest:
 
     def split_ratio(self, ticker: str, earlier: date, later: date) -> float:
         """From the market's table of splits."""
-        return split_factor(ticker, earlier) / split_factor(ticker, later)
+        return compute_split_factor(ticker, earlier) / compute_split_factor(ticker, later)
 
     def indices(self, moment: datetime) -> list[IndexDay]:
         """Values of the session's minutes so far."""
-        at = _in_session(moment)
+        at = _find_session_moment(moment)
         hours = get_regular_hours(at.astimezone(NEW_YORK).date())
         minute = min(int((at - hours.opens_at).total_seconds()) // 60, hours.minutes)
-        knots = np.round(np.exp(regular_knots(self._seed, hours.session)[:, : minute + 1]), 2)
+        knots = np.round(np.exp(build_regular_knots(self._seed, hours.session)[:, : minute + 1]), 2)
         before = np.round(np.exp(daily_paths(self._seed, hours.session).state(hours.session).previous_close), 2)
         return [
             IndexDay(name, *(float(value) for value in (path[0], path.max(), path.min(), path[-1], before[row])))
@@ -186,7 +188,7 @@ class RecordedRest:
         return [{"date": str(day), **points} for day, points in known if points]
 
 
-def _in_session(moment: datetime) -> datetime:
+def _find_session_moment(moment: datetime) -> datetime:
     """`moment`, or the last close before it when the exchange is closed then."""
     day = moment.astimezone(NEW_YORK).date()
     if is_session(day) and moment >= get_regular_hours(day).opens_at:
@@ -196,9 +198,9 @@ def _in_session(moment: datetime) -> datetime:
 
 @lru_cache(maxsize=4)
 def _synthetic_minutes(seed: int, session: date) -> SessionData:
-    return synthetic_session(seed, session, (STOCK_MINUTE, INDEX_MINUTE))
+    return build_synthetic_session(seed, session, (STOCK_MINUTE, INDEX_MINUTE))
 
 
 @lru_cache(maxsize=16)
 def _synthetic_chain(seed: int, underlying: str, moment: datetime, extent: Extent) -> pl.DataFrame:
-    return synthetic_chains(seed, moment, [underlying], extent)
+    return build_synthetic_chains(seed, moment, [underlying], extent)

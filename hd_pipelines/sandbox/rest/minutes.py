@@ -19,7 +19,7 @@ from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, compute_midnight_ns, list_sessions_between
 from hd_pipelines.market.symbols import is_index
 from hd_pipelines.sandbox.rest.market import RestMarket
-from hd_pipelines.sandbox.rest.parameters import RestError, page_limit
+from hd_pipelines.sandbox.rest.parameters import RestError, read_page_limit
 from hd_pipelines.sandbox.rest.wire import RestPlan
 
 MINUTES = re.compile(r"/v2/aggs/ticker/(?P<ticker>[^/]+)/range/1/minute/(?P<first>[\d-]+)/(?P<last>[\d-]+)")
@@ -29,7 +29,7 @@ PLAN_DELAY = timedelta(minutes=15)
 _MINUTE_MS = 60_000
 
 
-def minute_page(
+def build_minute_page(
     market: RestMarket, plan: RestPlan, asked: re.Match[str], query: Mapping[str, str], *, now: datetime, base: str
 ) -> dict[str, Any]:
     """The answer to a path that `MINUTES` matches, less its request id.
@@ -41,15 +41,17 @@ def minute_page(
     ticker, first, last = asked["ticker"], asked["first"], asked["last"]
     if is_index(ticker) and not plan.has_indices:
         raise RestError(403)
-    query = _with_cursor(query)
-    limit, order = page_limit(query, default=5000, most=50_000), query.get("sort", "asc")
+    query = _merge_cursor(query)
+    limit, order = read_page_limit(query, default=5000, most=50_000), query.get("sort", "asc")
     if order not in {"asc", "desc"}:
         raise RestError(400, "sort is invalid.")
     is_adjusted = query.get("adjusted", "true") == "true"
-    rows = _window(market, ticker, _edge_ms(first), _edge_ms(last, is_end=True), now, is_adjusted=is_adjusted)
-    rows = minutes_as_of(rows, now, plan) if rows.height else rows
+    rows = _read_rows(
+        market, ticker, _parse_edge_ms(first), _parse_edge_ms(last, is_end=True), now, is_adjusted=is_adjusted
+    )
+    rows = select_minutes_as_of(rows, now, plan) if rows.height else rows
     rows = rows.reverse() if order == "desc" else rows
-    page = [_aggregate(row) for row in rows.head(limit).iter_rows(named=True)]
+    page = [_to_aggregate(row) for row in rows.head(limit).iter_rows(named=True)]
     answer: dict[str, Any] = {"ticker": ticker, "adjusted": is_adjusted}
     answer |= dict.fromkeys(("queryCount", "resultsCount", "count"), len(page))
     if page:
@@ -64,7 +66,7 @@ def minute_page(
     return answer
 
 
-def minutes_as_of(rows: pl.DataFrame, moment: datetime, plan: RestPlan) -> pl.DataFrame:
+def select_minutes_as_of(rows: pl.DataFrame, moment: datetime, plan: RestPlan) -> pl.DataFrame:
     """Those of `rows` (a minute file's columns) that had begun at `moment`, or 15 minutes before for a delayed plan.
 
     The minute that is forming then stands at its open, with the volume of the part that is over.
@@ -82,12 +84,12 @@ def minutes_as_of(rows: pl.DataFrame, moment: datetime, plan: RestPlan) -> pl.Da
     return begun.with_columns(*prices, *counts)
 
 
-def _window(
+def _read_rows(
     market: RestMarket, ticker: str, first_ms: int, last_ms: int, now: datetime, *, is_adjusted: bool
 ) -> pl.DataFrame:
     today = now.astimezone(NEW_YORK).date()
     parts = []
-    for session in list_sessions_between(_day_of(first_ms), min(_day_of(last_ms), today)):
+    for session in list_sessions_between(_find_day(first_ms), min(_find_day(last_ms), today)):
         rows = market.minutes(ticker, session)
         if rows.height:
             ratio = market.split_ratio(ticker, session, today) if is_adjusted else 1.0
@@ -102,7 +104,7 @@ def _adjust_for_splits(rows: pl.DataFrame, ratio: float) -> pl.DataFrame:
     return rows.with_columns(*prices, *([pl.col("volume") * ratio] if "volume" in rows.columns else []))
 
 
-def _aggregate(row: Mapping[str, Any]) -> dict[str, Any]:
+def _to_aggregate(row: Mapping[str, Any]) -> dict[str, Any]:
     """One minute on the wire; an index has no volume, no number of trades and no average price."""
     answer = {name[0]: row[name] for name in ("open", "close", "high", "low")}
     answer["t"] = row["window_start"] // 1_000_000
@@ -113,7 +115,7 @@ def _aggregate(row: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _with_cursor(query: Mapping[str, str]) -> dict[str, str]:
+def _merge_cursor(query: Mapping[str, str]) -> dict[str, str]:
     if "cursor" not in query:
         return dict(query)
     try:
@@ -125,7 +127,7 @@ def _with_cursor(query: Mapping[str, str]) -> dict[str, str]:
     return dict(query) | known
 
 
-def _edge_ms(text: str, *, is_end: bool = False) -> int:
+def _parse_edge_ms(text: str, *, is_end: bool = False) -> int:
     """A day (its first or last millisecond in New York) or a time in milliseconds."""
     if text.isdigit():
         return int(text)
@@ -136,7 +138,7 @@ def _edge_ms(text: str, *, is_end: bool = False) -> int:
     return (compute_midnight_ns(day + timedelta(days=1)) if is_end else compute_midnight_ns(day)) // 1_000_000 - is_end
 
 
-def _day_of(milliseconds: int) -> date:
+def _find_day(milliseconds: int) -> date:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, NEW_YORK).date()
     except (ValueError, OverflowError, OSError):

@@ -13,7 +13,7 @@ class RestError(Exception):
         self.status, self.text = status, text
 
 
-def page_limit(query: Mapping[str, str], *, default: int, most: int) -> int:
+def read_page_limit(query: Mapping[str, str], *, default: int, most: int) -> int:
     """Rows of a page. Raises `RestError` unless it is a number within the limit."""
     text = query.get("limit", str(default))
     if not text.isdigit() or not 1 <= int(text) <= most:

@@ -35,7 +35,7 @@ class RestPlan:
 
 
 def contract(row: Mapping[str, Any], plan: RestPlan) -> dict[str, Any]:
-    """One contract of a chain. `row`: columns as `chains.synthetic_chains`."""
+    """One contract of a chain. `row`: columns as `chains.build_synthetic_chains`."""
     bid, ask, last, stamp = row["bid"], row["ask"], row["last"], row["quote_at_ns"]
     is_call = row["option_type"] == "call"
     middle = 0.5 * ((bid or 0.0) + (ask or 0.0))
@@ -47,8 +47,8 @@ def contract(row: Mapping[str, Any], plan: RestPlan) -> dict[str, Any]:
             "contract_type": row["option_type"],
             "exercise_style": row["exercise_style"],
             "expiration_date": str(row["expiration"]),
-            "shares_per_contract": _whole(row["shares_per_contract"]),
-            "strike_price": _whole(row["strike"]),
+            "shares_per_contract": _to_whole(row["shares_per_contract"]),
+            "strike_price": _to_whole(row["strike"]),
             "ticker": row["ticker"],
         },
     }
@@ -127,5 +127,5 @@ def refusal(status: int, request_id: str, text: str | None = None) -> dict[str, 
     return {"status": word, "request_id": request_id, field: text or default}
 
 
-def _whole(value: float) -> float | int:
+def _to_whole(value: float) -> float | int:
     return int(value) if float(value).is_integer() else value

@@ -34,7 +34,7 @@ from hd_pipelines.sandbox.faults import (
     WrongLength,
     utc_now,
 )
-from hd_pipelines.sandbox.s3.listing import ListRequest, listing_xml
+from hd_pipelines.sandbox.s3.listing import ListRequest, build_listing_xml
 from hd_pipelines.sandbox.s3.signature import KeyPair, SignatureRefusedError, SignedRequest, check_signature
 
 SANDBOX_KEYS = KeyPair("sandbox", "sandbox-secret")
@@ -119,7 +119,9 @@ class S3App:
             if method not in {"GET", "HEAD"}:
                 # The body was not read; on a kept connection it would be taken for the next request.
                 headers["connection"] = "close"
-            body = b"" if method == "HEAD" or error.status == 304 else _error_xml(error, scope["path"], request_id)
+            body = (
+                b"" if method == "HEAD" or error.status == 304 else _build_error_xml(error, scope["path"], request_id)
+            )
             response = Response(body, error.status, headers, "application/xml" if body else None)
             await response(scope, receive, send)
 
@@ -149,9 +151,9 @@ class S3App:
         self.requests_served[Operation.LIST] += 1
         action = self.faults.action_for(Operation.LIST, request.prefix)
         if isinstance(action, Refuse):
-            raise _refusal(action)
+            raise _make_refusal(action)
         return Response(
-            listing_xml(self.bucket, self._name, request, self.faults.is_hidden), 200, None, "application/xml"
+            build_listing_xml(self.bucket, self._name, request, self.faults.is_hidden), 200, None, "application/xml"
         )
 
     async def _object(self, method: str, key: str, headers: dict[str, str], send: Send, request_id: str) -> None:
@@ -161,23 +163,23 @@ class S3App:
             raise S3Error(403, "You are not entitled to this data.")
         action = self.faults.action_for(operation, key)
         if isinstance(action, Refuse):
-            raise _refusal(action)
+            raise _make_refusal(action)
         if isinstance(action, Absent):
-            raise _no_such_key()
+            raise _make_no_such_key()
         if isinstance(action, Republish):
             self.bucket.put(key, action.body)
         try:
             stream, info = self.bucket.open(key)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, UnsafeKeyError):
-            raise _no_such_key() from None
+            raise _make_no_such_key() from None
         with stream:
             _check_preconditions(info, headers)
-            first, last = _byte_range(headers.get("range"), info.size)
+            first, last = _parse_byte_range(headers.get("range"), info.size)
             length = last - first + 1
             if isinstance(action, TruncateBody):
                 length = min(length, action.to_bytes)
             promised = max(length + action.by_bytes, 0) if isinstance(action, WrongLength) else length
-            answer = _object_headers(info, promised, request_id)
+            answer = _build_object_headers(info, promised, request_id)
             if "range" in headers:
                 answer["content-range"] = f"bytes {first}-{first + length - 1}/{info.size}"
             await send(
@@ -197,13 +199,13 @@ class S3App:
 async def _send_body(stream: BinaryIO, length: int, promised: int, action: Action | None, send: Send) -> None:
     """Send `length` bytes. Returning with less than `promised` makes the server close the connection."""
     limit = min(length, action.after_bytes) if isinstance(action, CutConnection) else length
-    async for chunk in _chunks(stream, limit, action):
+    async for chunk in _read_chunks(stream, limit, action):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     if limit == promised:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _chunks(stream: BinaryIO, length: int, action: Action | None) -> AsyncIterator[bytes]:
+async def _read_chunks(stream: BinaryIO, length: int, action: Action | None) -> AsyncIterator[bytes]:
     slow = action if isinstance(action, SlowBody) else None
     left = length
     while left > 0:
@@ -216,11 +218,11 @@ async def _chunks(stream: BinaryIO, length: int, action: Action | None) -> Async
             await asyncio.sleep(slow.pause_seconds)
 
 
-def _no_such_key() -> S3Error:
+def _make_no_such_key() -> S3Error:
     return S3Error(404, "The specified key does not exist.")
 
 
-def _refusal(action: Refuse) -> S3Error:
+def _make_refusal(action: Refuse) -> S3Error:
     message = "Please reduce your request rate." if action.status in {429, 503} else "Refused by the fault script."
     return S3Error(action.status, message, action.code, action.retry_after_seconds)
 
@@ -238,7 +240,7 @@ def _etags(header: str) -> set[str]:
     return {part.strip().removeprefix("W/").strip('"') for part in header.split(",")}
 
 
-def _byte_range(header: str | None, size: int) -> tuple[int, int]:
+def _parse_byte_range(header: str | None, size: int) -> tuple[int, int]:
     """First and last byte, inclusive; the whole object without a header. Raises 416 for an unsatisfiable range."""
     if header is None:
         return 0, size - 1
@@ -254,7 +256,7 @@ def _byte_range(header: str | None, size: int) -> tuple[int, int]:
     return first, last
 
 
-def _object_headers(info: ObjectInfo, length: int, request_id: str) -> dict[str, str]:
+def _build_object_headers(info: ObjectInfo, length: int, request_id: str) -> dict[str, str]:
     headers = {
         "content-type": "application/gzip" if info.key.endswith(".gz") else "binary/octet-stream",
         "content-length": str(length),
@@ -268,7 +270,7 @@ def _object_headers(info: ObjectInfo, length: int, request_id: str) -> dict[str,
     return headers
 
 
-def _error_xml(error: S3Error, resource: str, request_id: str) -> bytes:
+def _build_error_xml(error: S3Error, resource: str, request_id: str) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message>"

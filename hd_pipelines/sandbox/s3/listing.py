@@ -51,7 +51,7 @@ class ListRequest:
         )
 
 
-def _entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
+def _list_entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
     """(key or common prefix, whether it is a common prefix) after the resume point, in order, each once."""
     last = ""
     for key in bucket.list_keys(request.prefix):
@@ -65,13 +65,13 @@ def _entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str], bo
             yield entry, bool(found)
 
 
-def listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden: Callable[[str], bool]) -> bytes:
+def build_listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden: Callable[[str], bool]) -> bytes:
     """The page as S3's ListBucketResult. Keys for which `is_hidden` holds are left out."""
 
     def shown(text: str) -> str:
         return quote(text, safe="/") if request.encodes_keys else escape(text)
 
-    entries = _entries(bucket, request, is_hidden)
+    entries = _list_entries(bucket, request, is_hidden)
     page = list(islice(entries, request.max_keys))
     is_truncated = bool(page) and next(entries, None) is not None
     lines = [
@@ -95,12 +95,12 @@ def listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden: Call
         if is_prefix:
             lines.append(f"<CommonPrefixes><Prefix>{shown(entry)}</Prefix></CommonPrefixes>")
         else:
-            lines.append(_contents(bucket.info(entry), shown(entry)))
+            lines.append(_build_contents(bucket.info(entry), shown(entry)))
     lines.append("</ListBucketResult>")
     return "\n".join(lines).encode()
 
 
-def _contents(info: ObjectInfo, shown_key: str) -> str:
+def _build_contents(info: ObjectInfo, shown_key: str) -> str:
     return (
         f"<Contents><Key>{shown_key}</Key><LastModified>{info.modified:%Y-%m-%dT%H:%M:%S}.000Z</LastModified>"
         f"<ETag>&quot;{info.etag}&quot;</ETag><Size>{info.size}</Size><StorageClass>STANDARD</StorageClass></Contents>"

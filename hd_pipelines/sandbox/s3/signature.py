@@ -62,7 +62,7 @@ def check_signature(request: SignedRequest, keys: KeyPair, now: datetime) -> Non
         (
             request.method,
             request.raw_path,
-            "&".join(f"{name}={value}" for name, value in sorted(_pairs(request.query))),
+            "&".join(f"{name}={value}" for name, value in sorted(_parse_pairs(request.query))),
             *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in names),
             "",
             match["signed"],
@@ -78,5 +78,5 @@ def check_signature(request: SignedRequest, keys: KeyPair, now: datetime) -> Non
         raise SignatureRefusedError("SignatureDoesNotMatch", "The signature does not match; check the secret key.")
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+def _parse_pairs(query: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in (part.partition("=") for part in query.split("&") if part)]
