@@ -117,7 +117,6 @@ def test_thirty_years_of_regimes_have_one_partition_a_year(database: Database, w
     )
     with database.connect() as connection:
         assert option_queries.read_regime_history(connection, days[0], days[-1])["date"].to_list() == days
-        assert option_queries.latest_regime(connection)["date"].to_list() == [days[-1]]
 
 
 def test_findings_are_settled_in_the_same_transaction(database: Database) -> None:
@@ -225,7 +224,7 @@ def test_a_load_killed_at_any_step_changes_nothing(database: Database, warehouse
     assert len(_stored(warehouse_url, "gamma_exposure_snapshots")) == 3
 
 
-def test_what_is_read_is_what_was_published(database: Database) -> None:
+def test_what_is_read_is_what_was_published(database: Database, warehouse_url: str) -> None:
     frames = {table: make(DAYS) for table, make in MAKERS.items()}
     for table, frame in frames.items():
         put_rows(database, table, frame)
@@ -235,8 +234,6 @@ def test_what_is_read_is_what_was_published(database: Database) -> None:
         gamma = option_queries.read_gamma_snapshots(connection, ["SPY", "SPX"], first, last)
         regimes = option_queries.read_regime_history(connection, first, last)
         curve = option_queries.read_yields(connection, first, last)
-        newest = option_queries.latest_gamma(connection, ["SPY", "SPX", "NOPE"])
-        newest_iv = option_queries.latest_iv_percentiles(connection, ["SPX", "NOPE"])
         history = option_queries.read_iv_history(connection, ["SPY"], MONDAY)
     assert_frame_equal(percentiles, frames["iv_percentile_cache"].sort("symbol", "date"))
     given = frames["gamma_exposure_snapshots"].sort("symbol", "timestamp")
@@ -244,19 +241,19 @@ def test_what_is_read_is_what_was_published(database: Database) -> None:
     assert json.loads(gamma["gamma_by_strike"][0]) == json.loads(given["gamma_by_strike"][0])
     assert_frame_equal(regimes, frames["market_regime_history"])
     assert_frame_equal(curve, frames["treasury_yields"])
-    assert newest.select("symbol", "timestamp").rows() == [("SPX", at(MONDAY)), ("SPY", at(MONDAY))]
-    assert newest_iv.select("symbol", "date").rows() == [("SPX", MONDAY)]
+    newest = "SELECT max(timestamp) FROM gamma_exposure_snapshots WHERE symbol = %s"
+    assert [one(warehouse_url, newest, symbol) for symbol in ("SPX", "SPY", "NOPE")] == [at(MONDAY), at(MONDAY), None]
+    assert one(warehouse_url, "SELECT max(date) FROM iv_percentile_cache WHERE symbol = 'SPX'") == MONDAY
     assert history["date"].to_list() == [DECEMBER, JANUARY]
 
 
 def test_an_empty_warehouse_gives_empty_frames_of_the_same_shape(database: Database) -> None:
     with database.connect() as connection:
         assert option_queries.read_valued(connection, ["SPY"], DECEMBER, MONDAY).is_empty()
-        assert (
-            option_queries.latest_regime(connection).schema
-            == option_queries.read_regime_history(connection, DECEMBER, MONDAY).schema
-        )
-        assert option_queries.latest_gamma(connection, []).is_empty()
+        regimes = option_queries.read_regime_history(connection, DECEMBER, MONDAY)
+        assert regimes.is_empty()
+        assert regimes.schema == regime_rows([MONDAY]).schema
+        assert option_queries.read_gamma_snapshots(connection, [], DECEMBER, MONDAY).is_empty()
 
 
 def test_only_one_kind_of_snapshot_is_read_if_asked_for(database: Database) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, text
 
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.tables.vocabulary import Rule, Severity
@@ -96,20 +97,24 @@ def test_a_load_id_is_a_function_of_what_was_loaded() -> None:
 _OTHER = {"dataset": "option_day_aggs", "session": TUESDAY, "etag": "x", "sha256": "c" * 64}
 
 
-def test_row_counts_of_the_sessions_before_come_ascending(database: Database) -> None:
+def test_row_counts_are_those_of_the_current_loads(database: Database, warehouse_url: str) -> None:
     days = [MONDAY - timedelta(days=back) for back in range(30)]
     _record(database, *(replace(FILE, session=day, sha256=f"{n:064x}", rows=n) for n, day in enumerate(days)))
     _record(database, replace(FILE, session=days[1], etag="new", rows=777))
-    with database.connect() as connection:
-        history = queries.row_count_history(connection, "stock_day_aggs", MONDAY, sessions=3)
-        assert queries.row_count_history(connection, "index_day_aggs", MONDAY) == {}
-    assert list(history.items()) == [(days[3], 3), (days[2], 2), (days[1], 777)]
+    counts = (
+        "SELECT json_agg(rows ORDER BY session) FROM (SELECT session, rows FROM load_manifest WHERE dataset = %s"
+        " AND session < %s AND superseded_by IS NULL ORDER BY session DESC LIMIT 3) AS last_loads"
+    )
+    assert one(warehouse_url, counts, "stock_day_aggs", MONDAY) == [3, 2, 777]
+    assert one(warehouse_url, counts, "index_day_aggs", MONDAY) is None
 
 
 def test_etags_and_content_of_current_loads_can_be_looked_up(database: Database) -> None:
     _record(database, FILE, REPUBLISHED)
+    assert [(load.dataset, load.session, load.etag) for load in _current(database)] == [
+        ("stock_day_aggs", MONDAY, "bbb-1")
+    ]
     with database.connect() as connection:
-        assert queries.current_etags(connection, MONDAY, MONDAY) == {("stock_day_aggs", MONDAY): "bbb-1"}
         assert queries.find_session_by_sha256(connection, "stock_day_aggs", "b" * 64) == MONDAY
         assert queries.find_session_by_sha256(connection, "stock_day_aggs", "a" * 64) is None
         assert queries.find_session_by_sha256(connection, "index_day_aggs", "b" * 64) is None
@@ -170,12 +175,17 @@ def test_findings_can_be_asked_for_by_dataset_and_window(database: Database) -> 
     assert [(finding.dataset, finding.session) for finding in found] == [("stock_day_aggs", TUESDAY)]
 
 
+def _pending(connection: Connection) -> list[str]:
+    waiting = "SELECT symbol FROM historical_ingestion_queue WHERE status = 'pending' ORDER BY queue_id"
+    return list(connection.execute(text(waiting)).scalars())
+
+
 def test_a_new_symbol_waits_in_the_queue(database: Database) -> None:
     with database.begin() as connection:
         assert watchlist.add_to_watchlist(connection, ["SPY", "SPX", "SPY"]) == ["SPX", "SPY"]
         assert watchlist.add_to_watchlist(connection, ["SPY"]) == []
         assert watchlist.read_active_symbols(connection) == ["SPX", "SPY"]
-        assert sorted(watchlist.pending_symbols(connection)) == ["SPX", "SPY"]
+        assert sorted(_pending(connection)) == ["SPX", "SPY"]
         claimed = watchlist.claim_next(connection)
     assert claimed is not None
     assert (claimed.symbol, claimed.ticker, claimed.days_to_backfill, claimed.retry_count) == ("SPX", "I:SPX", 90, 0)
@@ -185,7 +195,7 @@ def test_a_symbol_added_by_hand_is_queued_too(database: Database, warehouse_url:
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("INSERT INTO watchlist (symbol, ticker) VALUES ('SOFI', 'SOFI')")
     with database.connect() as connection:
-        assert watchlist.pending_symbols(connection) == ["SOFI"]
+        assert _pending(connection) == ["SOFI"]
 
 
 def test_a_name_that_is_no_symbol_adds_nothing(database: Database) -> None:
@@ -204,7 +214,7 @@ def test_a_symbol_that_leaves_and_returns_is_backfilled_again(database: Database
         assert watchlist.read_active_symbols(connection) == []
         assert watchlist.claim_next(connection) is None
         assert watchlist.add_to_watchlist(connection, ["SPY"]) == ["SPY"]
-        assert watchlist.pending_symbols(connection) == ["SPY"]
+        assert _pending(connection) == ["SPY"]
 
 
 def test_claimers_at_once_get_different_symbols_without_waiting(database: Database) -> None:

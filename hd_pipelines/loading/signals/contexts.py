@@ -29,7 +29,7 @@ from hd_pipelines.tables.vocabulary import (
 )
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import scan_inputs as signal_queries
-from hd_pipelines.warehouse.read.symbol_arrays import GammaColumns, gamma_columns
+from hd_pipelines.warehouse.read.symbol_arrays import GammaArrays, read_gamma_arrays
 
 USUAL_SESSIONS = 20
 """Sessions from which a symbol's typical gamma and option volume are computed."""
@@ -52,7 +52,7 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
         volatility = signal_queries.read_volatility(
             connection, symbols, list_last_sessions(first, READING_SESSIONS)[0], last
         )
-        usual = gamma_columns(connection, symbols, list_last_sessions(first, USUAL_SESSIONS + 2)[0], until)
+        usual = read_gamma_arrays(connection, symbols, list_last_sessions(first, USUAL_SESSIONS + 2)[0], until)
         gamma = signal_queries.read_gamma(connection, symbols, since - LOOK_BACK, until)
         regime = signal_queries.read_regimes(connection, list_last_sessions(first, 6)[0], last)
         prints = signal_queries.read_prints(connection, symbols, list_last_sessions(first, 2)[0], last)
@@ -96,7 +96,7 @@ def _to_regime(row: Mapping[str, Any]) -> RegimeContext:
     )
 
 
-def _to_gammas(rows: pl.DataFrame | None, snapshots: GammaColumns | None) -> tuple[GammaContext, ...]:
+def _to_gammas(rows: pl.DataFrame | None, snapshots: GammaArrays | None) -> tuple[GammaContext, ...]:
     if rows is None or snapshots is None:
         return ()
     usual = _Usual(snapshots)
@@ -106,7 +106,7 @@ def _to_gammas(rows: pl.DataFrame | None, snapshots: GammaColumns | None) -> tup
 class _Usual:
     """Typical values of one symbol: absolute gamma at closes, and option volume up to a minute of the session."""
 
-    def __init__(self, snapshots: GammaColumns) -> None:
+    def __init__(self, snapshots: GammaArrays) -> None:
         days, of_row = np.unique(snapshots.at_us // _DAY_US, return_inverse=True)
         opens_us = np.array([_find_open_us(int(day)) for day in days])
         self._session, self._minute = days[of_row], (snapshots.at_us - opens_us[of_row]) / 60_000_000

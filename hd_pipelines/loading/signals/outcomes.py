@@ -10,14 +10,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from hd_pipelines.loading.signals.tapes import to_day_bars, to_minute_bars
 from hd_pipelines.market.instants import to_ns
 from hd_pipelines.signals.outcomes import settle
-from hd_pipelines.signals.tape import Bars
+from hd_pipelines.signals.tape import Bars, empty_bars
 from hd_pipelines.tables.vocabulary import Direction, Resolution, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.bars import find_newest_session
-from hd_pipelines.warehouse.read.symbol_arrays import bar_columns
+from hd_pipelines.warehouse.read.symbol_arrays import read_bar_arrays
 from hd_pipelines.warehouse.records.signals import (
     Settlement,
     dismiss_signals,
@@ -46,9 +45,8 @@ def settle_outcomes(database: Database, *, until: datetime) -> int:
             if of_kind:
                 symbols = sorted({row["symbol"] for row in of_kind})
                 first: date = min(row["session"] for row in of_kind)
-                columns = bar_columns(connection, symbols, timeframe, first, until.astimezone(UTC).date())
-                to_bars = to_minute_bars if resolution is Resolution.MINUTE else to_day_bars
-                bars[resolution] = {symbol: to_bars(columns.get(symbol)) for symbol in symbols}
+                found = read_bar_arrays(connection, symbols, timeframe, first, until.astimezone(UTC).date())
+                bars[resolution] = {symbol: found.get(symbol, empty_bars()) for symbol in symbols}
     settlements: list[Settlement] = []
     given_up: list[str] = []
     for row in waiting:

@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
 
-import numpy as np
 import polars as pl
 
 from hd_pipelines.loading.signals.contexts import read_contexts
 from hd_pipelines.market.instants import to_ns
-from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
+from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.market.symbols import VOLUME_PROXIES
 from hd_pipelines.signals.asset_classes import classify_symbol
 from hd_pipelines.signals.frame import Floats
@@ -25,7 +23,7 @@ from hd_pipelines.signals.tape import Bars, SymbolTape, empty_bars
 from hd_pipelines.tables.vocabulary import AssetClass, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import scan_inputs as signal_queries
-from hd_pipelines.warehouse.read.symbol_arrays import BarColumns, bar_columns
+from hd_pipelines.warehouse.read.symbol_arrays import read_bar_arrays
 
 HISTORY_SESSIONS = 20
 """Sessions of 5-minute bars before the first session that is scanned."""
@@ -33,7 +31,6 @@ DAY_SESSIONS = 280
 """Sessions of day bars before it: a year of days, and enough complete weeks."""
 _READERS = 2
 """Connections that read in parallel; more do not help on two cores."""
-_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,9 @@ def read_inputs(
     back = list_last_sessions(first, HISTORY_SESSIONS + 1)[0]
     year = list_last_sessions(first, DAY_SESSIONS + 1)[0]
 
-    def bars(timeframe: Timeframe, begin: date, of_symbols: Sequence[str]) -> dict[str, BarColumns]:
+    def bars(timeframe: Timeframe, begin: date, of_symbols: Sequence[str]) -> dict[str, Bars]:
         with database.connect() as connection:
-            return bar_columns(connection, of_symbols, timeframe, begin, last)
+            return read_bar_arrays(connection, of_symbols, timeframe, begin, last)
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-tapes") as readers:
         # The longest read starts first, in two parts, so that no connection is idle at the end.
@@ -73,12 +70,12 @@ def read_inputs(
         contexts = readers.submit(read_contexts, database, symbols, since, until)
         minutes = readers.submit(bars, Timeframe.M1, first, wanted)
         days = readers.submit(bars, Timeframe.DAY, year, wanted)
-        of_five = {symbol: columns for part in five for symbol, columns in part.result().items()}
+        of_five = {symbol: found for part in five for symbol, found in part.result().items()}
         parts = {
             symbol: (
-                to_minute_bars(minutes.result().get(symbol)),
-                _to_intraday_bars(of_five.get(symbol), 5),
-                to_day_bars(days.result().get(symbol)),
+                minutes.result().get(symbol, empty_bars()),
+                of_five.get(symbol, empty_bars()),
+                days.result().get(symbol, empty_bars()),
             )
             for symbol in wanted
         }
@@ -99,55 +96,6 @@ def read_inputs(
 def _build_proxy_tape(symbol: str, parts: Mapping[str, tuple[Bars, Bars, Bars]]) -> SymbolTape | None:
     fund = VOLUME_PROXIES.get(symbol)
     return None if fund is None else SymbolTape(fund, AssetClass.EQUITY_ETF, *parts[fund])
-
-
-def to_minute_bars(columns: BarColumns | None) -> Bars:
-    """Convert columns to one-minute bars; no bars for None."""
-    return _to_intraday_bars(columns, 1)
-
-
-def _to_intraday_bars(columns: BarColumns | None, minutes: int) -> Bars:
-    if columns is None:
-        return empty_bars()
-    starts = columns.starts_ns
-    return Bars(
-        starts,
-        starts + minutes * NANOSECONDS_PER_MINUTE,
-        starts // _DAY_NS,
-        columns.open,
-        columns.high,
-        columns.low,
-        columns.close,
-        columns.volume,
-    )
-
-
-def to_day_bars(columns: BarColumns | None) -> Bars:
-    """Convert columns to day bars that end with their session; a row of a closed day is left out."""
-    if columns is None:
-        return empty_bars()
-    ends = [_find_close_ns(int(number)) for number in columns.starts_ns // _DAY_NS]
-    is_session = np.array([end is not None for end in ends])
-    kept = [end for end in ends if end is not None]
-    return Bars(
-        columns.starts_ns[is_session],
-        np.array(kept, np.int64),
-        columns.starts_ns[is_session] // _DAY_NS,
-        columns.open[is_session],
-        columns.high[is_session],
-        columns.low[is_session],
-        columns.close[is_session],
-        columns.volume[is_session],
-    )
-
-
-@cache
-def _find_close_ns(day_number: int) -> int | None:
-    day = date.fromordinal(day_number + date(1970, 1, 1).toordinal())
-    try:
-        return get_regular_hours(day).closes_at_ns
-    except ValueError:
-        return None
 
 
 def make_chain_reader(database: Database, symbol: str) -> ChainAt:

@@ -202,25 +202,6 @@ def read_yields(connection: Connection, first: date, last: date) -> pl.DataFrame
     return _whole_rows(connection, treasury_yields, [_on_dates(first, last)], "date, years")
 
 
-def latest_iv_percentiles(connection: Connection, symbols: Collection[str]) -> pl.DataFrame:
-    """The newest row of `iv_percentile_cache` of each symbol that has one."""
-    return _newest(connection, iv_percentile_cache, symbols, "date")
-
-
-def latest_gamma(connection: Connection, symbols: Collection[str]) -> pl.DataFrame:
-    """The newest row of `gamma_exposure_snapshots` of each symbol that has one; documents as JSON text."""
-    return _newest(connection, gamma_exposure_snapshots, symbols, "timestamp")
-
-
-def latest_regime(connection: Connection) -> pl.DataFrame:
-    """The newest row of `market_regime_history`; no row in an empty warehouse."""
-    schema = to_polars_schema(market_regime_history)
-    select = sql.SQL("SELECT {} FROM public.market_regime_history ORDER BY date DESC LIMIT 1").format(
-        to_select_list(schema)
-    )
-    return read_frame(connection, select, schema)
-
-
 def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Composed], order: str) -> pl.DataFrame:
     schema = to_polars_schema(table)
     select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
@@ -228,22 +209,6 @@ def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Compo
         sql.Identifier("public", table.name),
         sql.SQL(" AND ").join(conditions),
         sql.SQL(order),
-    )
-    return read_frame(connection, select, schema)
-
-
-def _newest(connection: Connection, table: Table, symbols: Collection[str], by: str) -> pl.DataFrame:
-    # One descent of an index per symbol; DISTINCT ON would read the whole history of all.
-    schema = to_polars_schema(table)
-    select = sql.SQL(
-        "SELECT {columns} FROM unnest({symbols}::text[]) AS wanted (name) CROSS JOIN LATERAL"
-        " (SELECT * FROM {table} AS held WHERE held.symbol = wanted.name ORDER BY held.{by} DESC LIMIT 1) AS newest"
-        " ORDER BY symbol"
-    ).format(
-        columns=to_select_list(schema),
-        symbols=sql.Literal(sorted(symbols)),
-        table=sql.Identifier("public", table.name),
-        by=sql.Identifier(by),
     )
     return read_frame(connection, select, schema)
 

@@ -112,15 +112,6 @@ def read_current_loads(connection: Connection, datasets: Collection[str], first:
     return [CurrentLoad(**row) for row in connection.execute(statement).mappings()]
 
 
-def current_etags(connection: Connection, first: date, last: date) -> dict[tuple[str, date], str]:
-    """ETag of the file that the lake holds, by (dataset, session), from `first` to `last`."""
-    manifest = load_manifest.c
-    statement = select(manifest.dataset, manifest.session, manifest.etag).where(
-        manifest.session.between(first, last), manifest.superseded_by.is_(None)
-    )
-    return {(row.dataset, row.session): row.etag for row in connection.execute(statement)}
-
-
 def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
     """The session under which `dataset` currently holds a file of this content; the earliest if several, else None."""
     manifest = load_manifest.c
@@ -128,19 +119,6 @@ def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) ->
         manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None)
     )
     return connection.execute(statement).scalar_one()
-
-
-def row_count_history(connection: Connection, dataset: str, before: date, *, sessions: int = 20) -> dict[date, int]:
-    """Rows of the last `sessions` current sessions of `dataset` that lie before `before`, ascending."""
-    manifest = load_manifest.c
-    statement = (
-        select(manifest.session, manifest.rows)
-        .where(manifest.dataset == dataset, manifest.session < before, manifest.superseded_by.is_(None))
-        .order_by(manifest.session.desc())
-        .limit(sessions)
-    )
-    newest_first = connection.execute(statement).all()
-    return {row.session: row.rows for row in reversed(newest_first)}
 
 
 def read_bar_fingerprints(
@@ -152,17 +130,6 @@ def read_bar_fingerprints(
         manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last)
     )
     return {(row.symbol, row.session): row.fingerprint for row in connection.execute(statement)}
-
-
-def bar_counts(
-    connection: Connection, symbols: Collection[str], first: date, last: date
-) -> dict[tuple[str, date], int]:
-    """How many bars of all timeframes are published, by (symbol, session)."""
-    manifest = bars_manifest.c
-    statement = select(manifest.symbol, manifest.session, manifest.rows).where(
-        manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last)
-    )
-    return {(row.symbol, row.session): row.rows for row in connection.execute(statement)}
 
 
 def read_open_findings(

@@ -65,12 +65,6 @@ def read_active_symbols(connection: Connection) -> list[str]:
     )
 
 
-def pending_symbols(connection: Connection) -> list[str]:
-    """Symbols that wait in the queue, in the order in which they will be claimed."""
-    waiting = select(queue.c.symbol).where(queue.c.status == "pending").order_by(queue.c.queue_id)
-    return list(connection.execute(waiting).scalars())
-
-
 def claim_next(connection: Connection, *, abandoned_after: timedelta = ABANDONED_AFTER) -> QueuedSymbol | None:
     """Take the oldest waiting symbol, or one whose claimer is gone; None if there is none.
 
