@@ -1,6 +1,5 @@
-"""The warehouse: everything that speaks to PostgreSQL, and nothing else does.
+"""The warehouse: the only package that connects to PostgreSQL.
 
-Tables and their migrations, the engine, bulk load, partitions and queries live here, and in `embedded` the server that
-runs when no `HD_DATABASE_URL` is given. This module stays empty of imports, so that `embedded_postgres` can be used
-without paying for SQLAlchemy.
+`schema` and `migrations` define the tables, `publish` loads rows in bulk, `records` writes small transactional rows, `read`
+queries. Keep this module free of imports, so that `embedded_postgres` can be used without the cost of SQLAlchemy.
 """

@@ -1,7 +1,6 @@
-"""Where the desk's Postgres is, for every process of this HD_HOME.
+"""Resolves the database URL: `HD_DATABASE_URL` if set, else the embedded server of this HD_HOME.
 
-Belongs here: choosing between `HD_DATABASE_URL` and the embedded server, and keeping the latter alive for as long as
-this process needs it. Nobody else decides which database is used.
+The embedded server is kept running for as long as this process needs it. No other module decides which database is used.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ DAGSTER_SCHEMA = "dagster"
 
 
 def database_url(settings: Settings) -> str:
-    """URL of the desk's database. Starts the embedded server if no other is set and none is running.
+    """Return the URL of the installation's database; start the embedded server if no other is set and none is running.
 
-    The process holds its share of the embedded server until it ends; calling again is free.
+    The process keeps the embedded server in use until it ends; repeated calls cost nothing.
     """
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
@@ -37,7 +36,7 @@ def _leased_url(home: Path, port: int | None, os_user: str) -> str:
 
 
 def build_dagster_url(settings: Settings) -> str:
-    """URL for Dagster's storage: the same database, schema `dagster`, through psycopg2.
+    """Build the URL of Dagster's storage: the same database, schema `dagster`, through psycopg2.
 
     psycopg2 because dagster-postgres calls its NOTIFY interface and SQLAlchemy 2.1 would choose psycopg 3.
     """
@@ -50,7 +49,7 @@ def ensure_dagster_schema(url: str) -> None:
     engine = create_engine(url)
     try:
         with engine.begin() as connection:
-            # Two services of a new desk may arrive here at once; IF NOT EXISTS alone can still collide.
+            # Two services of a new installation may arrive here at once; IF NOT EXISTS alone can still collide.
             connection.exec_driver_sql("select pg_advisory_xact_lock(hashtext('create schema dagster'))")
             connection.exec_driver_sql(f"create schema if not exists {DAGSTER_SCHEMA}")
     finally:
@@ -58,7 +57,7 @@ def ensure_dagster_schema(url: str) -> None:
 
 
 def create_pooled_engine(url: str) -> Engine:
-    """An autocommitting engine that keeps its connections, as Dagster's storages want it."""
+    """Create an autocommitting engine that keeps its connections open, as Dagster's storages expect."""
     return create_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=3, max_overflow=10, pool_pre_ping=True, pool_recycle=1800
     )

@@ -1,7 +1,4 @@
-"""How the platform reaches PostgreSQL: URLs for each driver, small pools, and transactions in a role.
-
-Belongs here: connections. Not here: what is done with them.
-"""
+"""Connects to PostgreSQL: URLs for each driver, small pools, and transactions in a role."""
 
 from __future__ import annotations
 
@@ -20,22 +17,22 @@ CONNECT_TIMEOUT_SECONDS = 10
 
 
 def to_sqlalchemy_url(url: str) -> str:
-    """The URL for SQLAlchemy over psycopg 3, whatever PostgreSQL spelling was given."""
+    """Return the URL for SQLAlchemy over psycopg 3, whichever PostgreSQL scheme was given."""
     return _with_driver(url, "postgresql+psycopg")
 
 
 def to_psycopg2_url(url: str) -> str:
-    """The URL for dagster-postgres: its storages need psycopg2 named, or event watching fails on NOTIFY."""
+    """Return the URL for dagster-postgres: its storages need psycopg2 named, or event watching fails on NOTIFY."""
     return _with_driver(url, "postgresql+psycopg2")
 
 
 def to_libpq_url(url: str) -> str:
-    """The URL for psycopg, psql and pg_dump: no SQLAlchemy driver in the scheme."""
+    """Return the URL for psycopg, psql and pg_dump: no SQLAlchemy driver in the scheme."""
     return _with_driver(url, "postgresql")
 
 
 def mask_url(url: str) -> str:
-    """The URL as it may be shown: the password replaced by `***`."""
+    """Return the URL for display, with the password replaced by `***`."""
     return make_url(url).render_as_string(hide_password=True)
 
 
@@ -63,21 +60,21 @@ class Database:
 
     @contextmanager
     def begin(self, role: Role = Role.SERVICE) -> Iterator[Connection]:
-        """A transaction as `role`, in UTC; commits at the end of the block, rolls back on an exception."""
+        """Open a transaction as `role`, in UTC; commits at the end of the block, rolls back on an exception."""
         with self.engine.begin() as connection:
             set_local_role(connection, role)
             yield connection
 
     @contextmanager
     def connect(self, role: Role = Role.READER) -> Iterator[Connection]:
-        """A read-only transaction as `role`, in UTC; nothing in it can be written."""
+        """Open a read-only transaction as `role`, in UTC."""
         with self.engine.begin() as connection:
             connection.execute(text("SET TRANSACTION READ ONLY"))
             set_local_role(connection, role)
             yield connection
 
     def close(self) -> None:
-        """Give all connections back to the server."""
+        """Close all connections."""
         self.engine.dispose()
 
     def __enter__(self) -> Database:
@@ -91,19 +88,19 @@ class Database:
 
 
 def set_local_role(connection: Connection, role: Role) -> None:
-    """Become `role` until the transaction ends. Raises `SchemaOutdatedError` where the role cannot be had."""
+    """Become `role` until the transaction ends. Raises `SchemaOutdatedError` where the login user cannot take the role."""
     try:
         connection.execute(
             text("SELECT set_config('role', :role, true), set_config('timezone', 'UTC', true)"), {"role": role.value}
         )
     except (DataError, ProgrammingError) as refusal:  # the role does not exist, or is not the user's to take
         raise SchemaOutdatedError(
-            f"The login user cannot act as {role} in this database ({refusal.orig}). Cure: run `hd db upgrade`."
+            f"The login user cannot act as {role} in this database ({refusal.orig}). Remedy: run `hd db upgrade`."
         ) from refusal
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
-    """The psycopg connection under a SQLAlchemy one, in the same transaction: for COPY and partition DDL."""
+    """Return the psycopg connection under a SQLAlchemy one, in the same transaction: for COPY and partition DDL."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError(f"expected a psycopg 3 connection, got {type(driver).__name__}")

@@ -1,6 +1,6 @@
-"""What can go wrong between the platform and its warehouse, each with its cure.
+"""Errors of the warehouse that callers catch or show, each with its remedy.
 
-Belongs here: the typed refusals that callers catch or show. Driver errors that nobody can act on stay what they are.
+Driver errors that nobody can act on are not wrapped.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _TRANSIENT_STATES = frozenset(
 
 
 class WarehouseError(Exception):
-    """Something about the warehouse needs a person or a retry. The message says what, where and the cure."""
+    """A failure that needs a person or a retry. The message names what failed, where, and the remedy."""
 
 
 class SchemaOutdatedError(WarehouseError):
-    """The database is older than this code, or empty. Cure: `hd db upgrade`."""
+    """The database is older than this code, or empty. Remedy: `hd db upgrade`."""
 
 
 class SchemaTooNewError(WarehouseError):
-    """The database was migrated by newer code. Cure: update the code, never downgrade the data."""
+    """The database was migrated by newer code. Remedy: update the code, never downgrade the data."""
 
 
 class MigrationLockError(WarehouseError):
@@ -41,46 +41,46 @@ class RoleSetupError(WarehouseError):
 
 
 class RowsRefusedError(WarehouseError):
-    """A frame breaks a rule of the table it is meant for; nothing of it was published."""
+    """A frame breaks a rule of its table; none of it was published."""
 
 
 class BarsRefusedError(RowsRefusedError):
-    """The same of a frame of bars."""
+    """A frame of bars breaks a rule of its table; none of it was published."""
 
 
 class RowsUnreadableError(WarehouseError):
-    """Published rows cannot be handed over as they are; the message says which."""
+    """Published rows cannot be read in the requested form; the message names them."""
 
 
 class MartMissingError(WarehouseError):
-    """A mart is asked for before dbt has built it."""
+    """A mart was requested before dbt built it."""
 
 
 class PublishBlockedError(WarehouseError):
-    """A lock could not be had in time; nothing was published and the same call may be repeated."""
+    """A lock could not be acquired in time; nothing was published and the call may be repeated."""
 
 
 class QueryRefusedError(WarehouseError):
-    """A statement given to the reader is not one plain query, or asks for more than the reader may see."""
+    """A statement is not one plain query, or needs rights that the reader role does not have."""
 
 
 def explain_refusal(refusal: psycopg.Error, error: type[RowsRefusedError]) -> RowsRefusedError:
-    """The database's refusal of a row as one that names the rule and the row."""
+    """Turn the database's refusal of a row into an error that names the rule and the row."""
     rule = refusal.diag.constraint_name or type(refusal).__name__
     detail = refusal.diag.message_detail or refusal.diag.message_primary or str(refusal)
     return error(
         f"Rows break {rule}: {detail} Nothing of this load was published. "
-        "Cure: set the row aside with a finding, then load again."
+        "Remedy: set the row aside with a finding, then load again."
     )
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed a little later without anybody doing anything: lost connections, lost races."""
+    """Return whether the same call may succeed on a retry: lost connections, lost races."""
     if isinstance(error, PublishBlockedError):
         return True
-    told = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(told, psycopg.Error):
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.Error):
         return False
-    if told.sqlstate is None:  # the server said nothing: it could not be reached, or went away
-        return isinstance(told, psycopg.OperationalError)
-    return told.sqlstate in _TRANSIENT_STATES or told.sqlstate.startswith(_CONNECTION_FAILURES)
+    if cause.sqlstate is None:  # no answer: the server could not be reached, or the connection broke
+        return isinstance(cause, psycopg.OperationalError)
+    return cause.sqlstate in _TRANSIENT_STATES or cause.sqlstate.startswith(_CONNECTION_FAILURES)

@@ -1,7 +1,7 @@
-"""The platform's four database roles, and how a login user comes to have them.
+"""Creates the platform's four database roles and makes the login user a member of each; repeated calls change nothing.
 
-Belongs here: creating roles and memberships, idempotently, also when several databases of one cluster are set up at
-once (roles belong to the cluster, advisory locks to one database). Grants on tables belong to the migrations.
+Several databases of one cluster may be set up at once (roles belong to the cluster, advisory locks to one database).
+Grants on tables belong to the migrations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ATTEMPTS = 20
 
 
 class Role(StrEnum):
-    """Who acts in the warehouse. Nobody logs in as one; the login user takes them on per transaction."""
+    """Roles of the warehouse. None can log in; the login user assumes one per transaction."""
 
     OWNER = "hd_owner"
     SERVICE = "hd_service"
@@ -45,13 +45,13 @@ def ensure_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         for role in Role:
             _create(connection, role)
             _join(connection, role)
-        _let_owner_build(connection)
+        _allow_owner_to_create(connection)
     except psycopg.errors.InsufficientPrivilege as refusal:
-        raise RoleSetupError(_cure(connection, refusal)) from refusal
+        raise RoleSetupError(_describe_remedy(connection, refusal)) from refusal
 
 
 def can_use_roles(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
-    """Whether the login user can already take on all four roles."""
+    """Return whether the login user can already assume all four roles."""
     return all(_exists(connection, role) and _may_become(connection, role) for role in Role)
 
 
@@ -81,14 +81,14 @@ def _join(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> Non
             time.sleep(0.05)
 
 
-def _let_owner_build(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    if not _answer(connection, "SELECT has_database_privilege('hd_owner', current_database(), 'CREATE')"):
+def _allow_owner_to_create(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    if not _ask(connection, "SELECT has_database_privilege('hd_owner', current_database(), 'CREATE')"):
         _on_database(connection, "GRANT CREATE ON DATABASE {} TO hd_owner")
-    if not _answer(connection, "SELECT has_database_privilege('hd_service', current_database(), 'TEMPORARY')"):
+    if not _ask(connection, "SELECT has_database_privilege('hd_service', current_database(), 'TEMPORARY')"):
         _on_database(connection, "GRANT TEMPORARY ON DATABASE {} TO hd_service")
-    if not _answer(connection, "SELECT has_schema_privilege('hd_owner', 'public', 'CREATE WITH GRANT OPTION')"):
+    if not _ask(connection, "SELECT has_schema_privilege('hd_owner', 'public', 'CREATE WITH GRANT OPTION')"):
         connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO hd_owner WITH GRANT OPTION")
-    if not _answer(connection, "SELECT has_schema_privilege('hd_owner', 'public', 'CREATE WITH GRANT OPTION')"):
+    if not _ask(connection, "SELECT has_schema_privilege('hd_owner', 'public', 'CREATE WITH GRANT OPTION')"):
         # Without the right to grant, PostgreSQL only warns. Typical: a schema carried over from before version 15.
         raise psycopg.errors.InsufficientPrivilege("the login user does not own schema public")
 
@@ -99,27 +99,27 @@ def _on_database(connection: psycopg.Connection[tuple[object, ...]], statement: 
 
 
 def _exists(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> bool:
-    return _answer(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", role.value)
+    return _ask(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", role.value)
 
 
 def _may_become(connection: psycopg.Connection[tuple[object, ...]], role: Role) -> bool:
     # From 16 on a CREATEROLE user administers a role it made without being able to SET ROLE to it.
     if connection.info.server_version >= 160000:
-        return _answer(connection, "SELECT pg_has_role(current_user, %s, 'SET')", role.value)
-    return _answer(connection, "SELECT pg_has_role(current_user, %s, 'MEMBER')", role.value)
+        return _ask(connection, "SELECT pg_has_role(current_user, %s, 'SET')", role.value)
+    return _ask(connection, "SELECT pg_has_role(current_user, %s, 'MEMBER')", role.value)
 
 
-def _answer(connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, *values: str) -> bool:
+def _ask(connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, *values: str) -> bool:
     row = connection.execute(query, values).fetchone()
     return bool(row and row[0])
 
 
-def _cure(connection: psycopg.Connection[tuple[object, ...]], refusal: Exception) -> str:
+def _describe_remedy(connection: psycopg.Connection[tuple[object, ...]], refusal: Exception) -> str:
     user, database = connection.info.user, connection.info.dbname
     roles = ", ".join(Role)
     return (
         f"The login user {user!r} may not set up the roles {roles} in database {database!r} ({refusal}). "
-        f'Cure, as a superuser: ALTER ROLE "{user}" CREATEROLE; ALTER DATABASE "{database}" OWNER TO "{user}"; '
+        f'Remedy, as a superuser: ALTER ROLE "{user}" CREATEROLE; ALTER DATABASE "{database}" OWNER TO "{user}"; '
         "ALTER SCHEMA public OWNER TO pg_database_owner; and, where the roles exist already, "
         f'GRANT {roles} TO "{user}" WITH ADMIN OPTION; then'
         " run `hd db upgrade` again."

@@ -120,7 +120,7 @@ def test_a_radar_before_the_first_build_names_the_remedy(database_url):
     with (
         Database(database_url) as database,
         database.connect() as connection,
-        pytest.raises(MartMissingError, match="Cure: build"),
+        pytest.raises(MartMissingError, match="Remedy: build"),
     ):
         read_radar(connection, last_session=MONDAY)
 

@@ -44,7 +44,7 @@ def test_bars_come_back_as_they_were_given(database: Database, method: Method) -
     read = queries.read_bars(database, None, None, LAST_OF_OCTOBER, TUESDAY)
     assert read.equals(given_bars.sort("symbol", "timeframe", "timestamp"))
     assert (report.rows, report.symbols, report.sessions) == (given_bars.height, 3, 3)
-    assert set(report.leaves) == {"historical_bars_y2025m10", "historical_bars_y2025m11"}
+    assert set(report.partitions) == {"historical_bars_y2025m10", "historical_bars_y2025m11"}
 
 
 @BOTH_WAYS
@@ -226,10 +226,10 @@ def test_nanosecond_stamps_and_categorical_names_are_taken(database: Database, w
 
 def test_a_partition_is_rebuilt_when_most_of_it_is_new_and_edited_otherwise(database: Database) -> None:
     many = bars([f"S{number:03}" for number in range(60)], [MONDAY, TUESDAY], minutes=240)
-    assert set(publish(database, many).leaves.values()) == {Method.REBUILD}
-    assert set(publish(database, many).leaves.values()) == {Method.REBUILD}
+    assert set(publish(database, many).partitions.values()) == {Method.REBUILD}
+    assert set(publish(database, many).partitions.values()) == {Method.REBUILD}
     few = bars(["S001"], [MONDAY])
-    assert set(publish(database, few).leaves.values()) == {Method.REPLACE_ROWS}
+    assert set(publish(database, few).partitions.values()) == {Method.REPLACE_ROWS}
 
 
 @BOTH_WAYS

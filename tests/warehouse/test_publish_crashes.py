@@ -49,7 +49,7 @@ OCTOBER, NOVEMBER = "historical_bars_y2025m10", "historical_bars_y2025m11"
 STEPS = {
     Method.REBUILD: [
         "locked",
-        f"side_created:{OCTOBER}",
+        f"staging_created:{OCTOBER}",
         f"copied:{OCTOBER}",
         f"kept:{OCTOBER}",
         f"keyed:{OCTOBER}",

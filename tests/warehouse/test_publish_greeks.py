@@ -48,7 +48,7 @@ def test_contracts_come_back_as_they_were_given(database: Database, method: Meth
     report = put_greeks(database, given_rows.sample(fraction=1.0, shuffle=True, seed=1), method=method)
     assert_frame_equal(_held(database), given_rows)
     assert (report.rows, report.symbols, report.sessions) == (given_rows.height, 2, 3)
-    assert set(report.leaves) == {OCTOBER, NOVEMBER}
+    assert set(report.partitions) == {OCTOBER, NOVEMBER}
 
 
 @BOTH_WAYS

@@ -1,6 +1,6 @@
-"""Bars as bytes for COPY: PostgreSQL's binary format where floats allow it exactly, else CSV.
+"""Encodes bars for COPY: PostgreSQL's binary format where floats allow it exactly, else CSV.
 
-Belongs here: how the columns of a bar travel. The format itself is `row_encoding`.
+The format itself is in `row_encoding`.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _WIRES = {
 
 
 def find_exact_exponents(rows: pl.DataFrame) -> Exponents | None:
-    """For each numeric column the k with which all its values are exact, or None if a column has no such k."""
+    """Find for each numeric column the k with which all its values are exact, or None if a column has no such k."""
     return row_encoding.find_exact_exponents(rows, NUMERIC_COLUMNS)
 
 
 def encode_csv(rows: pl.DataFrame) -> bytes:
-    """`rows` as CSV lines without a header; floats as shortest decimals, null as nothing."""
+    """Encode `rows` as CSV lines without a header; floats as shortest decimals, null as an empty field."""
     buffer = io.BytesIO()
     rows.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
     return buffer.getvalue()
 
 
 def encode_binary(rows: pl.DataFrame, exponents: Exponents) -> memoryview:
-    """`rows` (columns as the table, microsecond stamps) as binary tuples, without header and trailer."""
+    """Encode `rows` (columns as the table, microsecond stamps) as binary tuples, without header and trailer."""
     return row_encoding.encode_binary(rows, _WIRES, exponents)

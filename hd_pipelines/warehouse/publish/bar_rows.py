@@ -1,6 +1,6 @@
-"""A frame of bars on its way into the database: the shape it must have, and the COPY.
+"""Checks a frame of bars for its shape, sorts it, and copies it into the database.
 
-Belongs here: refusing a wrong frame early with the row named, and COPY. Values are checked by the table's checks.
+Wrong frames are refused early, with the row named. Values are checked by the table's check constraints.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ _REQUIRED = ("symbol", "timeframe", "timestamp", "session", "open", "high", "low
 
 
 def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """`frame` with exactly the table's columns and microsecond stamps.
+    """Return `frame` with exactly the table's columns and microsecond stamps.
 
-    Raises `BarsRefusedError` for a missing or foreign column, a wrong type, a null where none may be, a stamp finer
+    Raises `BarsRefusedError` for a missing or foreign column, a wrong type, a null in a required column, a stamp finer
     than a microsecond, or a bar outside `scope`.
     """
     if set(frame.columns) != set(BAR_COLUMNS):
         missing, extra = set(BAR_COLUMNS) - set(frame.columns), set(frame.columns) - set(BAR_COLUMNS)
         raise BarsRefusedError(
             f"A frame of bars has the columns {', '.join(BAR_COLUMNS)}; missing: {sorted(missing)}, foreign: "
-            f"{sorted(extra)}. Cure: select exactly these before publishing."
+            f"{sorted(extra)}. Remedy: select exactly these before publishing."
         )
     _check_types(frame)
     for column in _REQUIRED:
         if frame[column].null_count():
             row = frame[column].is_null().arg_max()
-            raise BarsRefusedError(f"Column {column} is null in row {row} of the frame. Cure: set such bars aside.")
+            raise BarsRefusedError(f"Column {column} is null in row {row} of the frame. Remedy: set such bars aside.")
     stamps = frame["timestamp"].cast(pl.Datetime("us", "UTC"))
     if frame.schema["timestamp"] == pl.Datetime("ns", "UTC"):
         inexact = stamps.cast(pl.Datetime("ns", "UTC")) != frame["timestamp"]
         if inexact.any():
             raise BarsRefusedError(
                 f"timestamp of row {inexact.arg_max()} is finer than a microsecond, which the database cannot hold. "
-                "Cure: a bar starts on a whole second."
+                "Remedy: a bar starts on a whole second."
             )
     require_within(frame, scope.frame, BarsRefusedError)
     return frame.select(BAR_COLUMNS).with_columns(stamps, pl.col("symbol", "timeframe").cast(pl.String))
 
 
 def sort_by_key(rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows` by the table's key: the key build then finds them sorted, and equal rows make equal tables."""
+    """Sort `rows` by the table's key: building the key is then faster, and equal rows make equal tables."""
     if _is_in_key_order(rows):
         return rows
-    # Ranks of the few distinct names sort in half the time of the names.
+    # Sorting by the ranks of the few distinct names takes half the time of sorting by the names.
     ranks = {name: pl.Enum(rows[name].unique().sort()) for name in ("symbol", "timeframe")}
     ranked = rows.with_columns(
         pl.col(name).cast(names).to_physical().alias(f"#{name}") for name, names in ranks.items()
@@ -73,7 +73,7 @@ def sort_by_key(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_in_key_order(rows: pl.DataFrame) -> bool:
-    # A tenth of the cost of sorting, and derivation hands its bars over in order.
+    # A tenth of the cost of sorting, and derived bars usually arrive in order.
     key = [pl.col(name) for name in BAR_KEY]
     is_before, is_same = pl.lit(value=False), pl.lit(value=True)
     for column in key:
@@ -84,7 +84,7 @@ def _is_in_key_order(rows: pl.DataFrame) -> bool:
 
 def _check_types(frame: pl.DataFrame) -> None:
     def refuse(column: str, wanted: str) -> None:
-        raise BarsRefusedError(f"Column {column} is {frame.schema[column]}, {wanted} is needed. Cure: cast it.")
+        raise BarsRefusedError(f"Column {column} is {frame.schema[column]}, {wanted} is needed. Remedy: cast it.")
 
     for column in ("symbol", "timeframe"):
         if not isinstance(frame.schema[column], pl.String | pl.Categorical | pl.Enum):
@@ -101,9 +101,9 @@ def _check_types(frame: pl.DataFrame) -> None:
 
 
 def copy_bars(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool) -> None:
-    """COPY `rows` into `target`; the next block is encoded while the server takes the one before it.
+    """Copy `rows` into `target`; the next block is encoded while the server receives the one before.
 
-    `frozen` is for a table made in this transaction: its rows need no later visit by vacuum.
+    `frozen` is for a table created in this transaction: vacuum need not visit its rows later.
     Raises `BarsRefusedError` naming the bar that a check of the table refuses.
     """
     exponents = find_exact_exponents(rows)

@@ -1,6 +1,6 @@
-"""Bars published: the bars of a scope replaced in one transaction, with the record of what they were made from.
+"""Publishes bars: replaces the bars of a scope in one transaction, with the fingerprints of their inputs.
 
-Belongs here: what is particular to `historical_bars`. How a scope is replaced is `publication`.
+How a scope is replaced is in `publication`.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def publish_bars(
     Args:
         database: The warehouse.
         frame: Bars; columns as `tables.BAR_COLUMNS`, any order, every one inside `scope`.
-        scope: Pairs to answer for; a pair without bars in `frame` ends up with none.
-        fingerprints: For every pair of `scope`, what its bars were made from.
+        scope: Pairs to replace; a pair without bars in `frame` ends up with none.
+        fingerprints: For every pair of `scope`, the fingerprint of its inputs.
         run_id: The run that loads, kept with manifest and findings.
-        findings: What was wrong with the input, recorded in the same transaction.
+        findings: What is wrong with the input, recorded in the same transaction.
         checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         audit: Called with every relation that holds the new bars before they can be read; raising stops the load.
-        method: Forces one way for all leaves; None chooses by size.
-        on_step: Told the name of each step as it is reached.
+        method: Forces one method for all partitions; None chooses by size.
+        on_step: Called with the name of each step as it is reached.
 
-    Raises `BarsRefusedError` for bars that break a rule, `PublishBlockedError` if locks cannot be had in time.
+    Raises `BarsRefusedError` for bars that break a rule, `PublishBlockedError` if locks cannot be acquired in time.
     """
     require_fingerprints(scope.pairs, fingerprints, BarsRefusedError)
 

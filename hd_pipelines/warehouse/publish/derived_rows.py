@@ -1,8 +1,8 @@
-"""Small derived tables published: the rows of a scope replaced in one transaction, unchanged rows left alone.
+"""Publishes the small derived tables: replaces the rows of a scope in one transaction and does not touch unchanged rows.
 
-Belongs here: `iv_percentile_cache`, `gamma_exposure_snapshots`, `market_regime_history`, `treasury_yields`. Rows are
-staged, then merged: rows of the scope that are gone are deleted, changed ones updated, new ones inserted. So a repeated
-load writes nothing, `created_at` stays, and `updated_at` says when a row last changed. Large loads are `greeks`.
+The tables are `iv_percentile_cache`, `gamma_exposure_snapshots`, `market_regime_history` and `treasury_yields`. Rows are
+staged, then merged: rows of the scope that no longer exist are deleted, changed ones updated, new ones inserted. So a
+repeated load writes nothing, `created_at` stays, and `updated_at` is when a row last changed. Large loads are in `greeks`.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _KEYS = {
     REGIME.name: ("date",),
     treasury_yields.name: ("date", "years"),
 }
-"""The tables that are published here, and the unique key by which a new row meets the one it replaces."""
+"""The tables that are published here, and the unique key that matches a new row to the one it replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowsReport:
-    """What a load did: rows given, rows inserted or changed, rows deleted because the scope has them no longer."""
+    """Counts of a load: rows given, rows inserted or changed, rows of the scope deleted because they no longer exist."""
 
     rows: int
     written: int
@@ -74,16 +74,16 @@ def publish_rows(
         database: The warehouse.
         table_name: `iv_percentile_cache`, `gamma_exposure_snapshots`, `market_regime_history` or `treasury_yields`.
         frame: The table's columns without `created_at` and `updated_at`, any order, every row inside `scope`.
-        scope: What to answer for: column `session` (the `date` of tables that have one), `symbol` unless the table is
+        scope: What to replace: column `session` (the `date` of tables that have one), `symbol` unless the table is
             about the market, and `timestamp` where single gamma snapshots are replaced.
-        fingerprints: For every (symbol, session) of `scope`, what its rows were made from; symbol is
+        fingerprints: For every (symbol, session) of `scope`, the fingerprint of its inputs; symbol is
             `derivations.MARKET` for a table without symbols.
-        findings: What was wrong with the input, recorded in the same transaction.
+        findings: What is wrong with the input, recorded in the same transaction.
         checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         run_id: The run that loads, kept with manifest and findings.
-        on_step: Told the name of each step as it is reached.
+        on_step: Called with the name of each step as it is reached.
 
-    Raises `RowsRefusedError` for rows that break a rule, `PublishBlockedError` if another load does not end,
+    Raises `RowsRefusedError` for rows that break a rule, `PublishBlockedError` if another load holds the lock for too long,
     `KeyError` for a table that is not published here.
     """
     started = time.perf_counter()
@@ -94,7 +94,7 @@ def publish_rows(
         watch_client_connection(cursor)
         take_lock(cursor, table_name)
         on_step("locked")
-        load.make_leaves(cursor)
+        load.add_partitions(cursor)
         assume_role(cursor, Role.SERVICE)
         load.stage(cursor)
         on_step("staged")
@@ -102,7 +102,7 @@ def publish_rows(
         on_step("deleted")
         written = load.merge(cursor)
         on_step("merged")
-        record_derivations(cursor, table_name, load.counted(cursor), fingerprints, run_id)
+        record_derivations(cursor, table_name, load.count_rows(cursor), fingerprints, run_id)
         settle(connection, findings, checked, run_id=run_id)
         on_step("before_commit")
     on_step("after_commit")
@@ -110,7 +110,7 @@ def publish_rows(
 
 
 class _Load:
-    """One load under way."""
+    """One running load."""
 
     def __init__(self, table_name: str, frame: pl.DataFrame, scope: pl.DataFrame) -> None:
         if table_name not in _KEYS:
@@ -122,11 +122,11 @@ class _Load:
         self.columns = list_published_columns(self.table)
         wanted = [name for name in ("symbol", "session", "timestamp") if name in scope.columns]
         self.scope = scope.select(wanted).unique().sort(wanted)
-        self._refuse_wrong_scope(scope)
+        self._require_scope_columns(scope)
         self.rows = check_rows(frame, self.table)
         require_within(self.rows, self.scope, RowsRefusedError, session=self.session)
 
-    def _refuse_wrong_scope(self, scope: pl.DataFrame) -> None:
+    def _require_scope_columns(self, scope: pl.DataFrame) -> None:
         needed = {"session"} | ({"symbol"} & set(self.table.c.keys()))
         may = needed | ({"timestamp"} & set(self.key))
         if not needed <= set(scope.columns) <= may:
@@ -141,17 +141,17 @@ class _Load:
         symbol = pl.col("symbol") if "symbol" in self.scope.columns else pl.lit(MARKET).alias("symbol")
         return self.scope.select(symbol, "session").unique().sort("symbol", "session")
 
-    def make_leaves(self, cursor: psycopg.Cursor[Any]) -> None:
-        """Make the leaves that the new rows need, as hd_owner."""
+    def add_partitions(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Create the partitions that the new rows need, as hd_owner."""
         if self.partitioned is None:
             return
         for first in sorted({Partition.of(day, self.partitioned).first for day in self.rows[self.session].unique()}):
-            leaf = Partition(first, self.partitioned)
-            if not partition_exists(cursor, leaf):
-                add_empty_partition(cursor, leaf)
+            partition = Partition(first, self.partitioned)
+            if not partition_exists(cursor, partition):
+                add_empty_partition(cursor, partition)
 
     def stage(self, cursor: psycopg.Cursor[Any]) -> None:
-        """New rows and scope as temporary tables; the checks and the key refuse here."""
+        """Copy new rows and scope into temporary tables, whose checks and key refuse invalid rows."""
         cursor.execute(
             sql.SQL(
                 "CREATE TEMPORARY TABLE new_rows (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
@@ -174,7 +174,7 @@ class _Load:
         cursor.execute("ANALYZE pg_temp.scope")
 
     def delete(self, cursor: psycopg.Cursor[Any]) -> int:
-        """Delete what the scope has no longer; how many rows."""
+        """Delete the rows of the scope that no longer exist; return how many."""
         cursor.execute(
             sql.SQL(
                 "DELETE FROM {parent} AS held USING pg_temp.scope WHERE {covers} AND {in_window}"
@@ -189,7 +189,7 @@ class _Load:
         return cursor.rowcount
 
     def merge(self, cursor: psycopg.Cursor[Any]) -> int:
-        """Insert new rows and update changed ones; how many rows."""
+        """Insert new rows and update changed ones; return how many."""
         others = [name for name in self.columns if name not in self.key]
         cursor.execute(
             sql.SQL(
@@ -209,8 +209,8 @@ class _Load:
         )
         return cursor.rowcount
 
-    def counted(self, cursor: psycopg.Cursor[Any]) -> pl.DataFrame:
-        """How many rows the table now holds for each pair: `symbol`, `session`, `rows`."""
+    def count_rows(self, cursor: psycopg.Cursor[Any]) -> pl.DataFrame:
+        """Count the rows that the table now holds for each pair: `symbol`, `session`, `rows`."""
         has_symbol = "symbol" in self.scope.columns
         pair = ("symbol", "session") if has_symbol else ("session",)
         statement = sql.SQL(
@@ -248,7 +248,7 @@ class _Load:
 
     @property
     def _in_window(self) -> sql.Composed:
-        """Bounds of the scope as literals, which spare the planner all leaves outside."""
+        """Bounds of the scope as literals, so that the planner excludes the partitions outside."""
         sessions = self.scope["session"]
         first, last = sessions.min(), sessions.max()
         if self.partitioned is not None and self.partitioned.is_by_instant:

@@ -1,7 +1,6 @@
-"""Valued contracts published: the rows of a scope replaced in one transaction, with what they were made from.
+"""Publishes valued contracts: replaces the rows of a scope in one transaction, with the fingerprints of their inputs.
 
-Belongs here: what is particular to `historical_greeks`. How a scope is replaced is `publication`, how rows become bytes
-`row_encoding`.
+How a scope is replaced is in `publication`, how rows become bytes in `row_encoding`.
 """
 
 from __future__ import annotations
@@ -30,23 +29,21 @@ from hd_pipelines.warehouse.schema.partitioned import GREEKS
 __all__ = ["Method", "PublishReport", "Scope", "publish_greeks"]
 
 _KEY_ORDER = ("symbol", "timestamp", "contract_ticker")
-"""Order on disk: a snapshot lies together, and so do the snapshots of a symbol."""
+"""Order on disk: the rows of a snapshot lie together, and so do the snapshots of a symbol."""
 
 _PRICES = [column.name for column in GREEKS.table.columns if isinstance(column.type, Numeric)]
 _DECIMALS = 8
 
 
-def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+def _sort_by_key(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort(_KEY_ORDER)
 
 
-_CONTENT = Content(GREEKS, make_row_copier(GREEKS.table, RowsRefusedError), _in_order, RowsRefusedError)
+_CONTENT = Content(GREEKS, make_row_copier(GREEKS.table, RowsRefusedError), _sort_by_key, RowsRefusedError)
 
 
-def _with_all_rows_of_the_session(
-    cursor: psycopg.Cursor[Any], counted: pl.DataFrame, wanted: pl.DataFrame
-) -> pl.DataFrame:
-    """`counted` plus the rows of the same pairs that this load leaves alone."""
+def _add_kept_rows(cursor: psycopg.Cursor[Any], counted: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Return `counted` plus the rows of the same pairs that this load keeps."""
     whole, in_pair = scope_to_sql(GREEKS, counted)
     single, is_replaced = scope_to_sql(GREEKS, wanted)
     statement = sql.SQL(
@@ -79,17 +76,17 @@ def publish_greeks(
         database: The warehouse.
         frame: `option_chains.VALUED` plus `iv_rank` and `iv_percentile`, any order, every row inside `scope`.
         scope: Pairs of symbol and session; or a frame with the columns symbol, session and timestamp, to replace single
-            snapshots and leave the others of the session alone.
-        fingerprints: For every pair of `scope`, what all rows of the pair were made from.
-        findings: What was wrong with the input, recorded in the same transaction.
+            snapshots and keep the others of the session.
+        fingerprints: For every pair of `scope`, the fingerprint of the inputs of all its rows.
+        findings: What is wrong with the input, recorded in the same transaction.
         checked: What the run has checked, so that earlier findings it does not repeat are resolved.
         run_id: The run that loads, kept with manifest and findings.
         audit: Called with every relation that holds the new rows before they can be read; raising stops the load.
-        method: Forces one way for all leaves; None chooses by size.
-        on_step: Told the name of each step as it is reached.
+        method: Forces one method for all partitions; None chooses by size.
+        on_step: Called with the name of each step as it is reached.
 
-    Prices are kept to eight decimals: the mean of two quotes carries noise beyond. Raises `RowsRefusedError` for rows
-    that break a rule, `PublishBlockedError` if locks cannot be had in time.
+    Prices are rounded to eight decimals: beyond these the mean of two quotes holds only float noise.
+    Raises `RowsRefusedError` for rows that break a rule, `PublishBlockedError` if locks cannot be acquired in time.
     """
     wanted = scope.frame if isinstance(scope, Scope) else scope.unique().sort(scope.columns)
     pairs = set(wanted.select("symbol", "session").iter_rows())
@@ -99,7 +96,7 @@ def publish_greeks(
 
     def record(cursor: psycopg.Cursor[Any], counted: pl.DataFrame) -> None:
         if "timestamp" in wanted.columns:
-            counted = _with_all_rows_of_the_session(cursor, counted, wanted)
+            counted = _add_kept_rows(cursor, counted, wanted)
         record_derivations(cursor, GREEKS.name, counted, fingerprints, run_id)
 
     return publish(

@@ -1,8 +1,8 @@
-"""Bars of the running session added minute by minute: new rows inserted, corrected ones updated, nothing deleted.
+"""Adds bars of the running session minute by minute: inserts new rows, updates corrected ones, deletes nothing.
 
-Belongs here: the light way into `historical_bars` for what grows all day. Replacing a session, as `load` does, would write
-every bar of the day again each minute: a million dead rows a day for eleven symbols, and no `created_at` that tells when a
-bar was first known. Bars made from files are never touched: that is decided under the publish lock, in the transaction.
+Replacing the session, as `publication` does, would write every bar of the day again each minute: a million dead rows a day
+for eleven symbols, and no `created_at` that shows when a bar was first known. Bars made from files are never touched; that
+is decided under the publish lock, in the transaction.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from hd_pipelines.warehouse.schema.partitions import (
 from hd_pipelines.warehouse.schema.tables import BAR_COLUMNS, BAR_KEY
 
 LIVE = "live-"
-"""How the fingerprint of bars begins that were made from the running session's minutes: no file's does."""
+"""Prefix of the fingerprints of bars made from the running session's minutes; no fingerprint of a file has it."""
 LOCK_WAIT_SECONDS = 45
-"""Shorter than other loads wait: the next minute comes with everything that this one could not publish."""
+"""Shorter than for other loads: the next minute brings everything that this one could not publish."""
 _VALUES = tuple(name for name in BAR_COLUMNS if name not in BAR_KEY)
 _STAGED = sql.Identifier("pg_temp", "live_bars_rows")
 
 
 def is_live(fingerprint: str | None) -> bool:
-    """Whether bars with this fingerprint were made from the running session's minutes, not yet from files."""
+    """Return whether bars with this fingerprint were made from the running session's minutes, not yet from files."""
     return fingerprint is not None and fingerprint.startswith(LIVE)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveLoad:
-    """What was written. `from_files`: symbols left alone, since their session has been loaded from files."""
+    """What was written. `from_files`: symbols not touched, since their session has been loaded from files."""
 
     added: int
     corrected: int
@@ -78,18 +78,18 @@ def add_live_bars(
         database: The warehouse.
         frame: Bars; columns as `tables.BAR_COLUMNS`, all of the symbols of `fingerprints` and of `session`.
         session: The running session.
-        fingerprints: By symbol; one that is the published one already means that there is nothing new of that symbol.
+        fingerprints: By symbol; one equal to the published fingerprint means that the symbol has nothing new.
         run_id: The run that loads, kept with manifest and findings.
-        findings: What was wrong with the input, recorded in the same transaction.
+        findings: What is wrong with the input, recorded in the same transaction.
         checked: What the run has checked, so that earlier findings it does not repeat are resolved.
-        on_step: Told the name of each step as it is reached.
+        on_step: Called with the name of each step as it is reached.
 
-    Raises `BarsRefusedError` for bars that break a rule, `PublishBlockedError` if another load goes on for too long.
+    Raises `BarsRefusedError` for bars that break a rule, `PublishBlockedError` if another load holds the lock for too long.
     """
     foreign = sorted(symbol for symbol, mark in fingerprints.items() if not is_live(mark))
     if foreign:
         raise BarsRefusedError(
-            f"Live bars of {foreign[0]} have a fingerprint without {LIVE!r}. Cure: make it with one."
+            f"Live bars of {foreign[0]} have a fingerprint without the prefix {LIVE!r}. Remedy: add the prefix."
         )
     new_bars = check_bars(frame, Scope.of(fingerprints, [session]))
     with database.begin(Role.OWNER) as connection:
@@ -97,12 +97,12 @@ def add_live_bars(
         watch_client_connection(cursor)
         take_publish_lock(cursor, BARS, wait_seconds=LOCK_WAIT_SECONDS)
         on_step("locked")
-        leaf = Partition.of(session, BARS)
-        if new_bars.height and not partition_exists(cursor, leaf):
+        partition = Partition.of(session, BARS)
+        if new_bars.height and not partition_exists(cursor, partition):
             drop_staging_tables(cursor, BARS)
-            add_empty_partition(cursor, leaf)
+            add_empty_partition(cursor, partition)
         assume_role(cursor, Role.SERVICE)
-        held = _held_marks(cursor, session, sorted(fingerprints))
+        held = _read_marks(cursor, session, sorted(fingerprints))
         from_files = tuple(symbol for symbol, mark in sorted(held.items()) if not is_live(mark))
         news = {
             symbol: mark
@@ -126,7 +126,7 @@ def add_live_bars(
     return LiveLoad(sum(added.values()), corrected, tuple(news), from_files)
 
 
-def _held_marks(cursor: psycopg.Cursor[Any], session: date, symbols: Sequence[str]) -> dict[str, str]:
+def _read_marks(cursor: psycopg.Cursor[Any], session: date, symbols: Sequence[str]) -> dict[str, str]:
     cursor.execute(
         "SELECT symbol, fingerprint FROM public.bars_manifest WHERE session = %s AND symbol = ANY(%s::text[])",
         (session, list(symbols)),
@@ -147,9 +147,9 @@ def _stage(cursor: psycopg.Cursor[Any], rows: pl.DataFrame) -> None:
 
 
 def _correct(cursor: psycopg.Cursor[Any], session: date, rows: pl.DataFrame) -> int:
-    """Bars that are there with other values; how many.
+    """Update bars that are stored with other values; return how many.
 
-    The day's bars are looked up by the first columns of their key: statistics know nothing of a session that is running,
+    The day's bars are looked up by the first columns of their key: the planner has no statistics of a running session,
     and a search by session alone would read the index of the whole month.
     """
     cursor.execute(
@@ -177,7 +177,7 @@ def _correct(cursor: psycopg.Cursor[Any], session: date, rows: pl.DataFrame) -> 
 
 
 def _insert(cursor: psycopg.Cursor[Any]) -> dict[str, int]:
-    """Bars that are not there yet; how many of each symbol. Each is looked up by its key, whatever the planner thinks."""
+    """Insert bars that are not stored yet; return how many of each symbol. ON CONFLICT looks each up by its key."""
     cursor.execute(
         sql.SQL(
             "WITH added AS (INSERT INTO {parent} ({columns}) SELECT {columns} FROM {staged}"

@@ -1,7 +1,7 @@
-"""One leaf built beside its place: rows in, old rows out of scope kept, keys, audit.
+"""Builds one partition in a staging table: copies new rows, keeps old rows out of scope, adds keys, runs the audit.
 
-Belongs here: filling a side table on a connection of its own, in one transaction, so that COPY into the table it made
-writes no WAL at wal_level=minimal and its fsync is over before readers are kept out. Putting it in place is `load`.
+The table is filled on a connection of its own, in one transaction, so that COPY into the newly created table writes no WAL
+at wal_level=minimal and its fsync is over before readers are blocked. `publication` attaches it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from hd_pipelines.warehouse.schema.partitioned import Partition, Partitioned
 from hd_pipelines.warehouse.schema.partitions import close_staging_table, create_staging_table, staging_key_statements
 
 Audit = Callable[[psycopg.Cursor[Any], str], None]
-"""Looks at a relation before readers can; gets a cursor and the relation's name; raises to stop the load.
+"""Checks a relation before readers can see it; gets a cursor and the relation's name; raises to stop the load.
 
-Two leaves are built at a time, so it may be called from two threads at once.
+Two partitions are built at a time, so it may be called from two threads at once.
 """
 
 
 class CopyRows(Protocol):
-    """COPY of rows into a table. `frozen` is for a table made in this transaction."""
+    """Copies rows into a table. `frozen` is for a table created in this transaction."""
 
     def __call__(
         self, cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool
@@ -39,7 +39,7 @@ class CopyRows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a load needs to know about the rows of a partitioned table, beside the table itself."""
+    """A partitioned table and how its rows are copied, sorted and refused."""
 
     table: Partitioned
     copy: CopyRows
@@ -49,49 +49,49 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class PartitionLoad:
-    """What is to be done to one leaf: its new rows, and the scope that they replace."""
+    """The load of one partition: its new rows, and the scope that they replace."""
 
     content: Content
-    leaf: Partition
+    partition: Partition
     rows: pl.DataFrame
     scope: pl.DataFrame
     is_present: bool
 
     @classmethod
     def cut(
-        cls, content: Content, leaf: Partition, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool
+        cls, content: Content, partition: Partition, rows: pl.DataFrame, scope: pl.DataFrame, *, is_present: bool
     ) -> PartitionLoad:
-        """The part of a whole load that concerns `leaf`."""
-        in_leaf = pl.col("session").is_between(leaf.first, leaf.end, closed="left")
-        return cls(content, leaf, rows.filter(in_leaf), scope.filter(in_leaf), is_present)
+        """Return the part of a whole load that concerns `partition`."""
+        is_inside = pl.col("session").is_between(partition.first, partition.end, closed="left")
+        return cls(content, partition, rows.filter(is_inside), scope.filter(is_inside), is_present)
 
 
 def build_staging_table(
     database: Database, load: PartitionLoad, audit: Audit | None, on_step: Callable[[str], None]
 ) -> Partition:
-    """Build and commit the side table of `load.leaf`; nobody can read it. The caller holds the publish lock."""
-    leaf = load.leaf
+    """Build and commit the staging table of `load.partition`, hidden from readers. The caller holds the publish lock."""
+    partition = load.partition
     with database.begin(Role.OWNER) as connection:
         cursor = driver_connection(connection).cursor()
         watch_client_connection(cursor)
-        create_staging_table(cursor, leaf)
-        on_step(f"side_created:{leaf.name}")
-        load.content.copy(cursor, leaf.staging, load.content.in_order(load.rows), frozen=True)
-        on_step(f"copied:{leaf.name}")
+        create_staging_table(cursor, partition)
+        on_step(f"staging_created:{partition.name}")
+        load.content.copy(cursor, partition.staging, load.content.in_order(load.rows), frozen=True)
+        on_step(f"copied:{partition.name}")
         if load.is_present:
             _keep_rows_out_of_scope(cursor, load)
-            on_step(f"kept:{leaf.name}")
-        for statement in staging_key_statements(leaf):
+            on_step(f"kept:{partition.name}")
+        for statement in staging_key_statements(partition):
             build_key(cursor, statement, load.content.error)
-        # The planner asks about the key; a small sample of it costs a tenth of the usual ANALYZE, which autovacuum does.
+        # The planner needs statistics of the key; a small sample costs a tenth of the ANALYZE that autovacuum does later.
         cursor.execute("SET LOCAL default_statistics_target = 30")
-        cursor.execute(sql.SQL("ANALYZE {} ({})").format(leaf.staging, quote_columns(leaf.of_table.key)))
-        on_step(f"keyed:{leaf.name}")
+        cursor.execute(sql.SQL("ANALYZE {} ({})").format(partition.staging, quote_columns(partition.of_table.key)))
+        on_step(f"keyed:{partition.name}")
         if audit is not None:
-            audit(cursor, leaf.staging.as_string(cursor))
-        close_staging_table(cursor, leaf)
-    on_step(f"built:{leaf.name}")
-    return leaf
+            audit(cursor, partition.staging.as_string(cursor))
+        close_staging_table(cursor, partition)
+    on_step(f"built:{partition.name}")
+    return partition
 
 
 def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: PartitionLoad) -> None:
@@ -99,17 +99,19 @@ def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: PartitionLoad) ->
     assume_role(cursor, Role.SERVICE)
     cursor.execute(
         sql.SQL(
-            "INSERT INTO {side} ({columns}) SELECT {columns} FROM {parent} AS held"
+            "INSERT INTO {staging} ({columns}) SELECT {columns} FROM {parent} AS held"
             " WHERE held.{by} >= {first} AND held.{by} < {end} AND NOT EXISTS (SELECT FROM {scope} WHERE {covers})"
         ).format(
-            side=load.leaf.staging, columns=quote_columns(load.leaf.of_table.kept_columns), **partition_literals(load)
+            staging=load.partition.staging,
+            columns=quote_columns(load.partition.of_table.kept_columns),
+            **partition_literals(load),
         )
     )
     assume_role(cursor, Role.OWNER)
 
 
 def build_key(cursor: psycopg.Cursor[Any], statement: sql.Composed, error: type[RowsRefusedError]) -> None:
-    """Run a statement that builds a key or index over new rows. Raises `error` naming a duplicate."""
+    """Run a statement that builds a key or index over new rows. Raise `error` naming a duplicate."""
     try:
         cursor.execute(statement)
     except psycopg.errors.UniqueViolation as refusal:
@@ -117,29 +119,29 @@ def build_key(cursor: psycopg.Cursor[Any], statement: sql.Composed, error: type[
 
 
 def watch_client_connection(cursor: psycopg.Cursor[Any]) -> None:
-    """Let the server end this transaction soon after its client died, and never because it is busy elsewhere."""
+    """Make the server end this transaction soon after its client died, but never because the client is idle."""
     # Without it the server notices only when it next writes to the client, after a long key build.
     cursor.execute("SET LOCAL client_connection_check_interval = '2s'")
     cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def assume_role(cursor: psycopg.Cursor[Any], role: Role) -> None:
-    """Act as `role` until the transaction ends or another is taken."""
+    """Act as `role` until the transaction ends or another role is assumed."""
     cursor.execute("SELECT set_config('role', %s, true)", (role.value,))
 
 
 def quote_columns(columns: Iterable[str]) -> sql.Composed:
-    """Column names, quoted and comma separated."""
+    """Quote column names and join them by commas."""
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
 def partition_literals(load: PartitionLoad) -> dict[str, sql.Composable]:
-    """What statements about a leaf and its scope are filled with: parent, by, first, end, scope, covers."""
-    first, end = load.leaf.bounds
-    scope, covers = scope_to_sql(load.leaf.of_table, load.scope)
+    """Build the literals of statements about a partition and its scope: parent, by, first, end, scope, covers."""
+    first, end = load.partition.bounds
+    scope, covers = scope_to_sql(load.partition.of_table, load.scope)
     return {
-        "parent": load.leaf.of_table.parent,
-        "by": sql.Identifier(load.leaf.of_table.by),
+        "parent": load.partition.of_table.parent,
+        "by": sql.Identifier(load.partition.of_table.by),
         "first": first,
         "end": end,
         "scope": scope,

@@ -1,4 +1,4 @@
-"""Work done one item ahead of its use, in a thread: preparing the next part while the server takes this one."""
+"""Computes one item ahead of its use, in a thread: the next block is prepared while the server receives this one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def prefetch(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` of every item, in order; the next one is under way while the caller uses the last. Errors come through."""
+    """Yield `work` of every item, in order; the next one runs while the caller uses the last. Errors are raised here."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="one-ahead") as worker:
         ahead: Future[Result] | None = None
         for item in items:

@@ -1,8 +1,4 @@
-"""COPY of checked rows into a table.
-
-Belongs here: choosing between the binary format and CSV, and the COPY itself. The formats are `row_encoding` and
-`row_shape`.
-"""
+"""Copies checked rows into a table, in the binary format of `row_encoding` or as CSV (`row_shape`)."""
 
 from __future__ import annotations
 
@@ -39,9 +35,10 @@ _WIRES: dict[type[Any], Wire] = {
 
 
 def make_row_copier(table: Table, error: type[RowsRefusedError]) -> CopyRows:
-    """The COPY of rows of `table`; columns as `list_published_columns`. The next block is encoded while one is taken.
+    """Make the function that copies rows of `table`; columns as `list_published_columns`.
 
-    Binary where every column has a form in it and numerics are exact decimals, else CSV.
+    Binary where every column has a binary form and numerics are exact decimals, else CSV. The next block is encoded while
+    the server receives the one before.
     """
     columns = list_published_columns(table)
     kinds = {name: type(table.c[name].type) for name in columns}

@@ -1,12 +1,12 @@
-"""Rows as bytes for COPY in PostgreSQL's binary format, made for whole columns at once.
+"""Encodes rows for COPY in PostgreSQL's binary format, whole columns at once.
 
-Binary spares the server parsing text, a third of a load's time. Every field is a length and a payload; rows are laid out
+Binary saves the server parsing text, a third of a load's time. Every field is a length and a payload; rows are laid out
 at their widest in one array, then the unused ends of short texts and the payloads of nulls are cut out.
 
 A numeric is a row of base-10000 digits. A float x is taken as the integer v = x · 10^k with k of 0, 4 or 8, and only if
 v / 10^k gives x back and v has at most 15 digits. Decimals that short belong to one float each, so what is stored is the
-float's shortest decimal, the vendor's own text. Columns that have no such k (longer fractions, NaN, negatives) cannot go
-this way: `find_exact_exponents` says so, and the caller writes CSV.
+float's shortest decimal, the vendor's own text. Columns that have no such k (longer fractions, NaN, negatives) cannot be
+encoded this way: `find_exact_exponents` returns None, and the caller writes CSV.
 
 Formats: PostgreSQL manual, COPY, "Binary Format"; numeric_send and date/timestamp epochs in its source, adt/numeric.c.
 """
@@ -25,7 +25,7 @@ import polars as pl
 BINARY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 BINARY_TRAILER = b"\xff\xff"
 _EXPONENTS = (0, 4, 8)
-"""Tried in this order, since less is shorter: volumes are mostly whole, prices have two to four decimals."""
+"""Tried in this order, shortest first: volumes are mostly whole, prices have two to four decimals."""
 _LARGEST = 10**15
 _EPOCH_US = 946_684_800_000_000  # 2000-01-01 in Unix microseconds
 _EPOCH_DAYS = 10_957
@@ -39,7 +39,7 @@ Exponents = Mapping[str, int]
 
 
 class Wire(StrEnum):
-    """How a column travels; the value of the fixed ones is their numpy type."""
+    """Encoding of a column; the value of fixed-width ones is their numpy type."""
 
     TEXT = "text"
     NUMERIC = "numeric"
@@ -51,7 +51,7 @@ class Wire(StrEnum):
 
 
 def find_exact_exponents(rows: pl.DataFrame, columns: Iterable[str]) -> Exponents | None:
-    """For each of the numeric `columns` the k with which all its values are exact, or None if one has no such k."""
+    """Find for each of the numeric `columns` the k with which all its values are exact, or None if one has no such k."""
     found: dict[str, int] = {}
     for name in columns:
         if rows.schema[name] != pl.Float64:
@@ -71,7 +71,7 @@ def _is_exact(values: npt.NDArray[np.float64], exponent: int) -> bool:
 
 
 def encode_binary(rows: pl.DataFrame, wires: Mapping[str, Wire], exponents: Exponents) -> memoryview:
-    """`rows` as binary tuples with the fields of `wires` in its order, without header and trailer.
+    """Encode `rows` as binary tuples with the fields of `wires` in its order, without header and trailer.
 
     Stamps are in microseconds. Every numeric column has its k in `exponents`.
     """
@@ -120,7 +120,7 @@ class _Digits:
 
     @property
     def decimals(self) -> npt.NDArray[np.int16] | int:
-        """How many decimals each value needs."""
+        """Number of decimals that each value needs."""
         if self.exponent == 0:
             return 0
         last = _DECIMALS_USED[self.groups[0]]

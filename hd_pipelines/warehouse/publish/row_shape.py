@@ -1,7 +1,7 @@
-"""The shape a frame must have to become rows of a table, and rows as CSV.
+"""Checks that a frame has the shape of a table of `tables`, and encodes rows as CSV.
 
-Belongs here: refusing a wrong frame early with the column or row named, for any table of `tables`. Values are checked by
-the table's checks. Bars have `bar_rows`, whose checks know more; the binary way of large loads is `row_encoding`.
+Wrong frames are refused early, with the column or row named. Values are checked by the table's check constraints. Bars are
+checked by `bar_rows`, which knows more about them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from hd_pipelines.tables.model import SERVER_COLUMNS
 from hd_pipelines.warehouse.errors import RowsRefusedError
 
 NULL = "\\N"
-"""How null is written: an empty text is a text."""
+"""How null is written; an empty text is a value."""
 _INSTANTS = (pl.Datetime("us", "UTC"), pl.Datetime("ns", "UTC"))
 
 
 def list_published_columns(table: Table) -> tuple[str, ...]:
-    """What a published frame carries, in the table's order."""
+    """List the columns of a published frame, in the table's order."""
     return tuple(column.name for column in table.columns if column.name not in SERVER_COLUMNS)
 
 
 def check_rows(frame: pl.DataFrame, table: Table, error: type[RowsRefusedError] = RowsRefusedError) -> pl.DataFrame:
-    """`frame` with exactly the table's columns in its order; stamps in microseconds, documents and arrays as text.
+    """Return `frame` with exactly the table's columns in its order; stamps in microseconds, documents and arrays as text.
 
-    Raises `error` for a missing or foreign column, a wrong type, a null where none may be, or a stamp finer than a
+    Raise `error` for a missing or foreign column, a wrong type, a null in a required column, or a stamp finer than a
     microsecond.
     """
     columns = list_published_columns(table)
@@ -39,52 +39,54 @@ def check_rows(frame: pl.DataFrame, table: Table, error: type[RowsRefusedError] 
         missing, extra = set(columns) - set(frame.columns), set(frame.columns) - set(columns)
         raise error(
             f"A frame for {table.name} has the columns {', '.join(columns)}; missing: {sorted(missing)}, foreign: "
-            f"{sorted(extra)}. Cure: select exactly these before publishing."
+            f"{sorted(extra)}. Remedy: select exactly these before publishing."
         )
-    return frame.select(_checked(frame[name], table.c[name], error) for name in columns)
+    return frame.select(_check_column(frame[name], table.c[name], error) for name in columns)
 
 
-def _checked(values: pl.Series, column: Column[Any], error: type[RowsRefusedError]) -> pl.Series:
+def _check_column(values: pl.Series, column: Column[Any], error: type[RowsRefusedError]) -> pl.Series:
     where = f"Column {column.name} of {column.table.name}"
     if not column.nullable and values.null_count():
         row = values.is_null().arg_max()
-        raise error(f"{where} is null in row {row} of the frame. Cure: set such rows aside.")
+        raise error(f"{where} is null in row {row} of the frame. Remedy: set such rows aside.")
     if values.dtype == pl.Null:
         return values.cast(_WHEN_ALL_NULL.get(type(column.type), pl.String))
     accepts, wanted = _ACCEPTED[type(column.type)]
     if not accepts(values.dtype):
-        raise error(f"{where} is {values.dtype}, {wanted} is needed. Cure: cast it.")
+        raise error(f"{where} is {values.dtype}, {wanted} is needed. Remedy: cast it.")
     if isinstance(column.type, DateTime):
-        return _in_microseconds(values, where, error)
+        return _to_microseconds(values, where, error)
     if isinstance(column.type, JSONB | ARRAY) and values.dtype != pl.String:
-        write = _array_text if isinstance(column.type, ARRAY) else _json_text
+        write = _to_array_literal if isinstance(column.type, ARRAY) else _to_json
         try:
             return pl.Series(
                 values.name, [None if each is None else write(each) for each in values.to_list()], pl.String
             )
         except ValueError as refusal:
-            raise error(f"{where} holds a number that is not finite. Cure: leave it out, missing is null.") from refusal
+            raise error(
+                f"{where} holds a number that is not finite. Remedy: leave it out, missing is null."
+            ) from refusal
     return values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum) else values
 
 
-def _in_microseconds(values: pl.Series, where: str, error: type[RowsRefusedError]) -> pl.Series:
+def _to_microseconds(values: pl.Series, where: str, error: type[RowsRefusedError]) -> pl.Series:
     stamps = values.cast(pl.Datetime("us", "UTC"))
     inexact = stamps.cast(values.dtype) != values
     if inexact.any():
-        raise error(f"{where}: row {inexact.arg_max()} is finer than a microsecond. Cure: round the instant.")
+        raise error(f"{where}: row {inexact.arg_max()} is finer than a microsecond. Remedy: round the instant.")
     return stamps
 
 
-def _json_text(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, allow_nan=False, default=str)
 
 
-def _array_text(values: Iterable[object]) -> str:
-    def quoted(text: str) -> str:
+def _to_array_literal(values: Iterable[object]) -> str:
+    def quote(text: str) -> str:
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
 
-    return "{" + ",".join("NULL" if value is None else quoted(str(value)) for value in values) + "}"
+    return "{" + ",".join("NULL" if value is None else quote(str(value)) for value in values) + "}"
 
 
 def _is_text(dtype: pl.DataType) -> bool:
@@ -122,7 +124,7 @@ _WHEN_ALL_NULL: dict[type[Any], Any] = {
 
 
 def encode_csv(rows: pl.DataFrame) -> bytes:
-    """Checked rows as CSV lines without a header; floats as shortest decimals, null as `NULL`."""
+    """Encode checked rows as CSV lines without a header; floats as shortest decimals, null as `NULL`."""
     buffer = io.BytesIO()
     rows.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00", null_value=NULL)
     return buffer.getvalue()

@@ -1,7 +1,6 @@
-"""What a load answers for: pairs of symbol and session, or single snapshots of them.
+"""The scope of a load: the pairs of symbol and session, or single snapshots of them, whose rows it replaces.
 
-Belongs here: the scope, its checks against a frame, and its shape in SQL. What is done with it is in `publication` (by
-leaves) and `option_rows` (row by row).
+Holds its checks against a frame and its form in SQL. `publication` applies it by partition, `derived_rows` row by row.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ STAMP = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The (symbol, session) pairs that a load answers for: it replaces all their rows."""
+    """The (symbol, session) pairs of a load: it replaces all their rows."""
 
     pairs: frozenset[tuple[str, date]]
 
     @classmethod
     def of(cls, symbols: Iterable[str], sessions: Iterable[date]) -> Scope:
-        """Every symbol on every session."""
+        """Pair every symbol with every session."""
         days = tuple(sessions)
         return cls(frozenset((symbol, day) for symbol in symbols for day in days))
 
@@ -44,19 +43,19 @@ class Scope:
 def require_fingerprints(
     pairs: Iterable[tuple[str, date]], fingerprints: Mapping[tuple[str, date], str], error: type[RowsRefusedError]
 ) -> None:
-    """Raises `error` unless every pair has a fingerprint: a pair without one could never be skipped."""
+    """Raise `error` unless every pair has a fingerprint: a pair without one could never be skipped."""
     lacking = set(pairs) - fingerprints.keys()
     if lacking:
         symbol, session = min(lacking)
         raise error(
-            f"{len(lacking)} pairs of the scope have no fingerprint, first {symbol} {session}. Cure: give one for each."
+            f"{len(lacking)} pairs of the scope have no fingerprint, first {symbol} {session}. Remedy: give one for each."
         )
 
 
 def require_within(
     frame: pl.DataFrame, scope: pl.DataFrame, error: type[RowsRefusedError], *, session: str = "session"
 ) -> None:
-    """Raises `error` naming the first row of `frame` that the scope, a frame of the same columns, does not cover."""
+    """Raise `error` naming the first row of `frame` that the scope, a frame of the same columns, does not cover."""
     on = scope.columns
     named = frame.rename({session: "session"}) if session != "session" else frame
     present = named.select(pl.col(name).cast(scope.schema[name]) for name in on).unique()
@@ -65,12 +64,12 @@ def require_within(
         first = " ".join(str(value) for value in outside.row(0))
         raise error(
             f"{outside.height} ({', '.join(on)}) of the frame are outside the scope of this load, first {first}. "
-            "Cure: load only what the scope names, or widen it."
+            "Remedy: load only what the scope names, or widen it."
         )
 
 
 def scope_to_sql(table: Partitioned, scope: pl.DataFrame) -> tuple[sql.Composed, sql.Composed]:
-    """`scope` as a relation of that name for FROM, and the condition under which it covers a row of `held`.
+    """Build `scope` as a relation of that name for FROM, and the condition under which it covers a row of `held`.
 
     Columns of `scope`: `session`, `symbol` where the table has one, and `timestamp` where single snapshots are meant.
     """
@@ -80,7 +79,7 @@ def scope_to_sql(table: Partitioned, scope: pl.DataFrame) -> tuple[sql.Composed,
         columns["symbol"] = ("text", scope["symbol"].to_list())
         conditions.append(sql.SQL("held.symbol = scope.symbol"))
     if table.is_by_instant:
-        # A stretch of instants lets the index on (symbol, timestamp) find the rows, the session would not.
+        # A range of instants lets the index on (symbol, timestamp) find the rows; the session would not.
         stamps = scope["timestamp"] if "timestamp" in scope.columns else None
         begins = stamps if stamps is not None else scope["session"].cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         length = pl.duration(microseconds=1) if stamps is not None else pl.duration(days=1)

@@ -1,1 +1,1 @@
-"""Queries. They return frames, arrays or plain rows and change nothing."""
+"""Queries that return frames, arrays or plain rows and change nothing."""

@@ -1,6 +1,6 @@
-"""Reads about published bars: which symbol's sessions there are, how full they are, what to draw.
+"""Reads about published bars for the bar loader, its checks and its charts.
 
-Belongs here: questions that the bar loader, its checks and its pictures ask. General reads are in `queries`.
+General reads are in `queries`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PAIR = {"symbol": pl.String, "session": pl.Date}
 
 
 def read_published_pairs(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """Pairs (symbol, session) that have at least one bar, from `first` to `last`."""
+    """Read the pairs (symbol, session) that have at least one bar, from `first` to `last`."""
     manifest = bars_manifest.c
     statement = select(manifest.symbol, manifest.session).where(
         manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last), manifest.rows > 0
@@ -31,7 +31,7 @@ def read_published_pairs(connection: Connection, symbols: Collection[str], first
 
 
 def read_minute_shares(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
-    """Share of the regular minutes that have a bar: symbol, session, share, for `sessions` that have minutes."""
+    """Read the share of regular minutes that have a bar: symbol, session, share; only sessions that have any."""
     bar = historical_bars.c
     statement = (
         select(bar.symbol, bar.session, func.count())
@@ -45,7 +45,7 @@ def read_minute_shares(connection: Connection, symbols: Collection[str], session
 
 
 def count_bars_by_session(connection: Connection, first: date, last: date) -> list[tuple[date, int]]:
-    """Published bars of all symbols and timeframes by session, ascending."""
+    """Count the published bars of all symbols and timeframes by session, ascending."""
     manifest = bars_manifest.c
     statement = (
         select(manifest.session, func.sum(manifest.rows))
@@ -58,7 +58,7 @@ def count_bars_by_session(connection: Connection, first: date, last: date) -> li
 
 
 def read_day_closes(connection: Connection, symbol: str, first: date, last: date) -> list[tuple[date, float]]:
-    """Closes of the day bars of `symbol`, ascending; floats, for drawing only."""
+    """Read the closes of the day bars of `symbol`, ascending, as floats for charts only."""
     bar = historical_bars.c
     statement = (
         select(bar.session, bar.close)
@@ -70,7 +70,7 @@ def read_day_closes(connection: Connection, symbol: str, first: date, last: date
 
 
 def read_published_state(connection: Connection) -> str:
-    """A text that changes whenever bars or derived rows are published: what dbt builds from."""
+    """Return a text that changes whenever bars or derived rows, the inputs of dbt, are published."""
     manifest = bars_manifest.c
     pairs, rows, newest = connection.execute(
         select(func.count(), func.sum(manifest.rows), func.max(manifest.loaded_at))
@@ -79,7 +79,7 @@ def read_published_state(connection: Connection) -> str:
 
 
 def count_mart_relations(connection: Connection) -> int:
-    """Tables, views and indexes that dbt has built: fewer than before if somebody dropped one."""
+    """Count the tables, views and indexes that dbt has built; the number falls if one was dropped."""
     return int(
         connection.execute(
             text("select count(*) from pg_class where relnamespace = 'marts'::regnamespace")
@@ -88,7 +88,7 @@ def count_mart_relations(connection: Connection) -> int:
 
 
 def find_newest_session(connection: Connection) -> date | None:
-    """The newest session with any bar made from files; None without one. Bars of the running session do not count."""
+    """Find the newest session with any bar made from files, or None. Bars of the running session do not count."""
     manifest = bars_manifest.c
     from_files = ~manifest.fingerprint.startswith(LIVE)
     return connection.execute(select(func.max(manifest.session)).where(manifest.rows > 0, from_files)).scalar_one()

@@ -1,11 +1,10 @@
-r"""Large reads: every column of a stretch of rows arrives as one value, not as many rows.
+r"""Reads many rows at once: the server joins each column into one value, instead of sending one message per row.
 
-Belongs here: asking for columns and turning their bytes into a frame. Small reads, and those of documents, are `frames`.
-
-COPY sends a message per row, and each costs the client more than the row's numbers are worth. Here the server joins a
-column's values with string_agg: numbers and instants in PostgreSQL's binary form, 4 or 8 bytes each, so that numpy takes
-them as they are; texts and exact decimals as lines. Nulls are sent as values that no check lets in (NaN, the smallest
-integer, -infinity), or as `\N`. A value may have 1 GB, so the caller asks for stretches of at most some million rows.
+COPY sends a message per row, and each costs the client more than decoding the row's numbers. Here string_agg joins a
+column's values: numbers and instants in PostgreSQL's binary form, 4 or 8 bytes each, which numpy reads directly; texts and
+exact decimals as lines. Nulls are sent as values that no check constraint admits (NaN, the smallest integer, -infinity), or
+as `\N`. A value may have 1 GB, so callers request ranges of at most a few million rows. Small reads, and reads of JSON
+documents, are in `frames`.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ _LINE_BREAK = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """How a column of one type travels: an expression with `{}` for the column, and what becomes of the bytes."""
+class _Codec:
+    """How a column of one type is sent (an expression with `{}` for the column) and how its bytes are read."""
 
     sent: LiteralString
     read: Callable[[bytes], pl.Series]
@@ -68,34 +67,34 @@ def _decimals(received: bytes) -> pl.Series:
 
 
 _JOINED_LINES = "convert_to(string_agg(coalesce({}::text, E'\\\\N'), E'\\n') || E'\\n', 'UTF8')"
-_WAYS: dict[type[Any], _Way] = {
-    Double: _Way("string_agg(float8send(coalesce({}, 'NaN')), '')", _floats),
-    Integer: _Way("string_agg(int4send(coalesce({}, -2147483648)), '')", _integers(">i4")),
-    BigInteger: _Way("string_agg(int8send(coalesce({}, -9223372036854775808)), '')", _integers(">i8")),
-    Date: _Way("string_agg(date_send(coalesce({}, '-infinity')), '')", _integers(">i4", _DAYS_TO_2000)),
-    DateTime: _Way("string_agg(timestamptz_send(coalesce({}, '-infinity')), '')", _integers(">i8", _US_TO_2000)),
-    Numeric: _Way(_JOINED_LINES, _decimals),
-    Text: _Way(_JOINED_LINES, _texts),
+_CODECS: dict[type[Any], _Codec] = {
+    Double: _Codec("string_agg(float8send(coalesce({}, 'NaN')), '')", _floats),
+    Integer: _Codec("string_agg(int4send(coalesce({}, -2147483648)), '')", _integers(">i4")),
+    BigInteger: _Codec("string_agg(int8send(coalesce({}, -9223372036854775808)), '')", _integers(">i8")),
+    Date: _Codec("string_agg(date_send(coalesce({}, '-infinity')), '')", _integers(">i4", _DAYS_TO_2000)),
+    DateTime: _Codec("string_agg(timestamptz_send(coalesce({}, '-infinity')), '')", _integers(">i8", _US_TO_2000)),
+    Numeric: _Codec(_JOINED_LINES, _decimals),
+    Text: _Codec(_JOINED_LINES, _texts),
 }
 
 
 def disable_jit(connection: Connection) -> None:
-    """Spare this transaction the compiling of its statements: joining columns looks dear enough to a server with JIT."""
+    """Turn off JIT compilation for this transaction; the planner overestimates the cost of joining columns."""
     driver_connection(connection).execute("SET LOCAL jit = off")
 
 
 def select_columns(
     table: Table, columns: Iterable[str], condition: sql.Composable, *, source: sql.Composable | None = None
 ) -> sql.Composed:
-    """The statement of `read_columns`: how many rows there are, then each column joined."""
-    asked = [sql.SQL(way.sent).format(sql.Identifier(name)) for name, way in _ways(table, columns).items()]
+    """Build the statement of `read_columns`: the number of rows, then each column joined."""
+    asked = [sql.SQL(codec.sent).format(sql.Identifier(name)) for name, codec in _find_codecs(table, columns).items()]
     return sql.SQL("SELECT {} FROM {} WHERE {}").format(
         sql.SQL(", ").join([sql.SQL("count(*)"), *asked]), source or sql.Identifier("public", table.name), condition
     )
 
 
-def _ways(table: Table, columns: Iterable[str]) -> dict[str, _Way]:
-    return {name: _WAYS[type(table.c[name].type)] for name in columns}
+def _find_codecs(table: Table, columns: Iterable[str]) -> dict[str, _Codec]:
+    return {name: _CODECS[type(table.c[name].type)] for name in columns}
 
 
 def read_columns(
@@ -107,28 +106,28 @@ def read_columns(
     *,
     source: sql.Composable | None = None,
 ) -> pl.DataFrame:
-    """`columns` of the rows of `table` for which `condition` holds, in no order; typed as `schema` says.
+    """Read `columns` of the rows of `table` for which `condition` holds, in no order, with the types of `schema`.
 
     `source` is read in place of the table itself, if it has the same columns.
 
     Numerics come as float64: they were written from shortest decimals, so the floats that went in come out.
-    Raises `RowsUnreadableError` for a text that contains a line break, `KeyError` for a type without a way.
+    Raises `RowsUnreadableError` for a text that contains a line break, `KeyError` for a type that cannot be read this way.
     """
-    ways = _ways(table, columns)
+    codecs = _find_codecs(table, columns)
     select = select_columns(table, columns, condition, source=source)
     cursor = driver_connection(connection).cursor(binary=True)
     row: tuple[Any, ...] | None = cursor.execute(select).fetchone()
     rows = row[0] if row else 0
     if row is None or not rows:
-        return pl.DataFrame(schema={name: schema[name] for name in ways})
+        return pl.DataFrame(schema={name: schema[name] for name in codecs})
     found = [
-        way.read(values).cast(schema[name]).alias(name)
-        for (name, way), values in zip(ways.items(), row[1:], strict=True)
+        codec.read(values).cast(schema[name]).alias(name)
+        for (name, codec), values in zip(codecs.items(), row[1:], strict=True)
     ]
     for values in found:
         if len(values) != rows:
             raise RowsUnreadableError(
-                f"Column {values.name} of {table.name} came as {len(values)} lines for {rows} rows: one of its texts "
-                "contains a line break. Cure: find it with LIKE E'%\\n%' and publish that row again."
+                f"Column {values.name} of {table.name} arrived as {len(values)} lines for {rows} rows: one of its texts "
+                "contains a line break. Remedy: find it with LIKE E'%\\n%' and publish that row again."
             )
     return pl.DataFrame(found)

@@ -1,7 +1,4 @@
-"""Query results as frames: COPY to CSV, read by polars.
-
-Belongs here: the way from a SELECT to a typed frame. Ten times faster than rows of Python objects.
-"""
+"""Reads query results as typed frames: COPY to CSV, parsed by polars. Ten times faster than rows of Python objects."""
 
 from __future__ import annotations
 
@@ -35,17 +32,17 @@ _KINDS: dict[type[Any], Any] = {
 
 
 def to_polars_schema(table: Table) -> dict[str, Any]:
-    """Columns of `table` as `read_frame` gives them, without the server's own; documents and ids as text."""
+    """Return the columns of `table` as `read_frame` types them, without server columns; JSON and ids as text."""
     return {name: _KINDS[type(table.c[name].type)] for name in list_published_columns(table)}
 
 
 def to_select_list(schema: Schema) -> sql.Composed:
-    """The columns of `schema` for SELECT, each written as `read_frame` expects it."""
-    return sql.SQL(", ").join(_shown(name, kind) for name, kind in schema.items())
+    """Build the select list of `schema`, each column in the form that `read_frame` expects."""
+    return sql.SQL(", ").join(_to_select_item(name, kind) for name, kind in schema.items())
 
 
 def read_frame(connection: Connection, select: sql.Composable, schema: Schema) -> pl.DataFrame:
-    """The rows of `select`, whose columns are those of `to_select_list(schema)`.
+    """Read the rows of `select`, whose columns are those of `to_select_list(schema)`.
 
     Numerics come as float64: they were written from shortest decimals, so the floats that went in come out.
     """
@@ -77,7 +74,7 @@ def read_frame(connection: Connection, select: sql.Composable, schema: Schema) -
     )
 
 
-def _shown(column: str, kind: object) -> sql.Composable:
+def _to_select_item(column: str, kind: object) -> sql.Composable:
     if isinstance(kind, pl.Datetime):
         return sql.SQL("{} AT TIME ZONE 'UTC'").format(sql.Identifier(column))
     if kind == _TEXTS:

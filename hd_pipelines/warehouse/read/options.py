@@ -1,8 +1,4 @@
-"""Reads about options and the market: valued contracts, histories, and the newest row per symbol.
-
-Belongs here: frames for assets, analytics and pictures. Writing is `greeks` and `option_rows`; what rows were made from
-is `derivations`.
-"""
+"""Reads valued contracts, gamma, implied volatility, regime and yields as frames, for assets, analytics and charts."""
 
 from __future__ import annotations
 
@@ -35,7 +31,7 @@ _Schema = dict[str, Any]
 _RANKED: _Schema = {**VALUED, "iv_rank": pl.Float64, "iv_percentile": pl.Float64}
 _ORDER = ("timestamp", "contract_ticker")
 _READERS = 2
-"""Connections that read at the same time; the server works on one stretch while another is turned into columns."""
+"""Connections that read at the same time; the server works on one range while another is decoded."""
 
 
 def read_valued(
@@ -47,7 +43,7 @@ def read_valued(
     kind: str | None = None,
     columns: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """Valued contracts of the sessions `first` to `last`, both included: `option_chains.VALUED`, sorted as it says.
+    """Read valued contracts of the sessions `first` to `last`, both included: `option_chains.VALUED`, in its order.
 
     Args:
         connection: As reader or service.
@@ -57,12 +53,12 @@ def read_valued(
         kind: A `vocabulary.SnapshotKind`; None for snapshots of every kind.
         columns: Only these, of `VALUED`, `iv_rank` and `iv_percentile`; None for exactly `VALUED`.
 
-    Reads one symbol's month after the other; a load that publishes meanwhile shows in those that are read after it.
+    Months of a symbol are read one after the other; a load that publishes meanwhile shows in those that are read after it.
     """
-    schema = _asked(columns)
-    stretches = _stretches(symbols, first, last)
+    schema = _select_schema(columns)
+    ranges = _ranges(symbols, first, last)
     disable_jit(connection)
-    return _together(stretches, [_read(connection, each, kind, schema) for each in stretches], schema)
+    return _concatenate(ranges, [_read(connection, each, kind, schema) for each in ranges], schema)
 
 
 def read_valued_in_parallel(
@@ -74,11 +70,11 @@ def read_valued_in_parallel(
     kind: str | None = None,
     columns: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """What `read_valued` returns, read as reader over two connections at a time: for hundreds of thousands of rows."""
-    schema = _asked(columns)
-    stretches = _stretches(symbols, first, last)
-    waiting = iter(enumerate(stretches))
-    found: list[pl.DataFrame | None] = [None] * len(stretches)
+    """Read what `read_valued` returns, as reader over two connections at a time: for hundreds of thousands of rows."""
+    schema = _select_schema(columns)
+    ranges = _ranges(symbols, first, last)
+    waiting = iter(enumerate(ranges))
+    found: list[pl.DataFrame | None] = [None] * len(ranges)
     taking = Lock()
 
     def work() -> None:
@@ -86,42 +82,42 @@ def read_valued_in_parallel(
             disable_jit(connection)
             while True:
                 with taking:
-                    position, stretch = next(waiting, (None, None))
-                if position is None or stretch is None:
+                    position, window = next(waiting, (None, None))
+                if position is None or window is None:
                     return
-                found[position] = _read(connection, stretch, kind, schema)
+                found[position] = _read(connection, window, kind, schema)
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-valued") as readers:
-        for done in [readers.submit(work) for _ in range(min(_READERS, len(stretches)))]:
+        for done in [readers.submit(work) for _ in range(min(_READERS, len(ranges)))]:
             done.result()
-    return _together(stretches, [frame for frame in found if frame is not None], schema)
+    return _concatenate(ranges, [frame for frame in found if frame is not None], schema)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """One symbol's sessions within one leaf: at most some million rows, and they lie together on disk."""
+class _Range:
+    """One symbol's sessions within one partition: at most a few million rows, stored together on disk."""
 
     symbol: str
     first: date
     last: date
 
 
-def _stretches(symbols: Collection[str], first: date, last: date) -> list[_Stretch]:
+def _ranges(symbols: Collection[str], first: date, last: date) -> list[_Range]:
     bounds = []
     while first <= last:
         end = Partition.of(first, GREEKS).end - timedelta(days=1)
         bounds.append((first, min(end, last)))
         first = end + timedelta(days=1)
-    return [_Stretch(symbol, *window) for symbol in sorted(set(symbols)) for window in bounds]
+    return [_Range(symbol, *window) for symbol in sorted(set(symbols)) for window in bounds]
 
 
-def _asked(columns: Collection[str] | None) -> _Schema:
+def _select_schema(columns: Collection[str] | None) -> _Schema:
     names = VALUED if columns is None else columns
     return {name: dtype for name, dtype in _RANKED.items() if name in names}
 
 
-def _read(connection: Connection, stretch: _Stretch, kind: str | None, schema: _Schema) -> pl.DataFrame:
-    conditions = [sql.SQL("symbol = {}").format(sql.Literal(stretch.symbol)), _on_sessions(stretch.first, stretch.last)]
+def _read(connection: Connection, window: _Range, kind: str | None, schema: _Schema) -> pl.DataFrame:
+    conditions = [sql.SQL("symbol = {}").format(sql.Literal(window.symbol)), _on_sessions(window.first, window.last)]
     if kind is not None:
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
     # The symbol is known, and a check holds the session to be the instant's UTC date.
@@ -129,20 +125,20 @@ def _read(connection: Connection, stretch: _Stretch, kind: str | None, schema: _
     return read_columns(connection, historical_greeks, sent, sql.SQL(" AND ").join(conditions), _RANKED)
 
 
-def _together(stretches: list[_Stretch], parts: list[pl.DataFrame], schema: _Schema) -> pl.DataFrame:
+def _concatenate(ranges: list[_Range], parts: list[pl.DataFrame], schema: _Schema) -> pl.DataFrame:
     if not parts:
         return pl.DataFrame(schema=schema)
     rows = pl.concat(parts)
-    symbols = pl.Series("symbol", [stretch.symbol for stretch in stretches], pl.String)
-    stretch_of_row = np.repeat(np.arange(len(stretches)), [part.height for part in parts])
-    rows = rows.with_columns(symbols.gather(stretch_of_row), session=pl.col("timestamp").dt.date())
+    symbols = pl.Series("symbol", [window.symbol for window in ranges], pl.String)
+    range_of_row = np.repeat(np.arange(len(ranges)), [part.height for part in parts])
+    rows = rows.with_columns(symbols.gather(range_of_row), session=pl.col("timestamp").dt.date())
     if not _is_ordered(rows):
         rows = rows.sort("symbol", *_ORDER)
     return rows.select(list(schema))
 
 
 def _is_ordered(rows: pl.DataFrame) -> bool:
-    # They were written in this order, so a look is nearly always enough; sorting texts is slow.
+    # Rows are written in this order, so checking nearly always suffices; sorting texts is slow.
     symbol, at, ticker = (rows[name] for name in ("symbol", *_ORDER))
     is_next_symbol = symbol[1:] != symbol[:-1]
     rises = (at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (ticker[1:] > ticker[:-1]))
@@ -150,7 +146,7 @@ def _is_ordered(rows: pl.DataFrame) -> bool:
 
 
 def read_iv_history(connection: Connection, symbols: Collection[str], before: date) -> pl.DataFrame:
-    """The observed 30-day volatilities of all sessions before `before`: symbol, date, iv30, iv_skew; ascending.
+    """Read the observed 30-day volatilities of all sessions before `before`: symbol, date, iv30, iv_skew; ascending.
 
     Sessions without an observation are rows with a null, not gaps.
     """
@@ -162,14 +158,14 @@ def read_iv_history(connection: Connection, symbols: Collection[str], before: da
 
 
 def read_iv_percentiles(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """Every column of `iv_percentile_cache` from `first` to `last`, both included; by symbol and date."""
+    """Read every column of `iv_percentile_cache` from `first` to `last`, both included; by symbol and date."""
     return _whole_rows(connection, iv_percentile_cache, [_of(symbols), _on_dates(first, last)], "symbol, date")
 
 
 def read_gamma_history(
     connection: Connection, symbols: Collection[str], before: date, *, kind: str | None = None
 ) -> pl.DataFrame:
-    """Net gamma exposure of all snapshots of sessions before `before`: symbol, timestamp, gex_usd_per_1pct; ascending.
+    """Read the net gamma of all snapshots of sessions before `before`: symbol, timestamp, gex_usd_per_1pct; ascending.
 
     `kind` is a `vocabulary.SnapshotKind`; None for snapshots of every kind.
     """
@@ -187,18 +183,18 @@ def read_gamma_history(
 
 
 def read_gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """Every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
+    """Read every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
     conditions = [_of(symbols), _on_sessions(first, last)]
     return _whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
 
 
 def read_regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:
-    """Every column of `market_regime_history` from `first` to `last`, both included; by date."""
+    """Read every column of `market_regime_history` from `first` to `last`, both included; by date."""
     return _whole_rows(connection, market_regime_history, [_on_dates(first, last)], "date")
 
 
 def read_yields(connection: Connection, first: date, last: date) -> pl.DataFrame:
-    """The curve points known from `first` to `last`, both included: date, years, rate; by date and years."""
+    """Read the curve points known from `first` to `last`, both included: date, years, rate; by date and years."""
     return _whole_rows(connection, treasury_yields, [_on_dates(first, last)], "date, years")
 
 
@@ -222,8 +218,8 @@ def _on_dates(first: date, last: date) -> sql.Composed:
 
 
 def _on_sessions(first: date, last: date) -> sql.Composed:
-    # By instant, which is what leaves and indexes are cut by, and as instants: bounds that depend on the session's time
-    # zone would leave the planner every leaf until the statement runs.
+    # By instant, the key of partitions and indexes, and as instants: bounds that depend on the session's time zone would
+    # keep the planner from excluding partitions before the statement runs.
     return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
         sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
     )

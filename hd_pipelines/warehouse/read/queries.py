@@ -1,7 +1,4 @@
-"""What assets, checks and the command line read from the warehouse.
-
-Belongs here: reads with typed answers. Writing is in `load`, `manifest`, `findings` and `watchlist`.
-"""
+"""Reads bars, current loads and open findings for assets, checks and the command line."""
 
 from __future__ import annotations
 
@@ -81,7 +78,7 @@ class OpenFinding:
 def read_bars(
     database: Database, symbols: Collection[str] | None, timeframe: str | None, first: date, last: date
 ) -> pl.DataFrame:
-    """Bars of the sessions `first` to `last`, both included, in key order; None means every symbol or timeframe.
+    """Read bars of the sessions `first` to `last`, both included, in key order; None means every symbol or timeframe.
 
     Prices come as float64: numerics are written from shortest decimals, so the floats that went in come out.
     """
@@ -100,7 +97,7 @@ def read_bars(
 
 
 def read_current_loads(connection: Connection, datasets: Collection[str], first: date, last: date) -> list[CurrentLoad]:
-    """Current manifest rows of `datasets` from `first` to `last`, both included, by dataset and session."""
+    """Read the current manifest rows of `datasets` from `first` to `last`, both included, by dataset and session."""
     manifest = load_manifest.c
     columns: list[ColumnElement[Any]] = [manifest[name] for name in CurrentLoad.__dataclass_fields__]
     statement = (
@@ -113,7 +110,7 @@ def read_current_loads(connection: Connection, datasets: Collection[str], first:
 
 
 def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
-    """The session under which `dataset` currently holds a file of this content; the earliest if several, else None."""
+    """Find the session under which `dataset` currently holds a file of this content: the earliest, or None."""
     manifest = load_manifest.c
     statement = select(func.min(manifest.session)).where(
         manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None)
@@ -124,7 +121,7 @@ def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) ->
 def read_bar_fingerprints(
     connection: Connection, symbols: Collection[str], first: date, last: date
 ) -> dict[tuple[str, date], str]:
-    """From which inputs the published bars of `symbols` were made, by (symbol, session); absent where none are."""
+    """Read the fingerprints of the inputs of published bars, by (symbol, session); absent where none are published."""
     manifest = bars_manifest.c
     statement = select(manifest.symbol, manifest.session, manifest.fingerprint).where(
         manifest.symbol.in_(sorted(symbols)), manifest.session.between(first, last)
@@ -139,9 +136,9 @@ def read_open_findings(
     first: date | None = None,
     last: date | None = None,
 ) -> list[OpenFinding]:
-    """Findings that are not resolved, errors first, then by dataset, session and subject.
+    """Read the findings that are not resolved, errors first, then by dataset, session and subject.
 
-    With `first` or `last` only findings about a session in that window.
+    `first` and `last` restrict the findings to sessions in that window.
     """
     finding = data_findings.c
     columns: list[ColumnElement[Any]] = [finding[name] for name in OpenFinding.__dataclass_fields__]
@@ -157,7 +154,7 @@ def read_open_findings(
 
 
 def summarize_bars(connection: Connection, timeframes: Sequence[str] | None = None) -> list[TimeframeSummary]:
-    """What is published, by timeframe, shortest first. Reads every bar: about a second per ten million."""
+    """Summarize the published bars by timeframe, shortest first. Reads every bar: about a second per ten million."""
     bar = historical_bars.c
     statement = select(
         bar.timeframe,

@@ -1,7 +1,4 @@
-"""The radar as a frame: what a desk looks at before the open, for the terminal and the pages.
-
-Belongs here: reading `marts.rpt_radar`, and counting its ages up to the present. What it says is made in dbt.
-"""
+"""Reads `marts.rpt_radar` as a frame for the terminal and the web pages, with its ages counted up to the present."""
 
 from __future__ import annotations
 
@@ -30,18 +27,18 @@ _KINDS: dict[str, Any] = {
 
 
 def read_radar(connection: Connection, *, last_session: date) -> pl.DataFrame:
-    """Every column of `rpt_radar`, one row per active watchlist symbol, by symbol. As reader or service.
+    """Read every column of `rpt_radar`, one row per active watchlist symbol, by symbol. As reader or service.
 
-    The mart counts ages from the newest session that it knows anything of. `last_session` is the newest that has ended:
-    sessions between the two are added to every `*_age_sessions`, and named in `reasons`, so that a warehouse nothing
-    arrives in any more does not look fresh. Raises `MartMissingError` before the first build.
+    The mart counts ages from the newest session that it has data of. `last_session` is the newest that has ended: the
+    sessions between the two are added to every `*_age_sessions`, and named in `reasons`, so that a warehouse without new
+    data does not look fresh. Raises `MartMissingError` before the first build.
     """
     cursor = driver_connection(connection).cursor()
     try:
         rows = cursor.execute("SELECT * FROM marts.rpt_radar ORDER BY symbol").fetchall()
     except psycopg.errors.UndefinedTable as refusal:
         raise MartMissingError(
-            "The warehouse has no marts.rpt_radar. Cure: build the marts (materialize the dbt models, or run `hd demo`)."
+            "The warehouse has no marts.rpt_radar. Remedy: build the marts (materialize the dbt models, or run `hd demo`)."
         ) from refusal
     schema = {column.name: _KINDS[column.type_display] for column in cursor.description or ()}
     radar = pl.DataFrame(rows, schema=schema, orient="row", strict=False)
@@ -49,8 +46,8 @@ def read_radar(connection: Connection, *, last_session: date) -> pl.DataFrame:
     if not isinstance(newest, date) or newest >= last_session:
         return radar
     behind = len(list_sessions_between(newest, last_session)) - 1
-    told = pl.lit(f"everything: nothing newer than {newest}, {behind} sessions ago")
+    reason = pl.lit(f"everything: nothing newer than {newest}, {behind} sessions ago")
     return radar.with_columns(
         pl.col("^.*_age_sessions$") + behind,
-        reasons=pl.concat_list(told, "reasons") if behind else pl.col("reasons"),
+        reasons=pl.concat_list(reason, "reasons") if behind else pl.col("reasons"),
     )

@@ -1,8 +1,8 @@
-"""One read-only statement as the reader role, streamed: what `hd query` runs.
+"""Runs one read-only statement with the rights of the reader role and streams its rows: `hd query`.
 
-Belongs here: the cage. The statement is first only parsed (one statement, as hd_reader), which gives its columns; then
-it runs inside `run_as_reader`, where PostgreSQL refuses any change of role, in a read-only transaction under a time
-limit. So the login user's own rights, often a superuser's, are out of reach whatever functions the statement calls.
+The statement is first only parsed (one statement, as hd_reader), which gives its columns; then it runs inside
+`run_as_reader`, where PostgreSQL refuses any change of role, in a read-only transaction under a time limit. So the login
+user's own rights, often a superuser's, are out of reach whatever functions the statement calls.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class RowStream(Iterator[tuple[Any, ...]]):
             raise
         except psycopg.Error as refusal:
             self.close()
-            raise _refused(refusal) from refusal
+            raise _to_refusal(refusal) from refusal
         return row
 
     def close(self) -> None:
-        """Give up the rest of the rows."""
+        """Close the connection without reading the remaining rows."""
         self._connection.close()
 
     def __enter__(self) -> RowStream:
@@ -52,7 +52,7 @@ class RowStream(Iterator[tuple[Any, ...]]):
 
 
 def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0) -> tuple[list[str], RowStream]:
-    """Column names and rows of one query, run as hd_reader. Rows are streamed: memory does not grow with the result.
+    """Run one query as hd_reader; return its column names and rows. Rows are streamed in constant memory.
 
     Raises `QueryRefusedError` for anything that is not one row-returning, read-only statement within the reader's
     rights, or that takes longer than `timeout_seconds`.
@@ -64,7 +64,7 @@ def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0)
         return _open(connection, statement, timeout_seconds)
     except psycopg.Error as refusal:
         connection.close()
-        raise _refused(refusal) from refusal
+        raise _to_refusal(refusal) from refusal
     except BaseException:
         connection.close()
         raise
@@ -73,7 +73,7 @@ def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0)
 def _open(connection: psycopg.Connection[Any], statement: str, timeout_seconds: float) -> tuple[list[str], RowStream]:
     connection.read_only = True
     if not can_use_roles(connection):
-        raise QueryRefusedError("This database has no hd_reader for the login user. Cure: run `hd db upgrade`.")
+        raise QueryRefusedError("This database has no hd_reader for the login user. Remedy: run `hd db upgrade`.")
     limit = f"{max(1, round(timeout_seconds * 1000))}ms"
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (limit,))
     connection.execute("SELECT set_config('timezone', 'UTC', true), set_config('search_path', 'public, marts', true)")
@@ -96,12 +96,14 @@ def _columns(connection: psycopg.Connection[Any], statement: str) -> list[tuple[
     encoding = connection.info.encoding
     parsed = connection.pgconn.prepare(b"", statement.encode(encoding))
     if parsed.status != ExecStatus.COMMAND_OK:
-        raise QueryRefusedError(_told(parsed.get_error_message()))
+        raise QueryRefusedError(_describe_refusal(parsed.get_error_message()))
     described = connection.pgconn.describe_prepared(b"")
     if described.status != ExecStatus.COMMAND_OK:
-        raise QueryRefusedError(_told(described.get_error_message()))
+        raise QueryRefusedError(_describe_refusal(described.get_error_message()))
     if not described.nfields:
-        raise QueryRefusedError("The statement returns no rows. Cure: give one SELECT, VALUES, TABLE, SHOW or EXPLAIN.")
+        raise QueryRefusedError(
+            "The statement returns no rows. Remedy: give one SELECT, VALUES, TABLE, SHOW or EXPLAIN."
+        )
     return [
         ((described.fname(position) or b"").decode(encoding), described.ftype(position), described.fmod(position))
         for position in range(described.nfields)
@@ -112,13 +114,15 @@ def _type_name(connection: psycopg.Connection[Any], oid: int, modifier: int) -> 
     row = connection.execute("SELECT format_type(%s, %s)", (oid, modifier)).fetchone()
     name: Any = row[0] if row else None
     if not name or name == "record":
-        raise QueryRefusedError(f"A column of type {name or oid} cannot be shown. Cure: cast it, for example to text.")
-    return name  # type: ignore[no-any-return]  # from the catalog, spelt as SQL
+        raise QueryRefusedError(
+            f"A column of type {name or oid} cannot be shown. Remedy: cast it, for example to text."
+        )
+    return name  # type: ignore[no-any-return]  # from the catalog, as SQL
 
 
-def _refused(refusal: psycopg.Error) -> QueryRefusedError:
-    return QueryRefusedError(_told(refusal.diag.message_primary or str(refusal)))
+def _to_refusal(refusal: psycopg.Error) -> QueryRefusedError:
+    return QueryRefusedError(_describe_refusal(refusal.diag.message_primary or str(refusal)))
 
 
-def _told(reason: str) -> str:
+def _describe_refusal(reason: str) -> str:
     return f"The reader's query was refused: {reason.strip()}"

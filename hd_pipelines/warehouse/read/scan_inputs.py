@@ -1,7 +1,4 @@
-"""Reads for scans: what is known of symbols beside their bars, and what earlier scans found.
-
-Belongs here: narrow columns over a stretch of sessions. Bars are `bar_columns`, writing is `signal_records`.
-"""
+"""Reads what a scan needs besides bars: volatility, gamma, regimes, prints and chains. Bars are in `symbol_arrays`."""
 
 from __future__ import annotations
 
@@ -97,20 +94,20 @@ _SUMS = {
 }
 """Columns that are sums of two; a sum with a missing part is missing."""
 _ARRIVING = {"greeks": "historical_greeks", "gamma": "gamma_exposure_snapshots", "flow": "options_flow_history"}
-"""What a scan waits for beside bars: by name, the table."""
+"""Tables whose new rows trigger a scan, besides bars, by name."""
 OLDEST_CHAIN = timedelta(days=5)
-"""How far back a chain is looked for: a long weekend."""
+"""How far back a chain is searched for: a long weekend."""
 
 
 def read_volatility(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """Rows of `iv_percentile_cache` from `first` to `last`, by symbol and date."""
+    """Read rows of `iv_percentile_cache` from `first` to `last`, by symbol and date."""
     return _rows(connection, "iv_percentile_cache", _VOLATILITY, [_of(symbols), _dates(first, last)], "symbol, date")
 
 
 def read_gamma(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
-    """What scans want of the gamma snapshots after `since` until `until`, and of each symbol's newest one before.
+    """Read the gamma snapshots after `since` until `until`, and each symbol's newest one before.
 
-    By symbol and time; documents as JSON text. One older than `OLDEST_CHAIN` is nobody's newest.
+    By symbol and time; documents as JSON text. A snapshot older than `OLDEST_CHAIN` does not count as newest.
     """
     held = {name: kind for name, kind in _GAMMA.items() if name not in _SUMS}
     columns = sql.SQL(", ").join([to_select_list(held), *(sql.SQL(_SUMS[name]) for name in _GAMMA if name in _SUMS)])
@@ -133,12 +130,12 @@ def read_gamma(connection: Connection, symbols: Collection[str], since: datetime
 
 
 def read_regimes(connection: Connection, first: date, last: date) -> pl.DataFrame:
-    """Rows of `market_regime_history` from `first` to `last`, by date."""
+    """Read rows of `market_regime_history` from `first` to `last`, by date."""
     return _rows(connection, "market_regime_history", _REGIME, [_dates(first, last)], "date")
 
 
 def read_prints(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame | None:
-    """Option prints from `first` to `last`, by symbol and time; None where the warehouse never had a print."""
+    """Read option prints from `first` to `last`, by symbol and time; None if the warehouse never had a print."""
     if driver_connection(connection).execute("SELECT FROM public.options_flow_history LIMIT 1").fetchone() is None:
         return None
     conditions = [_of(symbols), _instants(first, last)]
@@ -146,7 +143,7 @@ def read_prints(connection: Connection, symbols: Collection[str], first: date, l
 
 
 def find_newest_minute(connection: Connection, symbols: Collection[str], session: date) -> datetime | None:
-    """When the newest one-minute bar of `session` began; None without one."""
+    """Find when the newest one-minute bar of `session` began, or None."""
     select = sql.SQL(
         'SELECT max("timestamp") FROM public.historical_bars WHERE {} AND timeframe = {} AND session = {}'
     ).format(_of(symbols), sql.Literal(Timeframe.M1.value), sql.Literal(session))
@@ -155,7 +152,7 @@ def find_newest_minute(connection: Connection, symbols: Collection[str], session
 
 
 def find_newest_inputs(connection: Connection, symbols: Collection[str], session: date) -> dict[str, datetime | None]:
-    """When the newest minute of `session` began, and its newest Greeks, gamma and option prints are from; None without."""
+    """Find the start of the newest minute of `session` and the instants of its newest Greeks, gamma and prints, or None."""
     newest: dict[str, datetime | None] = {"bars": find_newest_minute(connection, symbols, session)}
     for name, table in _ARRIVING.items():
         select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
@@ -167,7 +164,7 @@ def find_newest_inputs(connection: Connection, symbols: Collection[str], session
 
 
 def find_newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
-    """When the newest valued chain before `as_of` was taken; None within `OLDEST_CHAIN`."""
+    """Find when the newest valued chain before `as_of` was taken; None if there is none within `OLDEST_CHAIN`."""
     row = (
         driver_connection(connection)
         .execute(
@@ -182,7 +179,7 @@ def find_newest_chain(connection: Connection, symbol: str, as_of: datetime) -> d
 
 
 def read_chain(connection: Connection, symbol: str, stamp: datetime) -> pl.DataFrame:
-    """The valued contracts of one snapshot, by ticker."""
+    """Read the valued contracts of one snapshot, by ticker."""
     disable_jit(connection)
     condition = sql.SQL('symbol = {} AND "timestamp" = {}').format(sql.Literal(symbol), sql.Literal(stamp))
     return read_columns(connection, historical_greeks, list(_CHAIN), condition, _CHAIN).sort("contract_ticker")
