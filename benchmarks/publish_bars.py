@@ -23,8 +23,9 @@ SYMBOLS = 60
 LAST_SESSION = date(2025, 11, 20)
 CASE = Path(__file__).parents[2] / "shared" / "benchmarks" / "predecessor_case.py"
 CASE_SESSION = date(2025, 11, 13)
-PREDECESSOR_ROWS_PER_S = {"as_shipped": 4_489, "repaired": 52_000, "parse_only": 298_000}
-"""Measured on two cores of a loaded machine; see README.md beside the case."""
+EARLIER_SYSTEM_ROWS_PER_S = {"as_shipped": 4_489, "repaired": 52_000, "parse_only": 298_000}
+"""Rates of Honey Drip, the earlier system: as shipped, without its quadratic line, and parsing alone. Measured on another,
+loaded machine of two cores."""
 
 
 def prepare_bars(path: Path) -> None:
@@ -148,8 +149,8 @@ class Contest:
             connection.execute(text("SELECT cleanup_old_historical_bars(interval '0')"))
             connection.execute(text("DELETE FROM bars_manifest"))
 
-    def predecessors_case(self, folder: Path) -> dict[str, float]:
-        """csv.gz to lake to published one-minute bars, every row of the file."""
+    def run_earlier_system_case(self, folder: Path) -> dict[str, float]:
+        """Take the earlier system's one-day minute file from csv.gz to lake to published bars, every row of it."""
         import polars as pl
 
         from hd_pipelines.lake import Lake, ingest
@@ -261,7 +262,7 @@ def run(home: Path | None = None, rounds: int = 5) -> dict[str, object]:
         contest = Contest(url, parquet)
         contestants = {"ours": contest.ours, "raw_csv": contest.raw_csv, "raw_binary": contest.raw_binary}
         taken = _time_in_turn(contestants, rounds)
-        case = [contest.predecessors_case(folder) for _ in range(rounds)] if CASE.exists() else []
+        case = [contest.run_earlier_system_case(folder) for _ in range(rounds)] if CASE.exists() else []
         contest.database.close()
     ours = taken["ours"]
     result: dict[str, object] = {
@@ -280,14 +281,14 @@ def run(home: Path | None = None, rounds: int = 5) -> dict[str, object]:
     }
     if case:
         rate = median(one["rows"] / one["wall_s"] for one in case)
-        result["predecessors_case"] = {
+        result["earlier_system_case"] = {
             "rows": int(case[0]["rows"]),
             "wall_s": round(median(one["wall_s"] for one in case), 3),
             "to_lake_s": round(median(one["to_lake_s"] for one in case), 3),
             "rows_per_s": round(rate),
-            "predecessor_rows_per_s": PREDECESSOR_ROWS_PER_S,
-            "times_as_shipped": round(rate / PREDECESSOR_ROWS_PER_S["as_shipped"], 1),
-            "times_repaired": round(rate / PREDECESSOR_ROWS_PER_S["repaired"], 1),
+            "earlier_system_rows_per_s": EARLIER_SYSTEM_ROWS_PER_S,
+            "times_as_shipped": round(rate / EARLIER_SYSTEM_ROWS_PER_S["as_shipped"], 1),
+            "times_repaired": round(rate / EARLIER_SYSTEM_ROWS_PER_S["repaired"], 1),
         }
     return result
 
@@ -302,17 +303,17 @@ def show(result: dict) -> None:
     print(f"{'':12}{'wall s':>9}{'rows/s':>12}{'ours / this':>13}")
     for name, figures in result["contestants"].items():
         print(f"{name:12}{figures['wall_s']:9.2f}{figures['rows_per_s']:12,}{figures['ours_to_this_rate']:13.2f}")
-    case = result.get("predecessors_case")
+    case = result.get("earlier_system_case")
     if case is None:
-        print(f"\nThe predecessor's case was left out: {CASE} is not there.")
+        print(f"\nThe earlier system's case was skipped: {CASE} does not exist.")
         return
-    theirs = PREDECESSOR_ROWS_PER_S
+    theirs = EARLIER_SYSTEM_ROWS_PER_S
     print(
-        f"\nThe predecessor's case, csv.gz to lake to published: {case['rows']:,} rows in {case['wall_s']:.2f} s "
+        f"\nThe earlier system's case, csv.gz to lake to published: {case['rows']:,} rows in {case['wall_s']:.2f} s "
         f"({case['to_lake_s']:.2f} s to the lake), {case['rows_per_s']:,} rows/s\n"
-        f"  {case['times_as_shipped']} times the predecessor as shipped ({theirs['as_shipped']:,} rows/s), "
-        f"{case['times_repaired']} times it repaired ({theirs['repaired']:,}); "
-        f"parsing alone, storing nothing, it did {theirs['parse_only']:,}"
+        f"  {case['times_as_shipped']} times the earlier system as shipped ({theirs['as_shipped']:,} rows/s), "
+        f"{case['times_repaired']} times the repaired one ({theirs['repaired']:,}); "
+        f"parsing alone, without storing, it read {theirs['parse_only']:,}"
     )
 
 

@@ -51,7 +51,7 @@ def build_table(results: Iterable[Mapping[str, Any]]) -> str:
         for name, figures in result["contestants"].items():
             ours = result["contestants"].get(figures.get("beside", "ours"))
             lines.append(f"{result['benchmark'] + ' ' + name:38}" + _format_cells(figures, compare(figures, ours)))
-        lines += _describe_predecessor_case(result.get("predecessors_case"))
+        lines += _describe_earlier_system_case(result.get("earlier_system_case"))
     return "\n".join(lines).strip("\n")
 
 
@@ -71,14 +71,14 @@ def _format_number(value: float | None, decimals: int) -> str:
     return "" if value is None else f"{value:,.{decimals}f}"
 
 
-def _describe_predecessor_case(case: Mapping[str, Any] | None) -> list[str]:
+def _describe_earlier_system_case(case: Mapping[str, Any] | None) -> list[str]:
     """Describe the recorded case: our figures now, and the earlier system's as measured elsewhere."""
     if case is None:
         return []
-    lines = [f"{'predecessors_case ours':38}" + _format_cells(case, "")]
-    for name, rate in case["predecessor_rows_per_s"].items():
+    lines = [f"{'earlier_system_case ours':38}" + _format_cells(case, "")]
+    for name, rate in case["earlier_system_rows_per_s"].items():
         compared = _format_ratio(case["rows_per_s"] / rate)
-        lines.append(f"{'predecessors_case ' + name:38}" + _format_cells({"rows_per_s": rate}, compared))
+        lines.append(f"{'earlier_system_case ' + name:38}" + _format_cells({"rows_per_s": rate}, compared))
     return lines
 
 

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.scanner_frames` needs no database. Each task has the limit that the design gives it. The peers do the
 same work one row at a time, as a scanner without arrays does: `rows_one_by_one` scans `SAMPLE` minutes of the year singly
-and `detectors_one_by_one` asks every detector about as many single rows; both are scaled up to the whole frame.
+and `detectors_one_by_one` evaluates every detector on as many single rows; both are scaled up to the whole frame.
 """
 
 import time

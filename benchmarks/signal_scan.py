@@ -7,8 +7,8 @@ and the chains of two closes. Then it scans that session's minutes in order, eac
 the first feature. No signal of the scan is stored before, so cool-downs and caps start empty.
 
 `plain` is the peer: what a scanner written with pandas does, one symbol after the other: one query that returns Python
-objects, and indicators over the last 200 bars, without detectors, contexts or storage. `predecessors_pauses` is the time of
-the pauses alone of a scanner that waits 0.2 s for its vendor after each symbol.
+objects, and indicators over the last 200 bars, without detectors, contexts or storage. `pauses_between_symbols` is the
+time of the pauses alone of a scanner that waits 0.2 s for its vendor after each symbol.
 """
 
 import json
@@ -54,7 +54,7 @@ def run(home: Path | None = None) -> dict[str, object]:
             },
             "of_which_reading": {"wall_s": round(reading, 4), "beside": "scan_50"},
             "plain": {"wall_s": round(plain, 4), "beside": "scan_50"},
-            "predecessors_pauses": {"wall_s": PAUSE_S * len(SYMBOLS), "beside": "scan_50"},
+            "pauses_between_symbols": {"wall_s": PAUSE_S * len(SYMBOLS), "beside": "scan_50"},
         },
     }
 

@@ -135,8 +135,8 @@ class FilledWarehouse:
                 400,
                 0.005,
                 self.body("get_latest_iv_percentile"),
-                "Newest leaf first, backwards along the key (symbol, date), and the first row ends it: leaves of earlier "
-                "years are planned but never executed.",
+                "Reads the newest partition first, backwards along the key (symbol, date), and stops at the first row: "
+                "partitions of earlier years are planned but never executed.",
             ),
             Question(
                 "latest_gamma",
@@ -163,9 +163,9 @@ class FilledWarehouse:
                 30,
                 0.100,
                 self.month_of_greeks(),
-                "One symbol's month, of which a year has twelve or thirteen, asked over two connections. Rows of a symbol "
-                "lie together in a leaf, so the index on (symbol, timestamp) leads to a run of pages. Most of the time is "
-                "the joining of ten columns, not the finding of rows.",
+                "One symbol's month, of which a year has twelve or thirteen, read over two connections. Rows of a symbol "
+                "lie together in a partition, so the index on (symbol, timestamp) leads to a run of pages. Most of the time "
+                "is spent joining ten columns, not finding rows.",
             ),
             Question(
                 "rpt_radar",
@@ -342,12 +342,12 @@ def _render_document(result: dict, plans: list[tuple[Question, str]]) -> str:
             f"{result['rows']:,} valued contracts ({len(SYMBOLS)} symbols, {SESSIONS} sessions), two years of IV "
             "percentiles, gamma at every quarter of an hour of the last 90 days, five years of regimes. "
             f"{about['cores']} cores {about['model']}, {about['memory_gb']} GB, load {about['load']} when it began, Python "
-            f"{about['python']}; embedded server, asked as `hd_reader` through psycopg, everything in memory."
+            f"{about['python']}; embedded server, queried as `hd_reader` through psycopg, everything in memory."
         ),
         build_table(result),
         (
-            "Plain tables are the predecessor's: one table each, its index on symbol and time, no row-level security, rows "
-            "as Python objects; its radar asks 101 questions."
+            "Plain tables are those of the earlier system: one table each, an index on symbol and time, no row-level "
+            "security, rows as Python objects; its radar needs 101 queries."
         ),
     ]
     for question, plan in plans:

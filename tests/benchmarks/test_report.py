@@ -42,11 +42,11 @@ def test_a_figure_with_a_limit_is_shown_as_its_share():
     assert line_of(text, "demo first").endswith("0.50 of limit")
 
 
-def test_the_predecessors_figures_stand_beside_ours():
-    case = {"rows_per_s": 200.0, "wall_s": 1.0, "predecessor_rows_per_s": {"repaired": 50.0, "parse_only": 300.0}}
-    text = report.build_table([result("b", ours={"wall_s": 1.0}) | {"predecessors_case": case}])
-    assert line_of(text, "predecessors_case repaired").endswith("4.00 x faster")
-    assert line_of(text, "predecessors_case parse_only").endswith("1.50 x slower")
+def test_the_figures_of_the_earlier_system_stand_beside_ours():
+    case = {"rows_per_s": 200.0, "wall_s": 1.0, "earlier_system_rows_per_s": {"repaired": 50.0, "parse_only": 300.0}}
+    text = report.build_table([result("b", ours={"wall_s": 1.0}) | {"earlier_system_case": case}])
+    assert line_of(text, "earlier_system_case repaired").endswith("4.00 x faster")
+    assert line_of(text, "earlier_system_case parse_only").endswith("1.50 x slower")
 
 
 def test_the_machine_is_named_once_where_it_is_the_same():
