@@ -218,7 +218,12 @@ def open_filled_warehouse(folder: Path) -> Iterator[tuple[FilledWarehouse, float
     from hd_pipelines.warehouse.schema import revision as schema
 
     mark = folder / "filled.json"
-    wanted = {"schema": schema.head(), "symbols": len(SYMBOLS), "last": str(LAST_SESSION), "contracts": CONTRACTS}
+    wanted = {
+        "schema": schema.get_head_revision(),
+        "symbols": len(SYMBOLS),
+        "last": str(LAST_SESSION),
+        "contracts": CONTRACTS,
+    }
     held = json.loads(mark.read_text()) if mark.exists() else {}
     if {name: held.get(name) for name in wanted} != wanted:
         if folder.exists():

@@ -14,7 +14,7 @@ from hd_pipelines.partitions import list_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES, find_publication_gaps
 from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 
 def get_flat_file_key(dataset: FlatFileDataset) -> dg.AssetKey:
@@ -51,7 +51,7 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
         ]
         observed = frozenset(sessions) | {finding.session for finding in findings if finding.session}
         with warehouse.database.begin() as connection:
-            settle(
+            settle_findings(
                 connection,
                 findings,
                 [CheckedScope(dataset.name, observed, PUBLICATION_RULES)],

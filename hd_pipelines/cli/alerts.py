@@ -43,11 +43,11 @@ def run_alerts(*, test: bool, close: str | None, resend: bool, wide: bool = Fals
 
 
 def _open_database(settings: Settings) -> Database:
-    from hd_pipelines.warehouse.address import database_url
+    from hd_pipelines.warehouse.address import get_database_url
     from hd_pipelines.warehouse.engine import Database
     from hd_pipelines.warehouse.schema.revision import require_head
 
-    url = database_url(settings)
+    url = get_database_url(settings)
     require_head(url)
     return Database(url)
 
@@ -80,7 +80,7 @@ def _send_test(database: Database, channels: Sequence[Channel], redactor: Redact
     from hd_pipelines.alerts.messages import write_trial_message
     from hd_pipelines.notifier.delivery import deliver_due
     from hd_pipelines.tables.vocabulary import DeliveryStatus
-    from hd_pipelines.warehouse.records.alert_outbox import enqueue, read_fates
+    from hd_pipelines.warehouse.records.alert_outbox import enqueue, read_deliveries
 
     names, now = _require_channels(channels), datetime.now(UTC)
     key = f"test:{now.isoformat()}"
@@ -88,7 +88,7 @@ def _send_test(database: Database, channels: Sequence[Channel], redactor: Redact
         enqueue(connection, key, write_trial_message(now=now), names, redactor, now=now)
     deliver_due(database, channels, redactor, clock=lambda: datetime.now(UTC))
     with database.connect() as connection:
-        fates = read_fates(connection, key)
+        fates = read_deliveries(connection, key)
     for fate in fates:
         if fate.status is DeliveryStatus.DELIVERED:
             result = f"[green]delivered[/green]{f', its message {escape(fate.receipt)}' if fate.receipt else ''}"
@@ -117,11 +117,11 @@ def _close(database: Database, channels: Sequence[Channel], redactor: Redactor, 
 
 def _resend(database: Database, channels: Sequence[Channel], redactor: Redactor) -> None:
     from hd_pipelines.notifier.delivery import deliver_due
-    from hd_pipelines.warehouse.records.alert_outbox import revive
+    from hd_pipelines.warehouse.records.alert_outbox import revive_messages
 
     names, now = _require_channels(channels), datetime.now(UTC)
     with database.begin() as connection:
-        revived = revive(connection, names, now=now)
+        revived = revive_messages(connection, names, now=now)
     console().print(f"{revived} messages will be tried once more")
     for report in deliver_due(database, channels, redactor, clock=lambda: datetime.now(UTC)):
         console().print(escape(str(report)))

@@ -39,10 +39,10 @@ def db_up() -> None:
 def db_upgrade() -> None:
     """Migrate the schema to this code's revision. Services do not start on an older one."""
     with show_refusals():
-        from hd_pipelines.warehouse.address import database_url
+        from hd_pipelines.warehouse.address import get_database_url
         from hd_pipelines.warehouse.schema.revision import upgrade
 
-        console().print(f"schema {upgrade(database_url(load_settings()))}")
+        console().print(f"schema {upgrade(get_database_url(load_settings()))}")
 
 
 @database_app.command("url")
@@ -53,10 +53,10 @@ def db_url(
 ) -> None:
     """Print the database's URL with the password hidden."""
     with show_refusals():
-        from hd_pipelines.warehouse.address import database_url
+        from hd_pipelines.warehouse.address import get_database_url
         from hd_pipelines.warehouse.engine import mask_url
 
-        url = database_url(load_settings())
+        url = get_database_url(load_settings())
         typer.echo(url if show_password else mask_url(url))
 
 
@@ -73,12 +73,12 @@ def db_stop() -> None:
 
 def run_query(sql: str, out: TextIO) -> None:
     """Print the result of one read-only statement as CSV. Raises `Refusal` with the server's message."""
-    from hd_pipelines.warehouse.address import database_url
+    from hd_pipelines.warehouse.address import get_database_url
     from hd_pipelines.warehouse.errors import WarehouseError
     from hd_pipelines.warehouse.read.reader import read_only_query
 
     try:
-        columns, rows = read_only_query(database_url(load_settings()), sql)
+        columns, rows = read_only_query(get_database_url(load_settings()), sql)
         first = list(islice(rows, 1))  # the server may reject the statement only now; then nothing has been printed
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)

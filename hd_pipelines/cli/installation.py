@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hd_pipelines.settings import Settings
-from hd_pipelines.warehouse.address import database_url
+from hd_pipelines.warehouse.address import get_database_url
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist, read_active_symbols
 from hd_pipelines.warehouse.schema.revision import upgrade
@@ -22,7 +22,7 @@ class Installation:
 def open_installation(settings: Settings) -> Installation:
     """Start or find the database, migrate it, and give an empty watchlist the configured symbols."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    url = database_url(settings)
+    url = get_database_url(settings)
     upgrade(url)
     database = Database(url)
     with database.begin() as connection:

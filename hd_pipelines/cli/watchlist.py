@@ -20,11 +20,11 @@ Symbols = Annotated[list[str], typer.Argument(help="Symbols such as SPY, BRK.B, 
 
 
 def _open_database(settings: Settings) -> Database:
-    from hd_pipelines.warehouse.address import database_url
+    from hd_pipelines.warehouse.address import get_database_url
     from hd_pipelines.warehouse.engine import Database
     from hd_pipelines.warehouse.schema.revision import require_head
 
-    url = database_url(settings)
+    url = get_database_url(settings)
     require_head(url)
     return Database(url)
 

@@ -116,7 +116,9 @@ class _Round:
             rests_until = alert_channels.take_token(connection, name, self.channel.service, self.channel.rate, now=now)
             if rests_until is not None:
                 return rests_until
-            claimed = alert_outbox.claim(connection, name, lease_id=secrets.token_hex(8), now=now, lease=self.lease)
+            claimed = alert_outbox.claim_message(
+                connection, name, lease_id=secrets.token_hex(8), now=now, lease=self.lease
+            )
             if claimed is None:
                 attempt.rollback()  # gives the token back
                 return alert_outbox.find_next_due(connection, name)
@@ -127,7 +129,7 @@ class _Round:
         now, name = self.clock(), self.channel.name
         with self.database.begin() as connection:
             if outcome.rest is not None:
-                alert_channels.hold(connection, name, now + outcome.rest)
+                alert_channels.hold_channel(connection, name, now + outcome.rest)
             if outcome.verdict is Verdict.DELIVERED:
                 alert_outbox.mark_delivered(connection, claimed.message_id, now=now, receipt=outcome.receipt)
                 alert_channels.note_delivered(connection, name, now=now)
@@ -138,7 +140,7 @@ class _Round:
             if outcome.verdict is Verdict.REFUSED or next_try >= claimed.created_at + GIVEN_UP_AFTER:
                 return alert_outbox.mark_dead(connection, claimed, detail, self.redactor)
             may_have_it = outcome.verdict is Verdict.UNKNOWN or claimed.is_repeat
-            alert_outbox.retry_at(connection, claimed, next_try, detail, self.redactor, may_have_it=may_have_it)
+            alert_outbox.schedule_retry(connection, claimed, next_try, detail, self.redactor, may_have_it=may_have_it)
             return False
 
     def _find_rest(self) -> datetime | None:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 
 from hd_pipelines.settings import Settings, load_settings
-from hd_pipelines.warehouse.address import database_url
+from hd_pipelines.warehouse.address import get_database_url
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 TARGET = PROJECT / "target"
@@ -104,7 +104,7 @@ class DbtResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def _build_variables(self, settings: Settings) -> dict[str, str]:
         return {
-            **build_address_variables(database_url(settings)),
+            **build_address_variables(get_database_url(settings)),
             "DBT_LOG_PATH": str(settings.home / "dbt" / "logs"),
         }
 

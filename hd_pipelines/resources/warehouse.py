@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from hd_pipelines.settings import load_settings
-from hd_pipelines.warehouse.address import database_url
+from hd_pipelines.warehouse.address import get_database_url
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 from hd_pipelines.warehouse.schema.revision import require_head
@@ -21,7 +21,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def database(self) -> Database:
         """Connections by role. Raises `SchemaOutdatedError` if migrations are pending."""
         if self._database is None:
-            url = database_url(load_settings())
+            url = get_database_url(load_settings())
             require_head(url)
             self._database = Database(url)
         return self._database

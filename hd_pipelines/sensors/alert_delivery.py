@@ -29,7 +29,7 @@ def deliver_alerts(
     slot = find_digest_slot(now)
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, names, redactor, now=now)
-        escalated = book.let_time_pass()
+        escalated = book.escalate_overdue()
         if context.cursor != slot.isoformat():
             book.write_digest(slot)
             drop_old_messages(connection, now=now)

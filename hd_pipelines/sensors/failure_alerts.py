@@ -77,7 +77,7 @@ class Observation:
     def write(self, book: AlertBook) -> None:
         """Open, renew or resolve the alert."""
         if self.sighting is not None:
-            book.see(self.sighting, at=self.at)
+            book.observe(self.sighting, at=self.at)
         else:
             book.resolve(self.rule, self.subject, at=self.at)
 

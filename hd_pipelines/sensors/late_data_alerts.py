@@ -41,7 +41,7 @@ def alert_late_data(
         book = AlertBook(connection, channels, redactor, now=now)
         expected, newest = find_newest_due_session(now), bar_queries.find_newest_session(connection)
         if newest is None or newest < expected:
-            book.see(describe_late_bars(expected, newest), at=compute_due_time(expected))
+            book.observe(describe_late_bars(expected, newest), at=compute_due_time(expected))
         else:
             book.resolve(DATA_LATE, LATE_BARS_SUBJECT, at=now)
         findings = sorted(
@@ -64,7 +64,7 @@ def alert_late_data(
                 is_error=is_error,
             )
             still_late.add(sighting.alert_id)
-            book.see(sighting, at=max(finding.last_seen_at for finding in same))
+            book.observe(sighting, at=max(finding.last_seen_at for finding in same))
         for alert in read_open_alerts(connection, LATE_RULES):
             if alert.alert_id not in still_late:
                 book.resolve_id(alert.alert_id, at=now)

@@ -7,7 +7,7 @@ DATA_FINDINGS = Table(
     name="data_findings",
     about="What was wrong with data, where, and what to do. See data-quality.md for every rule.",
     grain="One row per rule, dataset, session and subject; a repeated finding updates the row, a clean check resolves it.",
-    written_by="`warehouse.records.findings.settle`, by every stage.",
+    written_by="`warehouse.records.findings.settle_findings`, by every stage.",
     key=("finding_id",),
     columns=(
         Column("finding_id", Type.TEXT, "Key, a pure function of rule, dataset, session and subject.", "32 hex digits"),

@@ -18,7 +18,7 @@ from hd_pipelines.warehouse.engine import to_psycopg2_url
 DAGSTER_SCHEMA = "dagster"
 
 
-def database_url(settings: Settings) -> str:
+def get_database_url(settings: Settings) -> str:
     """Return the URL of the installation's database; start the embedded server if no other is set and none is running.
 
     The process keeps the embedded server in use until it ends; repeated calls cost nothing.
@@ -40,7 +40,7 @@ def build_dagster_url(settings: Settings) -> str:
 
     psycopg2 because dagster-postgres calls its NOTIFY interface and SQLAlchemy 2.1 would choose psycopg 3.
     """
-    url = make_url(to_psycopg2_url(database_url(settings)))
+    url = make_url(to_psycopg2_url(get_database_url(settings)))
     return url.update_query_dict({"options": f"-csearch_path={DAGSTER_SCHEMA}"}).render_as_string(hide_password=False)
 
 

@@ -99,7 +99,7 @@ def set_local_role(connection: Connection, role: Role) -> None:
         ) from refusal
 
 
-def driver_connection(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
+def get_driver_connection(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
     """Return the psycopg connection under a SQLAlchemy one, in the same transaction: for COPY and partition DDL."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):

@@ -17,7 +17,7 @@ from hd_pipelines.sensors.failure_alerts import OVERLAP, RunCursor, alert_failur
 from hd_pipelines.sensors.late_data_alerts import alert_late_data
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.records.alerts import read_open_alerts
-from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, settle_findings
 from tests.alerts.conftest import DISCORD
 from tests.warehouse.bar_frames import one
 
@@ -213,7 +213,7 @@ def test_a_failure_while_the_database_is_away_is_sent_when_it_is_back(world, dis
     world.tick(alert_failures)
     run_fragile(world)
     with monkeypatch.context() as broken:
-        broken.setattr(failure_alerts.AlertBook, "see", lambda *_, **__: 1 / 0)
+        broken.setattr(failure_alerts.AlertBook, "observe", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             world.tick(alert_failures)
     world.tick(alert_failures)
@@ -298,7 +298,7 @@ def test_late_findings_are_one_alert_a_place_and_end_with_them(world, discord, m
     assert posted.embed["title"] == r"Snapshot missed: option\_chains 2026-05-21"
     assert posted.embed["description"].startswith("S0, S1, S2, S3, S4 and 3 more.")
     with world.database.begin() as connection:
-        settle(connection, [], [CheckedScope("option_chains", frozenset({thursday}))])
+        settle_findings(connection, [], [CheckedScope("option_chains", frozenset({thursday}))])
     world.clock.now = datetime.now(UTC)
     world.tick(alert_late_data)
     assert world.open_alerts() == set()

@@ -44,7 +44,7 @@ def failure(database):
     now = datetime.now(UTC)
     with database.begin() as connection:
         names = [channel.name for channel in open_channels(DISCORD)]
-        AlertBook(connection, names, Redactor(), now=now).see(FAILURE, at=now)
+        AlertBook(connection, names, Redactor(), now=now).observe(FAILURE, at=now)
     return FAILURE.alert_id
 
 

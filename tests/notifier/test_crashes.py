@@ -39,7 +39,7 @@ def die(*_, **__):
 def raise_alert(database, *, dying_inside=False):
     with database.begin() as connection:
         book = alert_records.AlertBook(connection, [c.name for c in channels], redactor, now=clock())
-        book.see(Sighting("run_failed", "main", AlertSeverity.ERROR, "Run failed", "boom", "look"), at=at)
+        book.observe(Sighting("run_failed", "main", AlertSeverity.ERROR, "Run failed", "boom", "look"), at=at)
         if dying_inside:
             die()
 

@@ -55,7 +55,7 @@ def test_an_alert_is_delivered_once_through_a_429(database, clock, discord, roun
     discord.will_answer(429, {"Retry-After": "7", "Content-Type": "application/json"}, b'{"retry_after": 7.25}')
     names = [channel.name for channel in open_channels(DISCORD)]
     with database.begin() as connection:
-        AlertBook(connection, names, REDACTOR, now=clock.now).see(FAILURE, at=clock.now)
+        AlertBook(connection, names, REDACTOR, now=clock.now).observe(FAILURE, at=clock.now)
     (first,) = round_of(DISCORD)
     assert (first.delivered, first.failed, len(discord.posted)) == (0, 1, 1)
     assert first.rests_until == clock.now + timedelta(seconds=7.25)
@@ -211,7 +211,7 @@ def test_the_resolution_never_arrives_before_the_opening(database, clock, discor
     names = [channel.name for channel in open_channels(DISCORD)]
     discord.will_answer(503)
     with database.begin() as connection:
-        AlertBook(connection, names, REDACTOR, now=clock.now).see(FAILURE, at=clock.now)
+        AlertBook(connection, names, REDACTOR, now=clock.now).observe(FAILURE, at=clock.now)
     round_of(DISCORD)
     clock.advance(seconds=10)  # the opening waits for its second try
     with database.begin() as connection:

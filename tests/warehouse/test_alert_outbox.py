@@ -26,7 +26,7 @@ from hd_pipelines.tables.vocabulary import AlertSeverity
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records import alert_channels
 from hd_pipelines.warehouse.records.alert_outbox import (
-    claim,
+    claim_message,
     count_outbox,
     drop_old_messages,
     enqueue,
@@ -34,7 +34,7 @@ from hd_pipelines.warehouse.records.alert_outbox import (
     give_up_stale,
     mark_dead,
     mark_delivered,
-    retry_at,
+    schedule_retry,
 )
 from hd_pipelines.warehouse.records.alerts import AlertBook, drop_old_alerts, read_open_alerts
 from tests.warehouse.bar_frames import one
@@ -59,7 +59,7 @@ def put(database: Database, *keys: str, channels: tuple[str, ...] = (CHANNEL,), 
 
 def take(database: Database, channel: str = CHANNEL, *, now: datetime = NOW, who: str = "a"):
     with database.begin() as connection:
-        return claim(connection, channel, lease_id=who, now=now, lease=LEASE)
+        return claim_message(connection, channel, lease_id=who, now=now, lease=LEASE)
 
 
 def test_the_same_event_written_twice_is_one_message_per_channel(database: Database) -> None:
@@ -96,7 +96,7 @@ def test_claimers_at_the_same_moment_get_different_messages_and_do_not_wait(data
 
     def claimed(number: int) -> str:
         with database.begin() as connection:
-            taken = claim(connection, CHANNEL, lease_id=str(number), now=NOW, lease=LEASE)
+            taken = claim_message(connection, CHANNEL, lease_id=str(number), now=NOW, lease=LEASE)
             together.wait()  # all eight transactions are open here: nobody waits for another's lock
             return taken.message_id
 
@@ -109,7 +109,7 @@ def test_a_claimer_that_lost_its_lease_changes_nothing_but_an_arrival_counts(dat
     slow = take(database, who="slow")
     fast = take(database, now=after(seconds=61), who="fast")
     with database.begin() as connection:
-        assert not retry_at(connection, slow, after(hours=5), "late", CLEAN, may_have_it=False)
+        assert not schedule_retry(connection, slow, after(hours=5), "late", CLEAN, may_have_it=False)
         assert not mark_dead(connection, slow, "late", CLEAN)
         assert mark_delivered(connection, slow.message_id, now=after(seconds=62))
         assert not mark_delivered(connection, fast.message_id, now=after(seconds=63)), "known already"
@@ -120,8 +120,8 @@ def test_a_message_to_be_retried_waits_and_records_whether_it_may_be_a_repeat(da
     for key, may_have_it in (("test:1", True), ("test:2", False)):
         put(database, key)
         with database.begin() as connection:
-            taken = claim(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
-            retry_at(connection, taken, after(minutes=5), "no answer", CLEAN, may_have_it=may_have_it)
+            taken = claim_message(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
+            schedule_retry(connection, taken, after(minutes=5), "no answer", CLEAN, may_have_it=may_have_it)
     with database.connect() as connection:
         assert find_next_due(connection, CHANNEL) == after(minutes=5)
     assert take(database, now=after(minutes=4)) is None
@@ -138,10 +138,10 @@ def test_messages_leave_in_the_order_in_which_they_were_written(database: Databa
 def test_no_secret_is_stored(database: Database, warehouse_url: str) -> None:
     sighting = replace(FAILURE, title="a canary-secret", detail="@everyone canary-secret", cure="canary-secret")
     with database.begin() as connection:
-        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).see(sighting, at=NOW)
+        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).observe(sighting, at=NOW)
         message = replace(MESSAGE, body="canary-secret", fields=(Field("x", "canary-secret"),))
         enqueue(connection, "test:1", message, [CHANNEL], CLEAN, now=NOW)
-        taken = claim(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
+        taken = claim_message(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
         mark_dead(connection, taken, f"POST with canary-secret failed {'x' * 900}", CLEAN)
         alert_channels.take_token(connection, CHANNEL, "discord", Rate(5, 25), now=NOW)
         alert_channels.note_failure(connection, CHANNEL, "canary-secret", CLEAN)
@@ -200,14 +200,14 @@ def test_what_is_in_somebodys_hands_is_not_given_up(database: Database) -> None:
 def test_retention_keeps_what_is_pending_and_what_is_young(database: Database) -> None:
     with database.begin() as connection:
         book = AlertBook(connection, [CHANNEL], CLEAN, now=NOW)
-        book.see(FAILURE, at=NOW)
+        book.observe(FAILURE, at=NOW)
         book.resolve(FAILURE.rule, FAILURE.subject, at=after(minutes=1))
-        taken = claim(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
+        taken = claim_message(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
         mark_delivered(connection, taken.message_id, now=NOW)
         assert drop_old_messages(connection, now=after(days=89)) == 0
         assert drop_old_messages(connection, now=after(days=91)) == 1
         assert drop_old_alerts(connection, now=after(days=400)) == 0, "its resolution is still to be delivered"
-        taken = claim(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
+        taken = claim_message(connection, CHANNEL, lease_id="a", now=NOW, lease=LEASE)
         mark_delivered(connection, taken.message_id, now=NOW)
         drop_old_messages(connection, now=after(days=91))
         assert drop_old_alerts(connection, now=after(days=300)) == 0
@@ -216,11 +216,11 @@ def test_retention_keeps_what_is_pending_and_what_is_young(database: Database) -
 
 def test_an_alert_and_its_message_are_one_transaction(database: Database, warehouse_url: str) -> None:
     with suppress(CrashError), database.begin() as connection:
-        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).see(FAILURE, at=NOW)
+        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).observe(FAILURE, at=NOW)
         raise CrashError
     assert one(warehouse_url, "SELECT count(*) FROM alerts") == 0
     with database.begin() as connection:
-        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).see(FAILURE, at=NOW)
+        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).observe(FAILURE, at=NOW)
     assert one(warehouse_url, "SELECT count(*) FROM alert_outbox JOIN alerts USING (alert_id)") == 1
 
 
@@ -232,7 +232,7 @@ def test_reporters_at_the_same_moment_open_one_alert(database: Database, warehou
         with database.begin() as connection:
             book = AlertBook(connection, [CHANNEL], CLEAN, now=NOW)
             for subject in ("a", "b") if number % 2 else ("b", "a"):  # locks taken in different orders
-                book.see(replace(FAILURE, subject=subject), at=after(seconds=number))
+                book.observe(replace(FAILURE, subject=subject), at=after(seconds=number))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(report, range(4)))
@@ -242,11 +242,11 @@ def test_reporters_at_the_same_moment_open_one_alert(database: Database, warehou
 
 def test_open_alerts_escalate_and_resolve(database: Database, warehouse_url: str) -> None:
     with database.begin() as connection:
-        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).see(FAILURE, at=NOW)
+        AlertBook(connection, [CHANNEL], CLEAN, now=NOW).observe(FAILURE, at=NOW)
     for minute, expected in ((14, 0), (15, 1), (16, 0), (61, 1), (300, 0)):
         with database.begin() as connection:
             book = AlertBook(connection, [CHANNEL], CLEAN, now=after(minutes=minute))
-            assert len(book.let_time_pass()) == expected, minute
+            assert len(book.escalate_overdue()) == expected, minute
     with database.connect() as connection:
         (alert,) = read_open_alerts(connection)
         assert (alert.escalations, alert.severity) == (2, AlertSeverity.ERROR)
@@ -264,8 +264,8 @@ def test_a_digest_names_each_warning_once_and_waits_for_a_channel(database: Data
     with database.begin() as connection:
         book = AlertBook(connection, [], CLEAN, now=NOW)
         for subject in ("a", "b"):
-            book.see(replace(WARNING, subject=subject), at=NOW)
-        book.see(replace(WARNING, subject="later"), at=after(hours=2))
+            book.observe(replace(WARNING, subject=subject), at=NOW)
+        book.observe(replace(WARNING, subject="later"), at=after(hours=2))
         assert book.write_digest(slot) == 0, "nobody to tell"
     with database.begin() as connection:
         book = AlertBook(connection, [CHANNEL], CLEAN, now=after(hours=2))
@@ -293,8 +293,8 @@ def test_tokens_are_shared_and_given_back_when_there_is_no_message(database: Dat
     assert token(after(seconds=1.9)) is not None
     assert token(after(seconds=2.1)) is None
     with database.begin() as connection:
-        alert_channels.hold(connection, CHANNEL, after(minutes=10))
-        alert_channels.hold(connection, CHANNEL, after(minutes=5))
+        alert_channels.hold_channel(connection, CHANNEL, after(minutes=10))
+        alert_channels.hold_channel(connection, CHANNEL, after(minutes=5))
     assert token(after(minutes=9)) == after(minutes=10)
 
 
@@ -313,17 +313,17 @@ class Installation:
         with self.database.begin() as connection:
             book = AlertBook(connection, [self.channel], CLEAN, now=clock)
             if event == "seen":
-                book.see(replace(FAILURE, subject=self.subject), at=clock)
+                book.observe(replace(FAILURE, subject=self.subject), at=clock)
             elif event == "resolved":
                 book.resolve(FAILURE.rule, self.subject, at=clock)
             else:
-                book.let_time_pass()
+                book.escalate_overdue()
             self.die_if(crash == "before the commit")
         self.die_if(crash == "after the commit")
 
     def deliver(self, crash: str, clock: datetime) -> bool:
         with self.database.begin() as connection:
-            taken = claim(connection, self.channel, lease_id="a", now=clock, lease=LEASE)
+            taken = claim_message(connection, self.channel, lease_id="a", now=clock, lease=LEASE)
         if taken is None:
             return False
         self.die_if(crash == "after the claim")

@@ -16,7 +16,7 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records import watchlist
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, resolve_findings, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, resolve_findings, settle_findings
 from tests.warehouse.bar_frames import MONDAY, TUESDAY, one
 
 FILE = IngestedFile(
@@ -139,13 +139,13 @@ def test_a_finding_seen_again_is_refreshed_not_repeated(database: Database, ware
 def test_a_clean_load_resolves_and_a_relapse_reopens(database: Database, warehouse_url: str) -> None:
     checked = [CheckedScope("stock_day_aggs", frozenset({MONDAY}))]
     with database.begin() as connection:
-        settle(connection, [EMPTY, RAGGED], checked)
+        settle_findings(connection, [EMPTY, RAGGED], checked)
     with database.begin() as connection:
-        settle(connection, [RAGGED], checked)
+        settle_findings(connection, [RAGGED], checked)
     assert [rule for rule, *_ in _open(database)] == ["row_ragged"]
     assert one(warehouse_url, "SELECT last_seen_at < resolved_at FROM data_findings WHERE rule = 'no_rows'") is True
     with database.begin() as connection:
-        settle(connection, [EMPTY], checked)
+        settle_findings(connection, [EMPTY], checked)
     assert [rule for rule, *_ in _open(database)] == ["no_rows"]
 
 
@@ -186,7 +186,7 @@ def test_a_new_symbol_waits_in_the_queue(database: Database) -> None:
         assert watchlist.add_to_watchlist(connection, ["SPY"]) == []
         assert watchlist.read_active_symbols(connection) == ["SPX", "SPY"]
         assert sorted(_pending(connection)) == ["SPX", "SPY"]
-        claimed = watchlist.claim_next(connection)
+        claimed = watchlist.claim_next_symbol(connection)
     assert claimed is not None
     assert (claimed.symbol, claimed.ticker, claimed.days_to_backfill, claimed.retry_count) == ("SPX", "I:SPX", 90, 0)
 
@@ -208,11 +208,11 @@ def test_a_name_that_is_no_symbol_adds_nothing(database: Database) -> None:
 def test_a_symbol_that_leaves_and_returns_is_backfilled_again(database: Database) -> None:
     with database.begin() as connection:
         watchlist.add_to_watchlist(connection, ["SPY"])
-        watchlist.complete(connection, ["SPY"])
+        watchlist.mark_completed(connection, ["SPY"])
     with database.begin() as connection:
         assert watchlist.remove_from_watchlist(connection, ["SPY", "QQQ"]) == ["SPY"]
         assert watchlist.read_active_symbols(connection) == []
-        assert watchlist.claim_next(connection) is None
+        assert watchlist.claim_next_symbol(connection) is None
         assert watchlist.add_to_watchlist(connection, ["SPY"]) == ["SPY"]
         assert _pending(connection) == ["SPY"]
 
@@ -223,7 +223,7 @@ def test_claimers_at_once_get_different_symbols_without_waiting(database: Databa
     claimed = []
     with database.begin() as first, database.begin() as second, database.begin() as third, database.begin() as fourth:
         for connection in (first, second, third, fourth):
-            taken = watchlist.claim_next(connection)
+            taken = watchlist.claim_next_symbol(connection)
             claimed.append(taken.symbol if taken else None)
     assert sorted(symbol for symbol in claimed if symbol) == ["IWM", "QQQ", "SPY"]
     assert claimed[-1] is None
@@ -235,23 +235,23 @@ def test_three_retries_then_failed(database: Database, warehouse_url: str) -> No
     told = []
     for attempt in range(4):
         with database.begin() as connection:
-            assert watchlist.claim_next(connection) is not None
-            told.append(watchlist.fail(connection, "SPY", f"attempt {attempt}"))
+            assert watchlist.claim_next_symbol(connection) is not None
+            told.append(watchlist.mark_failed(connection, "SPY", f"attempt {attempt}"))
     assert told == ["pending", "pending", "pending", "failed"]
     assert one(warehouse_url, "SELECT last_error FROM historical_ingestion_queue") == "attempt 3"
     with database.begin() as connection:
-        assert watchlist.claim_next(connection) is None
+        assert watchlist.claim_next_symbol(connection) is None
         with pytest.raises(KeyError, match="QQQ"):
-            watchlist.fail(connection, "QQQ", "x")
+            watchlist.mark_failed(connection, "QQQ", "x")
 
 
 def test_a_claim_whose_owner_is_gone_is_given_out_again(database: Database) -> None:
     with database.begin() as connection:
         watchlist.add_to_watchlist(connection, ["SPY"])
-        assert watchlist.claim_next(connection) is not None
+        assert watchlist.claim_next_symbol(connection) is not None
     with database.begin() as connection:
-        assert watchlist.claim_next(connection) is None
-        again = watchlist.claim_next(connection, abandoned_after=timedelta(0))
+        assert watchlist.claim_next_symbol(connection) is None
+        again = watchlist.claim_next_symbol(connection, abandoned_after=timedelta(0))
     assert again is not None
     assert again.symbol == "SPY"
 
@@ -260,7 +260,7 @@ def test_every_change_moves_updated_at(database: Database, warehouse_url: str) -
     with database.begin() as connection:
         watchlist.add_to_watchlist(connection, ["SPY"])
     with database.begin() as connection:
-        watchlist.complete(connection, ["SPY"])
+        watchlist.mark_completed(connection, ["SPY"])
         watchlist.remove_from_watchlist(connection, ["SPY"])
     for table in ("watchlist", "historical_ingestion_queue"):
         began = "added_at" if table == "watchlist" else "created_at"

@@ -66,7 +66,7 @@ def ended(pid):
 
 if deadly:
     for statement in deadly:
-        print(ended(child(statement)), schema.current(url))
+        print(ended(child(statement)), schema.read_revision(url))
 else:
     print(*[ended(pid) for pid in [child() for _ in range(8)]])
 """
@@ -87,11 +87,11 @@ LAST_STATEMENTS = {
 
 
 def test_an_empty_database_is_brought_to_head_and_stays_there(database_url: str) -> None:
-    assert schema.current(database_url) is None
+    assert schema.read_revision(database_url) is None
     with pytest.raises(SchemaOutdatedError, match="hd db upgrade"):
         schema.require_head(database_url)
-    assert schema.upgrade(database_url) == schema.head() == schema.upgrade(database_url)
-    assert schema.current(database_url) == schema.head()
+    assert schema.upgrade(database_url) == schema.get_head_revision() == schema.upgrade(database_url)
+    assert schema.read_revision(database_url) == schema.get_head_revision()
     schema.require_head(database_url)
 
 
@@ -114,7 +114,7 @@ def test_databases_of_a_new_cluster_may_be_set_up_at_once(hd_home: Path) -> None
         server = PostgresServer(url)
         urls = [server.new_database() for _ in range(6)]
         with ThreadPoolExecutor(len(urls)) as pool:
-            assert set(pool.map(schema.upgrade, urls)) == {schema.head()}
+            assert set(pool.map(schema.upgrade, urls)) == {schema.get_head_revision()}
 
 
 def test_a_migration_killed_in_any_revision_is_finished_by_the_next(database_url: str) -> None:
@@ -122,11 +122,11 @@ def test_a_migration_killed_in_any_revision_is_finished_by_the_next(database_url
     killed = str(-signal.SIGKILL)
     told = _fork(database_url, *LAST_STATEMENTS.values()).splitlines()
     assert told == [f"{killed} {revision}" for revision in before_each]
-    assert schema.upgrade(database_url) == schema.head()
+    assert schema.upgrade(database_url) == schema.get_head_revision()
 
 
 def test_every_revision_has_a_place_to_be_killed_at() -> None:
-    assert max(LAST_STATEMENTS) == schema.head()
+    assert max(LAST_STATEMENTS) == schema.get_head_revision()
 
 
 def test_newer_code_has_been_here(database_url: str) -> None:
@@ -160,7 +160,7 @@ def test_going_down_to_nothing_and_up_again_leaves_no_debris(database_url: str) 
     with engine.connect() as connection:
         connection.exec_driver_sql("SET ROLE hd_owner")
         connection.commit()
-        config = schema.alembic_config()
+        config = schema.build_alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
     engine.dispose()
@@ -280,4 +280,4 @@ def test_a_user_without_rights_sees_what_a_superuser_must_run(
         connection.execute(sql.SQL("ALTER ROLE {} NOCREATEROLE").format(sql.Identifier(name)))
     with pytest.raises(RoleSetupError, match=f'ALTER ROLE "{name}" CREATEROLE'):
         schema.upgrade(url)
-    assert schema.current(url) is None
+    assert schema.read_revision(url) is None

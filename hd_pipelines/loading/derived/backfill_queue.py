@@ -9,7 +9,7 @@ from __future__ import annotations
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derived.bars import BarsReport, Validator, list_lake_sessions, refresh_bars
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.watchlist import claim_next, complete, fail
+from hd_pipelines.warehouse.records.watchlist import claim_next_symbol, mark_completed, mark_failed
 
 
 def backfill_queue(
@@ -23,7 +23,7 @@ def backfill_queue(
     reports: dict[str, BarsReport] = {}
     while True:
         with database.begin() as connection:
-            claimed = claim_next(connection)
+            claimed = claim_next_symbol(connection)
         if claimed is None:
             return reports
         try:
@@ -34,7 +34,7 @@ def backfill_queue(
                 )
         except Exception as error:
             with database.begin() as connection:
-                fail(connection, claimed.symbol, f"{type(error).__name__}: {error}")
+                mark_failed(connection, claimed.symbol, f"{type(error).__name__}: {error}")
             raise
         with database.begin() as connection:
-            complete(connection, [claimed.symbol])
+            mark_completed(connection, [claimed.symbol])

@@ -46,7 +46,7 @@ from hd_pipelines.warehouse.publish.bar_rows import Scope
 from hd_pipelines.warehouse.publish.bars import publish_bars
 from hd_pipelines.warehouse.read import bars as bar_queries
 from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 from hd_pipelines.warehouse.roles import Role
 
@@ -139,7 +139,7 @@ def _settle_missing(
         have = bar_queries.read_published_pairs(connection, expected, sessions[0], sessions[-1])
         missing = bar_audit.find_missing_sessions(have, expected, sessions)
         checked = CheckedScope(bar_audit.DATASET, frozenset(sessions), bar_audit.MISSING_RULES)
-        settle(connection, missing, [checked], run_id=run_id)
+        settle_findings(connection, missing, [checked], run_id=run_id)
     return missing
 
 

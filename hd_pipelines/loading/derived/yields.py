@@ -28,7 +28,7 @@ from hd_pipelines.providers.massive.rest.treasury_yields import (
 )
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 TABLE = "treasury_yields"
 
@@ -77,7 +77,7 @@ def refresh_yields(
             lake.treasury_yields.merge(found.curve.filter(pl.col("date").is_between(first, last)))
     with database.begin() as connection:
         seen = frozenset(sessions) | {finding.session for finding in findings if finding.session is not None}
-        settle(connection, findings, [CheckedScope(DATASET, seen)], run_id=run_id)
+        settle_findings(connection, findings, [CheckedScope(DATASET, seen)], run_id=run_id)
     report = _publish(database, lake, sessions, run_id)
     return replace(report, findings=tuple(findings))
 

@@ -40,7 +40,7 @@ from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.tables.vocabulary import PriceSource
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.chains import read_recorded_chains
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 WORKERS = 2
 """Batches prepared in parallel while earlier ones are recorded; more threads only compete for the cores."""
@@ -191,5 +191,7 @@ def _settle_archive(
     ]
     covered = frozenset(finding.session for finding in findings if finding.session is not None) | frozenset(sessions)
     with database.begin() as connection:
-        settle(connection, findings, [CheckedScope(DATASET, covered, ARCHIVE_RULES, frozenset(days))], run_id=run_id)
+        settle_findings(
+            connection, findings, [CheckedScope(DATASET, covered, ARCHIVE_RULES, frozenset(days))], run_id=run_id
+        )
     return findings

@@ -25,7 +25,7 @@ from hd_pipelines.providers.chain_rules import ValidatedChain
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.chains import ChainRecord, read_recorded_chains, record_chains
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 CHAIN_RULES = frozenset(Rule) - ARCHIVE_RULES - {Rule.SNAPSHOT_MISSED}
 """Rules that are checked again whenever a chain is read."""
@@ -139,7 +139,7 @@ def record_loaded_chains(
     ]
     with database.begin() as connection:
         record_chains(connection, records)
-        settle(connection, reported, [*checked, *superseded], run_id=run_id)
+        settle_findings(connection, reported, [*checked, *superseded], run_id=run_id)
     return reported
 
 

@@ -34,7 +34,7 @@ from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.tables.vocabulary import Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.chains import read_recorded_chains
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 WORKERS = 4
 """Number of underlyings fetched in parallel; the pages of one chain are fetched in sequence."""
@@ -131,7 +131,7 @@ def settle_missed_snapshots(
         DATASET, frozenset(sessions), frozenset({Rule.SNAPSHOT_MISSED}), frozenset(map(to_symbol, tickers))
     )
     with database.begin() as connection:
-        settle(connection, findings, [checked], run_id=run_id)
+        settle_findings(connection, findings, [checked], run_id=run_id)
     return findings
 
 

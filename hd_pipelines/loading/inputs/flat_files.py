@@ -21,7 +21,7 @@ from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.roles import Role
 
 FILE_RULES = frozenset(Rule) - PUBLICATION_RULES
@@ -114,14 +114,16 @@ def _record(database: Database, file: LandedFile, report: IngestReport, run_id: 
             ),
         )
         checked = CheckedScope(file.dataset.name, frozenset({file.session}), FILE_RULES)
-        settle(connection, report.findings, [checked], run_id=run_id)
+        settle_findings(connection, report.findings, [checked], run_id=run_id)
 
 
 def _settle(
     database: Database, dataset: FlatFileDataset, session: date, findings: Sequence[Finding], run_id: str | None
 ) -> None:
     with database.begin(Role.SERVICE) as connection:
-        settle(connection, findings, [CheckedScope(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id)
+        settle_findings(
+            connection, findings, [CheckedScope(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id
+        )
 
 
 def _read_current_loads(

@@ -28,7 +28,7 @@ from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.live_bars import LIVE, LiveLoad, add_live_bars, is_live
 from hd_pipelines.warehouse.read.queries import read_bar_fingerprints
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 WORKERS = 4
 """Number of symbols fetched in parallel."""
@@ -242,7 +242,7 @@ def _publish(
     changed = {symbol: mark for symbol, mark in sorted(marks.items()) if held.get(symbol) != mark}
     if not changed:
         with database.begin() as connection:
-            settle(connection, findings, [checked], run_id=run_id)
+            settle_findings(connection, findings, [checked], run_id=run_id)
         return LiveLoad(0, 0, (), ())
     return add_live_bars(
         database,

@@ -39,7 +39,7 @@ from hd_pipelines.warehouse.records.signals import (
     read_earlier_signals,
     read_settled_since,
     record_scan,
-    record_scanned,
+    record_session_scans,
     store_signals,
     take_scan_lock,
 )
@@ -186,7 +186,7 @@ def _scan_frames(
                 record_scan(connection, row)
         if marks is not None:
             found = Counter(signal.symbol for signal in report.signals)
-            record_scanned(connection, session, marks, {symbol: found[symbol] for symbol in marks}, run_id=run_id)
+            record_session_scans(connection, session, marks, {symbol: found[symbol] for symbol in marks}, run_id=run_id)
 
 
 def _compute_marks(

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.engine import Database, get_driver_connection
 from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.partition_build import (
     assume_role,
@@ -31,7 +31,7 @@ from hd_pipelines.warehouse.publish.row_copy import make_row_copier
 from hd_pipelines.warehouse.publish.row_shape import check_rows, list_published_columns
 from hd_pipelines.warehouse.publish.scope import require_fingerprints, require_within
 from hd_pipelines.warehouse.records.derivations import MARKET, record_derivations
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import GAMMA, IV_PERCENTILES, PARTITIONED, REGIME, Partition
 from hd_pipelines.warehouse.schema.partitions import add_empty_partition, partition_exists, take_lock
@@ -90,7 +90,7 @@ def publish_rows(
     load = _Load(table_name, frame, scope)
     require_fingerprints(load.pairs.iter_rows(), fingerprints, RowsRefusedError)
     with database.begin(Role.OWNER) as connection:
-        cursor = driver_connection(connection).cursor()
+        cursor = get_driver_connection(connection).cursor()
         watch_client_connection(cursor)
         take_lock(cursor, table_name)
         on_step("locked")
@@ -103,7 +103,7 @@ def publish_rows(
         written = load.merge(cursor)
         on_step("merged")
         record_derivations(cursor, table_name, load.count_rows(cursor), fingerprints, run_id)
-        settle(connection, findings, checked, run_id=run_id)
+        settle_findings(connection, findings, checked, run_id=run_id)
         on_step("before_commit")
     on_step("after_commit")
     return RowsReport(load.rows.height, written, deleted, time.perf_counter() - started)

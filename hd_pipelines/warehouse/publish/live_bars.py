@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.engine import Database, get_driver_connection
 from hd_pipelines.warehouse.errors import BarsRefusedError
 from hd_pipelines.warehouse.publish.bar_rows import Scope, check_bars, copy_bars, sort_by_key
 from hd_pipelines.warehouse.publish.partition_build import (
@@ -27,7 +27,7 @@ from hd_pipelines.warehouse.publish.partition_build import (
     watch_client_connection,
 )
 from hd_pipelines.warehouse.publish.publication import ignore_step
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import BARS, Partition
 from hd_pipelines.warehouse.schema.partitions import (
@@ -93,7 +93,7 @@ def add_live_bars(
         )
     new_bars = check_bars(frame, Scope.of(fingerprints, [session]))
     with database.begin(Role.OWNER) as connection:
-        cursor = driver_connection(connection).cursor()
+        cursor = get_driver_connection(connection).cursor()
         watch_client_connection(cursor)
         take_publish_lock(cursor, BARS, wait_seconds=LOCK_WAIT_SECONDS)
         on_step("locked")
@@ -119,7 +119,7 @@ def add_live_bars(
             added = _insert(cursor)
             on_step("inserted")
             _record(cursor, session, news, added, run_id)
-        settle(connection, findings, checked, run_id=run_id)
+        settle_findings(connection, findings, checked, run_id=run_id)
         on_step("recorded")
         on_step("before_commit")
     on_step("after_commit")

@@ -14,12 +14,16 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.engine import Database, get_driver_connection
 from hd_pipelines.warehouse.errors import RowsRefusedError, explain_refusal
 from hd_pipelines.warehouse.publish.scope import scope_to_sql
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import Partition, Partitioned
-from hd_pipelines.warehouse.schema.partitions import close_staging_table, create_staging_table, staging_key_statements
+from hd_pipelines.warehouse.schema.partitions import (
+    build_staging_key_statements,
+    close_staging_table,
+    create_staging_table,
+)
 
 Audit = Callable[[psycopg.Cursor[Any], str], None]
 """Checks a relation before readers can see it; gets a cursor and the relation's name; raises to stop the load.
@@ -72,7 +76,7 @@ def build_staging_table(
     """Build and commit the staging table of `load.partition`, hidden from readers. The caller holds the publish lock."""
     partition = load.partition
     with database.begin(Role.OWNER) as connection:
-        cursor = driver_connection(connection).cursor()
+        cursor = get_driver_connection(connection).cursor()
         watch_client_connection(cursor)
         create_staging_table(cursor, partition)
         on_step(f"staging_created:{partition.name}")
@@ -81,7 +85,7 @@ def build_staging_table(
         if load.is_present:
             _keep_rows_out_of_scope(cursor, load)
             on_step(f"kept:{partition.name}")
-        for statement in staging_key_statements(partition):
+        for statement in build_staging_key_statements(partition):
             build_key(cursor, statement, load.content.error)
         # The planner needs statistics of the key; a small sample costs a tenth of the ANALYZE that autovacuum does later.
         cursor.execute("SET LOCAL default_statistics_target = 30")
@@ -104,7 +108,7 @@ def _keep_rows_out_of_scope(cursor: psycopg.Cursor[Any], load: PartitionLoad) ->
         ).format(
             staging=load.partition.staging,
             columns=quote_columns(load.partition.of_table.kept_columns),
-            **partition_literals(load),
+            **build_partition_literals(load),
         )
     )
     assume_role(cursor, Role.OWNER)
@@ -135,7 +139,7 @@ def quote_columns(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def partition_literals(load: PartitionLoad) -> dict[str, sql.Composable]:
+def build_partition_literals(load: PartitionLoad) -> dict[str, sql.Composable]:
     """Build the literals of statements about a partition and its scope: parent, by, first, end, scope, covers."""
     first, end = load.partition.bounds
     scope, covers = scope_to_sql(load.partition.of_table, load.scope)

@@ -25,19 +25,19 @@ from psycopg import sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.engine import Database, get_driver_connection
 from hd_pipelines.warehouse.publish.partition_build import (
     Audit,
     Content,
     PartitionLoad,
     assume_role,
     build_key,
+    build_partition_literals,
     build_staging_table,
-    partition_literals,
     quote_columns,
     watch_client_connection,
 )
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle
+from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import Partition
 from hd_pipelines.warehouse.schema.partitions import (
@@ -120,10 +120,10 @@ def publish(
     publication = _Publication(database, content, rows=rows, scope=scope, audit=audit, on_step=on_step)
     try:
         with database.begin(Role.OWNER) as connection:
-            cursor = driver_connection(connection).cursor()
+            cursor = get_driver_connection(connection).cursor()
             used = publication.write(cursor, method)
             record(cursor, publication.count_rows())
-            settle(connection, findings, checked, run_id=run_id)
+            settle_findings(connection, findings, checked, run_id=run_id)
             on_step("recorded")
             publication.exchange(cursor)
             on_step("before_commit")
@@ -168,7 +168,7 @@ class _Publication:
         watch_client_connection(cursor)
         take_publish_lock(cursor, self.content.table, wait_seconds=LOCK_WAIT_SECONDS)
         with self.database.begin(Role.OWNER) as cleaning:  # committed at once: builders may need the same names
-            drop_staging_tables(driver_connection(cleaning).cursor(), self.content.table)
+            drop_staging_tables(get_driver_connection(cleaning).cursor(), self.content.table)
         self.on_step("locked")
         loads = self._list_partition_loads(cursor)
         ways = {load.partition: forced or _choose_method(cursor, load) for load in loads}
@@ -225,7 +225,7 @@ class _Publication:
         cursor.execute(
             sql.SQL(
                 "DELETE FROM {parent} AS held USING {scope} WHERE held.{by} >= {first} AND held.{by} < {end} AND {covers}"
-            ).format(**partition_literals(load))
+            ).format(**build_partition_literals(load))
         )
         self.on_step(f"deleted:{partition.name}")
         cursor.execute(

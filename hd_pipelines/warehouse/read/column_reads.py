@@ -18,7 +18,7 @@ import polars as pl
 from psycopg import sql
 from sqlalchemy import BigInteger, Connection, Date, DateTime, Double, Integer, Numeric, Table, Text
 
-from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.engine import get_driver_connection
 from hd_pipelines.warehouse.errors import RowsUnreadableError
 from hd_pipelines.warehouse.publish.row_shape import NULL
 
@@ -80,7 +80,7 @@ _CODECS: dict[type[Any], _Codec] = {
 
 def disable_jit(connection: Connection) -> None:
     """Turn off JIT compilation for this transaction; the planner overestimates the cost of joining columns."""
-    driver_connection(connection).execute("SET LOCAL jit = off")
+    get_driver_connection(connection).execute("SET LOCAL jit = off")
 
 
 def select_columns(
@@ -115,7 +115,7 @@ def read_columns(
     """
     codecs = _find_codecs(table, columns)
     select = select_columns(table, columns, condition, source=source)
-    cursor = driver_connection(connection).cursor(binary=True)
+    cursor = get_driver_connection(connection).cursor(binary=True)
     row: tuple[Any, ...] | None = cursor.execute(select).fetchone()
     rows = row[0] if row else 0
     if row is None or not rows:

@@ -11,7 +11,7 @@ from psycopg import sql
 from sqlalchemy import BigInteger, Connection, Date, DateTime, Double, Integer, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.engine import get_driver_connection
 from hd_pipelines.warehouse.publish.row_shape import NULL, list_published_columns
 
 Schema = Mapping[str, Any]
@@ -48,7 +48,7 @@ def read_frame(connection: Connection, select: sql.Composable, schema: Schema) -
     """
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, NULL {})").format(select, sql.Literal(NULL))
     received = io.BytesIO()
-    with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
+    with get_driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
             received.write(block)
     if not received.tell():

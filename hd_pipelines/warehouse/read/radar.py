@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from hd_pipelines.market.sessions import list_sessions_between
-from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.engine import get_driver_connection
 from hd_pipelines.warehouse.errors import MartMissingError
 
 _KINDS: dict[str, Any] = {
@@ -33,7 +33,7 @@ def read_radar(connection: Connection, *, last_session: date) -> pl.DataFrame:
     sessions between the two are added to every `*_age_sessions`, and named in `reasons`, so that a warehouse without new
     data does not look fresh. Raises `MartMissingError` before the first build.
     """
-    cursor = driver_connection(connection).cursor()
+    cursor = get_driver_connection(connection).cursor()
     try:
         rows = cursor.execute("SELECT * FROM marts.rpt_radar ORDER BY symbol").fetchall()
     except psycopg.errors.UndefinedTable as refusal:

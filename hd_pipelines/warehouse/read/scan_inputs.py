@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.tables.vocabulary import Timeframe
-from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.engine import get_driver_connection
 from hd_pipelines.warehouse.read.column_reads import disable_jit, read_columns
 from hd_pipelines.warehouse.read.frames import read_frame, to_select_list
 from hd_pipelines.warehouse.schema.tables import historical_greeks
@@ -136,7 +136,7 @@ def read_regimes(connection: Connection, first: date, last: date) -> pl.DataFram
 
 def read_prints(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame | None:
     """Read option prints from `first` to `last`, by symbol and time; None if the warehouse never had a print."""
-    if driver_connection(connection).execute("SELECT FROM public.options_flow_history LIMIT 1").fetchone() is None:
+    if get_driver_connection(connection).execute("SELECT FROM public.options_flow_history LIMIT 1").fetchone() is None:
         return None
     conditions = [_of(symbols), _instants(first, last)]
     return _rows(connection, "options_flow_history", _PRINTS, conditions, 'symbol, "timestamp"')
@@ -147,7 +147,7 @@ def find_newest_minute(connection: Connection, symbols: Collection[str], session
     select = sql.SQL(
         'SELECT max("timestamp") FROM public.historical_bars WHERE {} AND timeframe = {} AND session = {}'
     ).format(_of(symbols), sql.Literal(Timeframe.M1.value), sql.Literal(session))
-    row = driver_connection(connection).execute(select).fetchone()
+    row = get_driver_connection(connection).execute(select).fetchone()
     return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
 
 
@@ -158,7 +158,7 @@ def find_newest_inputs(connection: Connection, symbols: Collection[str], session
         select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
             sql.Identifier("public", table), _of(symbols), _instants(session, session)
         )
-        row = driver_connection(connection).execute(select).fetchone()
+        row = get_driver_connection(connection).execute(select).fetchone()
         newest[name] = None if row is None else row[0]  # type: ignore[assignment]  # a timestamptz column
     return newest
 
@@ -166,7 +166,7 @@ def find_newest_inputs(connection: Connection, symbols: Collection[str], session
 def find_newest_chain(connection: Connection, symbol: str, as_of: datetime) -> datetime | None:
     """Find when the newest valued chain before `as_of` was taken; None if there is none within `OLDEST_CHAIN`."""
     row = (
-        driver_connection(connection)
+        get_driver_connection(connection)
         .execute(
             'SELECT "timestamp" FROM public.historical_greeks WHERE symbol = %s AND "timestamp" < %s'
             " AND \"timestamp\" > %s AND price_source IN ('chain_snapshot', 'chain_archive')"

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours
 from hd_pipelines.signals.tape import Bars
 from hd_pipelines.tables.vocabulary import SnapshotKind, Timeframe
-from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.engine import get_driver_connection
 from hd_pipelines.warehouse.read.column_reads import disable_jit
 
 _US_TO_2000 = 946_684_800_000_000
@@ -114,7 +114,7 @@ def _by_symbol(
 ) -> Iterator[tuple[str, NDArray[np.int64], list[NDArray[np.float64]]]]:
     """Each row of `select`: a symbol, instants in microseconds, and floats; in the order of the instants."""
     disable_jit(connection)
-    rows: list[tuple[Any, ...]] = driver_connection(connection).cursor(binary=True).execute(select).fetchall()
+    rows: list[tuple[Any, ...]] = get_driver_connection(connection).cursor(binary=True).execute(select).fetchall()
     for symbol, stamps, *numbers in rows:
         at_us = np.frombuffer(stamps, ">i8").astype(np.int64) + _US_TO_2000
         values = [np.frombuffer(each, ">f8").astype(np.float64) for each in numbers]

@@ -60,7 +60,7 @@ def take_token(connection: Connection, channel: str, service: str, rate: Rate, *
     return None
 
 
-def hold(connection: Connection, channel: str, until: datetime) -> None:
+def hold_channel(connection: Connection, channel: str, until: datetime) -> None:
     """The channel asked to be left alone until then; a shorter wish never shortens a longer one."""
     connection.execute(
         update(alert_channels)

@@ -50,7 +50,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class Delivery:
     """A message on one channel. `due_at`: not tried before, if it is pending."""
 
     channel: str
@@ -100,7 +100,9 @@ def enqueue(
     return len(connection.execute(written).all())
 
 
-def claim(connection: Connection, channel: str, *, lease_id: str, now: datetime, lease: timedelta) -> Claimed | None:
+def claim_message(
+    connection: Connection, channel: str, *, lease_id: str, now: datetime, lease: timedelta
+) -> Claimed | None:
     """Take the oldest message of `channel` that is due, or None. Commit before delivering it.
 
     Two claimers never get the same one. Messages of one alert go out in the order in which they were written: a later
@@ -166,7 +168,7 @@ def mark_delivered(connection: Connection, message: str, *, now: datetime, recei
     return connection.execute(arrived).rowcount == 1
 
 
-def retry_at(
+def schedule_retry(
     connection: Connection, claimed: Claimed, due_at: datetime, error: str, redactor: Redactor, *, may_have_it: bool
 ) -> bool:
     """Try again at `due_at`. `may_have_it`: no answer came, so the next attempt tells that it may be a repeat.
@@ -215,7 +217,7 @@ def give_up_stale(connection: Connection, configured: Collection[str], *, now: d
     )
 
 
-def revive(connection: Connection, channels: Collection[str], *, now: datetime) -> int:
+def revive_messages(connection: Connection, channels: Collection[str], *, now: datetime) -> int:
     """Give what was given up on `channels` one more try; returns how many. What has expired stays dead."""
     return connection.execute(
         update(alert_outbox)
@@ -228,13 +230,13 @@ def revive(connection: Connection, channels: Collection[str], *, now: datetime) 
     ).rowcount
 
 
-def read_fates(connection: Connection, event_key: str) -> list[Fate]:
+def read_deliveries(connection: Connection, event_key: str) -> list[Delivery]:
     """What became of an event's message on each channel, by name of the channel."""
     columns = (_box.channel, _box.status, _box.due_at, _box.receipt, _box.last_error)
     rows: Sequence[Any] = connection.execute(
         select(*columns).where(_box.event_key == event_key).order_by(_box.channel)
     ).all()
-    return [Fate(row.channel, DeliveryStatus(row.status), row.due_at, row.receipt, row.last_error) for row in rows]
+    return [Delivery(row.channel, DeliveryStatus(row.status), row.due_at, row.receipt, row.last_error) for row in rows]
 
 
 def find_next_due(connection: Connection, channel: str) -> datetime | None:

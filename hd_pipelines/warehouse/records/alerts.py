@@ -37,7 +37,7 @@ class AlertBook:
         self._redactor = redactor
         self._now = now
 
-    def see(self, sighting: Sighting, *, at: datetime) -> tuple[Notice, ...]:
+    def observe(self, sighting: Sighting, *, at: datetime) -> tuple[Notice, ...]:
         """The condition was present at `at`; returns what is told about it."""
         clean = _cleaned(sighting, self._redactor)
         known = self._locked(clean.alert_id)
@@ -52,7 +52,7 @@ class AlertBook:
         known = self._locked(known_id)
         return self._take(known, lifecycle.resolve(known, at=at, now=self._now)) if known else ()
 
-    def let_time_pass(self) -> tuple[Notice, ...]:
+    def escalate_overdue(self) -> tuple[Notice, ...]:
         """Escalate what has been open for long."""
         told_at_once = [severity.value for severity in AlertSeverity if severity.is_told_at_once]
         waiting = (

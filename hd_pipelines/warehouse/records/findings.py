@@ -85,7 +85,7 @@ def resolve_findings(
     return connection.execute(statement).rowcount
 
 
-def settle(
+def settle_findings(
     connection: Connection, findings: Sequence[Finding], checked: Sequence[CheckedScope], *, run_id: str | None = None
 ) -> None:
     """Record `findings`, then resolve what `checked` covers and they do not repeat."""

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hd_pipelines.tables.vocabulary import ExitReason, Resolution, SignalStatus
-from hd_pipelines.warehouse.engine import driver_connection
+from hd_pipelines.warehouse.engine import get_driver_connection
 from hd_pipelines.warehouse.records.derivations import record_derivations
 from hd_pipelines.warehouse.schema.tables import composite_signals, signal_scans
 
@@ -76,7 +76,7 @@ def record_scan(connection: Connection, row: Mapping[str, Any]) -> None:
     )
 
 
-def record_scanned(
+def record_session_scans(
     connection: Connection,
     session: date,
     marks: Mapping[str, str],
@@ -91,7 +91,7 @@ def record_scanned(
         schema={"symbol": pl.String, "session": pl.Date, "rows": pl.Int64},
     )
     fingerprints = {(symbol, session): mark for symbol, mark in marks.items()}
-    cursor = driver_connection(connection).cursor()
+    cursor = get_driver_connection(connection).cursor()
     record_derivations(cursor, composite_signals.name, pairs, fingerprints, run_id)
 
 

@@ -65,7 +65,7 @@ def read_active_symbols(connection: Connection) -> list[str]:
     )
 
 
-def claim_next(connection: Connection, *, abandoned_after: timedelta = ABANDONED_AFTER) -> QueuedSymbol | None:
+def claim_next_symbol(connection: Connection, *, abandoned_after: timedelta = ABANDONED_AFTER) -> QueuedSymbol | None:
     """Take the oldest waiting symbol, or one whose claimer is gone; None if there is none.
 
     Two claimers never get the same one, and neither waits for the other. Commit the claim before working on it.
@@ -90,7 +90,7 @@ def claim_next(connection: Connection, *, abandoned_after: timedelta = ABANDONED
     return QueuedSymbol(**row) if row else None
 
 
-def complete(connection: Connection, symbols: Iterable[str]) -> int:
+def mark_completed(connection: Connection, symbols: Iterable[str]) -> int:
     """Mark the history of `symbols` as derived; returns how many were in the queue."""
     done = (
         update(queue)
@@ -100,7 +100,7 @@ def complete(connection: Connection, symbols: Iterable[str]) -> int:
     return connection.execute(done).rowcount
 
 
-def fail(connection: Connection, symbol: str, error: str) -> str:
+def mark_failed(connection: Connection, symbol: str, error: str) -> str:
     """Count a failure of `symbol`; returns `pending`, or `failed` after the third retry. Raises `KeyError`."""
     retries = queue.c.retry_count
     failed = (

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
-from hd_pipelines.warehouse.engine import Database, driver_connection
+from hd_pipelines.warehouse.engine import Database, get_driver_connection
 from hd_pipelines.warehouse.errors import PublishBlockedError
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import BARS, STAGING_SCHEMA, Partition, Partitioned
@@ -31,7 +31,7 @@ def ensure_partition(database: Database, session: date, table: Partitioned = BAR
     """
     partition = Partition.of(session, table)
     with database.begin(Role.OWNER) as connection:
-        cursor = driver_connection(connection).cursor()
+        cursor = get_driver_connection(connection).cursor()
         take_publish_lock(cursor, table)
         if partition_exists(cursor, partition):
             return False
@@ -87,7 +87,7 @@ def drop_staging_tables(cursor: psycopg.Cursor[Any], table: Partitioned = BARS) 
 def discard_staging_tables(database: Database, table: Partitioned = BARS) -> None:
     """Drop unfinished staging tables, unless another load is publishing: then it has done so already."""
     with database.begin(Role.OWNER) as connection:
-        cursor = driver_connection(connection).cursor()
+        cursor = get_driver_connection(connection).cursor()
         row = cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (table.lock,)).fetchone()
         if row and row[0]:
             drop_staging_tables(cursor, table)
@@ -102,7 +102,7 @@ def partition_exists(cursor: psycopg.Cursor[Any], partition: Partition) -> bool:
 def add_empty_partition(cursor: psycopg.Cursor[Any], partition: Partition) -> None:
     """Attach an empty `partition` as hd_owner. ATTACH, unlike CREATE … PARTITION OF, does not block readers."""
     create_staging_table(cursor, partition)
-    for statement in staging_key_statements(partition):
+    for statement in build_staging_key_statements(partition):
         cursor.execute(statement)
     close_staging_table(cursor, partition)
     exchange_partitions(cursor, [partition])
@@ -130,7 +130,7 @@ def create_staging_table(cursor: psycopg.Cursor[Any], partition: Partition) -> N
     cursor.execute(sql.SQL("GRANT INSERT ON {} TO hd_service").format(partition.staging))
 
 
-def staging_key_statements(partition: Partition) -> list[sql.Composed]:
+def build_staging_key_statements(partition: Partition) -> list[sql.Composed]:
     """Statements that build the keys and indexes of the staging table; duplicate rows fail in them.
 
     They are the same as the parent's, so that ATTACH takes them over and builds none while readers wait.

@@ -29,7 +29,7 @@ _ALEMBIC = threading.Lock()
 
 
 @cache
-def head() -> str:
+def get_head_revision() -> str:
     """The newest revision that this code has."""
     revision = _scripts().get_current_head()
     if revision is None:
@@ -37,28 +37,28 @@ def head() -> str:
     return revision
 
 
-def current(url: str) -> str | None:
+def read_revision(url: str) -> str | None:
     """The revision of the database at `url`; None for an empty one."""
     with _autocommit(url) as connection:
         return _current(connection)
 
 
 def upgrade(url: str, *, deadline_seconds: float = 120.0) -> str:
-    """Upgrade the database at `url` to `head()` and return that; do nothing if it is there already.
+    """Upgrade the database at `url` to `get_head_revision()` and return that; do nothing if it is there already.
 
     Any number of processes may call it at once: one migrates, the others wait up to `deadline_seconds`.
     Raises `MigrationLockError`, `SchemaTooNewError`, `RoleSetupError`.
     """
     with _autocommit(url) as connection:
         if _is_current(connection):
-            return head()
+            return get_head_revision()
         with _hold_migration_lock(connection, deadline_seconds):
             if _is_current(connection):
-                return head()
+                return get_head_revision()
             _refuse_newer_schema(connection)
             ensure_roles(connection)
             _run_revisions(url)
-    return head()
+    return get_head_revision()
 
 
 def require_head(url: str) -> None:
@@ -69,18 +69,18 @@ def require_head(url: str) -> None:
     with _autocommit(url) as connection:
         _refuse_newer_schema(connection)
         found = _current(connection)
-    if found != head():
+    if found != get_head_revision():
         raise SchemaOutdatedError(
-            f"The warehouse at {mask_url(url)} is at revision {found or 'none'}, this code needs {head()}. "
+            f"The warehouse at {mask_url(url)} is at revision {found or 'none'}, this code needs {get_head_revision()}. "
             "Remedy: run `hd db upgrade`."
         )
 
 
 def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(alembic_config())
+    return ScriptDirectory.from_config(build_alembic_config())
 
 
-def alembic_config() -> Config:
+def build_alembic_config() -> Config:
     """Build Alembic's configuration here, so that users need no alembic.ini."""
     config = Config()
     config.set_main_option("script_location", "hd_pipelines.warehouse:migrations")
@@ -113,7 +113,7 @@ def _current(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
 
 
 def _is_current(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
-    return can_use_roles(connection) and _current(connection) == head()
+    return can_use_roles(connection) and _current(connection) == get_head_revision()
 
 
 def _refuse_newer_schema(connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -122,7 +122,7 @@ def _refuse_newer_schema(connection: psycopg.Connection[tuple[object, ...]]) -> 
     if found is not None and found not in known:
         raise SchemaTooNewError(
             f"Database {connection.info.dbname!r} is at revision {found}, which this code does not know (its newest is "
-            f"{head()}). Remedy: update hd_pipelines to the version that migrated this database."
+            f"{get_head_revision()}). Remedy: update hd_pipelines to the version that migrated this database."
         )
 
 
@@ -156,7 +156,7 @@ def _hold_migration_lock(connection: psycopg.Connection[tuple[object, ...]], dea
 
 def _run_revisions(url: str) -> None:
     engine = create_engine(to_sqlalchemy_url(url), poolclass=NullPool)
-    config = alembic_config()
+    config = build_alembic_config()
     with engine.connect() as connection:
         connection.execute(text("SELECT set_config('role', :role, false)"), {"role": Role.OWNER.value})
         connection.execute(text("SET lock_timeout = '10s'"))
