@@ -1,7 +1,7 @@
-"""Stands in for the vendor on this machine: its S3 bucket and REST service, filled with a synthetic market or a recording.
+"""Imitates the vendor on this machine: its S3 bucket and REST service, with a synthetic market or a recording.
 
 Only the command line and tests import it. The platform talks to it through the same clients as to the vendor and must
-not be able to tell the difference.
+not be able to notice the difference.
 
     bucket folder <- generation.generate(...)                    seeded synthetic market, any window of sessions
                   <- recording.write_recording(...)              a market recording, defects included

@@ -23,7 +23,7 @@ class UnsafeKeyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What HEAD and LIST answer: `etag` without quotes, `size` in bytes, `modified` in UTC."""
+    """Result of HEAD and LIST: `etag` without quotes, `size` in bytes, `modified` in UTC."""
 
     key: str
     etag: str
@@ -39,7 +39,7 @@ class Bucket:
         self._etags: dict[tuple[int, int, int], str] = {}
 
     def path(self, key: str) -> Path:
-        """Where `key` is stored. Raises `UnsafeKeyError` for a key that is no plain relative path."""
+        """Return the file of `key`. Raises `UnsafeKeyError` unless it is a plain relative path."""
         parts = key.split("/")
         if any(part == "" or part.startswith(SIDECAR_PREFIX) for part in parts) or "\0" in key or "\\" in key:
             raise UnsafeKeyError(f"{key!r} is not an object key: use names without leading dots, joined by single '/'")
@@ -64,7 +64,7 @@ class Bucket:
         self.path(key).unlink()
 
     def get(self, key: str) -> bytes:
-        """Content of an object. Raises `FileNotFoundError`."""
+        """Read an object. Raises `FileNotFoundError`."""
         return self.path(key).read_bytes()
 
     def open(self, key: str) -> tuple[io.BufferedReader, ObjectInfo]:
@@ -73,13 +73,13 @@ class Bucket:
         return stream, self._info(key, stream)
 
     def info(self, key: str) -> ObjectInfo:
-        """Size, ETag and time of an object. Raises `FileNotFoundError`."""
+        """Read size, ETag and time of an object. Raises `FileNotFoundError`."""
         stream, info = self.open(key)
         stream.close()
         return info
 
     def list_keys(self, prefix: str = "") -> list[str]:
-        """All keys that start with `prefix`, in byte order."""
+        """List all keys that start with `prefix`, in byte order."""
         folder = self.root / prefix.rpartition("/")[0]
         found: list[str] = []
         for parent, folders, files in os.walk(folder):

@@ -25,7 +25,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer with an error: 403, 404, 429, 500, 503, ... `code` defaults to what S3 says for that status.
+    """Answer with an error: 403, 404, 429, 500, 503, ... `code` defaults to the error code of S3 for that status.
 
     `retry_after`: an HTTP date instead of seconds. `has_body` False: REST sends no text with it.
     """
@@ -39,21 +39,21 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class CutConnection:
-    """Promise the whole body, send `after_bytes` of it, close the connection."""
+    """Announce the whole body, send `after_bytes` of it, close the connection."""
 
     after_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TruncateBody:
-    """Answer as if the object (or the range) were only `to_bytes` long: HTTP sees nothing wrong."""
+    """Answer as if the object (or the range) were only `to_bytes` long; the HTTP response itself is valid."""
 
     to_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class SlowBody:
-    """Send `chunk_bytes`, wait `pause_seconds`, and so on."""
+    """Send the body in chunks of `chunk_bytes`, with a pause of `pause_seconds` after each."""
 
     chunk_bytes: int = 65536
     pause_seconds: float = 0.05
@@ -68,21 +68,21 @@ class Republish:
 
 @dataclass(frozen=True, slots=True)
 class WrongLength:
-    """State a Content-Length that differs from the object's by `by_bytes`; the body ends where it ends."""
+    """State a Content-Length that differs from the object's by `by_bytes`; the body itself is unchanged."""
 
     by_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The object does not exist yet: 404 and not listed, until the clock reaches `until` (None: no end)."""
+    """Answer 404 and leave the object out of listings until the clock reaches `until` (None: for ever)."""
 
     until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Html:
-    """A page of a proxy under `status`, called JSON in its header."""
+    """Answer with a proxy's HTML page and `status`, under a JSON content type."""
 
     status: int = 200
 
@@ -97,7 +97,7 @@ class Rewrite:
 Action = Refuse | CutConnection | TruncateBody | SlowBody | Republish | WrongLength | Absent | Html | Rewrite
 
 
-_OBEYED_BY: dict[Operation, tuple[type, ...]] = {
+_ACTIONS_OF: dict[Operation, tuple[type, ...]] = {
     Operation.LIST: (Refuse, Absent),
     Operation.HEAD: (Refuse, Republish, WrongLength, Absent),
     Operation.GET: (Refuse, CutConnection, TruncateBody, SlowBody, Republish, WrongLength, Absent),
@@ -107,7 +107,7 @@ _OBEYED_BY: dict[Operation, tuple[type, ...]] = {
 
 @dataclass(slots=True)
 class FaultRule:
-    """`action` for requests whose key matches `key` (shell pattern; for LIST: the prefix asked for).
+    """`action` for requests whose key matches `key` (shell pattern; for LIST: the requested prefix).
 
     `Absent` with LIST among its operations leaves matching keys out of listings instead of failing the request.
     The first faulty call is number `nth` (from 1) among the matching ones, and `times` calls are faulty (None: all from
@@ -124,8 +124,8 @@ class FaultRule:
 
     def __post_init__(self) -> None:
         for operation in self.operations:
-            if type(self.action) not in _OBEYED_BY[operation]:
-                raise ValueError(f"{operation.upper()} requests cannot obey {type(self.action).__name__}")
+            if type(self.action) not in _ACTIONS_OF[operation]:
+                raise ValueError(f"{operation.upper()} requests cannot apply {type(self.action).__name__}")
 
     def matches(self, operation: Operation, key: str) -> bool:
         """Whether the rule applies to this kind of request and key."""
@@ -137,27 +137,27 @@ S3_OPERATIONS = OBJECT_OPERATIONS | {Operation.LIST}
 
 
 def refuse_listed_keys(key: str) -> FaultRule:
-    """Keys that are listed but refused with 403, as outside a plan."""
+    """List matching keys but refuse to serve them with 403, like data outside of a plan."""
     return FaultRule(Refuse(403), key, OBJECT_OPERATIONS, times=None)
 
 
 def make_rest_fault(action: Action, path: str = "*", *, nth: int = 1, times: int | None = 1) -> FaultRule:
-    """`action` for requests to the REST service whose path matches `path`."""
+    """Make a rule of `action` for REST requests whose path matches `path`."""
     return FaultRule(action, path, frozenset({Operation.REST}), nth, times)
 
 
 def late(key: str, until: datetime | None = None) -> FaultRule:
-    """Keys that are neither listed nor found until `until`."""
+    """Make matching keys neither listed nor found until `until`."""
     return FaultRule(Absent(until), key, S3_OPERATIONS, times=None)
 
 
 def utc_now() -> datetime:
-    """The real clock."""
+    """Return the current time; the default clock."""
     return datetime.now(UTC)
 
 
 class FaultScript:
-    """Rules in order; the first that fires decides. Thread-safe, and may be changed while a server runs."""
+    """Rules in order; the first that fires applies. Thread-safe; may be changed while a server runs."""
 
     def __init__(self, rules: Iterable[FaultRule] = (), clock: Callable[[], datetime] = utc_now) -> None:
         self._rules = list(rules)
@@ -171,11 +171,11 @@ class FaultScript:
         return rule
 
     def clear(self) -> None:
-        """Forget all rules."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
-    def action_for(self, operation: Operation, key: str) -> Action | None:
+    def find_action(self, operation: Operation, key: str) -> Action | None:
         """Count this request and return the fault to apply to it, if any."""
         with self._lock:
             for rule in self._rules:

@@ -46,7 +46,7 @@ class WrittenObject:
 
 @dataclass(frozen=True, slots=True)
 class GenerationReport:
-    """What a call did. `rows` and `size_bytes` count written objects only."""
+    """Result of a call. `rows` and `size_bytes` count written objects only."""
 
     sessions: int
     objects_written: int
@@ -57,7 +57,7 @@ class GenerationReport:
 
 
 class Workers:
-    """Processes that make objects day by day, started when enough days are asked for. A context manager, also nested.
+    """Processes that make objects day by day, started when enough days are requested. A context manager, may be nested.
 
     One set may serve several calls: starting it costs about 2 s.
     """
@@ -79,7 +79,7 @@ class Workers:
             self._pool = None
 
     def cancel(self) -> None:
-        """Abandon the days that no process has begun."""
+        """Skip the days that no process has begun."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -106,7 +106,7 @@ class Manifest:
             self._entries = {key: WrittenObject(**entry) for key, entry in entries.items()}
 
     def holds(self, key: str, origin: str) -> bool:
-        """Whether the object under `key` is there, untouched since it was written from `origin`."""
+        """Whether the object under `key` exists, unchanged since it was written from `origin`."""
         entry = self._entries.get(key)
         if entry is None or entry.origin != origin:
             return False
@@ -117,7 +117,7 @@ class Manifest:
         return (stat.st_size, stat.st_mtime_ns) == (entry.size, entry.modified_ns)
 
     def add(self, objects: Sequence[WrittenObject]) -> None:
-        """Remember objects until `save` writes the manifest."""
+        """Add objects to the manifest; `save` writes it."""
         self._entries.update({entry.key: entry for entry in objects})
 
     def save(self) -> None:

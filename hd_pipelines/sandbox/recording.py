@@ -52,7 +52,7 @@ def write_recording(
     """
     files = [recording / name for name in _FILES.values() if (recording / name).is_file()]
     if not files:
-        raise RecordingError(f"{recording} holds none of {', '.join(_FILES.values())}; give the recording's own folder")
+        raise RecordingError(f"{recording} has none of {', '.join(_FILES.values())}; give the recording's own folder")
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     frames = _read_frames_by_day(recording, first, last)
     if not frames:

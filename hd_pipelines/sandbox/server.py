@@ -62,7 +62,7 @@ class SandboxApp:
 
 
 def _uvicorn(app: SandboxApp) -> uvicorn.Server:
-    # The access log would be one line per ranged GET; errors on purpose (cut connections) are the app's business.
+    # No access log: it has one line per ranged GET. No error log: the app cuts connections on purpose.
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -104,7 +104,7 @@ class SandboxServer:
 
     @property
     def bucket(self) -> Bucket:
-        """The objects served."""
+        """The served bucket."""
         return self.app.bucket
 
     @property
@@ -131,7 +131,7 @@ class SandboxServer:
 
     @property
     def port(self) -> int:
-        """The port listened on; before `start` the one asked for."""
+        """The port of the server; before `start` the requested one."""
         return self._port
 
     @property

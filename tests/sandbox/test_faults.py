@@ -169,7 +169,7 @@ def test_a_rule_touches_only_its_key(filled, s3):
 
 
 def test_a_fault_that_a_request_cannot_show_is_refused_when_written():
-    with pytest.raises(ValueError, match="HEAD requests cannot obey CutConnection"):
+    with pytest.raises(ValueError, match="HEAD requests cannot apply CutConnection"):
         FaultRule(CutConnection(5), operations=HEAD)
-    with pytest.raises(ValueError, match="LIST requests cannot obey SlowBody"):
+    with pytest.raises(ValueError, match="LIST requests cannot apply SlowBody"):
         FaultRule(SlowBody(), operations=frozenset({Operation.LIST}))

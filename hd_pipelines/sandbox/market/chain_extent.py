@@ -1,4 +1,4 @@
-"""How much of a listed chain is shown: everything, a lighter chain, or just enough for 30-day volatility.
+"""Selects how much of a listed chain is shown: everything, a lighter chain, or just enough for 30-day volatility.
 
 The extent only selects contracts; it never changes the numbers of a selected contract.
 """
@@ -26,7 +26,7 @@ SPARSE_DAYS, SPARSE_STRIKES, SPARSE_DEVIATIONS = 30, 15, 1.5
 
 
 class Extent(StrEnum):
-    """What is shown of a chain, as a share of its contracts: all, some two fifths, about 60 contracts.
+    """Extent of a shown chain: all contracts, about two fifths of them, or about 60.
 
     `SPARSE` is the two expirations that bracket 30 days, of the underlying's busiest root.
     """
@@ -39,7 +39,7 @@ class Extent(StrEnum):
 def choose_contracts(
     extent: Extent, contracts: ListedContracts, log_open: Floats, near_vol: Floats, session: date
 ) -> Ints:
-    """Positions of the contracts to show, ascending. `log_open`, `near_vol` (yearly): the underlyings', by root."""
+    """Choose positions of the contracts to show, ascending. `log_open`, `near_vol` (yearly): the underlyings', by root."""
     if extent is Extent.FULL:
         return np.arange(len(contracts.strike))
     days = np.array([(expiration - session).days for expiration in contracts.expirations])[contracts.expiration]
@@ -54,7 +54,7 @@ def choose_contracts(
 
 
 def _measure_steps(contracts: ListedContracts) -> Floats:
-    """Dollars between neighbouring strikes of each contract's own expiration; strikes of one are contiguous."""
+    """Measure dollars between neighbouring strikes of each contract's own expiration; strikes of one are contiguous."""
     series = contracts.root * len(contracts.expirations) + contracts.expiration
     gap = np.diff(contracts.strike, append=np.nan)
     is_last = np.diff(series, append=-1) != 0
@@ -65,7 +65,7 @@ def _measure_steps(contracts: ListedContracts) -> Floats:
 
 
 def _choose_sparse(contracts: ListedContracts, days: Ints, log_open: Floats, near_vol: Floats) -> Ints:
-    """Contracts of each underlying's busiest root: two expirations around 30 days, strikes evenly around the money."""
+    """Choose from each underlying's busiest root: two expirations around 30 days, strikes evenly around the money."""
     busiest: dict[str, int] = {}
     for position, root in enumerate(contracts.roots):
         known = busiest.get(root.underlying)

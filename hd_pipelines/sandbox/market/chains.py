@@ -59,7 +59,7 @@ Ints = NDArray[np.int64]
 def build_synthetic_chains(
     seed: int, moment: datetime, underlyings: Sequence[str] = DEFAULT_WATCHLIST, extent: Extent = Extent.FULL
 ) -> pl.DataFrame:
-    """Chains of `underlyings` (symbols or tickers; one without options gives no rows) at `moment` of a session.
+    """Build the chains of `underlyings` (symbols or tickers; none without options) at `moment` of a session.
 
     Sorted by underlying and ticker. Columns as in an archive file, and `bid_size`, `ask_size`, `exercise_style`,
     `shares_per_contract`, `quote_at_ns`. A moment after the close shows the close. Raises `ValueError` for a moment before
@@ -135,7 +135,7 @@ def build_synthetic_chains(
 def _interest_and_volume(
     seed: int, session: date, contracts: ListedContracts, at_open: Volatilities, share_of_day: float
 ) -> tuple[Ints, Ints, ContractLuck]:
-    """Open interest, volume so far and random numbers of all listed contracts; independent of the extent."""
+    """Compute open interest, volume so far and random numbers of all listed contracts, whatever the extent."""
     roots, every = contracts.roots, np.arange(len(contracts.strike))
     rows = [POSITION[root.underlying] for root in roots]
     terms = ContractTerms.of(contracts, every)
@@ -189,8 +189,8 @@ def write_chain_archive(
             keys = {day: [f"chains/{to_folder_name(name)}/{day}.parquet" for name in with_options] for day in days}
             origin = f"{CHAINS_VERSION} seed={seed} {shown}"
             write = partial(_write_day, folder, origin, seed=seed, underlyings=with_options, extent=shown)
-            told = on_progress if days is sessions else None
-            reports.append(fill(Bucket(folder), keys, origin, partial(hands.map, write), told))
+            report_progress = on_progress if days is sessions else None
+            reports.append(fill(Bucket(folder), keys, origin, partial(hands.map, write), report_progress))
     return GenerationReport(
         sessions=sum(report.sessions for report in reports),
         objects_written=sum(report.objects_written for report in reports),
@@ -204,7 +204,7 @@ def write_chain_archive(
 def _write_day(
     folder: Path, origin: str, day: date, *, seed: int, underlyings: Sequence[str], extent: Extent
 ) -> list[WrittenObject]:
-    """All underlyings' files of one close. Runs in worker processes."""
+    """Write all underlyings' files of one close. Runs in worker processes."""
     chains = build_synthetic_chains(seed, get_regular_hours(day).closes_at, underlyings, extent)
     archived = chains.select(pl.all().exclude(NOT_ARCHIVED))
     written = []
@@ -221,7 +221,7 @@ def _get_hours(moment: datetime) -> Hours:
 
 
 def _read_log_prices(seed: int, session: date, minute: int, minutes: int) -> Floats:
-    """Log prices of all instruments at a knot of regular hours."""
+    """Read log prices of all instruments at a knot of regular hours."""
     if minute < minutes:
         return build_regular_knots(seed, session)[:, minute]
     day = daily_paths(seed, session).state(session)
@@ -230,14 +230,14 @@ def _read_log_prices(seed: int, session: date, minute: int, minutes: int) -> Flo
 
 @lru_cache(maxsize=2)
 def build_regular_knots(seed: int, session: date) -> Floats:
-    """Log prices of all instruments at the knots of regular hours, shape (instruments, minutes + 1)."""
+    """Build log prices of all instruments at the knots of regular hours, shape (instruments, minutes + 1)."""
     knots, _ = build_minute_knots(seed, session)
     regular = MinuteGrid.of(get_regular_hours(session)).regular
     return knots[:, regular.start : regular.stop + 1]
 
 
 def _average_recent_closes(seed: int, session: date) -> Floats:
-    """All instruments' last close, pulled half way to the mean of the sessions before, on the session's split basis."""
+    """Compute instruments' last closes, pulled half way to the mean of the sessions before, on the session's split basis."""
     paths = daily_paths(seed, session)
     i = paths.position[session]
     recent = paths.close[max(i - SLOW_SESSIONS, 0) : i] if i else paths.close[:1]
@@ -246,6 +246,6 @@ def _average_recent_closes(seed: int, session: date) -> Floats:
 
 
 def _round_as_printed(roots: Sequence[OptionRoot], log_spot: Floats) -> Floats:
-    """Prices of the roots' underlyings as their bars print them."""
+    """Round the prices of the roots' underlyings as their bars print them."""
     price = np.exp(log_spot)
     return np.asarray(np.where([is_index(root.underlying) for root in roots], np.round(price, 2), round_to_tick(price)))

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 MARKET_EPOCH = date(2016, 1, 4)
 """First session of the synthetic market."""
 DAILY_STREAM, MINUTE_STREAM, OPTION_STREAM, FULL_MARKET_STREAM = range(4)
-"""Last word of a random key, one per use, so that no two uses share draws."""
+"""Last part of a random key, one per use, so that no two uses share draws."""
 
 MARKET_DAILY_VARIANCE = 0.0100**2
 GARCH_SHOCK, GARCH_MEMORY = 0.10, 0.87
@@ -79,7 +79,7 @@ class DailyPaths:
     stress: Floats
 
     def state(self, session: date) -> DayState:
-        """The state of `session`. Raises `ValueError` for a closed day or one before the epoch."""
+        """Return the state of `session`. Raises `ValueError` for a closed day or one before the epoch."""
         if session not in self.position:
             raise ValueError(
                 f"{session}: the synthetic market has sessions from {min(self.position)} to {max(self.position)}; "
@@ -106,7 +106,7 @@ class DailyPaths:
 
 
 def build_factor_loadings(instruments: tuple[Instrument, ...]) -> Floats:
-    """Exposure of each instrument to (market, *SECTORS), shape (n, 1 + sectors)."""
+    """Build the exposure of each instrument to (market, *SECTORS), shape (n, 1 + sectors)."""
     loadings = np.zeros((len(instruments), 1 + len(SECTORS)))
     for row, instrument in enumerate(instruments):
         loadings[row, 0] = instrument.beta
@@ -149,7 +149,7 @@ def _draw(seed: int, sessions: list[date]) -> _Draws:
 
 
 def _simulate_market_returns(draws: _Draws) -> tuple[Floats, Floats, Floats, Floats]:
-    """Overnight and intraday market returns, the intraday jump among them, and stress. Each of shape (sessions,)."""
+    """Draw overnight and intraday market returns, the intraday jump among them, and stress. Each of shape (sessions,)."""
     days = len(draws.market)
     stress, overnight, intraday = np.empty(days), np.empty(days), np.empty(days)
     jumps = np.where(draws.jump_chance[:, 0] < MARKET_JUMP_PROBABILITY, draws.jump_size[:, 0] * 0.014 - 0.006, 0.0)
@@ -167,7 +167,7 @@ def _simulate_market_returns(draws: _Draws) -> tuple[Floats, Floats, Floats, Flo
 
 
 def _compute_trends(sessions: list[date], stress: Floats) -> Floats:
-    """Log level that each instrument is pulled to, shape (sessions, n)."""
+    """Compute the log level to which each instrument is pulled, shape (sessions, n)."""
     years = np.array([(session - LEVEL_DATE).days / 365.25 for session in sessions])
     level = np.log([instrument.level for instrument in INSTRUMENTS])
     growth = np.array([instrument.growth for instrument in INSTRUMENTS])

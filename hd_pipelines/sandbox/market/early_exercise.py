@@ -69,7 +69,7 @@ def _solve_critical_prices() -> _CriticalPrices:
 
 
 def value_american_put(european: Floats, spot: Floats, strike: Floats, years: Floats, sigma: Floats) -> Floats:
-    """Value of American puts whose European values are given, same unit as `spot`. `years`, `sigma` positive."""
+    """Compute the value of American puts whose European values are given, same unit as `spot`. `years`, `sigma` positive."""
     critical = _solve_critical_prices().at(sigma, years)
     slope = _slope(sigma, years)
     ratio = spot / strike

@@ -86,7 +86,7 @@ def _write(bucket: Bucket, origin: str, seed: int, sessions: Sequence[date]) -> 
 
 
 def build_full_market_session(seed: int, session: date) -> dict[FlatFileDataset, pl.DataFrame]:
-    """Frames of the four datasets: about 1.8 M stock minutes, 12 k days, 3 M option minutes, 360 k days."""
+    """Build the frames of the four datasets: about 1.8 M stock minutes, 12 k days, 3 M option minutes, 360 k days."""
     grid = MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), FULL_MARKET_STREAM])
     tickers = _invent_tickers(rng)
@@ -124,7 +124,7 @@ def build_full_market_session(seed: int, session: date) -> dict[FlatFileDataset,
 
 
 def _invent_tickers(rng: np.random.Generator) -> list[str]:
-    """The small market's stocks and invented ones, ascending; some preferreds, warrants and units among them."""
+    """List the small market's stocks and invented ones, ascending; some preferreds, warrants and units among them."""
     names = {instrument.ticker for instrument in INSTRUMENTS if instrument.kind is Kind.STOCK}
     letters = np.array(list(string.ascii_uppercase))
     while len(names) < STOCK_TICKERS:
@@ -135,7 +135,7 @@ def _invent_tickers(rng: np.random.Generator) -> list[str]:
 
 
 def _build_state_of_all_tickers(market: DayState, rng: np.random.Generator) -> DayState:
-    """Day state of all tickers: the market's factor returns, and each ticker's own level, exposure and shocks."""
+    """Build the day state of all tickers: the market's factor returns, and each ticker's own level, exposure and shocks."""
     n = STOCK_TICKERS
     loadings = np.zeros((n, 1 + len(SECTORS)))
     loadings[:, 0] = rng.normal(0.95, 0.4, n)
@@ -166,7 +166,7 @@ def _select_rows(day: DayState, rows: slice) -> DayState:
 
 
 def _build_liquidity(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Liquidity:
-    """Log-normal turnover, scaled so that about `STOCK_MINUTES` minutes hold a trade."""
+    """Draw log-normal turnover, scaled so that about `STOCK_MINUTES` minutes hold a trade."""
     prints = np.exp(rng.normal(0.0, 2.1, STOCK_TICKERS))
     bins = np.quantile(prints, np.linspace(0.0005, 0.9995, 1000))
     profile = volume_profile(grid) / relative_print_size(grid)
@@ -216,7 +216,7 @@ def _root(ticker: str, rank: int, price: float) -> OptionRoot:
 
 
 def _find_concentration(weights: Floats, minutes: int, rng: np.random.Generator) -> float:
-    """Exponent for `weights` at which `OPTION_MINUTES` minutes fall on about `OPTION_CONTRACTS` contracts."""
+    """Find the exponent for `weights` at which `OPTION_MINUTES` minutes fall on about `OPTION_CONTRACTS` contracts."""
     sample = rng.choice(weights, min(len(weights), 40_000), replace=False)
     share = len(sample) / len(weights)
     low, high = 0.3, 3.0

@@ -49,14 +49,14 @@ class MinuteGrid:
 
 
 def variance_profile(minutes: int) -> Floats:
-    """Share of the open-to-close variance in each regular minute: high after the open, rising into the close."""
+    """Compute the share of the open-to-close variance in each regular minute: high after the open, rising into the close."""
     t = np.arange(minutes)
     shape = 0.55 + 2.4 * np.exp(-t / 22) + 0.7 * np.exp(-(minutes - 1 - t) / 18)
     return np.asarray(shape / shape.sum())
 
 
 def volume_profile(grid: MinuteGrid, extended_share: float = 0.035) -> Floats:
-    """Share of the day's volume in each grid minute: U-shaped inside regular hours, `extended_share` outside."""
+    """Compute the share of the day's volume in each grid minute: U-shaped inside regular hours, `extended_share` outside."""
     n = grid.regular_minutes
     t = np.arange(n)
     regular = 0.6 + 1.9 * np.exp(-t / 25) + 2.0 * np.exp(-(n - 1 - t) / 14)
@@ -70,7 +70,7 @@ def volume_profile(grid: MinuteGrid, extended_share: float = 0.035) -> Floats:
 
 
 def relative_print_size(grid: MinuteGrid) -> Floats:
-    """Mean size of a print by grid minute, 1 inside regular hours."""
+    """Compute the mean size of a print by grid minute, 1 inside regular hours."""
     size = np.full(grid.minutes, EXTENDED_PRINT_SIZE)
     size[grid.regular] = 1.0
     return size
@@ -89,13 +89,13 @@ def _bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.
 
 
 def factor_paths(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
-    """Log returns of the common factors since the open at the knots of regular hours, shape (factors, minutes + 1)."""
+    """Draw log returns of the common factors since the open at the knots of regular hours, shape (factors, minutes + 1)."""
     profile = variance_profile(grid.regular_minutes)
     return _bridges(day.factor_intraday, day.factor_jump, day.factor_vol, profile, rng)
 
 
 def price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
-    """Log prices at the knots between grid minutes, shape (instruments, grid.minutes + 1).
+    """Draw log prices at the knots between grid minutes, shape (instruments, grid.minutes + 1).
 
     Regular hours run from the day's open to its close exactly. The pre-market leads from near the last close to the
     open, the post-market wanders away from the close.
@@ -118,7 +118,7 @@ def price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random
 
 
 def round_to_tick(price: Floats) -> Floats:
-    """Stock prices as printed: cents from one dollar on, hundredths of a cent below, at least 0.0001. Keeps order."""
+    """Round stock prices as printed: cents from one dollar on, hundredths of a cent below, at least 0.0001. Keeps order."""
     return np.asarray(np.maximum(np.where(price >= 1, np.round(price, 2), np.round(price, 4)), 0.0001))
 
 
@@ -151,7 +151,7 @@ def build_stock_minute_bars(
     fractional_volume: bool,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
-    """Minutes in which something traded, sorted by ticker and time, in the lake's column names; `minute` is the grid's.
+    """Build minutes that have trades, sorted by ticker and time, in the lake's column names; `minute` is the grid's.
 
     `tickers` must be ascending. Volume is shares, with six decimals if `fractional_volume`; it grows with `stress` and
     with the size of the minute's move.
@@ -191,7 +191,7 @@ def build_stock_minute_bars(
 def build_index_minute_bars(
     tickers: list[str], knots: Floats, grid: MinuteGrid, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Every regular minute of each index, two decimals, sorted by ticker and time. `tickers` must be ascending."""
+    """Build every regular minute of each index, two decimals, sorted by ticker and time. `tickers` must be ascending."""
     minutes = np.arange(grid.regular.start, grid.regular.stop)
     row, minute = np.repeat(np.arange(len(tickers)), len(minutes)), np.tile(minutes, len(tickers))
     open_, close, high, low = np.round(_bar_prices(knots, row, minute, rng), 2)
@@ -208,7 +208,7 @@ def build_index_minute_bars(
 
 
 def build_stock_day_bars(minutes: pl.DataFrame, grid: MinuteGrid, day_stamp_ns: int) -> pl.DataFrame:
-    """Day bars of `build_stock_minute_bars`: prices of regular hours, volume and transactions of the whole day.
+    """Build day bars of `build_stock_minute_bars`: prices of regular hours, volume and transactions of the whole day.
 
     A stock that traded only outside regular hours has no day bar.
     """
@@ -229,7 +229,7 @@ def build_stock_day_bars(minutes: pl.DataFrame, grid: MinuteGrid, day_stamp_ns: 
 
 
 def build_index_day_bars(minutes: pl.DataFrame, day_stamp_ns: int) -> pl.DataFrame:
-    """Day bars of `build_index_minute_bars`."""
+    """Build day bars of `build_index_minute_bars`."""
     return minutes.group_by("ticker", maintain_order=True).agg(
         pl.col("open").first(),
         pl.col("close").last(),

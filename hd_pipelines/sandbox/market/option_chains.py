@@ -38,7 +38,7 @@ class ListedContracts:
     is_monthly: NDArray[np.bool_]
 
     def tickers(self, chosen: NDArray[np.int64]) -> pl.Series:
-        """OCC tickers (`O:SPXW190501C01800000`) of the chosen contracts."""
+        """Build OCC tickers (`O:SPXW190501C01800000`) of the chosen contracts."""
         frame = pl.DataFrame(
             {
                 "root": pl.Series([root.root for root in self.roots]).gather(self.root[chosen]),
@@ -53,20 +53,20 @@ class ListedContracts:
 
 
 def on_or_before(day: date) -> date:
-    """`day` if the exchange opens, else the session before."""
+    """Return `day` if the exchange opens, else the session before."""
     while not is_session(day):
         day -= timedelta(days=1)
     return day
 
 
 def find_third_friday(year: int, month: int) -> date:
-    """Third Friday of a month, before moving it for a holiday."""
+    """Find the third Friday of a month, before moving it for a holiday."""
     first = date(year, month, 1)
     return first + timedelta(days=(4 - first.weekday()) % 7 + 14)
 
 
 def list_monthly_expirations(session: date, months: int = 6, leaps: int = 2) -> list[date]:
-    """Third-Friday expirations of the next `months` months, then the Januaries of the next `leaps` years."""
+    """List third-Friday expirations of the next `months` months, then the Januaries of the next `leaps` years."""
     near = [_add_months(session, offset) for offset in range(months + 1)]
     wanted = [*near, *((session.year + years, 1) for years in range(1, leaps + 1))]
     return sorted({day for year, month in wanted if (day := on_or_before(find_third_friday(year, month))) >= session})
@@ -88,7 +88,7 @@ def _list_vix_expirations(session: date) -> list[date]:
 
 
 def list_expirations(root: OptionRoot, session: date) -> list[date]:
-    """Expirations listed under `root` on `session`, ascending. Morning-settled ones are gone on their own day."""
+    """List the expirations under `root` on `session`, ascending. Morning-settled ones are gone on their own day."""
     if (root.since and session < root.since) or (root.until and session > root.until):
         return []
     monthly = list_monthly_expirations(session)
@@ -112,7 +112,7 @@ def list_expirations(root: OptionRoot, session: date) -> list[date]:
 
 
 def list_strikes(spot: float, step: float, width: float) -> Floats:
-    """Strikes on multiples of `step` within exp(±`width`) of `spot`; the step doubles until they are at most 91."""
+    """List strikes on multiples of `step` within exp(±`width`) of `spot`; the step doubles until they are at most 91."""
     low, high = spot * np.exp(-width), min(spot * np.exp(width), HIGHEST_STRIKE)
     while (high - low) / step > 90:
         step *= 2
@@ -121,7 +121,7 @@ def list_strikes(spot: float, step: float, width: float) -> Floats:
 
 
 def list_contracts(roots: Sequence[OptionRoot], spots: Floats, vols: Floats, session: date) -> ListedContracts:
-    """All contracts listed on `session`. `spots` and `vols` (yearly) are the underlyings', one per root."""
+    """List all contracts on `session`. `spots` and `vols` (yearly) are the underlyings', one per root."""
     expirations: dict[date, int] = {}
     parts: list[tuple[int, int, Floats, bool]] = []
     monthly = set(list_monthly_expirations(session)) | set(_list_vix_expirations(session))
@@ -154,9 +154,9 @@ def list_contracts(roots: Sequence[OptionRoot], spots: Floats, vols: Floats, ses
 
 
 def _find_strike_step(price: float, root: OptionRoot) -> float:
-    """Dollars between strikes near the money, a step up or down the ladder for each doubling or halving of the price.
+    """Find dollars between strikes near the money, a step up or down the ladder for each doubling or halving of the price.
 
-    Compared with the price that `strike_step` is meant for; so steps are steady while a price wanders about its level.
+    Compared with the price that `strike_step` is meant for; so steps are steady while a price stays near its level.
     """
     if root.tick == "index" or root.calendar.startswith("vix"):
         return root.strike_step

@@ -46,7 +46,7 @@ class VendorGreeks:
 
 
 class Purpose(IntEnum):
-    """What a random number of a contract is used for. Never renumber: other numbers give another market."""
+    """Use of a contract's random number. Never renumber: other numbers give another market."""
 
     OPEN_INTEREST = 0
     VOLUME = 1
@@ -64,13 +64,13 @@ class ContractLuck:
     keys: NDArray[np.uint64]
 
     def chance(self, purpose: Purpose, session: int = 0, minute: int = 0) -> Floats:
-        """A number in (0, 1) per contract; without `session` (an ordinal) the same on all sessions."""
+        """Draw a number in (0, 1) per contract; without `session` (an ordinal) the same on all sessions."""
         seed = (session * 1_024 + minute) * 16 + purpose
         mixed = _scramble(self.keys ^ _scramble(np.array([seed + 1], dtype=np.uint64)))
         return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 + 2.0**-54
 
     def normal(self, purpose: Purpose, session: int = 0, minute: int = 0) -> Floats:
-        """Approximately standard normal (logistic approximation)."""
+        """Draw approximately standard normal numbers (logistic approximation)."""
         chance = self.chance(purpose, session, minute)
         return np.asarray(np.log(chance / (1 - chance)) / 1.702)
 
@@ -82,7 +82,7 @@ class ContractLuck:
 def compute_contract_keys(
     root_seeds: Ints, expirations: Ints, strikes: Floats, is_call: NDArray[np.bool_]
 ) -> NDArray[np.uint64]:
-    """A number per contract, from numbers of root and seed, expiration ordinals, strikes and rights."""
+    """Compute a number per contract, from numbers of root and seed, expiration ordinals, strikes and rights."""
     key = root_seeds.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     key ^= expirations.astype(np.uint64) << np.uint64(40)
     return np.asarray(key ^ (np.round(strikes * 1000).astype(np.uint64) << np.uint64(1)) ^ is_call.astype(np.uint64))
@@ -98,7 +98,7 @@ def _scramble(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def quote(
     fair: FairValues, tick_kind: Ints, activity: Floats, luck: ContractLuck, *, session: int, minute: int
 ) -> Quotes:
-    """Bids below and asks above fair value. Wider for dear, deep and little traded contracts; no bid far out."""
+    """Set bids below and asks above fair value. Wider for expensive, deep and illiquid contracts; no bid far out."""
     tick = find_tick_size(fair.value, tick_kind)
     half = tick * (0.45 + 0.5 / np.sqrt(activity)) + (0.0015 + 0.004 / np.sqrt(activity)) * fair.value
     middle = fair.value + (luck.chance(Purpose.MIDDLE, session, minute) - 0.5) * 0.4 * tick
@@ -114,9 +114,9 @@ def quote(
 
 
 def compute_vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes, chance: Floats) -> VendorGreeks:
-    """What the vendor would compute from the mid: near the truth, and nothing where the quote holds no time value.
+    """Compute the vendor's Greeks from the mid: near the true ones, none if the quote has no time value.
 
-    `chance` in (0, 1) says how near.
+    `chance` in (0, 1) sets how near.
     """
     root_years = np.sqrt(fair.years)
     d1 = np.log(fair.forward / terms.strike) / (fair.sigma * root_years) + 0.5 * fair.sigma * root_years
@@ -151,9 +151,9 @@ def open_interest(
     activity: Floats,
     luck: ContractLuck,
 ) -> Ints:
-    """Contracts open: calls above and puts below where the underlying was of late, peaks on round strikes.
+    """Compute open contracts: calls above and puts below recent prices, with peaks on round strikes.
 
-    `slow_spot`: where the underlying was of late. Expirations that are listed for long have gathered more.
+    `slow_spot`: recent price of the underlying. Expirations that have been listed for long have more.
     """
     deviation = 0.05 + 0.25 * np.sqrt(np.maximum(days, 1) / 365)
     x = np.log(terms.strike / (slow_spot * terms.deliverable)) / deviation
@@ -178,7 +178,7 @@ def volume(
     session: int,
     share: float,
 ) -> Ints:
-    """Contracts traded by now: near the money and near expiration, many contracts not at all.
+    """Compute contracts traded so far: near the money and near expiration; many contracts do not trade.
 
     `spot` and `near_vol` (yearly) are the underlyings' at the open, `share` the part of the day's volume until now.
     """

@@ -22,7 +22,7 @@ from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilitie
 
 @dataclass(frozen=True, slots=True)
 class Underlyings:
-    """What the option tape needs to know per root: regular-hours log prices (roots, minutes + 1) and volatilities."""
+    """Inputs of the option tape per root: regular-hours log prices (roots, minutes + 1) and volatilities."""
 
     knots: Floats
     volatilities: Volatilities
@@ -31,7 +31,7 @@ class Underlyings:
 def compute_trading_weights(
     contracts: ListedContracts, log_open: Floats, near_vol: Floats, session: date, rng: np.random.Generator
 ) -> Floats:
-    """Relative number of active minutes per contract on this day, the day's luck included.
+    """Compute the relative number of active minutes per contract on this day, including random variation of the day.
 
     `log_open` and `near_vol`: per root, the underlying's log price at the open and its one-month volatility.
     """
@@ -62,7 +62,7 @@ def compute_expected_minutes(weights: Floats, minutes: int, target_rows: int) ->
 
 
 def _draw_active_cells(expected: Floats, profile: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Distinct contract × minutes + minute numbers, ascending, drawn from each contract's expected count."""
+    """Draw distinct contract × minutes + minute numbers, ascending, from each contract's expected count."""
     counts = rng.poisson(expected)
     minutes = len(profile)
     contract = np.repeat(np.arange(len(expected)), counts)
@@ -71,7 +71,7 @@ def _draw_active_cells(expected: Floats, profile: Floats, rng: np.random.Generat
 
 
 def find_tick_size(price: Floats, kind: NDArray[np.int64]) -> Floats:
-    """Minimum price variation in dollars by `TICK_KINDS`: 0.01 and 0.05, or 0.05 and 0.10, below and from 3.00 on."""
+    """Find the least price variation in dollars by `TICK_KINDS`: 0.01 and 0.05, or 0.05 and 0.10, below and from 3.00 on."""
     below_three = price < 3
     penny = np.where(below_three, 0.01, 0.05)
     nickel = np.where(below_three, 0.05, 0.10)
@@ -90,7 +90,7 @@ def build_option_minute_bars(
     target_rows: int,
     rng: np.random.Generator,
 ) -> pl.DataFrame:
-    """About `target_rows` minutes with trades, sorted by ticker and time, in the lake's column names.
+    """Build about `target_rows` minutes with trades, sorted by ticker and time, in the lake's column names.
 
     `weights` are relative activities, see `compute_trading_weights`.
     Close = fair value at the end of the minute rounded to the contract's tick, so puts and calls of one strike and
@@ -149,7 +149,7 @@ def _sort_by_ticker(frame: pl.DataFrame, tickers: pl.Series, position: NDArray[n
 
 
 def build_option_day_bars(minutes: pl.DataFrame, day_stamp_ns: int) -> pl.DataFrame:
-    """Day bars of `build_option_minute_bars`."""
+    """Build day bars of `build_option_minute_bars`."""
     return minutes.group_by("ticker", maintain_order=True).agg(
         pl.col("volume").sum(),
         pl.col("open").first(),

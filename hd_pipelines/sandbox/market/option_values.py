@@ -49,7 +49,7 @@ class ContractTerms:
 
     @classmethod
     def of(cls, contracts: ListedContracts, chosen: NDArray[np.int64]) -> ContractTerms:
-        """Terms of the chosen contracts."""
+        """Select the terms of the chosen contracts."""
         roots = contracts.roots
         root = contracts.root[chosen]
         morning = np.array([r.settles_in_the_morning for r in roots])
@@ -77,7 +77,7 @@ class FairValues:
 
 @cache
 def settles_at_ns(expiration: date, is_morning: bool) -> int:
-    """Open or close of the expiration day as integer nanoseconds; 09:30 and 16:00 beyond the calendar's end."""
+    """Find the open or close of the expiration day as integer nanoseconds; 09:30 and 16:00 beyond the calendar's end."""
     if is_session(expiration):
         hours = get_regular_hours(expiration)
         return hours.opens_at_ns if is_morning else hours.closes_at_ns
@@ -89,7 +89,7 @@ def settles_at_ns(expiration: date, is_morning: bool) -> int:
 def compute_fair_values(
     terms: ContractTerms, volatilities: Volatilities, log_spot: Floats, at_ns: NDArray[np.int64] | int
 ) -> FairValues:
-    """Values at the moment `at_ns`, with `log_spot` of each entry's underlying then (before the deliverable)."""
+    """Compute values at the moment `at_ns`, with `log_spot` of each entry's underlying then (before the deliverable)."""
     years = np.maximum((terms.settles_ns - at_ns) / _NS_PER_YEAR, _LEAST_YEARS)
     spot = np.exp(log_spot) * terms.deliverable
     is_volatility = volatilities.is_volatility_index[terms.root]

@@ -68,7 +68,7 @@ SessionData = dict[FlatFileDataset, pl.DataFrame]
 
 
 def build_synthetic_session(seed: int, session: date, datasets: Collection[FlatFileDataset] = DATASETS) -> SessionData:
-    """The `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
+    """Build the `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
     hours = get_regular_hours(session)
     grid = MinuteGrid.of(hours)
     day = daily_paths(seed, session).state(session)
@@ -108,7 +108,7 @@ def build_synthetic_session(seed: int, session: date, datasets: Collection[FlatF
 
 
 def build_minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
-    """Log prices of all instruments at the knots of the session's minute grid, and the generator that goes on."""
+    """Build log prices of all instruments at the knots of the session's minute grid, and the generator for further draws."""
     day, grid = daily_paths(seed, session).state(session), MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
     return price_paths(day, factor_paths(day, grid, rng), grid, rng), rng
@@ -125,7 +125,7 @@ def _build_liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidi
 
 
 def compute_long_run_volatilities() -> Floats:
-    """Yearly volatility of each instrument when the market is calm."""
+    """Compute the yearly volatility of each instrument when the market is calm."""
     sector = np.array([0.0060] * (LOADINGS.shape[1] - 1))
     variance = LOADINGS[:, 0] ** 2 * MARKET_DAILY_VARIANCE + (LOADINGS[:, 1:] ** 2) @ (sector**2)
     variance += np.array([instrument.idio_vol for instrument in INSTRUMENTS]) ** 2
@@ -133,13 +133,13 @@ def compute_long_run_volatilities() -> Floats:
 
 
 def list_option_roots(session: date) -> list[OptionRoot]:
-    """Roots whose underlying is listed on `session`."""
+    """List roots whose underlying is listed on `session`."""
     listed = {instrument.ticker: instrument.listed for instrument in INSTRUMENTS}
     return [root for root in OPTION_ROOTS if (since := listed[root.underlying]) is None or since <= session]
 
 
 def compute_option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats, session: date) -> Volatilities:
-    """Volatilities by root when instruments stand at `log_prices`: the volatility indices lead.
+    """Compute volatilities by root from `log_prices`, led by the volatility indices.
 
     A high VIX inverts the term structure and makes the smiles lean more; a company's own volatility rises towards its
     quarterly report and falls with it.
@@ -162,7 +162,7 @@ def compute_option_volatilities(roots: Sequence[OptionRoot], log_prices: Floats,
 
 
 def _find_report_factor(roots: Sequence[OptionRoot], session: date) -> Floats:
-    """What an approaching quarterly report adds to a company's volatility, as a factor. Dates are made up."""
+    """Compute the factor on a company's volatility before its quarterly report. Dates are invented."""
     since = np.array([(session.toordinal() + zlib.crc32(root.underlying.encode())) % REPORT_DAYS for root in roots])
     return np.asarray(1 + 0.22 * (since / REPORT_DAYS) ** 3)
 

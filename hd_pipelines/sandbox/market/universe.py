@@ -151,7 +151,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     Instrument("INTC", "technology", 36.9, 1.35, 0.9, 0.022, 78.0),
     Instrument("F", "discretionary", 13.1, 1.20, 0.8, 0.013, 48.0),
     Instrument("A", "health", 136.0, 0.95, 0.8, 0.010, 1.9),
-    # what trips parsers: words that read as null or boolean, preferreds, warrants, units, thin and cheap names
+    # what trips parsers: names that read as null or boolean, preferreds, warrants, units, thin and cheap names
     Instrument("NA", "financials", 5.4, 1.2, 0.2, 0.045, 0.12, 0.0, date(2022, 7, 12)),
     Instrument("TRUE", "technology", 2.5, 1.3, 0.3, 0.028, 0.5),
     Instrument("NAN", "bonds", 11.9, 0.0, 0.4, 0.003, 0.06, 0.0),
@@ -212,7 +212,7 @@ OPTION_ROOTS: tuple[OptionRoot, ...] = (
 
 
 def compute_split_factor(ticker: str, session: date) -> float:
-    """Shares of `LEVEL_DATE` per share of `session`: unadjusted price = split-adjusted price × this factor.
+    """Compute shares of `LEVEL_DATE` per share of `session`: unadjusted price = split-adjusted price × this factor.
 
     Splits after `LEVEL_DATE` make it smaller than 1, so that `Instrument.level` stays the printed price of that date.
     """
@@ -228,11 +228,11 @@ def compute_split_factor(ticker: str, session: date) -> float:
 
 
 def check_universe() -> None:
-    """Raise `ValueError` if the tables contradict themselves: unknown sectors, doubled tickers, orphaned roots."""
+    """Raise `ValueError` if the tables contradict themselves: unknown sectors, duplicate tickers, orphaned roots."""
     tickers = sorted(instrument.ticker for instrument in INSTRUMENTS)
     doubled = [first for first, second in pairwise(tickers) if first == second]
     unknown = [instrument.ticker for instrument in INSTRUMENTS if instrument.sector not in SECTORS]
     orphans = [root.root for root in OPTION_ROOTS if root.underlying not in tickers]
     orphans += [split.ticker for split in SPLITS if split.ticker not in tickers]
     if doubled or unknown or orphans:
-        raise ValueError(f"universe: doubled {doubled}, unknown sector {unknown}, without instrument {orphans}")
+        raise ValueError(f"universe: duplicate {doubled}, unknown sector {unknown}, without instrument {orphans}")

@@ -26,7 +26,7 @@ from hd_pipelines.sandbox.faults import Action, CutConnection, FaultScript, Html
 from hd_pipelines.sandbox.rest.market import RestMarket
 from hd_pipelines.sandbox.rest.minutes import MINUTES, build_minute_page
 from hd_pipelines.sandbox.rest.parameters import RestError, read_page_limit
-from hd_pipelines.sandbox.rest.wire import RestPlan, contract, index, refusal
+from hd_pipelines.sandbox.rest.wire import RestPlan, to_contract, to_index, to_refusal
 
 PREFIXES = ("/v3/", "/v2/", "/v1/", "/fed/")
 """Paths that belong to the REST service; everything else on the port is the bucket."""
@@ -42,10 +42,10 @@ _SORTS = {"ticker": "ticker", "expiration_date": "expiration", "strike_price": "
 
 
 class RestApp:
-    """ASGI application over one market. `keys` None: any key opens it, none does not.
+    """ASGI application over one market. `keys` None: any key is accepted, but a request without a key is refused.
 
-    `now` is the service's clock; None: the market's last moment for chains and indices, the real time for minutes, which
-    so go on while the exchange is open. `public_base`: what `next_url` begins with; None: the Host of the request.
+    `now` is the service's clock; None: the market's last moment for chains and indices, and the real time for minutes, so
+    new ones appear while the exchange is open. `public_base`: what `next_url` begins with; None: the Host of the request.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RestApp:
         self.requests_served += 1
         request_id = uuid.UUID(int=next(self._numbers)).hex
         path = unquote(scope["raw_path"].decode("ascii"))
-        action = self.faults.action_for(Operation.REST, path)
+        action = self.faults.find_action(Operation.REST, path)
         if isinstance(action, Html):
             page = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
             await Response(page, action.status, media_type="application/json")(scope, receive, send)
@@ -80,7 +80,7 @@ class RestApp:
             answer = {"request_id": request_id, "status": "OK", **self._answer(scope, path)}
             status = 200
         except RestError as error:
-            answer, status = refusal(error.status, request_id, error.text), error.status
+            answer, status = to_refusal(error.status, request_id, error.text), error.status
         if isinstance(action, Rewrite):
             action.edit(answer)
         await _send(json.dumps(answer).encode(), status, action, send)
@@ -97,11 +97,15 @@ class RestApp:
         moment = self.now or self.market.last_moment()
         if path.startswith(CHAIN):
             underlying, _, ticker = path.removeprefix(CHAIN).partition("/")
-            return self._one(underlying, ticker, moment) if ticker else self._chain(underlying, query, moment, base)
+            return (
+                self._return_contract(underlying, ticker, moment)
+                if ticker
+                else self._list_chain(underlying, query, moment, base)
+            )
         if path == INDICES:
-            return self._indices(query, moment)
+            return self._list_indices(query, moment)
         if path == YIELDS:
-            return self._yields(query, base, moment)
+            return self._list_yields(query, base, moment)
         raise RestError(404, "404 page not found")
 
     def _check_key(self, header: str, parameter: str) -> None:
@@ -111,8 +115,8 @@ class RestApp:
         if self.keys is not None and key not in self.keys:
             raise RestError(401)
 
-    def _chain(self, underlying: str, query: dict[str, str], moment: datetime, base: str) -> dict[str, Any]:
-        """A page of a chain. An index under its plain symbol, and a name without options, is an empty 200."""
+    def _list_chain(self, underlying: str, query: dict[str, str], moment: datetime, base: str) -> dict[str, Any]:
+        """Return a page of a chain; empty for an index under its plain symbol and for a name without options."""
         query, offset = _parse_position(query)
         limit = read_page_limit(query, default=10, most=250)
         rows = self.market.chain(underlying, moment)
@@ -125,7 +129,7 @@ class RestApp:
         if column != "ticker" or query.get("order") == "desc":
             rows = rows.sort(column, "ticker", descending=[query.get("order") == "desc", False])
         page = rows.slice(offset, limit)
-        answer: dict[str, Any] = {"results": [contract(row, self.plan) for row in page.iter_rows(named=True)]}
+        answer: dict[str, Any] = {"results": [to_contract(row, self.plan) for row in page.iter_rows(named=True)]}
         if self.plan.is_delayed:
             answer["status"] = "DELAYED"
         if offset + limit < rows.height:
@@ -134,26 +138,26 @@ class RestApp:
             )
         return answer
 
-    def _one(self, underlying: str, ticker: str, moment: datetime) -> dict[str, Any]:
+    def _return_contract(self, underlying: str, ticker: str, moment: datetime) -> dict[str, Any]:
         rows = self.market.chain(underlying, moment)
         found = rows.filter(pl.col("ticker") == ticker) if rows is not None else None
         if found is None or found.is_empty():
             raise RestError(404, "Options contract not found.")
-        return {"results": contract(found.row(0, named=True), self.plan)}
+        return {"results": to_contract(found.row(0, named=True), self.plan)}
 
-    def _indices(self, query: dict[str, str], moment: datetime) -> dict[str, Any]:
+    def _list_indices(self, query: dict[str, str], moment: datetime) -> dict[str, Any]:
         if not self.plan.has_indices:
             raise RestError(403)
         limit = read_page_limit(query, default=10, most=250)
         day = moment.astimezone(NEW_YORK).date()
         is_open = is_session(day) and get_regular_hours(day).opens_at <= moment < get_regular_hours(day).closes_at
-        known = {one.ticker: index(one, moment, self.plan, is_open=is_open) for one in self.market.indices(moment)}
+        known = {day.ticker: to_index(day, moment, self.plan, is_open=is_open) for day in self.market.indices(moment)}
         asked = query.get("ticker.any_of") or query.get("ticker")
         names = asked.split(",") if asked else sorted(known)[:limit]
         missing = {"error": "NOT_FOUND", "message": "Ticker not found."}
         return {"results": [known.get(name) or {"ticker": name, **missing} for name in names]}
 
-    def _yields(self, query: dict[str, str], base: str, moment: datetime) -> dict[str, Any]:
+    def _list_yields(self, query: dict[str, str], base: str, moment: datetime) -> dict[str, Any]:
         query, offset = _parse_position(query)
         limit = read_page_limit(query, default=100, most=50_000)
         try:
@@ -172,12 +176,12 @@ class RestApp:
 
 
 def _parse_position(query: dict[str, str]) -> tuple[dict[str, str], int]:
-    """The parameters that the first page was asked with, and the first row of this one."""
+    """Parse the parameters of the first page's request, and the first row of this page."""
     if "cursor" not in query:
         return query, 0
     try:
-        told = json.loads(base64.urlsafe_b64decode(query["cursor"].encode()))
-        return dict(told["query"]), int(told["offset"])
+        position = json.loads(base64.urlsafe_b64decode(query["cursor"].encode()))
+        return dict(position["query"]), int(position["offset"])
     except (ValueError, KeyError, TypeError):
         raise RestError(400, "The cursor is invalid.") from None
 
@@ -207,12 +211,12 @@ def _build_refusal_response(action: Refuse, request_id: str) -> Response:
         headers["retry-after"] = str(action.retry_after_seconds)
     elif action.retry_after is not None:
         headers["retry-after"] = format_datetime(action.retry_after, usegmt=True)
-    body = json.dumps(refusal(action.status, request_id)).encode() if action.has_body else b""
+    body = json.dumps(to_refusal(action.status, request_id)).encode() if action.has_body else b""
     return Response(body, action.status, headers, "application/json")
 
 
 async def _send(body: bytes, status: int, action: Action | None, send: Send) -> None:
-    """Send the whole body, as slowly or as far as `action` wants."""
+    """Send the body, slowed or cut off by `action`."""
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     sent = body[: action.after_bytes] if isinstance(action, CutConnection) else body

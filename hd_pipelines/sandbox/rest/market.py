@@ -1,4 +1,4 @@
-"""What the sandbox's REST service shows: the synthetic market at any minute, or what a recording has.
+"""The data of the sandbox's REST service: the synthetic market at any minute, or a recording.
 
 Chains, minutes, index values and yields as frames; `rest.wire` turns them into JSON, `rest.app` serves them.
 """
@@ -48,25 +48,25 @@ class IndexDay:
 
 
 class RestMarket(Protocol):
-    """What a REST service needs of the market behind it. Moments are UTC."""
+    """The data that a REST service needs. Moments are UTC."""
 
     def last_moment(self) -> datetime:
-        """The newest moment there is: the close of the last session."""
+        """Return the newest moment: the close of the last session."""
 
     def chain(self, underlying: str, moment: datetime) -> pl.DataFrame | None:
-        """The chain of a ticker, columns as `chains.build_synthetic_chains`, sorted by ticker; None if it has none."""
+        """Return a ticker's chain, columns as `chains.build_synthetic_chains`, sorted by ticker; None if it has none."""
 
     def minutes(self, ticker: str, session: date) -> pl.DataFrame:
-        """All minutes of a session in a minute file's columns, ascending; no rows where there are none."""
+        """Return all minutes of a session in a minute file's columns, ascending; no rows if there are none."""
 
     def split_ratio(self, ticker: str, earlier: date, later: date) -> float:
-        """Shares of `later` for each of `earlier`; 1 without a split between them."""
+        """Return the shares of `later` per share of `earlier`; 1 without a split between them."""
 
     def indices(self, moment: datetime) -> list[IndexDay]:
-        """All indices, by ticker."""
+        """Return all indices, by ticker."""
 
     def yields(self, first: date, last: date) -> list[dict[str, str | float]]:
-        """Rows of the Treasury curve in the vendor's names, by date; maturities without a yield are left out."""
+        """Return rows of the Treasury curve in the vendor's names, by date; maturities without a yield are left out."""
 
 
 class SyntheticRest:
@@ -119,7 +119,7 @@ class SyntheticRest:
 
 
 class RecordedRest:
-    """A recording's chains, as if its quotes were of the moment asked for; its minutes; day bars for indices."""
+    """A recording's chains, with quotes stamped at the requested moment, its minutes, and day bars for indices."""
 
     def __init__(self, recording: Path) -> None:
         self._recording = recording
@@ -167,11 +167,11 @@ class RecordedRest:
         if self._bars is None:
             return []
         day = moment.astimezone(NEW_YORK).date()
-        told = self._bars.sort("ticker", "session").with_columns(
+        bars = self._bars.sort("ticker", "session").with_columns(
             pl.col("close").shift(1).over("ticker").alias("previous_close")
         )
         names = ("ticker", "open", "high", "low", "close", "previous_close")
-        return [IndexDay(*row) for row in told.filter(session=day).select(names).drop_nulls().iter_rows()]
+        return [IndexDay(*row) for row in bars.filter(session=day).select(names).drop_nulls().iter_rows()]
 
     def yields(self, first: date, last: date) -> list[dict[str, str | float]]:
         """Yields of the recording's own file."""
@@ -184,12 +184,12 @@ class RecordedRest:
             (row["date"], {name: row[column] for name, column in fred.items() if row.get(column) is not None})
             for row in rows.iter_rows(named=True)
         )
-        # The source has rows of nothing on holidays; the vendor has no row then.
+        # The source has empty rows on holidays; the vendor has none.
         return [{"date": str(day), **points} for day, points in known if points]
 
 
 def _find_session_moment(moment: datetime) -> datetime:
-    """`moment`, or the last close before it when the exchange is closed then."""
+    """Return `moment`, or the last close before it if the exchange is closed then."""
     day = moment.astimezone(NEW_YORK).date()
     if is_session(day) and moment >= get_regular_hours(day).opens_at:
         return moment

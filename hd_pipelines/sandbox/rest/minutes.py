@@ -32,10 +32,10 @@ _MINUTE_MS = 60_000
 def build_minute_page(
     market: RestMarket, plan: RestPlan, asked: re.Match[str], query: Mapping[str, str], *, now: datetime, base: str
 ) -> dict[str, Any]:
-    """The answer to a path that `MINUTES` matches, less its request id.
+    """Build the answer to a path that `MINUTES` matches, without its request id.
 
     An unknown ticker, an index under its plain symbol, and a day without a session are an empty 200. The next page's
-    cursor knows limit and order only, not that prices are unadjusted; where it goes on stands in the path.
+    cursor contains only limit and order, not that prices are unadjusted; the path contains the next position.
     Raises `RestError`.
     """
     ticker, first, last = asked["ticker"], asked["first"], asked["last"]
@@ -67,9 +67,9 @@ def build_minute_page(
 
 
 def select_minutes_as_of(rows: pl.DataFrame, moment: datetime, plan: RestPlan) -> pl.DataFrame:
-    """Those of `rows` (a minute file's columns) that had begun at `moment`, or 15 minutes before for a delayed plan.
+    """Select the `rows` (a minute file's columns) that had begun at `moment`, or 15 minutes before for a delayed plan.
 
-    The minute that is forming then stands at its open, with the volume of the part that is over.
+    The unfinished minute has its open as all prices, and volume in proportion to the elapsed part.
     """
     shown_ns = to_ns(moment - (PLAN_DELAY if plan.is_delayed else timedelta()))
     elapsed = (pl.lit(shown_ns) - pl.col("window_start")) / NANOSECONDS_PER_MINUTE
@@ -99,13 +99,13 @@ def _read_rows(
 
 
 def _adjust_for_splits(rows: pl.DataFrame, ratio: float) -> pl.DataFrame:
-    """`rows` in shares of today, of which there are `ratio` for each of then."""
+    """Convert `rows` to shares of today, of which there are `ratio` per share of then."""
     prices = [(pl.col(name) / ratio).round(6) for name in ("open", "high", "low", "close")]
     return rows.with_columns(*prices, *([pl.col("volume") * ratio] if "volume" in rows.columns else []))
 
 
 def _to_aggregate(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One minute on the wire; an index has no volume, no number of trades and no average price."""
+    """Convert one minute to JSON; an index has no volume, no number of trades and no average price."""
     answer = {name[0]: row[name] for name in ("open", "close", "high", "low")}
     answer["t"] = row["window_start"] // 1_000_000
     if row.get("volume") is not None:
@@ -128,7 +128,7 @@ def _merge_cursor(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parse_edge_ms(text: str, *, is_end: bool = False) -> int:
-    """A day (its first or last millisecond in New York) or a time in milliseconds."""
+    """Parse a day (its first or last millisecond in New York) or a time in milliseconds."""
     if text.isdigit():
         return int(text)
     try:

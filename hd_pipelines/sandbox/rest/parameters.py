@@ -14,7 +14,7 @@ class RestError(Exception):
 
 
 def read_page_limit(query: Mapping[str, str], *, default: int, most: int) -> int:
-    """Rows of a page. Raises `RestError` unless it is a number within the limit."""
+    """Read the number of rows of a page. Raises `RestError` unless it is a number within the limit."""
     text = query.get("limit", str(default))
     if not text.isdigit() or not 1 <= int(text) <= most:
         raise RestError(400, f"'limit' must be a number from 1 to {most}.")

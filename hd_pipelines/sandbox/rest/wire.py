@@ -34,15 +34,15 @@ class RestPlan:
         return "DELAYED" if self.is_delayed else "REAL-TIME"
 
 
-def contract(row: Mapping[str, Any], plan: RestPlan) -> dict[str, Any]:
-    """One contract of a chain. `row`: columns as `chains.build_synthetic_chains`."""
+def to_contract(row: Mapping[str, Any], plan: RestPlan) -> dict[str, Any]:
+    """Convert one contract of a chain. `row`: columns as `chains.build_synthetic_chains`."""
     bid, ask, last, stamp = row["bid"], row["ask"], row["last"], row["quote_at_ns"]
     is_call = row["option_type"] == "call"
     middle = 0.5 * ((bid or 0.0) + (ask or 0.0))
     even = row["strike"] + (middle if is_call else -middle)
     answer: dict[str, Any] = {
         "break_even_price": round(even, 4),
-        "day": _day(row, stamp),
+        "day": _to_day(row, stamp),
         "details": {
             "contract_type": row["option_type"],
             "exercise_style": row["exercise_style"],
@@ -83,7 +83,7 @@ def contract(row: Mapping[str, Any], plan: RestPlan) -> dict[str, Any]:
     return answer
 
 
-def _day(row: Mapping[str, Any], stamp: int) -> dict[str, Any]:
+def _to_day(row: Mapping[str, Any], stamp: int) -> dict[str, Any]:
     last = row["last"]
     if not row["volume"] or not last:
         return {}
@@ -91,8 +91,8 @@ def _day(row: Mapping[str, Any], stamp: int) -> dict[str, Any]:
     return same | {"change": 0, "change_percent": 0, "last_updated": stamp, "volume": row["volume"]}
 
 
-def index(day: IndexDay, moment: datetime, plan: RestPlan, *, is_open: bool) -> dict[str, Any]:
-    """One index of an index snapshot."""
+def to_index(day: IndexDay, moment: datetime, plan: RestPlan, *, is_open: bool) -> dict[str, Any]:
+    """Convert one index of an index snapshot."""
     change = round(day.close - day.previous_close, 4)
     return {
         "value": day.close,
@@ -114,17 +114,17 @@ def index(day: IndexDay, moment: datetime, plan: RestPlan, *, is_open: bool) -> 
     }
 
 
-def refusal(status: int, request_id: str, text: str | None = None) -> dict[str, str]:
-    """The body of an answer that is not 200. The text is under `error`, of a 403 and 404 under `message`."""
-    told: dict[int, tuple[str, str, str]] = {
+def to_refusal(status: int, request_id: str, text: str | None = None) -> dict[str, str]:
+    """Build the body of a response that is not 200. The text is under `error`, for 403 and 404 under `message`."""
+    defaults: dict[int, tuple[str, str, str]] = {
         400: ("ERROR", "error", "Bad request."),
         401: ("ERROR", "error", "Unknown API Key"),
         403: ("NOT_AUTHORIZED", "message", NOT_ENTITLED),
         404: ("NOT_FOUND", "message", "Ticker not found."),
         429: ("ERROR", "error", TOO_MANY),
     }
-    word, field, default = told.get(status, ("ERROR", "error", "Something went wrong."))
-    return {"status": word, "request_id": request_id, field: text or default}
+    name, field, default = defaults.get(status, ("ERROR", "error", "Something went wrong."))
+    return {"status": name, "request_id": request_id, field: text or default}
 
 
 def _to_whole(value: float) -> float | int:

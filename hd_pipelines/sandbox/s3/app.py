@@ -58,7 +58,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the account may fetch. Listing shows everything, as the vendor's does; GET and HEAD answer 403 outside.
+    """Objects that the account may fetch. Listing shows everything, as the vendor's does; GET and HEAD answer 403 outside.
 
     `history_since`: first date, None for all. `prefixes`: key prefixes, None for all.
     """
@@ -67,7 +67,7 @@ class Plan:
     prefixes: tuple[str, ...] | None = None
 
     def covers(self, key: str) -> bool:
-        """Whether `key` may be fetched. A date before the window is refused even where no object is."""
+        """Whether `key` may be fetched. A date before the window is refused even if there is no object."""
         if self.prefixes is not None and not key.startswith(self.prefixes):
             return False
         match = _DATE_IN_KEY.search(key)
@@ -149,7 +149,7 @@ class S3App:
         except ValueError as error:
             raise S3Error(400, str(error)) from None
         self.requests_served[Operation.LIST] += 1
-        action = self.faults.action_for(Operation.LIST, request.prefix)
+        action = self.faults.find_action(Operation.LIST, request.prefix)
         if isinstance(action, Refuse):
             raise _make_refusal(action)
         return Response(
@@ -161,7 +161,7 @@ class S3App:
         self.requests_served[operation] += 1
         if not self.plan.covers(key):
             raise S3Error(403, "You are not entitled to this data.")
-        action = self.faults.action_for(operation, key)
+        action = self.faults.find_action(operation, key)
         if isinstance(action, Refuse):
             raise _make_refusal(action)
         if isinstance(action, Absent):
@@ -241,7 +241,7 @@ def _etags(header: str) -> set[str]:
 
 
 def _parse_byte_range(header: str | None, size: int) -> tuple[int, int]:
-    """First and last byte, inclusive; the whole object without a header. Raises 416 for an unsatisfiable range."""
+    """Parse first and last byte, inclusive; the whole object without a header. Raises 416 for an unsatisfiable range."""
     if header is None:
         return 0, size - 1
     match = _RANGE.match(header.strip())

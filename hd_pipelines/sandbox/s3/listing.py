@@ -17,7 +17,7 @@ MAX_KEYS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """One page asked for. `resume_after` is the last entry of the page before, from its continuation token."""
+    """One requested page. `resume_after` is the last entry of the page before, from its continuation token."""
 
     prefix: str
     delimiter: str
@@ -29,14 +29,14 @@ class ListRequest:
 
     @classmethod
     def parse(cls, arguments: Mapping[str, str]) -> ListRequest:
-        """Read a query. Raises `ValueError` saying which argument is unusable."""
+        """Parse a query. Raises `ValueError` that names the unusable argument."""
         if arguments.get("list-type") != "2":
             raise ValueError("only list-type=2 is offered")
         token = arguments.get("continuation-token")
         try:
             resume_after = base64.urlsafe_b64decode(token).decode() if token else ""
         except (binascii.Error, UnicodeDecodeError):
-            raise ValueError("the continuation token is not one of ours") from None
+            raise ValueError("the continuation token is not from this server") from None
         max_keys = arguments.get("max-keys", str(MAX_KEYS))
         if not max_keys.isdecimal():
             raise ValueError(f"max-keys must be a number, not {max_keys!r}")
@@ -52,7 +52,7 @@ class ListRequest:
 
 
 def _list_entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
-    """(key or common prefix, whether it is a common prefix) after the resume point, in order, each once."""
+    """Yield (key or common prefix, whether it is a common prefix) after the resume point, in order, each once."""
     last = ""
     for key in bucket.list_keys(request.prefix):
         if key <= request.start_after or is_hidden(key):
@@ -66,7 +66,7 @@ def _list_entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str
 
 
 def build_listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden: Callable[[str], bool]) -> bytes:
-    """The page as S3's ListBucketResult. Keys for which `is_hidden` holds are left out."""
+    """Build the page as S3's ListBucketResult. Keys for which `is_hidden` holds are left out."""
 
     def shown(text: str) -> str:
         return quote(text, safe="/") if request.encodes_keys else escape(text)

@@ -72,8 +72,8 @@ def check_signature(request: SignedRequest, keys: KeyPair, now: datetime) -> Non
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = "\n".join(("AWS4-HMAC-SHA256", stamp, match["scope"], digest))
     key = f"AWS4{keys.secret}".encode()
-    for word in (match["day"], match["region"], match["service"], "aws4_request"):
-        key = hmac.digest(key, word.encode(), "sha256")
+    for part in (match["day"], match["region"], match["service"], "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
     if not hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), match["signature"]):
         raise SignatureRefusedError("SignatureDoesNotMatch", "The signature does not match; check the secret key.")
 
