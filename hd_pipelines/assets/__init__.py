@@ -1,6 +1,6 @@
 """Dagster assets, one module per group.
 
-An asset reads its sessions, calls one function of `loading`, and reports. Formulas, SQL and wire formats stay below.
+An asset reads its sessions, calls one function of `loading`, and reports. Do not add formulas, SQL or wire formats.
 """
 
 import warnings

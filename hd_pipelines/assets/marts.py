@@ -22,7 +22,7 @@ class MartTranslator(DagsterDbtTranslator):
     """Groups models by folder and gives them the platform's owners."""
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:  # noqa: ANN401
-        """Give the spec of dagster-dbt our group, owners and automation: models follow the tables that they read."""
+        """Return the spec of dagster-dbt with our group, owners and automation: models follow the tables that they read."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         folder = self.get_resource_props(manifest, unique_id)["fqn"][1]
         return spec.replace_attributes(group_name=folder, owners=OWNERS, automation_condition=FOLLOWS)

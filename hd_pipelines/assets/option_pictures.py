@@ -28,14 +28,14 @@ from hd_pipelines.warehouse.read.options import (
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
 PICTURED = 2
-"""Symbols with a picture of their own: those with most contracts. The others are a query away."""
+"""Symbols that get a picture of their own: those with most contracts."""
 TWO_YEARS, FIVE_YEARS = timedelta(days=731), timedelta(days=1827)
 CHEAP_BELOW, DEAR_ABOVE = REGIME_CUT_OFFS[1], REGIME_CUT_OFFS[3]
 Pictures = dict[str, dg.MarkdownMetadataValue]
 
 
 def draw_smiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
-    """`smile_<symbol>` of the busiest symbols, from their newest valued session in `sessions` (ascending)."""
+    """Draw `smile_<symbol>` of the busiest symbols, from their newest valued session in `sessions` (ascending)."""
     with database.connect() as connection:
         return {
             f"smile_{symbol}": to_markdown(draw_last_smile(read_valued(connection, [symbol], session, session)))
@@ -44,14 +44,14 @@ def draw_smiles(database: Database, symbols: Sequence[str], sessions: Sequence[d
 
 
 def draw_last_smile(valued: pl.DataFrame) -> Picture:
-    """The smile of the last snapshot in `valued` (`market.option_chains.VALUED`), with its level and skew."""
+    """Draw the smile of the last snapshot in `valued` (`market.option_chains.VALUED`), with its level and skew."""
     last = valued.filter(pl.col("timestamp") == pl.col("timestamp").max())
     puts, calls = (interpolate_at_delta(last, side, 0.25) for side in (OptionType.PUT, OptionType.CALL))
     return draw_smile(last, interpolate_at_forward(last), puts, calls)
 
 
 def draw_gamma_profiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
-    """`gamma_<symbol>` of the busiest symbols, from their newest snapshot in `sessions` (ascending)."""
+    """Draw `gamma_<symbol>` of the busiest symbols, from their newest snapshot in `sessions` (ascending)."""
     pictures: Pictures = {}
     for symbol, session in _find_busiest(database, symbols, sessions):
         with database.connect() as connection:
@@ -67,7 +67,7 @@ def draw_gamma_profiles(database: Database, symbols: Sequence[str], sessions: Se
 
 
 def draw_volatility_histories(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
-    """`volatility_<symbol>` of the busiest symbols: two years up to the last of `sessions` (ascending)."""
+    """Draw `volatility_<symbol>` of the busiest symbols: two years up to the last of `sessions` (ascending)."""
     last = sessions[-1]
     pictures: Pictures = {}
     for symbol, _ in _find_busiest(database, symbols, sessions):
@@ -79,14 +79,14 @@ def draw_volatility_histories(database: Database, symbols: Sequence[str], sessio
 
 
 def draw_regimes(database: Database, sessions: Sequence[date]) -> Pictures:
-    """`regime`: five years up to the last of `sessions` (ascending)."""
+    """Draw `regime`: five years up to the last of `sessions` (ascending)."""
     with database.connect() as connection:
         rows = read_regime_history(connection, sessions[-1] - FIVE_YEARS, sessions[-1])
     return {"regime": to_markdown(draw_regime(rows))}
 
 
 def _find_busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
-    """Symbols with most contracts in their newest session that has a chain, and that session."""
+    """Find the symbols with most contracts in their newest session that has a chain, and that session."""
     with database.connect() as connection:
         held = read_row_counts(connection, "historical_greeks", symbols, sessions[0], sessions[-1])
         chains = keep_chain_valued(

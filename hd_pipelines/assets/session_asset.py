@@ -70,7 +70,7 @@ def session_asset(
 
 @contextmanager
 def retry_only_transient_errors() -> Iterator[None]:
-    """Around an asset's work: fail the step at once for an error that a second attempt would meet again.
+    """Fail the step at once for an error that a second attempt would meet again; wraps an asset's work.
 
     Faults in the data never arrive here: they are findings, not exceptions.
     """

@@ -1,4 +1,4 @@
-"""The asset of signals: what the detectors found in whole sessions, minute by minute.
+"""The asset of signals that the detectors found in whole sessions, minute by minute.
 
 The work is in `loading.signals.scan`. Scans of the running session are a job (`jobs.signals`), which reports on this asset's
 page.

@@ -134,7 +134,7 @@ def _read_state(database: Database, channels: Sequence[Channel]) -> tuple[list[A
 
     with database.connect() as connection:
         found, counts, states = read_open_alerts(connection), count_outbox(connection), read_channel_states(connection)
-    return found, _channel_rows(channels, counts, states)
+    return found, _build_channel_rows(channels, counts, states)
 
 
 def _show(database: Database, channels: Sequence[Channel], *, wide: bool) -> None:
@@ -183,7 +183,7 @@ _CHANNEL_COLUMNS: tuple[Column[_ChannelRow], ...] = (
 )
 
 
-def _channel_rows(
+def _build_channel_rows(
     channels: Sequence[Channel], counts: Mapping[tuple[str, str], int], states: Mapping[str, ChannelState]
 ) -> list[_ChannelRow]:
     configured = {channel.name for channel in channels}

@@ -27,7 +27,7 @@ class BackgroundFill:
         window: Sequence[date],
         history: Sequence[date],
     ) -> None:
-        self._on_progress: Progress = _ignore
+        self._on_progress: Progress = _ignore_progress
         self._history = thread.submit(write, [], history, self._advance) if history else None
         self._window = thread.submit(write, window, [], self._advance)
 
@@ -47,11 +47,11 @@ class BackgroundFill:
         try:
             return files.result()
         finally:
-            self._on_progress = _ignore
+            self._on_progress = _ignore_progress
 
 
 @contextmanager
-def filling(
+def fill_in_background(
     settings: Settings, replay: Path | None, window: Sequence[date], history: Sequence[date]
 ) -> Iterator[BackgroundFill]:
     """Write the files of `history`, then those of `window`, while the block runs. Leaving it early abandons the rest."""
@@ -68,5 +68,5 @@ def filling(
             raise
 
 
-def _ignore(_done: int, _of: int) -> None:
+def _ignore_progress(_done: int, _of: int) -> None:
     """Show no progress."""

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from hd_pipelines.analytics.iv_percentile import WINDOW
-from hd_pipelines.cli.background_fill import BackgroundFill, filling
+from hd_pipelines.cli.background_fill import BackgroundFill, fill_in_background
 from hd_pipelines.cli.installation import Installation, open_installation
 from hd_pipelines.cli.output.radar import show_radar
 from hd_pipelines.cli.output.signals import show_signals
@@ -22,7 +22,7 @@ from hd_pipelines.cli.sandbox import (
     list_chain_sessions,
     list_minute_sessions,
     read_recording_range,
-    serving,
+    serve_sandbox,
 )
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
@@ -57,7 +57,7 @@ def run_demo(
     is_sandboxed = replay is not None or not settings.has_vendor_credentials
     missing = max(WINDOW + 1 - len(window), 0) if is_sandboxed and replay is None else 0
     history = list_last_sessions(window[0], missing + 1)[:-1]
-    with filling(settings, replay, window, history) if is_sandboxed else nullcontext() as files:
+    with fill_in_background(settings, replay, window, history) if is_sandboxed else nullcontext() as files:
         with steps.step("Postgres and schema"):
             installation = open_installation(settings)
         # Other processes write the files; meanwhile this one imports the definitions, which takes some seconds.
@@ -70,18 +70,18 @@ def run_demo(
             imports.join()  # two threads that import dagster at the same time can end in a deadlock of its modules
             if history and not _has_history(installation, history):
                 with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
-                    step.note = _run(installation, "history", history, step).run_id[:8]
+                    step.note = _run_step(installation, "history", history, step).run_id[:8]
             wait_for_window()
             for run_sessions in _split_into_runs(replay, window):
                 with steps.step("Main job") as step:
-                    outcome = _run(installation, "main", run_sessions, step)
+                    outcome = _run_step(installation, "main", run_sessions, step)
                     step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
                 if not outcome.succeeded:
                     break
-    scanned = _sessions_to_scan(replay, window)
+    scanned = _choose_scanned_sessions(replay, window)
     if outcome.succeeded:
         with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
-            step.note = f"run {_run(installation, 'signals', scanned, step).run_id[:8]}"
+            step.note = f"run {_run_step(installation, 'signals', scanned, step).run_id[:8]}"
     summary = read_summary(
         installation, window, source, outcome, seconds=time.perf_counter() - began, steps=steps.seconds
     )
@@ -108,7 +108,7 @@ def _choose_window(sessions: int | None, replay: Path | None, first: date | None
     return list_sessions_between(first, end) if first else list_last_sessions(end, count)
 
 
-def _sessions_to_scan(replay: Path | None, window: list[date]) -> list[date]:
+def _choose_scanned_sessions(replay: Path | None, window: list[date]) -> list[date]:
     """Return the sessions to scan: the last five, or of a recording all with minute bars, or else all with chains."""
     if replay is None:
         return window[-SCANNED:]
@@ -141,7 +141,7 @@ def _open_vendor(
     )  # the server must know at its start whether there are chains
     if is_waiting:
         wait()
-    with serving(settings, replay, window[-1]):
+    with serve_sandbox(settings, replay, window[-1]):
         yield (lambda: None) if is_waiting else wait
 
 
@@ -157,7 +157,7 @@ def _has_history(installation: Installation, history: Sequence[date]) -> bool:
     return {session for _, session in held} >= set(history)
 
 
-def _run(installation: Installation, name: str, window: Sequence[date], step: Step) -> JobOutcome:
+def _run_step(installation: Installation, name: str, window: Sequence[date], step: Step) -> JobOutcome:
     outcome = run_job(installation, name, window, on_progress=step.advance)
     if name != "main" and not outcome.succeeded:
         raise Refusal(f"job {name} failed in {', '.join(outcome.failed_steps)}; see run {outcome.run_id} in `hd up`")

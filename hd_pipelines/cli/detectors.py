@@ -1,4 +1,4 @@
-"""`hd detectors`: lists the detectors, or every parameter of one. docs/reference/detectors.md describes them in words."""
+"""`hd detectors`: lists the detectors, or every parameter of one. They are described in docs/reference/detectors.md."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ Wide = Annotated[bool, typer.Option("--wide", help="Print all columns of tables,
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _day(moment: datetime | None) -> date | None:
+def _to_date(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
 
 
@@ -54,7 +54,7 @@ def demo(
     from hd_pipelines.cli.demo import run_demo
 
     with show_refusals():
-        run_demo(sessions=sessions, replay=replay, first=_day(first), last=_day(last), report=report, wide=wide)
+        run_demo(sessions=sessions, replay=replay, first=_to_date(first), last=_to_date(last), report=report, wide=wide)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def backfill(
 
     with show_refusals():
         chosen = [symbol.strip() for symbol in symbols.split(",")] if symbols else []
-        run_backfill(symbols=chosen, days=days, first=_day(first), last=_day(last))
+        run_backfill(symbols=chosen, days=days, first=_to_date(first), last=_to_date(last))
 
 
 @app.command()
@@ -85,7 +85,7 @@ def scan(
     from hd_pipelines.cli.scan import run_scan
 
     with show_refusals():
-        run_scan(first=_day(first), last=_day(last), wide=wide, as_json=as_json)
+        run_scan(first=_to_date(first), last=_to_date(last), wide=wide, as_json=as_json)
 
 
 @app.command()

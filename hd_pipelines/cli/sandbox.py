@@ -103,12 +103,12 @@ def open_rest_market(settings: Settings, replay: Path | None, last: date | None 
 
 
 @contextmanager
-def serving(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
+def serve_sandbox(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
     """Serve on a local port and announce it in HD_HOME until the block ends; yields the URL."""
     folder = get_bucket_folder(settings, replay)
     market = open_rest_market(settings, replay, last)
     with SandboxServer(folder, port=settings.sandbox_port or 0, market=market) as server:
-        announce(settings.home, _address(settings, replay, server.url))
+        announce(settings.home, _make_address(settings, replay, server.url))
         try:
             yield server.url
         finally:
@@ -161,8 +161,8 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
     window = read_recording_range(replay) if replay else list_last_sessions(last, sessions)
     with steps.step("Vendor files") as step:
         step.note = fill(settings, replay, window, step.advance).note
-    port = settings.sandbox_port or _free_port()
-    announce(settings.home, _address(settings, replay, f"http://127.0.0.1:{port}"))
+    port = settings.sandbox_port or _find_free_port()
+    announce(settings.home, _make_address(settings, replay, f"http://127.0.0.1:{port}"))
     console().print(
         f"The sandbox serves the vendor's bucket and REST service on http://127.0.0.1:{port}; Ctrl-C stops it."
     )
@@ -172,12 +172,12 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
         withdraw(settings.home)
 
 
-def _address(settings: Settings, replay: Path | None, url: str) -> SandboxAddress:
+def _make_address(settings: Settings, replay: Path | None, url: str) -> SandboxAddress:
     archive = find_archive_folder(settings, replay)
     return SandboxAddress(url, get_bucket_folder(settings, replay).name, str(archive) if archive is not None else None)
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     import socket
 
     with socket.socket() as probe:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from hd_pipelines.cli import background_fill
-from hd_pipelines.cli.background_fill import filling
+from hd_pipelines.cli.background_fill import fill_in_background
 from hd_pipelines.cli.sandbox import Filled
 
 HISTORY, WINDOW = [date(2026, 5, 21)], [date(2026, 5, 22)]
@@ -31,7 +31,7 @@ def written(monkeypatch):
 def test_the_history_is_there_while_the_window_is_still_written(written):
     calls, may_go_on = written
     progress = []
-    with filling(None, None, WINDOW, HISTORY) as files:
+    with fill_in_background(None, None, WINDOW, HISTORY) as files:
         assert files.wait_for_history(lambda *_: None).written == 1
         assert calls == [([], HISTORY)]
         may_go_on.set()
@@ -42,7 +42,7 @@ def test_the_history_is_there_while_the_window_is_still_written(written):
 def test_without_a_history_everything_is_waited_for(written):
     calls, may_go_on = written
     may_go_on.set()
-    with filling(None, None, WINDOW, []) as files:
+    with fill_in_background(None, None, WINDOW, []) as files:
         assert files.wait_for_history(lambda *_: None).written == 1
     assert calls == [(WINDOW, [])]
 
@@ -52,13 +52,13 @@ def test_what_stops_the_writing_reaches_whoever_waits(monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(background_fill, "fill", fail)
-    with pytest.raises(OSError, match="no space left"), filling(None, None, WINDOW, HISTORY) as files:
+    with pytest.raises(OSError, match="no space left"), fill_in_background(None, None, WINDOW, HISTORY) as files:
         files.wait_for_window(lambda *_: None)
 
 
 def test_leaving_early_does_not_write_the_window(written):
     calls, may_go_on = written
     threading.Timer(0.5, may_go_on.set).start()
-    with pytest.raises(KeyError), filling(None, None, WINDOW, HISTORY) as files:
+    with pytest.raises(KeyError), fill_in_background(None, None, WINDOW, HISTORY) as files:
         raise KeyError(files.wait_for_history(lambda *_: None).written)
     assert calls[0] == ([], HISTORY)

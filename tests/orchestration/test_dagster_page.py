@@ -8,7 +8,7 @@ import pytest
 
 from hd_pipelines.cli.installation import open_installation
 from hd_pipelines.cli.runs import run_job
-from hd_pipelines.cli.sandbox import fill, serving
+from hd_pipelines.cli.sandbox import fill, serve_sandbox
 from hd_pipelines.market.sessions import NEW_YORK, list_last_sessions
 from hd_pipelines.resources import instance as dagster_instance
 from hd_pipelines.settings import load_settings
@@ -36,7 +36,7 @@ def installation(module_database_url, tmp_path_factory):
         settings = load_settings()
         opened = open_installation(settings)
         fill(settings, None, WINDOW, lambda *_: None)
-        with serving(settings, None):
+        with serve_sandbox(settings, None):
             yield opened
         opened.database.close()
     for name in os.environ.keys() - before.keys():

@@ -9,7 +9,7 @@ import pytest
 
 from hd_pipelines.cli.installation import open_installation
 from hd_pipelines.cli.runs import run_main_job
-from hd_pipelines.cli.sandbox import fill, serving
+from hd_pipelines.cli.sandbox import fill, serve_sandbox
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.resources.instance import open_instance
@@ -33,7 +33,7 @@ class Ran:
         settings = load_settings()
         self.installation = open_installation(settings)
         fill(settings, None, WINDOW, lambda *_: None)
-        with serving(settings, None):
+        with serve_sandbox(settings, None):
             for _ in range(2):
                 self.progress = []
                 outcome = run_main_job(self.installation, WINDOW, on_progress=lambda *step: self.progress.append(step))

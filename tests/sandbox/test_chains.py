@@ -267,9 +267,9 @@ def test_the_archive_holds_the_closes_and_is_written_once(tmp_path):
 def test_the_platform_takes_the_archive_without_complaint(tmp_path, session):
     write_chain_archive(tmp_path, [session])
     for file in list_chain_files(tmp_path, DEFAULT_WATCHLIST, [session]):
-        judged = read_chain(file).validated
+        validated = read_chain(file).validated
         expected = [Rule.CONTRACT_ADJUSTED] if file.underlying == "AMD" else []
-        assert ([found.rule for found in judged.findings], judged.rows_set_aside) == (expected, 0)
+        assert ([found.rule for found in validated.findings], validated.rows_set_aside) == (expected, 0)
 
 
 def test_sparse_chains_bracket_thirty_days_on_every_session():

@@ -130,8 +130,8 @@ def test_any_page_size_gives_the_same_chain(chains_of):
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_the_vendors_words(chains_of, path, status):
-    told, body = asked(chains_of({"SPY": contract_rows(4)}), path)
-    assert told == status
+    answer_status, body = asked(chains_of({"SPY": contract_rows(4)}), path)
+    assert answer_status == status
     assert body["status"] in {"ERROR", "NOT_FOUND"}
     assert "results" not in body
 

@@ -56,19 +56,19 @@ def in_file(ticker, dataset=STOCK_MINUTE):
 
 def test_a_session_that_is_over_reads_as_its_file_will(server):
     expected = in_file("SPY")
-    told = minutes(server)
-    assert [row.timestamp * 1_000_000 for row in told] == expected["window_start"].to_list()
-    assert [(row.open, row.high, row.low, row.close) for row in told] == list(
+    received = minutes(server)
+    assert [row.timestamp * 1_000_000 for row in received] == expected["window_start"].to_list()
+    assert [(row.open, row.high, row.low, row.close) for row in received] == list(
         expected.select("open", "high", "low", "close").iter_rows()
     )
-    assert [row.volume for row in told] == expected["volume"].to_list()
-    assert [row.transactions for row in told] == expected["transactions"].to_list()
+    assert [row.volume for row in received] == expected["volume"].to_list()
+    assert [row.transactions for row in received] == expected["transactions"].to_list()
 
 
 def test_an_index_has_neither_volume_nor_trades(server):
-    told = minutes(server, "I:SPX")
-    assert len(told) == in_file("I:SPX", INDEX_MINUTE).height == 390
-    assert {(row.volume, row.vwap, row.transactions) for row in told} == {(None, None, None)}
+    received = minutes(server, "I:SPX")
+    assert len(received) == in_file("I:SPX", INDEX_MINUTE).height == 390
+    assert {(row.volume, row.vwap, row.transactions) for row in received} == {(None, None, None)}
     assert minutes(server, "SPX") == []  # the vendor answers an index under its plain symbol like that
 
 
@@ -126,8 +126,8 @@ def test_prices_are_adjusted_for_later_splits_unless_asked_otherwise(server):
 
 def test_times_in_milliseconds_cut_the_session(server):
     first = int(OPENS.timestamp() * 1000)
-    told = minutes(server, "I:SPX", first, first + 9 * 60_000)
-    assert [row.timestamp for row in told] == [first + minute * 60_000 for minute in range(10)]
+    received = minutes(server, "I:SPX", first, first + 9 * 60_000)
+    assert [row.timestamp for row in received] == [first + minute * 60_000 for minute in range(10)]
 
 
 @pytest.mark.parametrize("ticker", ["NOSUCH", "SPX", "O:SPY"])
@@ -163,8 +163,8 @@ def test_without_a_set_clock_minutes_follow_the_real_one(server):
     ],
 )
 def test_what_cannot_be_answered_is_refused(server, path, status):
-    told, body = asked(server, "/v2/aggs/ticker/" + path)
-    assert told == status
+    answer_status, body = asked(server, "/v2/aggs/ticker/" + path)
+    assert answer_status == status
     assert "results" not in body
 
 
@@ -190,9 +190,9 @@ def test_a_recording_plays_its_own_minutes(chains_of, shared_folder):
     rows = pl.read_parquet(recording / "minute_bars.parquet").filter(
         pl.col("ticker") == "SPY", pl.col("window_start").dt.convert_time_zone("America/New_York").dt.date() == day
     )
-    told = minutes(server, "SPY", day, day)
-    assert len(told) == rows.height > 300
-    assert [row.close for row in told] == rows.sort("window_start")["close"].to_list()
+    received = minutes(server, "SPY", day, day)
+    assert len(received) == rows.height > 300
+    assert [row.close for row in received] == rows.sort("window_start")["close"].to_list()
     server.rest.now = get_regular_hours(day).opens_at + timedelta(minutes=30, seconds=1)
-    assert len([row for row in minutes(server, "SPY", day, day) if row.timestamp >= told[0].timestamp]) <= 31 + 330
+    assert len([row for row in minutes(server, "SPY", day, day) if row.timestamp >= received[0].timestamp]) <= 31 + 330
     assert minutes(server, "NOSUCH", day, day) == []

@@ -27,7 +27,7 @@ def limited_bucket(tmp_path: Path) -> Iterator[SandboxServer]:
 
 
 def client_of(server: SandboxServer, landing: Path, **options: Any) -> FlatFiles:
-    """A client with the sandbox's keys, one attempt per request unless told otherwise (retries sleep)."""
+    """A client with the sandbox's keys, one attempt per request by default, since retries sleep."""
     return FlatFiles(
         server.url,
         SecretStr(options.pop("key_id", server.keys.key_id)),

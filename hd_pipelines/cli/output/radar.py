@@ -48,14 +48,14 @@ def _describe_market(row: Row) -> str:
     if row["market_regime"] is None:
         return "[bold]Market[/bold]: no regime; see the findings of market_regime_history"
     since = f" since {row['regime_since']}" if row["regime_since"] else ""
-    words = [
+    parts = [
         f"[bold]Market[/bold] on {row['regime_as_of']}: [bold]{row['market_regime']}[/bold]{since}",
         f"confidence {row['regime_confidence_score']:.0f} of 100",
         f"VIX {row['vix_level']:.2f} ({_format_signed(row['vix_change_pct'], 1)} %, {row['vix_regime']})",
         row["vix_term_structure"] or "term structure unknown",
         f"breadth {row['breadth_regime'] or 'unknown'}",
     ]
-    return ", ".join(words)
+    return ", ".join(parts)
 
 
 def _list_reasons(rows: list[Row]) -> str:
@@ -110,8 +110,8 @@ def _format_exposure(row: Row) -> str:
 
 
 def _format_dealers(row: Row) -> str:
-    words = [row["positioning_strength"], row["dealer_positioning"]]
-    return " ".join(word for word in words if word) or NOTHING
+    parts = [row["positioning_strength"], row["dealer_positioning"]]
+    return " ".join(part for part in parts if part) or NOTHING
 
 
 def _format_points(name: str) -> Callable[[Row], str]:

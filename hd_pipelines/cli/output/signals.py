@@ -88,17 +88,17 @@ class _DetectorCounts:
 
 
 def _show_counts(rows: Sequence[Row], rejections: Rejections, sessions: Sequence[date], *, wide: bool) -> None:
-    counts = [found for name in DETECTORS if (found := _count(name, rows, rejections)).total or found.rejected]
+    counts = [found for name in DETECTORS if (found := _count_signals(name, rows, rejections)).total or found.rejected]
     span = str(sessions[0]) if len(sessions) == 1 else f"{sessions[0]} to {sessions[-1]}"
     columns = [
         Column("detector", lambda each: each.detector),
-        *(_session_column(session) for session in sessions[-SESSIONS_SHOWN:]),
+        *(_make_session_column(session) for session in sessions[-SESSIONS_SHOWN:]),
         *_COUNT_COLUMNS,
     ]
     print_table(columns, counts, title=f"Signals, {span}", wide=wide)
 
 
-def _count(detector: str, rows: Sequence[Row], rejections: Rejections) -> _DetectorCounts:
+def _count_signals(detector: str, rows: Sequence[Row], rejections: Rejections) -> _DetectorCounts:
     own = [row for row in rows if row["detector"] == detector]
     gains = [row["r_multiple"] for row in own if row["r_multiple"] is not None]
     return _DetectorCounts(
@@ -111,7 +111,7 @@ def _count(detector: str, rows: Sequence[Row], rejections: Rejections) -> _Detec
     )
 
 
-def _session_column(session: date) -> Column[_DetectorCounts]:
+def _make_session_column(session: date) -> Column[_DetectorCounts]:
     return Column(
         f"{session:%m-%d}", lambda each: _write_count(each.by_session.get(session, 0)), Priority.DETAIL, is_number=True
     )
@@ -149,7 +149,7 @@ def _write_direction(row: Row) -> str:
     return f"[{colour}]{row['direction']}[/{colour}]"
 
 
-def _price_column(title: str, name: str, priority: Priority) -> Column[Row]:
+def _make_price_column(title: str, name: str, priority: Priority) -> Column[Row]:
     return Column(title, lambda row: f"{row[name]:,.2f}", priority, is_number=True)
 
 
@@ -161,11 +161,11 @@ _SIGNAL_COLUMNS: tuple[Column[Row], ...] = (
     Column("", _write_direction),
     Column("style", lambda row: row["style"], Priority.DETAIL),
     Column("score", lambda row: f"{row['style_score']:.0f}", Priority.USUAL, is_number=True),
-    _price_column("entry", "entry_price", Priority.USUAL),
-    _price_column("stop", "stop_price", Priority.USUAL),
-    _price_column("T1", "target_1", Priority.USUAL),
-    _price_column("T2", "target_2", Priority.DETAIL),
-    _price_column("T3", "target_3", Priority.DETAIL),
+    _make_price_column("entry", "entry_price", Priority.USUAL),
+    _make_price_column("stop", "stop_price", Priority.USUAL),
+    _make_price_column("T1", "target_1", Priority.USUAL),
+    _make_price_column("T2", "target_2", Priority.DETAIL),
+    _make_price_column("T3", "target_3", Priority.DETAIL),
     Column("R:R", lambda row: f"{row['risk_reward']:.1f}", Priority.DETAIL, is_number=True),
     Column("contract", lambda row: row["contract_ticker"] or NOTHING, Priority.DETAIL),
     Column("outcome", _write_result),
