@@ -1,4 +1,4 @@
-"""A warehouse, a receiver, and the resources that sensors ask for."""
+"""A warehouse, a receiver, and the resources that sensors require."""
 
 from __future__ import annotations
 

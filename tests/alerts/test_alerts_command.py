@@ -28,9 +28,9 @@ def hd(monkeypatch, tmp_path, warehouse_url, discord):
     monkeypatch.setenv("HD_DATABASE_URL", warehouse_url)
     monkeypatch.setenv("HD_ALERT_URLS", DISCORD)
 
-    def run(*words):
+    def run(*arguments):
         console.cache_clear()
-        result = CliRunner().invoke(app, ["alerts", *words])
+        result = CliRunner().invoke(app, ["alerts", *arguments])
         console.cache_clear()
         assert TOKEN not in result.output
         return result
@@ -57,8 +57,8 @@ def test_an_installation_without_alerts(hd):
 
 def test_open_alerts_are_listed_with_what_to_do(hd, failure):
     output = hd("--wide").output
-    for words in (failure[:8], "error", "Run of main failed: [boom]", "main 2026-11-20", "Look at it."):
-        assert words in output
+    for text in (failure[:8], "error", "Run of main failed: [boom]", "main 2026-11-20", "Look at it."):
+        assert text in output
 
 
 def test_a_test_message_reaches_every_channel_and_is_reported(hd, monkeypatch, discord):
@@ -70,14 +70,14 @@ def test_a_test_message_reaches_every_channel_and_is_reported(hd, monkeypatch, d
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "words"),
+    ("status", "headers", "text"),
     [(404, {}, "refused: HTTP 404. The channel's address is gone"), (429, {"Retry-After": "9"}, "waiting: HTTP 429")],
 )
-def test_a_test_message_that_does_not_arrive_fails_with_the_reason(hd, discord, status, headers, words):
+def test_a_test_message_that_does_not_arrive_fails_with_the_reason(hd, discord, status, headers, text):
     discord.will_answer(status, headers)
     result = hd("--test")
     assert result.exit_code == 1
-    assert words in result.output
+    assert text in result.output
 
 
 def test_a_test_without_channels_is_refused(hd, monkeypatch):

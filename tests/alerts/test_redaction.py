@@ -100,7 +100,7 @@ def test_no_secret_survives_and_cleaning_twice_is_cleaning_once(secret, before, 
 def test_nobody_is_mentioned(mention, hidden_by):
     clean = PLAIN.clean(f"look {mention[0]}{hidden_by}{mention[1:]} now")
     assert mention not in clean
-    assert mention[1:] in clean, "the words stay readable"
+    assert mention[1:] in clean, "the text stays readable"
 
 
 def test_an_address_is_no_mention():

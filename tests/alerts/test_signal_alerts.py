@@ -127,7 +127,7 @@ def test_without_bars_of_its_session_it_is_sent_without_a_picture(world, store, 
     "changes",
     [
         {"status": "DISMISSED"},
-        # Of the session before: a swing of then is still valid, and nobody's news.
+        # A swing of the session before is still valid, but it is not new.
         {
             "as_of": datetime(2025, 10, 31, 15, tzinfo=UTC),
             "bar_time": datetime(2025, 10, 31, 14, 59, tzinfo=UTC),

@@ -243,7 +243,7 @@ def test_a_missing_zero_gamma_has_a_reason():
 
 @pytest.mark.parametrize("more", [{}, {"forward": 101.5, "discount": 0.97}])
 def test_the_profile_passes_through_the_published_total_and_the_zero_gamma(more: dict[str, float]):
-    """Also under a discount and a forward away from the spot: total and profile speak of the same delta."""
+    """Also under a discount and a forward away from the spot: total and profile use the same delta."""
     chain = black_chain(**more)
     row, held = only(chain), frame(chain)
     at = gamma_profile(

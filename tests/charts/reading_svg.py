@@ -1,4 +1,4 @@
-"""Reads finished pictures as a person would: words, places of words, named marks, and the scale that an axis shows."""
+"""Reads finished pictures as a person would: texts and their places, named marks, and the scale of an axis."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def parse(picture: Picture) -> ET.Element:
     return root
 
 
-def words(root: ET.Element) -> list[str]:
+def list_texts(root: ET.Element) -> list[str]:
     return [each.text or "" for each in root.iter(f"{NS}text")]
 
 
-def reading(root: ET.Element) -> str:
-    (group,) = named(root, "reading")
-    return words(group)[0]
+def get_reading(root: ET.Element) -> str:
+    (group,) = find_named(root, "reading")
+    return list_texts(group)[0]
 
 
-def named(root: ET.Element, name: str) -> list[ET.Element]:
+def find_named(root: ET.Element, name: str) -> list[ET.Element]:
     """Marks that carry a name, in the order in which they are drawn."""
     return [each for each in root.iter(f"{NS}g") if each.get("id") == name]
 
 
 def path(root: ET.Element, name: str) -> ET.Element:
     """The one path of the one mark of that name."""
-    (group,) = named(root, name)
+    (group,) = find_named(root, name)
     (found,) = group.iter(f"{NS}path")
     return found
 
@@ -53,7 +53,7 @@ def points(element: ET.Element) -> list[tuple[float, float]]:
 
 
 def dots(root: ET.Element, name: str) -> list[tuple[float, float]]:
-    return [(float(e.get("x")), float(e.get("y"))) for g in named(root, name) for e in g.iter(f"{NS}use")]
+    return [(float(e.get("x")), float(e.get("y"))) for g in find_named(root, name) for e in g.iter(f"{NS}use")]
 
 
 def colour(element: ET.Element) -> str:
@@ -74,7 +74,7 @@ def boxes(element: ET.Element) -> list[tuple[float, float, float, float]]:
 
 def standing(root: ET.Element, name: str) -> list[float]:
     """Where the vertical lines of that name stand."""
-    ends = [points(path(group, name)) for group in ([root] if named(root, name) else [])]
+    ends = [points(path(group, name)) for group in ([root] if find_named(root, name) else [])]
     assert all(one[0] == other[0] for one, other in ends)
     return [one[0] for one, _ in ends]
 

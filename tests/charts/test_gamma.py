@@ -18,14 +18,14 @@ from tests.charts.reading_svg import (
     BELOW_LINE,
     boxes,
     colour,
+    get_reading,
+    list_texts,
     parse,
     path,
     place,
     points,
-    reading,
     standing,
     through,
-    words,
 )
 from tests.orchestration.test_option_suites import gamma, greeks
 
@@ -81,7 +81,7 @@ def test_the_highest_bar_of_calls_stands_at_the_call_wall():
 def test_the_reading_gives_the_distance_of_spot_from_zero_gamma():
     away = (5000 / snapshot()["zero_gamma"] - 1) * 100
     assert away > 0.1
-    assert reading(gamma_drawn()).startswith(f"Spot 5,000 is {away:.1f} % above zero gamma; dealers buy falls")
+    assert get_reading(gamma_drawn()).startswith(f"Spot 5,000 is {away:.1f} % above zero gamma; dealers buy falls")
 
 
 def test_below_zero_gamma_the_reading_turns():
@@ -90,8 +90,8 @@ def test_below_zero_gamma_the_reading_turns():
         "gex_usd_per_1pct": -2.5e9,
         "distance_to_zero_gamma_pct": (snapshot()["zero_gamma"] / 4800 - 1) * 100,
     }
-    said = reading(parse(draw(short, *profile())))
-    assert "below zero gamma; dealers sell falls and buy rises, $2.5 bn for every 1 % move" in said
+    text = get_reading(parse(draw(short, *profile())))
+    assert "below zero gamma; dealers sell falls and buy rises, $2.5 bn for every 1 % move" in text
 
 
 def test_no_zero_gamma_is_explained_by_its_reason_and_not_marked():
@@ -101,13 +101,13 @@ def test_no_zero_gamma_is_explained_by_its_reason_and_not_marked():
         "distance_to_zero_gamma_pct": None,
     }
     root = parse(draw(without, *profile()))
-    assert reading(root).startswith("No zero-gamma level (no crossing within 15 %);")
+    assert get_reading(root).startswith("No zero-gamma level (no crossing within 15 %);")
     assert standing(root, "zero_gamma") == []
 
 
 def test_walls_at_one_strike_share_one_mark():
     root = parse(draw(snapshot() | {"call_wall": 5050.0, "put_wall": 5050.0}, *profile()))
-    assert "Call and put wall 5,050" in words(root)
+    assert "Call and put wall 5,050" in list_texts(root)
     assert standing(root, "put_wall") == []
 
 
@@ -116,13 +116,13 @@ def test_walls_at_one_strike_share_one_mark():
     [({"underlying_price": None}, "without a price of the underlying"), ({"gex_usd_per_1pct": None}, "open interest")],
 )
 def test_gamma_without_numbers_has_a_reason(changed, reason):
-    assert reason in reading(parse(draw(snapshot() | changed, np.empty(0), np.empty(0))))
+    assert reason in get_reading(parse(draw(snapshot() | changed, np.empty(0), np.empty(0))))
 
 
 def test_a_chain_without_open_interest_has_no_profile():
     spots, values = compute_profile(greeks().with_columns(open_interest=pl.lit(None, pl.Int64)))
     assert (spots.size, values.size) == (0, 0)
-    assert any("No profile" in each for each in words(parse(draw(snapshot(), spots, values))))
+    assert any("No profile" in each for each in list_texts(parse(draw(snapshot(), spots, values))))
 
 
 def test_hundreds_of_strikes_become_a_hundred_bars_inside_the_plot():
@@ -149,4 +149,4 @@ def test_the_profile_is_shaded_by_what_hedging_does():
         area = path(root, f"{name}_area")
         assert colour(area) == f"var(--{name})"
         assert all(sign * (y - (zero - BELOW_LINE)) >= -0.2 for _, y in points(area))
-        assert words_inside in words(root)
+        assert words_inside in list_texts(root)

@@ -28,7 +28,7 @@ from hd_pipelines.charts.marks import Level, draw_levels, drop_level_points, fin
 from hd_pipelines.charts.numbers import format_dollars, format_price
 from hd_pipelines.charts.sessions import MARGIN, draw_closes, draw_columns
 from hd_pipelines.charts.style import DARK, LIGHT, use_style
-from tests.charts.reading_svg import NS, boxes, named, parse, path, points, words
+from tests.charts.reading_svg import NS, boxes, find_named, list_texts, parse, path, points
 
 FIRST = date(2024, 1, 2)
 
@@ -103,7 +103,7 @@ def draw_line(heights) -> list[ET.Element]:
     figure = new_figure("t", "r", 400)
     panel = add_panel(figure, 0, 50, 900, 350, x=(0, 900), y=(300, 0))
     plot_line(panel, range(len(heights)), heights, colour="ink", gid="line")
-    return list(named(parse(finish(figure, "t", "r")), "line")[0].iter(f"{NS}path"))
+    return list(find_named(parse(finish(figure, "t", "r")), "line")[0].iter(f"{NS}path"))
 
 
 @settings(max_examples=25, deadline=None)
@@ -167,7 +167,7 @@ def test_dates_are_days_months_or_years_as_the_span_asks_and_years_are_bold(days
 def test_names_with_markup_in_them_stay_text():
     title, reading = "<A&B> [x]", 'say "no" for $5 or $6'
     figure = use_style(new_figure)(title, reading, 80)
-    assert words(parse(use_style(finish)(figure, title, reading))) == [title, reading]
+    assert list_texts(parse(use_style(finish)(figure, title, reading))) == [title, reading]
 
 
 def test_a_picture_is_the_same_bytes_each_time_and_follows_the_theme():
@@ -185,7 +185,7 @@ def test_a_picture_is_the_same_bytes_each_time_and_follows_the_theme():
 
 def test_a_picture_without_data_shows_the_reason():
     root = parse(draw_missing("Smile", "no contract was valued"))
-    assert words(root) == ["Smile", "Nothing to draw: no contract was valued."]
+    assert list_texts(root) == ["Smile", "Nothing to draw: no contract was valued."]
 
 
 def small(picture: Picture) -> ET.Element:
@@ -200,8 +200,8 @@ def test_columns_are_as_high_as_their_counts_and_the_latest_120_are_shown():
     heights = [bottom - top for _, _, top, bottom in columns]
     assert heights == sorted(heights)
     assert heights[0] / heights[-1] == pytest.approx(11 / 130, abs=0.01)
-    assert words(root) == ["rows by session; highest 130", str(counts[10][0]), str(counts[-1][0])]
-    assert words(small(draw_columns([], "rows"))) == ["rows; highest 1"]
+    assert list_texts(root) == ["rows by session; highest 130", str(counts[10][0]), str(counts[-1][0])]
+    assert list_texts(small(draw_columns([], "rows"))) == ["rows; highest 1"]
 
 
 def test_closes_go_from_the_first_session_to_the_last():
@@ -210,8 +210,8 @@ def test_closes_go_from_the_first_session_to_the_last():
     line = points(path(root, "closes"))
     assert [x for x, _ in line] == pytest.approx([MARGIN, 320, 640 - MARGIN], abs=0.1)
     assert line[2][1] < line[0][1] < line[1][1]
-    assert words(root)[0] == "SPY: day closes; 90.00 to 120.00"
-    assert words(small(draw_closes(series[:1], "SPY"))) == ["SPY: fewer than two sessions"]
+    assert list_texts(root)[0] == "SPY: day closes; 90.00 to 120.00"
+    assert list_texts(small(draw_closes(series[:1], "SPY"))) == ["SPY: fewer than two sessions"]
 
 
 def test_importing_pictures_and_suites_loads_nothing_heavy():

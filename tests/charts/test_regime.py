@@ -1,4 +1,4 @@
-"""The regime ribbon: the colour of each spell from its first day, its share in the legend, and the last class in words."""
+"""The regime ribbon: colour of each spell from its first day, share in the legend, and the text about the last class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hd_pipelines.charts.figure import LEFT, RIGHT
 from hd_pipelines.charts.regime import COLOURS, draw_regime
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.tables.vocabulary import MarketRegime
-from tests.charts.reading_svg import NS, boxes, colour, named, parse, path, points, reading, words
+from tests.charts.reading_svg import NS, boxes, colour, find_named, get_reading, list_texts, parse, path, points
 from tests.orchestration.test_option_suites import SESSION, regime
 
 
@@ -55,27 +55,27 @@ def test_the_ribbon_has_the_colour_of_each_spell_from_its_first_day():
 
 
 def test_the_legend_has_the_classes_that_occur_with_their_share():
-    said = words(parse(draw_regime(market([("EUPHORIA", 25), ("BREAKDOWN", 75)]))))
-    assert "Euphoria, 25 %" in said
-    assert "Breakdown, 75 %" in said
-    assert not any(each.startswith("Breakout") for each in said)
+    text = list_texts(parse(draw_regime(market([("EUPHORIA", 25), ("BREAKDOWN", 75)]))))
+    assert "Euphoria, 25 %" in text
+    assert "Breakdown, 75 %" in text
+    assert not any(each.startswith("Breakout") for each in text)
 
 
 def test_the_reading_of_a_regime_is_its_name_age_and_confidence():
     root = parse(draw_regime(market([("RANGE_BOUND", 30), ("WEAK_DOWNTREND", 9)]).tail(20)))
     since = list_last_sessions(SESSION, 9)[0]
-    assert reading(root).startswith(f"Weak downtrend for 9 sessions, since {since}; confidence 55 of 100; VIX ")
+    assert get_reading(root).startswith(f"Weak downtrend for 9 sessions, since {since}; confidence 55 of 100; VIX ")
 
 
 def test_a_regime_that_is_held_against_the_session_is_mentioned():
     rows = market([("RANGE_BOUND", 30)]).with_columns(raw_regime=pl.lit("BREAKOUT"))
-    assert reading(parse(draw_regime(rows))).endswith("the session alone: breakout.")
+    assert get_reading(parse(draw_regime(rows))).endswith("the session alone: breakout.")
 
 
 def test_without_spy_the_vix_has_the_whole_room():
     root = parse(draw_regime(market([("RANGE_BOUND", 40)], spy_close=None)))
-    assert "no closes of SPY in this time" in words(root)
-    assert not named(root, "spy_close")
+    assert "no closes of SPY in this time" in list_texts(root)
+    assert not find_named(root, "spy_close")
     line = path(root, "vix_level")
     assert colour(line) == "var(--ink)"
     heights = [y for _, y in points(line)]
@@ -85,9 +85,9 @@ def test_without_spy_the_vix_has_the_whole_room():
 def test_sessions_without_a_regime_are_mentioned_and_have_no_colour():
     rows = market([("RANGE_BOUND", 20), (None, 5)], regime_reason="no VIX")
     root = parse(draw_regime(rows))
-    assert reading(root) == "No regime on this session: no VIX."
+    assert get_reading(root) == "No regime on this session: no VIX."
     assert [colour for colour, *_ in ribbon(root)][-1] == "var(--line)"
-    assert "no session was decided" in reading(parse(draw_regime(rows.clear())))
+    assert "no session was decided" in get_reading(parse(draw_regime(rows.clear())))
 
 
 def test_five_years_that_change_every_week_stay_small():

@@ -1,4 +1,4 @@
-"""The picture of a smile: each maturity in its colour, the volatility at its forward marked, level and skew in words."""
+"""The picture of a smile: each maturity in its colour, the volatility at its forward marked, level and skew as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hd_pipelines.analytics.volatility.smile import interpolate_at_forward
 from hd_pipelines.assets.option_pictures import draw_last_smile
 from hd_pipelines.charts.smile import COLOURS
-from tests.charts.reading_svg import colour, dots, parse, path, points, reading, through, words
+from tests.charts.reading_svg import colour, dots, get_reading, list_texts, parse, path, points, through
 from tests.orchestration.test_option_suites import CLOSE, greeks
 
 EXPIRATIONS = (date(2024, 3, 28), date(2024, 4, 26))
@@ -28,7 +28,7 @@ def test_the_smile_marks_the_volatility_at_each_forward():
     for (x, y), term in zip(marked, terms.iter_rows(named=True), strict=True):
         assert x == pytest.approx(across(term["forward"]), abs=0.3)
         assert y == pytest.approx(up(term["atm_iv"]), abs=0.6)
-        assert f"at the forward {term['atm_iv'] * 100:.1f} %" in words(root)
+        assert f"at the forward {term['atm_iv'] * 100:.1f} %" in list_texts(root)
 
 
 def test_the_smile_slopes_as_its_volatilities_do():
@@ -42,10 +42,10 @@ def test_the_smile_slopes_as_its_volatilities_do():
 
 
 def test_the_reading_of_a_smile_is_level_and_skew():
-    said = reading(parse(draw_last_smile(greeks())))
+    text = get_reading(parse(draw_last_smile(greeks())))
     found = re.fullmatch(
         r"(\d+)-day volatility at the forward is ([\d.]+) %; a 25-delta put stands ([\d.]+) points over a 25-delta call.",
-        said,
+        text,
     )
     assert found
     assert int(found[1]) == 43
@@ -62,8 +62,8 @@ def test_only_the_last_snapshot_is_drawn():
 
 def test_a_chain_without_volatilities_gives_the_commonest_reason():
     bare = greeks().with_columns(implied_volatility=pl.lit(None, pl.Float64), iv_reason=pl.lit("no_bid"))
-    assert "100 of 100 contracts have no volatility (no_bid)" in reading(parse(draw_last_smile(bare)))
-    assert "no contract was valued" in reading(parse(draw_last_smile(greeks().clear())))
+    assert "100 of 100 contracts have no volatility (no_bid)" in get_reading(parse(draw_last_smile(bare)))
+    assert "no contract was valued" in get_reading(parse(draw_last_smile(greeks().clear())))
 
 
 def test_a_smile_of_two_symbols_is_refused_by_name():
@@ -73,5 +73,5 @@ def test_a_smile_of_two_symbols_is_refused_by_name():
 
 def test_a_snapshot_without_a_spot_still_has_its_smile():
     root = parse(draw_last_smile(greeks().with_columns(underlying_price=pl.lit(None, pl.Float64))))
-    assert "spot" not in words(root)
-    assert "5,000" in words(root)
+    assert "spot" not in list_texts(root)
+    assert "5,000" in list_texts(root)

@@ -10,7 +10,18 @@ from hd_pipelines.analytics.iv_percentile import compute_percentile_rows
 from hd_pipelines.assets.option_pictures import CHEAP_BELOW, DEAR_ABOVE
 from hd_pipelines.charts.volatility import draw_volatility
 from hd_pipelines.market.sessions import list_last_sessions
-from tests.charts.reading_svg import boxes, colour, dots, named, parse, path, points, reading, through, words
+from tests.charts.reading_svg import (
+    boxes,
+    colour,
+    dots,
+    find_named,
+    get_reading,
+    list_texts,
+    parse,
+    path,
+    points,
+    through,
+)
 from tests.orchestration.test_option_suites import SESSION
 
 
@@ -37,11 +48,11 @@ def test_the_last_volatility_is_marked_at_its_height_and_labelled():
     share = through(root, 1, {"0 %": 0.0, "100 %": 1.0})
     ((_, height),) = dots(root, "last_percentile")
     assert height == pytest.approx(share(last["iv_percentile"]), abs=0.3)
-    said = reading(root)
-    assert said.startswith(
+    text = get_reading(root)
+    assert text.startswith(
         f"{last['iv30'] * 100:.1f} % is higher than {last['iv_percentile'] * 100:.0f} % of the last 252"
     )
-    assert f"rank {last['iv_rank'] * 100:.0f} %" in said
+    assert f"rank {last['iv_rank'] * 100:.0f} %" in text
 
 
 def test_the_band_spans_low_and_high_of_the_window():
@@ -71,23 +82,23 @@ def test_sessions_without_a_row_interrupt_the_line_too():
 
 def test_too_short_a_history_has_a_label_and_no_band():
     root = parse(draw(history(40)))
-    assert reading(root).endswith("no percentile: fewer than 126 observations (39 of 252 sessions).")
-    assert not named(root, "range")
-    assert "range of 252 sessions" not in words(root)
-    assert any("not known in this time" in each for each in words(root))
+    assert get_reading(root).endswith("no percentile: fewer than 126 observations (39 of 252 sessions).")
+    assert not find_named(root, "range")
+    assert "range of 252 sessions" not in list_texts(root)
+    assert any("not known in this time" in each for each in list_texts(root))
 
 
 def test_a_session_without_volatility_has_a_reason():
     rows = history(300, range(299, 300)).with_columns(
         iv_reason=pl.when(pl.col("iv30").is_null()).then(pl.lit("no_expiration_7_to_30_days_ahead"))
     )
-    assert reading(parse(draw(rows))) == ("No volatility on this session: no expiration 7 to 30 days ahead.")
+    assert get_reading(parse(draw(rows))) == ("No volatility on this session: no expiration 7 to 30 days ahead.")
 
 
 def test_no_volatility_at_all_is_no_picture_but_a_reason():
     rows = history(3, range(3))
-    assert "no session has a value (not_observed)" in reading(parse(draw(rows)))
-    assert "no session was observed" in reading(parse(draw(rows.clear())))
+    assert "no session has a value (not_observed)" in get_reading(parse(draw(rows)))
+    assert "no session was observed" in get_reading(parse(draw(rows.clear())))
     with pytest.raises(ValueError, match="one symbol"):
         draw(pl.concat([rows, rows.with_columns(symbol=pl.lit("SPY"))]))
 
@@ -99,7 +110,7 @@ def test_cheap_and_dear_are_shaded_where_their_limits_are():
         ((_, _, top, bottom),) = boxes(path(root, name))
         assert (top, bottom) == pytest.approx((share(high), share(low)), abs=0.3)
         assert colour(path(root, name)) == f"var(--{role})"
-        assert name in words(root)
+        assert name in list_texts(root)
 
 
 def test_a_history_of_one_session_is_a_picture():

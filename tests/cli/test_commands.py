@@ -39,23 +39,23 @@ def _runner(monkeypatch, tmp_path, url):
     monkeypatch.setenv("HD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HD_DATABASE_URL", url)
 
-    def run(*words: str):
+    def run(*arguments: str):
         console.cache_clear()  # it holds the standard output of the call before
-        result = CliRunner().invoke(app, list(words))
+        result = CliRunner().invoke(app, list(arguments))
         console.cache_clear()
         return result
 
     return run
 
 
-def assert_refused(result, *words: str) -> None:
+def assert_refused(result, *fragments: str) -> None:
     """Assert exit code 2, one line that gives the reason, and nothing that a program could take for a result."""
     assert result.exit_code == 2, result.output
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("hd: ")
-    for word in words:
-        assert word in lines[0]
+    for fragment in fragments:
+        assert fragment in lines[0]
     assert "Traceback" not in result.output
 
 
@@ -136,16 +136,16 @@ def test_doctor_names_the_remedy_for_an_old_schema(monkeypatch, tmp_path, databa
     assert diagnoses["schema"]["cure"] == "hd db upgrade"
 
 
-@pytest.mark.parametrize("words", [("query", "select 1"), ("watchlist", "list"), ("db", "upgrade"), ("backfill",)])
-def test_a_database_that_does_not_answer_is_one_line_without_the_password(hd_without_database, words):
-    result = hd_without_database(*words)
+@pytest.mark.parametrize("arguments", [("query", "select 1"), ("watchlist", "list"), ("db", "upgrade"), ("backfill",)])
+def test_a_database_that_does_not_answer_is_one_line_without_the_password(hd_without_database, arguments):
+    result = hd_without_database(*arguments)
     assert_refused(result)
     assert "secret-word" not in result.output
 
 
-@pytest.mark.parametrize("words", [("watchlist", "list"), ("watchlist", "add", "SPY")])
-def test_a_database_without_a_schema_is_one_line_with_the_remedy(monkeypatch, tmp_path, database_url, words):
-    assert_refused(_runner(monkeypatch, tmp_path, database_url)(*words), "hd db upgrade")
+@pytest.mark.parametrize("arguments", [("watchlist", "list"), ("watchlist", "add", "SPY")])
+def test_a_database_without_a_schema_is_one_line_with_the_remedy(monkeypatch, tmp_path, database_url, arguments):
+    assert_refused(_runner(monkeypatch, tmp_path, database_url)(*arguments), "hd db upgrade")
 
 
 def test_a_server_of_the_user_is_neither_started_nor_stopped(hd):
@@ -159,7 +159,7 @@ def test_the_url_hides_its_password_unless_asked(hd, database_url):
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("arguments", "reason"),
     [
         (("--days", "5", "--from", "2026-05-18"), "contradict each other"),
         (("--from", "2026-05-23", "--to", "2026-05-25"), "no exchange session from 2026-05-23 to 2026-05-25"),
@@ -167,15 +167,15 @@ def test_the_url_hides_its_password_unless_asked(hd, database_url):
         (("--from", "2016-12-01", "--to", "2016-12-30"), "partitions begin on 2017-01-03"),
     ],
 )
-def test_a_backfill_that_contradicts_itself_is_refused_before_anything_starts(hd_without_database, words, reason):
-    assert_refused(hd_without_database("backfill", *words), reason)
+def test_a_backfill_that_contradicts_itself_is_refused_before_anything_starts(hd_without_database, arguments, reason):
+    assert_refused(hd_without_database("backfill", *arguments), reason)
 
 
-@pytest.mark.parametrize("words", [("--days", "0"), ("--from", "22.5.2026"), ("--sessions", "5")])
-def test_a_malformed_argument_is_named(hd_without_database, words):
-    result = hd_without_database("backfill", *words)
+@pytest.mark.parametrize("arguments", [("--days", "0"), ("--from", "22.5.2026"), ("--sessions", "5")])
+def test_a_malformed_argument_is_named(hd_without_database, arguments):
+    result = hd_without_database("backfill", *arguments)
     assert result.exit_code == 2
-    assert words[0] in result.stderr
+    assert arguments[0] in result.stderr
 
 
 def test_a_demo_without_a_session_is_refused_before_anything_starts(hd_without_database):

@@ -32,9 +32,9 @@ def hd(monkeypatch, tmp_path, breakout_installation):
         add_to_watchlist(connection, SYMBOLS)
     monkeypatch.setattr(scan_command, "scan_sessions", partial(scan_sessions, policy=POLICY))
 
-    def run(*words: str):
+    def run(*arguments: str):
         console.cache_clear()
-        result = CliRunner().invoke(app, list(words))
+        result = CliRunner().invoke(app, list(arguments))
         console.cache_clear()
         return result
 

@@ -1,4 +1,4 @@
-"""What the embedded server is configured to do, asked from the server itself."""
+"""The embedded server's configuration, as the server itself reports it."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A process is told apart from another that has its number."""
+"""A process is distinguished from a later one with the same pid."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""From an archive of chains to the lake: what is loaded, what is refused, what is told, and what happens twice."""
+"""From an archive of chains to the lake: what is loaded, refused and reported, and what a second run does."""
 
 import shutil
 from datetime import date
@@ -221,16 +221,16 @@ def test_adjusted_contracts_are_reported_once_for_the_newest_chain(installation,
 
 
 def test_progress_is_reported(installation, archive):
-    told = []
+    steps = []
     refresh_chain_archive(
         installation.database,
         installation.lake,
         archive,
         underlyings=["QQQ", "SPY"],
         sessions=SESSIONS,
-        on_progress=lambda *step: told.append(step),
+        on_progress=lambda *step: steps.append(step),
     )
-    assert told == [(10, 20), (20, 20)]
+    assert steps == [(10, 20), (20, 20)]
 
 
 @pytest.mark.skipif(not RECORDING.is_dir(), reason=f"the market recordings are not at {RECORDING}")
@@ -238,7 +238,7 @@ def test_the_recorded_quarter(installation):
     sessions = list_sessions_between(date(2019, 4, 25), date(2019, 6, 28))
     report = load(installation, RECORDING, sessions, ["SPX"])
     assert (report.loaded, report.refused, report.rows_set_aside) == (41, 0, 0)
-    days = {rule: {day for told, day, _ in open_rules(installation) if told == rule} for rule in Rule}
+    days = {rule: {day for rule_found, day, _ in open_rules(installation) if rule_found == rule} for rule in Rule}
     assert days[Rule.SESSION_MISSING] == {"2019-05-10", "2019-05-17", "2019-06-14", "2019-06-17", "2019-06-18"}
     assert days[Rule.OBJECT_ON_CLOSED_DAY] == {"2019-05-27"}
     assert "2019-05-27" not in {str(one.session) for one in records(installation)}

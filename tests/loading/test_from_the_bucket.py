@@ -1,4 +1,4 @@
-"""From the vendor's bucket to bars, counting requests: what is known is not asked for again."""
+"""From the vendor's bucket to bars, counting requests: known objects are not requested again."""
 
 from hd_pipelines.loading.derived.backfill_queue import backfill_queue
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE

@@ -223,7 +223,7 @@ def test_a_session_from_files_is_never_overwritten_by_live_bars(installation, se
     before = [row for row in installation.row_versions() if row[0] == "SPY"]
     report = play(at(200))
     assert (report.from_files, report.changed) == (("SPY",), ("AAPL", "SPX"))
-    assert server.rest.requests_served == 2  # and the vendor is not asked for it
+    assert server.rest.requests_served == 2  # and it is not requested from the vendor
     assert [row for row in installation.row_versions() if row[0] == "SPY"] == before
 
 

@@ -30,23 +30,23 @@ url, root, *points = sys.argv[1:]
 publish = bars.publish_bars
 bars.MAX_PAIRS_PER_BATCH = 6
 
-def dying(portion, step):
+def dying(batch, step):
     calls = 0
     def publish_and_die(*given, **named):
         nonlocal calls
         calls += 1
         here = calls
         def on_step(reached):
-            if here == portion and reached.startswith(step):
+            if here == batch and reached.startswith(step):
                 os.kill(os.getpid(), signal.SIGKILL)
         return publish(*given, **named, on_step=on_step)
     return publish_and_die
 
 for point in points:
-    portion, step = point.split("/")
+    batch, step = point.split("/")
     pid = os.fork()
     if not pid:
-        bars.publish_bars = dying(int(portion), step)
+        bars.publish_bars = dying(int(batch), step)
         try:
             bars.refresh_bars(Database(url), Lake(root), symbols=SYMBOLS, sessions=SESSIONS)
         finally:
@@ -54,7 +54,7 @@ for point in points:
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 POINTS = ["1/copied", "1/after_commit", "2/recorded", "2/after_commit", "1/before_commit"]
-"""Each run goes on where the one before was killed: portions that were committed are not made again."""
+"""Each run continues where the one before was killed: committed batches are not computed again."""
 
 
 @pytest.mark.slow

@@ -131,16 +131,16 @@ def test_a_withheld_session_is_tried_again_and_does_not_close_what_is_known_of_o
     assert {(found.rule, found.severity, found.subject) for found in installation.findings()} == known
 
 
-def test_a_second_validator_withholds_what_it_names(installation):
+def test_a_second_validator_receives_all_bars_and_their_coverage(installation):
     installation.publish_files()
     installation.to_lake()
     asked = []
 
-    def judge(bars, coverage):
+    def validate(bars, coverage):
         asked.append((bars.height, coverage.height))
         return []
 
-    installation.to_bars(validate=judge)
+    installation.to_bars(validate=validate)
     assert asked == [(len(installation.table("select 1 from historical_bars")), 30)]
 
 

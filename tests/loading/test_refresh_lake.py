@@ -122,7 +122,7 @@ def test_the_same_bytes_under_a_second_date_are_refused(installation):
 
 def test_progress_and_window_are_reported(installation):
     installation.publish_files(SESSIONS[:2])
-    told = []
+    steps = []
     files = list(installation.landed_files[STOCK_DAY].values())
     report = loading_lake.refresh_lake(
         installation.database,
@@ -130,9 +130,9 @@ def test_progress_and_window_are_reported(installation):
         STOCK_DAY,
         files,
         sessions=SESSIONS,
-        on_progress=lambda *step: told.append(step),
+        on_progress=lambda *step: steps.append(step),
     )
-    assert told == [(1, 2), (2, 2)]
+    assert steps == [(1, 2), (2, 2)]
     assert report.rows_by_session == ((date(2026, 5, 11), 3), (date(2026, 5, 12), 3))
     assert report.rows_in_window == 6
     assert report.source_sha256 == files[-1].sha256

@@ -1,4 +1,4 @@
-"""The Treasury curve from service and archive: published once, changed days again, refusals told and survived."""
+"""The Treasury curve from service and archive: published once, changed days again, refusals reported, the curve kept."""
 
 from datetime import date, timedelta
 

@@ -49,7 +49,7 @@ def replay(
     installation.to_bars(sessions)
 
 
-def published(installation: SmallInstallation, timeframe: str) -> pd.DataFrame:
+def read_published(installation: SmallInstallation, timeframe: str) -> pd.DataFrame:
     """Bars of one timeframe by symbol and timestamp."""
     found = rows(
         installation.url,
@@ -65,13 +65,15 @@ def published(installation: SmallInstallation, timeframe: str) -> pd.DataFrame:
 def recorded_minutes() -> pd.DataFrame:
     """The recording's minutes between 09:30 and 16:00 in New York; all its sessions are full days."""
     minutes = pd.read_parquet(RECORDINGS / "minutes-2019-02" / "minute_bars.parquet")
-    minutes.loc[minutes["ticker"].str.startswith("I:"), "volume"] = None  # the recording says 0, an index has none
+    minutes.loc[minutes["ticker"].str.startswith("I:"), "volume"] = (
+        None  # the recording has 0, but an index has no volume
+    )
     local = minutes["window_start"].dt.tz_convert("America/New_York")
     clock = local.dt.hour * 60 + local.dt.minute
     return minutes[(clock >= 9 * 60 + 30) & (clock < 16 * 60)].assign(day=local.dt.date)
 
 
-def recomputed(minutes: pd.DataFrame, length: str) -> pd.DataFrame:
+def recompute(minutes: pd.DataFrame, length: str) -> pd.DataFrame:
     """Each symbol's day resampled from 09:30 New York."""
     parts = []
     for (symbol, day), bars in minutes.groupby(["ticker", "day"]):
@@ -129,7 +131,7 @@ def minutes_installation(module_installation) -> Iterator[SmallInstallation]:
     ("timeframe", "length"), [("1m", "1min"), ("5m", "5min"), ("15m", "15min"), ("1h", "60min"), ("4h", "240min")]
 )
 def test_intraday_bars_of_real_minutes_equal_a_plain_recomputation(minutes_installation, timeframe, length):
-    ours, plain = published(minutes_installation, timeframe), recomputed(recorded_minutes(), length)
+    ours, plain = read_published(minutes_installation, timeframe), recompute(recorded_minutes(), length)
     if timeframe == "1m":
         plain["vwap"] = None
         ours["vwap"], plain["vwap"] = ours["vwap"].astype(float), plain["vwap"].astype(float)
@@ -147,7 +149,7 @@ def test_day_bars_of_the_minute_recording_are_its_own_with_the_minutes_vwap(minu
     symbols = recorded_minutes()["ticker"].unique()
     in_window = pd.to_datetime(days["session"]).between("2019-02-11", "2019-02-14")
     days = days[in_window & days["ticker"].isin(symbols)].set_index(["ticker", "session"]).sort_index()
-    ours = published(minutes_installation, "day").reset_index().set_index(["symbol", "session"]).sort_index()
+    ours = read_published(minutes_installation, "day").reset_index().set_index(["symbol", "session"]).sort_index()
     assert ours.index.tolist() == days.index.tolist()
     for column in [*PRICES, "volume"]:
         assert ours[column].astype(float).equals(days[column].rename_axis(ours.index.names))
@@ -186,7 +188,7 @@ def recorded_days() -> pd.DataFrame:
 
 def test_day_bars_of_a_real_quarter_are_the_recordings(quarter_installation):
     days = recorded_days()
-    ours = published(quarter_installation, "day").reset_index()
+    ours = read_published(quarter_installation, "day").reset_index()
     ours["session"] = pd.to_datetime(ours["session"])
     ours = ours.set_index(["symbol", "session"]).sort_index()
     assert ours.index.tolist() == days.index.tolist()
@@ -213,7 +215,7 @@ def test_week_bars_of_a_real_quarter_equal_a_plain_recomputation(quarter_install
     expected = days["session"].drop_duplicates().dt.to_period("W-SUN").value_counts()
     plain = plain[plain["n"] == plain.index.get_level_values("week").map(expected)]
     plain = plain.reset_index().set_index(["symbol", "session"]).sort_index()
-    ours = published(quarter_installation, "week").reset_index()
+    ours = read_published(quarter_installation, "week").reset_index()
     ours["session"] = pd.to_datetime(ours["session"])
     ours = ours.set_index(["symbol", "session"]).sort_index()
     assert ours.index.tolist() == plain.index.tolist()

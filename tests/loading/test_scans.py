@@ -34,7 +34,7 @@ def test_a_session_is_scanned_into_signals_and_named_rejections(breakout_install
     assert {signal.detector for signal in report.signals if signal.symbol == "AAPL"} >= {"breakout_bullish"}
     counted = rows(
         breakout_installation.url,
-        "select stored, candidates, (select sum((told ->> 'count')::int) from jsonb_array_elements(rejections) told)"
+        "select stored, candidates, (select sum((entry ->> 'count')::int) from jsonb_array_elements(rejections) entry)"
         " from signal_scans",
     )
     assert counted == [(len(report.stored), report.candidates, sum(report.rejections.values()))]
@@ -122,7 +122,7 @@ def test_a_delayed_feed_is_scanned_at_its_own_time_and_labelled(breakout_install
 
 
 def test_bars_from_the_future_are_not_looked_at(breakout_installation: SmallInstallation) -> None:
-    # The whole session lies in the warehouse; our clock says half past ten.
+    # The whole session is in the warehouse; our clock shows half past ten.
     clock = get_regular_hours(LAST).opens_at + timedelta(minutes=60)
     scan_now(breakout_installation.database, ["SPY"], clock, policy=POLICY)
     assert rows(breakout_installation.url, "select last_as_of from signal_scans") == [(clock,)]

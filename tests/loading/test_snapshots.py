@@ -205,8 +205,8 @@ def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(installat
     take(["SPY"], OPENS + timedelta(minutes=16), SnapshotKind.INTRADAY)
 
     findings = settle_missed_snapshots(installation.database, underlyings=["SPY", "SPX"], sessions=sessions, now=later)
-    told = {(found.subject, str(found.session)): (found.severity, found.rows) for found in findings}
-    assert told == {
+    reported = {(found.subject, str(found.session)): (found.severity, found.rows) for found in findings}
+    assert reported == {
         ("SPX", "2026-05-21"): (Severity.ERROR, 26),
         ("SPX", "2026-05-22"): (Severity.ERROR, 26),
         ("SPY", "2026-05-21"): (Severity.ERROR, 26),

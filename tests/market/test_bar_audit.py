@@ -259,9 +259,9 @@ def test_an_empty_watchlist_misses_nothing():
 
 
 def test_the_same_fault_from_two_validators_counts_once():
-    def said(detail):
+    def finding(detail):
         return Finding(Rule.HIGH_BELOW_LOW, Severity.ERROR, "historical_bars", LAST, "SPY", detail, "Look.")
 
-    audited = withhold_broken_sessions(bars(), (said("first"), said("second")))
+    audited = withhold_broken_sessions(bars(), (finding("first"), finding("second")))
     assert [found.detail for found in audited.findings] == ["first"]
     assert audited.withheld.rows() == [("SPY", LAST)]

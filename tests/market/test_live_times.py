@@ -14,7 +14,7 @@ ALL_SESSIONS = list_sessions_between(date(2024, 1, 2), date(2026, 12, 31))
 
 
 def ticks(day):
-    """Minutes of `day` at which live bars are asked for, in New York's clock."""
+    """Minutes of `day` at which live bars are requested, in New York time."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=NEW_YORK).astimezone(UTC)
     minutes = (midnight + timedelta(minutes=minute) for minute in range(24 * 60))
     return [f"{at.astimezone(NEW_YORK):%H:%M}" for at in minutes if is_live_tick(at)]

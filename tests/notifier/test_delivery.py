@@ -185,8 +185,8 @@ def test_a_message_that_will_never_be_taken_is_given_up_at_once_with_the_reason(
     write(DISCORD, count=2)
     report = round_of(DISCORD)[0]
     assert (report.delivered, report.dead) == (1, 1), "the next message is another matter"
-    told = one(warehouse_url, "SELECT last_error FROM alert_outbox WHERE status = 'dead'")
-    assert f"HTTP {status}" in str(told)
+    last_error_text = one(warehouse_url, "SELECT last_error FROM alert_outbox WHERE status = 'dead'")
+    assert f"HTTP {status}" in str(last_error_text)
 
 
 def test_a_redirect_is_not_followed(discord, round_of, write):

@@ -30,13 +30,13 @@ MESSAGE = write_trial_message(now=Clock().now)
 TEXT = st.text(st.sampled_from("a_*`[]\\|~ \n#>"), max_size=4000)
 
 
-def sent(url=DISCORD, message=MESSAGE, picture=None):
+def send(url=DISCORD, message=MESSAGE, picture=None):
     (channel,) = open_channels(url)
     return channel.send(message, picture, message_id="cd" * 16, is_repeat=False)
 
 
 def test_text_and_picture_travel_in_one_request(discord):
-    assert sent(picture=b"\x89PNG picture").verdict is Verdict.DELIVERED
+    assert send(picture=b"\x89PNG picture").verdict is Verdict.DELIVERED
     (posted,) = discord.posted
     assert posted.files == {"files[0]": b"\x89PNG picture"}
     assert posted.embed["image"] == {"url": "attachment://chart.png"}
@@ -44,19 +44,19 @@ def test_text_and_picture_travel_in_one_request(discord):
 
 
 def test_discord_is_asked_to_confirm_and_its_name_for_the_message_is_kept(discord):
-    assert sent().receipt == "9001"
+    assert send().receipt == "9001"
     assert discord.posted[0].query == "wait=true"
     assert discord.posted[0].path == "/api/webhooks/4174296324183162/JHZ7lQml277CDHmQKMHI8qBe7bk2ZwO5UKjCiOAF"
 
 
 def test_parameters_of_the_url_are_honoured(discord):
-    sent(DISCORD.replace("discord://", "discord://Desk@") + "?thread=77&flags=4096")
+    send(DISCORD.replace("discord://", "discord://Desk@") + "?thread=77&flags=4096")
     assert discord.posted[0].query == "wait=true&thread_id=77"
     assert (discord.posted[0].document["username"], discord.posted[0].document["flags"]) == ("Desk", 4096)
 
 
 def test_mentions_are_forbidden_whatever_the_text(discord):
-    sent(message=Redactor().clean_message(replace(MESSAGE, title="@everyone", body="<@&1> @here")))
+    send(message=Redactor().clean_message(replace(MESSAGE, title="@everyone", body="<@&1> @here")))
     assert discord.posted[0].document["allowed_mentions"] == {"parse": []}
     assert "@everyone" not in str(discord.posted[0].document)
     assert "content" not in discord.posted[0].document

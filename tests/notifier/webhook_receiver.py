@@ -1,4 +1,4 @@
-"""Receivers on loopback that speak the protocols of channels: Discord's webhook protocol with a script, plain JSON, SMTP."""
+"""Receivers on loopback with the protocols of channels: Discord's webhook protocol with a script, plain JSON, SMTP."""
 
 from __future__ import annotations
 
@@ -119,26 +119,26 @@ def mail_server(refusing: Sequence[str] = ()) -> Iterator[Mailbox]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            self._say("220 loopback")
+            self._send_line("220 loopback")
             while line := self.rfile.readline().decode().strip():
                 verb = line.split()[0].upper().split(":")[0]
                 if verb in refusing:
-                    self._say("451 not now")
+                    self._send_line("451 not now")
                 elif verb == "DATA":
-                    self._say("354 go on")
+                    self._send_line("354 go on")
                     lines = []
                     while (text := self.rfile.readline().decode(errors="replace")) not in {".\r\n", ""}:
                         lines.append(text)
                     mailbox.letters.append("".join(lines))
-                    self._say("250 taken")
+                    self._send_line("250 taken")
                 elif verb == "QUIT":
-                    self._say("221 bye")
+                    self._send_line("221 bye")
                     return
                 else:
-                    self._say("250 fine")
+                    self._send_line("250 fine")
 
-        def _say(self, words: str) -> None:
-            self.wfile.write(f"{words}\r\n".encode())
+        def _send_line(self, line: str) -> None:
+            self.wfile.write(f"{line}\r\n".encode())
 
     socketserver.ThreadingTCPServer.allow_reuse_address = True
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:

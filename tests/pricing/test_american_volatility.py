@@ -49,7 +49,7 @@ def test_the_volatility_of_a_price_is_found_again(chains):
     assert matters.sum() > 75_000
     assert (code[matters] == 0).all()
     assert np.abs(found - sigma)[matters].max() < 1e-7
-    # What has an answer has the right one even where vega is nothing: it gives the price.
+    # A volatility is right even where vega is almost 0: it gives the price.
     answered = code == 0
     again = american.price(*market, found, is_call)
     assert np.abs(again - price)[answered].max() < 1e-5 * 100

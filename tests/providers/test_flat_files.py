@@ -302,7 +302,7 @@ def test_refused_keys_stop_the_other_downloads_without_asking(vendor_bucket, fil
     counted = vendor_bucket.faults.add(FaultRule(Refuse(500), "*", frozenset(Operation), nth=10**9))
     downloads = client_of(vendor_bucket, landing, secret="wrong").download_many(remotes, workers=1)
     assert [type(error) for error in downloads.errors] == [CredentialsRefusedError] * 5
-    assert counted.calls == 0  # signatures are refused before the script is asked
+    assert counted.calls == 0  # signatures are refused before the script runs
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -50,8 +50,8 @@ EXPECTED = contract_rows(30)["ticker"].to_list()
         pytest.param(Refuse(429, retry_after_seconds=7), 7.0, id="seconds"),
         pytest.param(Refuse(429, retry_after=utc(2026, 5, 22, 20, 1, 30)), 90.0, id="date"),
         pytest.param(Refuse(429, retry_after=utc(2026, 5, 22, 19, 0)), 0.0, id="date that has passed"),
-        pytest.param(Refuse(429), 4.0, id="not told"),
-        pytest.param(Refuse(429, has_body=False), 4.0, id="not told and without a body"),
+        pytest.param(Refuse(429), 4.0, id="no Retry-After"),
+        pytest.param(Refuse(429, has_body=False), 4.0, id="no Retry-After and without a body"),
         pytest.param(Refuse(503, retry_after_seconds=3), 3.0, id="overloaded"),
     ],
 )

@@ -43,7 +43,7 @@ POLICY = DEFAULT_POLICY.vary(
 
 
 def opened(detector: Detector) -> Detector:
-    """The detector without what is particular about it: it fires wherever the features that it asks for are known."""
+    """The detector without what is particular about it: it fires wherever the features that it reads are known."""
     conditions = tuple(
         replace(
             condition,
@@ -60,7 +60,7 @@ def opened(detector: Detector) -> Detector:
 OPENED = {name: opened(detector) for name, detector in DETECTORS.items()}
 
 
-def made(asset_class: AssetClass, seed: int) -> SymbolTape:
+def make_tape(asset_class: AssetClass, seed: int) -> SymbolTape:
     """23 sessions of minutes with chains, volatility and prints; an index with the volume of its fund."""
     minutes = walk(SESSIONS, seed=seed, volatility=0.0012)
     known = replace(contexts(minutes, seed=seed), regime=())
@@ -70,7 +70,7 @@ def made(asset_class: AssetClass, seed: int) -> SymbolTape:
     return tape_of(minutes, symbol="SPX", asset_class=asset_class, contexts=known, proxy=fund)
 
 
-TAPES = {asset_class: made(asset_class, 5) for asset_class in (AssetClass.STOCK, AssetClass.INDEX)}
+TAPES = {asset_class: make_tape(asset_class, 5) for asset_class in (AssetClass.STOCK, AssetClass.INDEX)}
 WHOLE = {asset_class: build_frames(tape, SCANNED) for asset_class, tape in TAPES.items()}
 CUTS = tuple(OPENS_NS + minutes * MINUTE for minutes in (17, 64, 201, 389, 390, 1_440 + 31, 1_440 + 300))
 

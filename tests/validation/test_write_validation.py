@@ -36,9 +36,9 @@ def test_a_folder_without_the_data_is_refused_and_nothing_is_written(
 ):
     output = tmp_path / "validation.md"
     assert main([str(tmp_path), "--output", str(output)]) == 2
-    said = capsys.readouterr().err
-    assert "recordings/spx-2019q2" in said
-    assert "write_validation.py FOLDER" in said
+    error_output = capsys.readouterr().err
+    assert "recordings/spx-2019q2" in error_output
+    assert "write_validation.py FOLDER" in error_output
     assert not output.exists()
 
 

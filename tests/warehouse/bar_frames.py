@@ -59,7 +59,7 @@ def week_bar(symbol: str, monday: date, last: date) -> pl.DataFrame:
 
 
 def publish(database: Database, frame: pl.DataFrame, scope: Scope | None = None, **options: object) -> PublishReport:
-    """Publish `frame`; its own pairs are the scope unless one is given, fingerprints say nothing in particular."""
+    """Publish `frame`; its own pairs are the scope unless one is given, fingerprints are arbitrary."""
     pairs = scope or Scope(frozenset(frame.select("symbol", "session").unique().iter_rows()))
     marks = options.pop("fingerprints", None) or dict.fromkeys(pairs.pairs, "made-from-this")
     return publish_bars(database, frame, scope=pairs, fingerprints=marks, **options)  # type: ignore[arg-type]

@@ -24,12 +24,12 @@ def warehouse_url(_module_warehouse_url: str) -> str:
     """URL of an empty warehouse at head. One database per module, emptied for each test: ten times faster than new."""
     with psycopg.connect(_module_warehouse_url) as connection:
         connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
-        leaves = connection.execute(
+        partitions = connection.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
             " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchall()
-        for (leaf,) in leaves:
-            connection.execute(f"DROP TABLE {leaf}")
+        for (partition,) in partitions:
+            connection.execute(f"DROP TABLE {partition}")
     return _module_warehouse_url
 
 

@@ -1,4 +1,4 @@
-"""Who may see and change what: each role through the parent, through a leaf and through views."""
+"""Who may see and change what: each role through the parent, through a partition and through views."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def acting_as(url: str, role: str) -> Iterator[psycopg.Connection[tuple[object, 
 
 @pytest.fixture(params=list(Method))
 def filled_url(request: pytest.FixtureRequest, database: Database, warehouse_url: str) -> str:
-    """A warehouse whose leaf was made and refilled in one of both ways."""
+    """A warehouse whose partition was created and refilled in one of both ways."""
     publish(database, bars(["SPY"], [MONDAY]), method=request.param)
     publish(database, bars(["QQQ"], [TUESDAY]), method=request.param)
     return warehouse_url
@@ -127,7 +127,7 @@ def test_the_owners_view_shows_nothing_that_its_reader_may_not_see(filled_url: s
 
 
 def test_a_plain_view_of_the_service_leaks_where_an_invokers_view_does_not(filled_url: str) -> None:
-    # Why dbt's views are made with security_invoker: a plain one lends its owner's eyes to whoever may select from it.
+    # Why dbt's views are made with security_invoker: a plain one gives its owner's rights to every role that may select.
     with psycopg.connect(filled_url) as connection:
         connection.execute("SET LOCAL ROLE hd_service")
         for name, option in (("plain", "false"), ("invoked", "true")):

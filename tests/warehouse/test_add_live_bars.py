@@ -164,9 +164,9 @@ def test_a_load_that_never_ends_is_reported(
 
 
 def test_findings_live_and_end_with_the_bars(database: Database) -> None:
-    told = Finding(Rule.BARS_STALE, Severity.WARNING, "live_bars", TUESDAY, "SPY", "Still.", "Wait.")
+    stale = Finding(Rule.BARS_STALE, Severity.WARNING, "live_bars", TUESDAY, "SPY", "Still.", "Wait.")
     checked = [CheckedScope("live_bars", frozenset({TUESDAY}), subjects=frozenset({"SPY"}))]
-    add(database, minutes(1), findings=[told], checked=checked)
+    add(database, minutes(1), findings=[stale], checked=checked)
     with database.connect() as connection:
         assert [finding.rule for finding in read_open_findings(connection)] == [Rule.BARS_STALE]
     add(database, minutes(2), "b", checked=checked)
@@ -190,7 +190,7 @@ def test_readers_see_whole_rounds_and_are_not_kept_waiting(database: Database, w
 
 
 def test_any_rounds_leave_the_union_of_what_they_brought(database: Database, warehouse_url: str) -> None:
-    """Whatever the order and the corrections, a bar is what the last round that had it said."""
+    """Whatever the order and the corrections, a bar has the values of the last round that contained it."""
 
     @settings(max_examples=15, deadline=None)
     @given(rounds=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), min_size=1, max_size=5))

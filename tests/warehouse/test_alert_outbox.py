@@ -97,7 +97,7 @@ def test_claimers_at_the_same_moment_get_different_messages_and_do_not_wait(data
     def claimed(number: int) -> str:
         with database.begin() as connection:
             taken = claim_message(connection, CHANNEL, lease_id=str(number), now=NOW, lease=LEASE)
-            together.wait()  # all eight transactions are open here: nobody waits for another's lock
+            together.wait()  # all eight transactions are open here: none waits for another's lock
             return taken.message_id
 
     with ThreadPoolExecutor(8) as pool:
@@ -299,7 +299,7 @@ def test_tokens_are_shared_and_given_back_when_there_is_no_message(database: Dat
 
 
 class CrashError(Exception):
-    """The process is gone."""
+    """Raised in place of the death of the process."""
 
 
 class Installation:
@@ -351,7 +351,7 @@ class Installation:
 
 def undisturbed(life: list[tuple[str, str, int]], subject: str) -> list[str]:
     """Messages of the same life in a world without crashes."""
-    alert, told, clock = None, [], NOW
+    alert, message_ids, clock = None, [], NOW
     for event, _, minutes in life:
         clock += timedelta(minutes=minutes)
         if event == "seen":
@@ -363,8 +363,8 @@ def undisturbed(life: list[tuple[str, str, int]], subject: str) -> list[str]:
         else:
             step = lifecycle.escalate(alert, now=clock)
         alert = step.alert
-        told += [message_id(notice.event_key, f"discord-{subject}") for notice in step.notices]
-    return told
+        message_ids += [message_id(notice.event_key, f"discord-{subject}") for notice in step.notices]
+    return message_ids
 
 
 LIFE = st.lists(

@@ -132,7 +132,7 @@ def test_findings_are_settled_in_the_same_transaction(database: Database) -> Non
 
 
 @pytest.mark.parametrize(
-    ("table", "scope", "told"),
+    ("table", "scope", "expected_error"),
     [
         ("iv_percentile_cache", pl.DataFrame({"session": [MONDAY]}), "has the columns"),
         ("market_regime_history", pl.DataFrame({"symbol": ["SPY"], "session": [MONDAY]}), "has the columns"),
@@ -143,9 +143,9 @@ def test_findings_are_settled_in_the_same_transaction(database: Database) -> Non
         ),
     ],
 )
-def test_a_wrong_scope_is_refused(database: Database, table: str, scope: pl.DataFrame, told: str) -> None:
+def test_a_wrong_scope_is_refused(database: Database, table: str, scope: pl.DataFrame, expected_error: str) -> None:
     frame = iv_rows(["SPY"], [MONDAY]) if table == "iv_percentile_cache" else regime_rows([MONDAY])
-    with pytest.raises(RowsRefusedError, match=told):
+    with pytest.raises(RowsRefusedError, match=expected_error):
         publish_rows(database, table, frame, scope=scope, fingerprints={})
 
 

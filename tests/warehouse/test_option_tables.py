@@ -1,4 +1,4 @@
-"""Tables about options and the market: the columns that other rooms hand over, what is refused, who sees what."""
+"""Tables about options and the market: the columns that other modules deliver, what is refused, who sees what."""
 
 from __future__ import annotations
 
@@ -175,17 +175,17 @@ def test_every_table_has_the_trigger(migrated_url: str, table: str) -> None:
 @pytest.mark.parametrize("table", [GREEKS, GAMMA, IV_PERCENTILES, REGIME], ids=lambda table: table.name)
 def test_rows_are_visible_through_the_parent_and_never_through_a_partition(filled_url: str, table: object) -> None:
     name = table.name  # type: ignore[attr-defined]
-    leaf = Partition.of(MONDAY, table).name  # type: ignore[arg-type]
+    partition = Partition.of(MONDAY, table).name  # type: ignore[arg-type]
     for role in ("hd_reader", "hd_service"):
         with acting_as(filled_url, role) as connection:
             row = connection.execute(f"SELECT count(*) > 0 FROM {name}").fetchone()
             assert row == (True,)
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(f"SELECT count(*) FROM {leaf}")
+                connection.execute(f"SELECT count(*) FROM {partition}")
     with acting_as(filled_url, "hd_webhook") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"SELECT count(*) FROM {name}")
     with acting_as(filled_url, "hd_owner") as connection:
-        assert connection.execute(f"SELECT count(*) FROM {leaf}").fetchone() == (0,)
+        assert connection.execute(f"SELECT count(*) FROM {partition}").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("table", PARTITIONED.values(), ids=lambda table: table.name)
@@ -193,7 +193,7 @@ def test_a_partition_has_the_constraints_and_indexes_of_its_table(
     database: Database, warehouse_url: str, table: object
 ) -> None:
     assert ensure_partition(database, MONDAY, table)  # type: ignore[arg-type]
-    (leaf,) = list_partitions(database, table)  # type: ignore[arg-type]
+    (partition,) = list_partitions(database, table)  # type: ignore[arg-type]
     shape = """
         SELECT relrowsecurity, relforcerowsecurity,
                (SELECT array_agg(pg_get_constraintdef(oid) ORDER BY pg_get_constraintdef(oid)) FROM pg_constraint
@@ -206,7 +206,7 @@ def test_a_partition_has_the_constraints_and_indexes_of_its_table(
     """
     with psycopg.connect(warehouse_url) as connection:
         parent = connection.execute(shape, (table.name,)).fetchone()  # type: ignore[attr-defined]
-        child = connection.execute(shape, (leaf,)).fetchone()
+        child = connection.execute(shape, (partition,)).fetchone()
     assert child == parent
     assert child is not None
     assert child[:2] == (True, True)
@@ -288,10 +288,10 @@ def test_flow_is_summed_over_the_last_minutes_and_unknown_without_prints(
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET LOCAL ROLE hd_service")
         connection.execute(insert)
-        told = connection.execute("SELECT * FROM get_flow_summary('SPY', 5)").fetchone()
+        summary = connection.execute("SELECT * FROM get_flow_summary('SPY', 5)").fetchone()
         connection.rollback()
-    assert told is not None
-    assert (*told[:4], int(told[4]), told[5]) == ("SPY", 3, 2, 1, 6000, "BULLISH")
+    assert summary is not None
+    assert (*summary[:4], int(summary[4]), summary[5]) == ("SPY", 3, 2, 1, 6000, "BULLISH")
 
 
 @pytest.mark.parametrize(

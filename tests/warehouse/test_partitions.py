@@ -1,4 +1,4 @@
-"""Monthly leaves: made once, dropped whole, and only when all of their month is old."""
+"""Monthly partitions: created once, dropped whole, and only when all of their month is old."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def drop_partitions_older_than(database: Database, keep: timedelta = timedelta(d
     ],
 )
 def test_a_partition_covers_a_month(session: date, name: str, end: date) -> None:
-    leaf = Partition.of(session)
-    assert (leaf.first, leaf.name, leaf.end) == (session.replace(day=1), name, end)
+    partition = Partition.of(session)
+    assert (partition.first, partition.name, partition.end) == (session.replace(day=1), name, end)
 
 
 def test_concurrent_requests_create_a_partition_once(warehouse_url: str) -> None:

@@ -194,7 +194,7 @@ def test_a_bar_outside_the_scope_is_refused(database: Database, warehouse_url: s
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected_error"),
     [
         (lambda f: f.drop("vwap"), "missing: \\['vwap'\\]"),
         (lambda f: f.with_columns(extra=1), "foreign: \\['extra'\\]"),
@@ -208,8 +208,10 @@ def test_a_bar_outside_the_scope_is_refused(database: Database, warehouse_url: s
         ),
     ],
 )
-def test_a_frame_with_wrong_columns_is_refused_with_a_remedy(database: Database, change: object, told: str) -> None:
-    with pytest.raises(BarsRefusedError, match=told):
+def test_a_frame_with_wrong_columns_is_refused_with_a_remedy(
+    database: Database, change: object, expected_error: str
+) -> None:
+    with pytest.raises(BarsRefusedError, match=expected_error):
         publish(database, change(bars(["SPY"], [MONDAY])), Scope.of(["SPY"], [MONDAY]))  # type: ignore[operator]
 
 

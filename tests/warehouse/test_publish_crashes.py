@@ -91,8 +91,8 @@ def test_a_load_killed_at_any_step_changes_nothing_and_can_be_repeated(
 ) -> None:
     publish(database, bars(["SPY", "QQQ", "IWM"], [LAST_OF_OCTOBER, MONDAY, TUESDAY]))
     before = _everything(warehouse_url)
-    told = _kill_at(STEPS[method], warehouse_url, method)
-    assert told == [-signal.SIGKILL] * len(STEPS[method])
+    exit_codes = _kill_at(STEPS[method], warehouse_url, method)
+    assert exit_codes == [-signal.SIGKILL] * len(STEPS[method])
     _wait_until_alone(warehouse_url)
     assert _everything(warehouse_url) == before
     again = bars(["SPY", "QQQ"], [LAST_OF_OCTOBER, MONDAY, TUESDAY], price=300.0)

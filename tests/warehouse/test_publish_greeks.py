@@ -129,7 +129,7 @@ def test_a_pair_without_a_fingerprint_and_a_row_outside_the_scope_are_refused(da
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected_error"),
     [
         (lambda f: f.drop("rho"), "missing: \\['rho'\\]"),
         (lambda f: f.with_columns(extra=1), "foreign: \\['extra'\\]"),
@@ -142,8 +142,10 @@ def test_a_pair_without_a_fingerprint_and_a_row_outside_the_scope_are_refused(da
         ),
     ],
 )
-def test_a_frame_with_wrong_columns_is_refused_with_a_remedy(database: Database, change: object, told: str) -> None:
-    with pytest.raises(RowsRefusedError, match=told):
+def test_a_frame_with_wrong_columns_is_refused_with_a_remedy(
+    database: Database, change: object, expected_error: str
+) -> None:
+    with pytest.raises(RowsRefusedError, match=expected_error):
         put_greeks(database, change(valued(["SPY"], [MONDAY])), Scope.of(["SPY"], [MONDAY]))  # type: ignore[operator]
 
 

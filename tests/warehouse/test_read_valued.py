@@ -46,9 +46,9 @@ def test_both_ways_give_back_what_was_published(
 
 
 def test_windows_end_with_their_days_and_a_kind_is_only_itself(database: Database, published: pl.DataFrame) -> None:
-    told = read_valued_in_parallel(database, ["SPY", "NOPE"], MONDAY, MONDAY, kind="close")
-    assert told.select("symbol", "timestamp").unique().rows() == [("SPY", datetime(2025, 11, 3, 21, tzinfo=UTC))]
-    assert read_valued_in_parallel(database, [], FRIDAY, DECEMBER).schema == told.schema
+    read_back = read_valued_in_parallel(database, ["SPY", "NOPE"], MONDAY, MONDAY, kind="close")
+    assert read_back.select("symbol", "timestamp").unique().rows() == [("SPY", datetime(2025, 11, 3, 21, tzinfo=UTC))]
+    assert read_valued_in_parallel(database, [], FRIDAY, DECEMBER).schema == read_back.schema
     assert read_valued_in_parallel(database, ["SPY"], DECEMBER, FRIDAY).is_empty()
 
 
@@ -58,10 +58,10 @@ def test_order_does_not_depend_on_where_rows_lie(
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET LOCAL ROLE hd_service")
         connection.execute("UPDATE historical_greeks SET volume = volume WHERE contract_ticker LIKE '%C00100000'")
-    told = read_valued_in_parallel(
+    read_back = read_valued_in_parallel(
         database, SYMBOLS, FRIDAY, DECEMBER, columns=["symbol", "timestamp", "contract_ticker"]
     )
-    assert told.equals(published.select(told.columns))
+    assert read_back.equals(published.select(read_back.columns))
 
 
 def test_a_failure_of_one_connection_is_raised(database: Database, published: pl.DataFrame, warehouse_url: str) -> None:
@@ -117,10 +117,10 @@ def test_every_value_of_every_type_comes_back(database: Database, rows: list[tup
                 ),
                 row,
             )
-        told = read_columns(
+        read_back = read_columns(
             connection, historical_greeks, KINDS, sql.SQL("true"), KINDS, source=sql.Identifier("plain")
         )
-    assert told.equals(frame)
+    assert read_back.equals(frame)
 
 
 def test_documents_do_not_travel_as_columns(database: Database) -> None:

@@ -59,7 +59,7 @@ def test_plain_queries_of_every_form_are_answered(url: str, statement: str, rows
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected_error"),
     [
         ("RESET ROLE; DROP TABLE historical_bars", "multiple commands"),
         ("SELECT 1; SELECT 2", "multiple commands"),
@@ -80,7 +80,7 @@ def test_plain_queries_of_every_form_are_answered(url: str, statement: str, rows
         ("SELECT set_config('role', 'hd_service', false)", "security-definer"),
         ("SELECT set_config('session_authorization', 'postgres', true)", "security-definer"),
         ("SELECT set_config('transaction_read_only', 'off', true)", "read-write|cannot set"),
-        # Inner SQL would run as whoever the role was set to: here it still is the reader.
+        # Inner SQL would run as the role that was set: here it is still the reader.
         (
             "SELECT query_to_xml('SELECT set_config(''role'', ''none'', true)', true, true, '')::text",
             "security-definer",
@@ -97,8 +97,8 @@ def test_plain_queries_of_every_form_are_answered(url: str, statement: str, rows
         ("SELECT ROW(1, 2)", "cast it"),
     ],
 )
-def test_anything_else_is_refused_and_changes_nothing(url: str, statement: str, told: str) -> None:
-    with pytest.raises(QueryRefusedError, match=told):
+def test_anything_else_is_refused_and_changes_nothing(url: str, statement: str, expected_error: str) -> None:
+    with pytest.raises(QueryRefusedError, match=expected_error):
         _ask(url, statement)
     assert one(url, "SELECT count(*) FROM historical_bars") == 8
     assert one(url, "SELECT count(*) FROM bars_manifest") == 2

@@ -232,12 +232,12 @@ def test_claimers_at_once_get_different_symbols_without_waiting(database: Databa
 def test_three_retries_then_failed(database: Database, warehouse_url: str) -> None:
     with database.begin() as connection:
         watchlist.add_to_watchlist(connection, ["SPY"])
-    told = []
+    statuses = []
     for attempt in range(4):
         with database.begin() as connection:
             assert watchlist.claim_next_symbol(connection) is not None
-            told.append(watchlist.mark_failed(connection, "SPY", f"attempt {attempt}"))
-    assert told == ["pending", "pending", "pending", "failed"]
+            statuses.append(watchlist.mark_failed(connection, "SPY", f"attempt {attempt}"))
+    assert statuses == ["pending", "pending", "pending", "failed"]
     assert one(warehouse_url, "SELECT last_error FROM historical_ingestion_queue") == "attempt 3"
     with database.begin() as connection:
         assert watchlist.claim_next_symbol(connection) is None

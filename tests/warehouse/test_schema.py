@@ -1,4 +1,4 @@
-"""The schema reaches its head once, whoever asks, how many ask and whatever dies in between."""
+"""The schema reaches its head once, whoever upgrades it, however many at a time, and whatever is killed in between."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def test_databases_of_a_new_cluster_may_be_set_up_at_once(hd_home: Path) -> None
 def test_a_migration_killed_in_any_revision_is_finished_by_the_next(database_url: str) -> None:
     before_each = [None, *LAST_STATEMENTS][:-1]
     killed = str(-signal.SIGKILL)
-    told = _fork(database_url, *LAST_STATEMENTS.values()).splitlines()
-    assert told == [f"{killed} {revision}" for revision in before_each]
+    reported = _fork(database_url, *LAST_STATEMENTS.values()).splitlines()
+    assert reported == [f"{killed} {revision}" for revision in before_each]
     assert schema.upgrade(database_url) == schema.get_head_revision()
 
 
@@ -172,7 +172,7 @@ def test_going_down_to_nothing_and_up_again_leaves_no_debris(database_url: str) 
 
 
 def _catalog(url: str) -> list[tuple[object, ...]]:
-    """Columns, constraints and indexes of schema public, in words; without partitions."""
+    """Columns, constraints and indexes of schema public as text; without partitions."""
     query = """
         SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, collname, attidentity::text,
                pg_get_expr(adbin, adrelid)
@@ -206,17 +206,19 @@ def test_alembic_sees_nothing_to_generate(database: Database, warehouse_url: str
     publish(database, bars(["SPY"], [MONDAY]), method=Method.REBUILD)
     engine = create_engine(to_sqlalchemy_url(warehouse_url))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_not_a_leaf})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": _is_not_a_partition}
+        )
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
 
-def _is_not_a_leaf(_: object, name: str | None, kind: str, *__: object) -> bool:
+def _is_not_a_partition(_: object, name: str | None, kind: str, *__: object) -> bool:
     return not (kind == "table" and re.search(r"_y\d{4}", str(name)))
 
 
 @pytest.mark.parametrize(
-    ("constraint", "words"),
+    ("constraint", "enum_values"),
     [
         ("historical_bars_timeframe", Timeframe),
         ("data_findings_severity", Severity),
@@ -230,9 +232,11 @@ def _is_not_a_leaf(_: object, name: str | None, kind: str, *__: object) -> bool:
         ("market_regime_history_vix_term_structure", vocabulary.VixTermStructure),
     ],
 )
-def test_database_checks_list_the_same_enum_values(migrated_url: str, constraint: str, words: type[StrEnum]) -> None:
+def test_database_checks_list_the_same_enum_values(
+    migrated_url: str, constraint: str, enum_values: type[StrEnum]
+) -> None:
     rule = str(one(migrated_url, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", constraint))
-    assert [word for word in rule.split("'") if "::" not in word and word.strip("[]() ,")][1:] == list(words)
+    assert [word for word in rule.split("'") if "::" not in word and word.strip("[]() ,")][1:] == list(enum_values)
 
 
 @pytest.fixture

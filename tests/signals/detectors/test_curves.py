@@ -44,8 +44,8 @@ def test_a_comparison_holds_inside_its_bounds_and_never_for_a_missing_value(test
 
 
 def test_an_enum_condition_includes_or_excludes_values_and_never_holds_for_a_missing_one():
-    words = [encode_value("regime_family", word) for word in ("RANGING", "CHOPPY", "VOLATILE")]
-    seen = columns(regime_family=[*words, MISSING])
+    codes = [encode_value("regime_family", word) for word in ("RANGING", "CHOPPY", "VOLATILE")]
+    seen = columns(regime_family=[*codes, MISSING])
     assert IsOneOf("regime_family", ("RANGING", "CHOPPY")).holds(seen).tolist() == [True, True, False, False]
     assert IsOneOf("regime_family", ("RANGING",), negated=True).holds(seen).tolist() == [False, True, True, False]
 

@@ -22,7 +22,7 @@ INDEX, STOCK = AssetClass.INDEX, AssetClass.STOCK
 
 
 def answers(frame):
-    """What all detectors say of a frame: where they fire, their scores, and the points of every factor."""
+    """The results of all detectors on a frame: where they fire, their scores, and the points of every factor."""
     for detector, direction in SIDES:
         scores = detector.score(frame, direction)
         yield detector.fires(replace(frame, asset_class=asset_class_for(detector)), direction)

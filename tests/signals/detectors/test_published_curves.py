@@ -82,9 +82,9 @@ def test_distance_from_ema_21():
 
 
 def test_regime_for_reversals():
-    words = ("RANGING", "CHOPPY", "VOLATILE", "TRENDING_UP", "TRENDING_DOWN")
-    assert set(words) == set(FEATURES["regime_family"].enum_values)
-    codes = [encode_value("regime_family", word) for word in words]
+    families = ("RANGING", "CHOPPY", "VOLATILE", "TRENDING_UP", "TRENDING_DOWN")
+    assert set(families) == set(FEATURES["regime_family"].enum_values)
+    codes = [encode_value("regime_family", word) for word in families]
     assert points_of("mean_reversion_long", "regime", regime_family=codes) == [100, 90, 70, 60, 20]
     assert points_of("index_mean_reversion_long", "regime", regime_family=codes) == [100, 90, 70, 60, 40]
 

@@ -76,7 +76,7 @@ def regime(
 
 
 def prints(*rows: dict, at_ns: int = NOW - 10 * MINUTE) -> Prints:
-    """One print per row, ten minutes ago unless it says `at_ns`: a call of 10 contracts for $10,000, of unknown side."""
+    """One print per row, ten minutes ago unless it has `at_ns`: a call of 10 contracts for $10,000, of unknown side."""
     ordinary = {
         "at_ns": at_ns,
         "premium": 10_000.0,

@@ -85,7 +85,7 @@ def test_sold_puts_are_not_bearish():
 
 
 def test_calls_of_unknown_side_do_not_make_a_bull():
-    """Without a known side a print has no direction: the option's type alone says nothing."""
+    """Without a known side a print has no direction: the option's type alone is not enough."""
     long, short = (read([{"is_call": True, "size": 500.0}] * 50, direction) for direction in Direction)
     assert long.multiplier == short.multiplier
     assert long.recommendation == FlowRecommendation.NEUTRAL

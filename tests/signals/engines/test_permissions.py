@@ -31,7 +31,7 @@ TURNED = {
 }
 TURNED |= {there: here for here, there in TURNED.items()}
 TREND_OF = {LONG: RegimeFamily.TRENDING_UP, SHORT: RegimeFamily.TRENDING_DOWN}
-"""What a trend strategy's own conditions ask for."""
+"""What a trend strategy's own conditions require."""
 VIX_LIMITS = dict(zip(VixRegime, [(0, 12), (12, 16), (16, 20), (20, 30), (30, 40), (40, 100)], strict=True))
 
 

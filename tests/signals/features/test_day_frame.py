@@ -1,4 +1,4 @@
-"""One row per session from day bars: the same as a frame of minutes where both have an answer, and NaN elsewhere."""
+"""One row per session from day bars: the same as a frame of minutes where both have a value, and NaN elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input gives a smaller answer with a label, never an exception and never an invented number."""
+"""Bad input gives fewer values and a label, never an exception and never an invented number."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NO_CONTEXT = ("no_regime", "no_vix", "no_iv_percentile", "no_chain", "no_flow")
 EMPTY = SymbolTape("NONE", AssetClass.STOCK, empty_bars(), empty_bars(), empty_bars())
 
 
-def known(frame, row=-1):
-    """Features that have an answer in a row."""
+def list_known(frame, row=-1):
+    """Features that have a value in a row."""
     return {name for name in FEATURES if not np.isnan(frame[name][row])}
 
 
@@ -35,14 +35,14 @@ def test_a_frame_has_exactly_the_catalogues_columns_and_nothing_infinite():
     assert {values.dtype for values in frame.columns.values()} == {np.dtype(float)}
     assert not any(np.isinf(values).any() for values in frame.columns.values())
     assert frame.labels == ()
-    assert known(frame) == set(FEATURES) - {"regime_family", "market_regime", "vix_regime"} | known(frame)
+    assert list_known(frame) == set(FEATURES) - {"regime_family", "market_regime", "vix_regime"} | list_known(frame)
 
 
 def test_a_symbol_with_all_its_history_lacks_only_the_context_that_is_missing():
     frame = build_session_frame(long_tape(), TODAY)
     assert frame.labels == NO_CONTEXT
     context = [name for name in FEATURES if np.isnan(frame[name]).all()]
-    assert context == [name for name in FEATURES if name not in known(frame)]
+    assert context == [name for name in FEATURES if name not in list_known(frame)]
     assert {"vix_level", "iv_percentile", "chain_age_minutes", "flow_bias", "zero_gamma_crossed"} < set(context)
     assert "rsi_14" not in context
 
@@ -84,7 +84,7 @@ def test_a_day_without_a_session_is_a_mistake_of_the_caller():
 def test_the_first_minute_of_a_new_listing_has_a_price_and_labels_for_what_is_missing():
     tape = tape_of(walk([TODAY]))
     frame = evaluate(tape, get_regular_hours(TODAY).opens_at_ns + MINUTE)
-    assert known(frame) == {
+    assert list_known(frame) == {
         "minutes_from_open",
         "minutes_to_close",
         "price_age_minutes",

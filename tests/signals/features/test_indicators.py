@@ -28,7 +28,7 @@ MINUTES = (1, 4, 5, 9, 10, 61, 127, 200, 374, 389, 390)
 
 
 @cache
-def made(session: date) -> tuple[pd.DataFrame, FeatureFrame]:
+def make_session(session: date) -> tuple[pd.DataFrame, FeatureFrame]:
     minutes = walk(list_last_sessions(session, 21), seed=5, traded=0.97)
     return minutes, build_session_frame(tape_of(minutes), session)
 
@@ -82,7 +82,7 @@ def oracle(minutes: pd.DataFrame, session: date, minute: int) -> dict[str, float
 @pytest.mark.parametrize("session", [TODAY, AFTER_A_HALF_DAY])
 @pytest.mark.parametrize("minute", MINUTES)
 def test_indicators_are_those_of_plain_pandas(session, minute):
-    minutes, frame = made(session)
+    minutes, frame = make_session(session)
     for name, value in oracle(minutes, session, minute).items():
         assert frame[name][minute - 1] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
@@ -92,7 +92,7 @@ def test_the_benchmarks_peer_agrees_on_every_row():
 
 
 def test_a_patience_candle_lies_inside_the_one_before_and_needs_two_of_today():
-    minutes, frame = made(TODAY)
+    minutes, frame = make_session(TODAY)
     five = resampled(minutes, 5)
     today = five[five["session"] == to_day_number(TODAY)].reset_index(drop=True)
     before = today.shift()

@@ -1,4 +1,4 @@
-"""A row is what was known at its instant: cutting the tape there, or asking for the instant alone, changes no bit of it."""
+"""A row is what was known at its instant: cutting the tape there, or evaluating the instant alone, changes no bit of it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_nothing_that_comes_later_changes_a_row(case, minute, nanoseconds):
         assert one.as_of_ns.tolist() == [row_ns]
         assert_same(then.select(then.as_of_ns <= whole.as_of_ns[-1]), whole.select(whole.as_of_ns <= row_ns))
     else:
-        # Before its first trade a symbol has rows without a price; asked for one of them, there is nothing to say.
+        # Before its first trade a symbol has rows without a price; for such an instant alone there is no value.
         assert np.isnan(whole["price"][whole.as_of_ns <= row_ns]).all()
 
 

@@ -1,4 +1,4 @@
-"""docs/reference/scanner.md says what the scanner does now."""
+"""docs/reference/scanner.md is up to date with the scanner."""
 
 import re
 

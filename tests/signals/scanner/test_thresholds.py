@@ -21,7 +21,7 @@ RULES = DEFAULT_POLICY.thresholds
 PROFILES = DEFAULT_POLICY.plan.profiles
 
 
-def asked(strategy=Strategy.BREAKOUT, asset_class=AssetClass.STOCK, window="mid_morning", band="medium"):
+def choose(strategy=Strategy.BREAKOUT, asset_class=AssetClass.STOCK, window="mid_morning", band="medium"):
     place = UNKNOWN if band is None else BANDS.index(VixBand(band))
     return find_requirements(strategy, asset_class, WINDOWS.index(TimeWindow(window)), place, RULES)
 
@@ -44,8 +44,8 @@ def test_bands_of_the_vix(vix, band):
 
 def test_an_unknown_vix_adds_nothing_and_is_labelled():
     assert classify_vix(np.array([np.nan]), RULES)[0] == UNKNOWN
-    unknown = asked(band=None)
-    assert (unknown.base, unknown.style, unknown.size) == (asked().base, asked().style, 1.0)
+    unknown = choose(band=None)
+    assert (unknown.base, unknown.style, unknown.size) == (choose().base, choose().style, 1.0)
     assert unknown.to_json(TradingStyle.SCALP, PROFILES[TradingStyle.SCALP])["parts"][-1]["source"] == "vix_unknown"
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_vix_adds_nothing_and_is_labelled():
     ],
 )
 def test_thresholds_are_start_plus_window_plus_vix(strategy, asset_class, window, band, base, style):
-    found = asked(strategy, asset_class, window, band)
+    found = choose(strategy, asset_class, window, band)
     assert (found.base, found.style) == (base, style)
 
 
@@ -78,19 +78,19 @@ def test_thresholds_are_start_plus_window_plus_vix(strategy, asset_class, window
     ],
 )
 def test_reward_per_risk_starts_from_the_larger_of_class_and_style(strategy, asset_class, window, band, style, least):
-    assert asked(strategy, asset_class, window, band).risk_reward(PROFILES[style]) == least
+    assert choose(strategy, asset_class, window, band).risk_reward(PROFILES[style]) == least
 
 
 def test_size_is_that_of_the_window_times_that_of_the_vix():
-    assert asked(window="power_hour", band="low").size == pytest.approx(1.1 * 1.2)
-    assert asked(window="lunch", band="extreme").size == pytest.approx(0.6 * 0.4)
+    assert choose(window="power_hour", band="low").size == pytest.approx(1.1 * 1.2)
+    assert choose(window="lunch", band="extreme").size == pytest.approx(0.6 * 0.4)
 
 
 def test_the_reported_parts_add_up():
     for window in WINDOWS:
         for band in BANDS:
             for style, profile in PROFILES.items():
-                found = asked(Strategy.OPENING_DRIVE, AssetClass.INDEX, window, band)
+                found = choose(Strategy.OPENING_DRIVE, AssetClass.INDEX, window, band)
                 actual = found.to_json(style, profile)
                 base, reward = (sum(part[key] for part in actual["parts"]) for key in ("base", "risk_reward"))
                 assert actual["base"] == min(base, 95)
@@ -110,5 +110,5 @@ def test_a_plan_without_levels_reaches_its_reward_in_most_hours():
     """Every style has the profile's own ratio, so its least reward must not exceed that in calm hours."""
     for style, profile in PROFILES.items():
         own = profile.target_2 / profile.stop
-        calm = [w for w in TimeWindow if asked(window=w).risk_reward(profile) <= own]
+        calm = [w for w in TimeWindow if choose(window=w).risk_reward(profile) <= own]
         assert len(calm) >= 6, style
