@@ -146,12 +146,12 @@ def make_rest_fault(action: Action, path: str = "*", *, nth: int = 1, times: int
     return FaultRule(action, path, frozenset({Operation.REST}), nth, times)
 
 
-def late(key: str, until: datetime | None = None) -> FaultRule:
+def make_late(key: str, until: datetime | None = None) -> FaultRule:
     """Make matching keys neither listed nor found until `until`."""
     return FaultRule(Absent(until), key, S3_OPERATIONS, times=None)
 
 
-def utc_now() -> datetime:
+def read_utc_clock() -> datetime:
     """Return the current time; the default clock."""
     return datetime.now(UTC)
 
@@ -159,7 +159,7 @@ def utc_now() -> datetime:
 class FaultScript:
     """Rules in order; the first that fires applies. Thread-safe; may be changed while a server runs."""
 
-    def __init__(self, rules: Iterable[FaultRule] = (), clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, rules: Iterable[FaultRule] = (), clock: Callable[[], datetime] = read_utc_clock) -> None:
         self._rules = list(rules)
         self._lock = threading.Lock()
         self._clock = clock

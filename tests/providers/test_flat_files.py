@@ -33,7 +33,7 @@ from hd_pipelines.sandbox.faults import (
     Refuse,
     Republish,
     TruncateBody,
-    late,
+    make_late,
     refuse_listed_keys,
 )
 from hd_pipelines.tables.vocabulary import Rule
@@ -256,7 +256,7 @@ def test_f22_an_object_that_is_not_published_is_absent(files):
 
 
 def test_f22_a_dataset_that_comes_late_is_absent_until_then(vendor_bucket, files):
-    vendor_bucket.faults.add(late(KEY))
+    vendor_bucket.faults.add(make_late(KEY))
     with pytest.raises(ObjectAbsentError):
         remote_of(files)
     assert files.list_objects(STOCK_MINUTE, SESSION, SESSION) == []

@@ -11,7 +11,7 @@ from hd_pipelines.market.sessions import get_regular_hours, list_sessions_betwee
 from hd_pipelines.providers.archive.chains import OPTIONAL, list_chain_files, read_chain
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.market.chains import build_synthetic_chains, write_chain_archive
-from hd_pipelines.sandbox.market.daily_paths import daily_paths
+from hd_pipelines.sandbox.market.daily_paths import get_daily_paths
 from hd_pipelines.sandbox.market.early_exercise import value_american_put
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76
 from hd_pipelines.sandbox.market.sessions import POSITION
@@ -29,7 +29,7 @@ def at_close(session=SESSION, underlyings=DEFAULT_WATCHLIST, extent=Extent.FULL,
 
 
 def vix(session):
-    paths = daily_paths(7)
+    paths = get_daily_paths(7)
     return float(np.exp(paths.close[paths.position[session]][POSITION["I:VIX"]]))
 
 

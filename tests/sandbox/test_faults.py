@@ -18,7 +18,7 @@ from hd_pipelines.sandbox.faults import (
     SlowBody,
     TruncateBody,
     WrongLength,
-    late,
+    make_late,
     refuse_listed_keys,
 )
 from hd_pipelines.sandbox.server import SandboxServer
@@ -133,7 +133,7 @@ def test_listed_but_not_to_be_fetched(filled, s3):
 
 def test_a_late_object_appears_when_its_time_comes(tmp_path, client_of):
     now = [datetime(2026, 5, 23, 14, 0, tzinfo=UTC)]
-    faults = FaultScript([late("*/2026-05-22.csv.gz", until=now[0] + timedelta(hours=2))], clock=lambda: now[0])
+    faults = FaultScript([make_late("*/2026-05-22.csv.gz", until=now[0] + timedelta(hours=2))], clock=lambda: now[0])
     with SandboxServer(tmp_path, faults=faults) as server:
         server.bucket.put(KEY, BODY)
         server.bucket.put(OTHER, BODY)

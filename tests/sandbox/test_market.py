@@ -36,7 +36,7 @@ from hd_pipelines.providers.massive.flat_files.layout import (
     AssetClass,
     Interval,
 )
-from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths, simulate_paths
+from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, get_daily_paths, simulate_paths
 from hd_pipelines.sandbox.market.minute_paths import PRE_MARKET_MINUTES
 from hd_pipelines.sandbox.market.option_chains import find_third_friday, list_monthly_expirations
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76, normal_cdf
@@ -230,7 +230,7 @@ def test_volume_is_u_shaped_and_thin_outside_regular_hours():
 
 
 def test_returns_have_the_stylised_facts_of_the_market():
-    paths = daily_paths(7)
+    paths = get_daily_paths(7)
     row = {instrument.ticker: i for i, instrument in enumerate(INSTRUMENTS)}
     returns = np.diff(paths.close, axis=0)
     market = returns[:, row["I:SPX"]]

@@ -81,7 +81,7 @@ mutation($selector: ScheduleSelector!, $at: Float) { scheduleDryRun(selectorData
 
 
 class DagsterPage:
-    """What a person can do on the page, by the requests that the page sends."""
+    """Actions of a person on the page, by the requests that the page sends."""
 
     def __init__(self, process_context: WorkspaceProcessContext, client: TestClient) -> None:
         self.instance = process_context.instance
@@ -91,7 +91,7 @@ class DagsterPage:
         self.nodes = {"/".join(node["assetKey"]["path"]): node for node in nodes if node["isMaterializable"]}
 
     def query(self, text: str, **variables: Any) -> dict[str, Any]:
-        """The answer's data. Fails if GraphQL itself refused the request."""
+        """Return the data of the response. Fails if GraphQL itself refused the request."""
         answer = self._client.post("/graphql", json={"query": text, "variables": variables})
         body = answer.json()
         assert answer.status_code == 200, body
@@ -99,7 +99,7 @@ class DagsterPage:
         return body["data"]
 
     def list_assets(self) -> list[str]:
-        """All assets, each after those it is made from."""
+        """List all assets, each after its upstream assets."""
         upstream = {
             name: {"/".join(key["path"]) for key in node["dependencyKeys"]} for name, node in self.nodes.items()
         }
@@ -178,33 +178,33 @@ class DagsterPage:
         raise AssertionError(f"the backfill does not end: {state}")
 
     def run_queue(self) -> None:
-        """One round of the daemon's run queue: what it releases is executed here."""
+        """Run one round of the daemon's run queue, and execute the released runs here."""
         for error in self._queue.run_iteration(self._process_context):
             assert error is None, error
 
     def read_run(self, run_id: str) -> dict[str, Any]:
-        """What the page shows of a run."""
+        """Return what the page shows of a run."""
         return self.query(RUN, id=run_id)["runOrError"]
 
     def error_of(self, run_id: str) -> str:
-        """Messages of a run's failed steps, for the test's own report."""
+        """Return the messages of a run's failed steps, for the test report."""
         logs = self.instance.all_logs(
             run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
         )
         return "\n".join(str(entry.dagster_event.event_specific_data) for entry in logs)[:3000]
 
     def list_jobs(self) -> list[str]:
-        """Names of all jobs but the hidden one behind assets."""
+        """List the names of all jobs but the hidden one behind assets."""
         found = self.query(JOBS, selector=SELECTOR)["repositoryOrError"]["jobs"]
         return [job["name"] for job in found if not job["name"].startswith("__")]
 
     def list_runs_of_job(self, name: str) -> list[str]:
-        """Ids of the runs on a job's own page, newest first."""
+        """List ids of the runs on a job's own page, newest first."""
         answer = self.query(RUNS_OF_JOB, selector={**SELECTOR, "pipelineName": name})["pipelineOrError"]
         return [run["runId"] for run in answer["runs"]]
 
     def list_sensors(self) -> list[str]:
-        """Sensors with a Test button; the page has none for sensors of automation conditions."""
+        """List sensors with a Test button; the page has none for sensors of automation conditions."""
         found = self.query(SENSORS, selector=SELECTOR)["sensorsOrError"]["results"]
         return [sensor["name"] for sensor in found if sensor["sensorType"] == "STANDARD"]
 
@@ -212,13 +212,13 @@ class DagsterPage:
         return [found["name"] for found in self.query(SCHEDULES, selector=SELECTOR)["schedulesOrError"]["results"]]
 
     def test_sensor(self, name: str) -> dict[str, Any]:
-        """Press Test on a sensor; the evaluation's result."""
+        """Press Test on a sensor; returns the result of the evaluation."""
         answer = self.query(SENSOR_TEST, selector={**SELECTOR, "sensorName": name}, cursor=None)["sensorDryRun"]
         assert answer["__typename"] == "DryRunInstigationTick", answer
         return answer["evaluationResult"]
 
     def test_schedule(self, name: str, at: float) -> dict[str, Any]:
-        """Press Test on a schedule with a tick's time, seconds since 1970; the evaluation's result."""
+        """Press Test on a schedule with a tick's time, seconds since 1970; returns the result."""
         answer = self.query(SCHEDULE_TEST, selector={**SELECTOR, "scheduleName": name}, at=at)["scheduleDryRun"]
         assert answer["__typename"] == "DryRunInstigationTick", answer
         return answer["evaluationResult"]

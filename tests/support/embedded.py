@@ -1,4 +1,4 @@
-"""Homes with an embedded cluster, and ways to hurt it, for the tests of the embedded server itself."""
+"""Homes with an embedded cluster, and ways to damage it, for the tests of the embedded server itself."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _copy_cluster(stopped_home: Path, home: Path) -> None:
 
 
 def ask(url: str, question: str = "select 1") -> object:
-    """The single value that the server answers."""
+    """Read a single value from the server."""
     with psycopg.connect(url) as connection:
         row = connection.execute(question).fetchone()
     assert row is not None
@@ -83,17 +83,17 @@ def ask(url: str, question: str = "select 1") -> object:
 
 
 def connection_record(home: Path) -> dict[str, object]:
-    """What `conn.json` says."""
+    """Read `conn.json`."""
     return dict(json.loads(ClusterPaths.of(home).connection.read_text()))
 
 
 def postmaster_pid(home: Path) -> int:
-    """The server's process number, from its own file: only to be believed right after a successful start."""
+    """Read the server's process number from its own file; only reliable right after a successful start."""
     return int(ClusterPaths.of(home).postmaster_pid.read_text().split()[0])
 
 
 def supervisor_pid(home: Path) -> int:
-    """The supervisor's verified process number."""
+    """Read the supervisor's verified process number."""
     pid = embedded.status(home).pid
     assert pid is not None
     return pid
@@ -118,12 +118,12 @@ def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
 
 
 def kill(pid: int) -> None:
-    """`kill -9`, and wait until it is gone."""
+    """Send SIGKILL and wait until the process has ended."""
     os.kill(pid, signal.SIGKILL)
     assert eventually(lambda: not exists(pid))
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port of 127.0.0.1 that nobody holds now."""
+    """Find an unused port of 127.0.0.1."""
     return free_port(Path(f"/{os.getpid()}/{time.monotonic_ns()}"))

@@ -1,4 +1,4 @@
-"""A clock resource that stands at a given moment."""
+"""A clock resource that always returns a given moment."""
 
 from datetime import UTC, datetime
 
@@ -6,13 +6,13 @@ from hd_pipelines.resources import Clock
 
 
 class FixedClock(Clock):
-    """Always the same time."""
+    """Return always the same time."""
 
     moment: str
 
     @classmethod
     def at(cls, moment: datetime) -> "FixedClock":
-        """Stand at `moment`."""
+        """Make a clock that returns `moment`."""
         return cls(moment=moment.isoformat())
 
     def now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Vendor files made to measure: rows that are right unless a test says otherwise."""
+"""Builds vendor files for tests: rows are valid unless a test changes them."""
 
 import gzip
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ INDEX_HEADER = "ticker,open,close,high,low,window_start"
 
 
 def stamp(session: date = SESSION, minute: int = 0) -> int:
-    """Nanoseconds of the `minute`-th minute after the opening of `session`."""
+    """Return the nanoseconds of the `minute`-th minute after the opening of `session`."""
     return get_regular_hours(session).opens_at_ns + minute * NANOSECONDS_PER_MINUTE
 
 
 def row(ticker: str = "SPY", *, minute: int = 0, session: date = SESSION, **changed: object) -> str:
-    """One line of a stock or option file; any field may be replaced by name."""
+    """Build one line of a stock or option file; any field may be replaced by name."""
     fields = {
         "ticker": ticker,
         "volume": "1200.500000",
@@ -37,7 +37,7 @@ def row(ticker: str = "SPY", *, minute: int = 0, session: date = SESSION, **chan
 
 
 def index_row(ticker: str = "I:SPX", *, minute: int = 0, session: date = SESSION, **changed: object) -> str:
-    """One line of an index file: neither volume nor transactions."""
+    """Build one line of an index file: neither volume nor transactions."""
     fields = {"ticker": ticker, "open": "7001.5", "close": "7003", "high": "7004.25", "low": "7000"}
     fields["window_start"] = str(stamp(session, minute))
     fields.update({name: str(value) for name, value in changed.items()})
@@ -45,19 +45,19 @@ def index_row(ticker: str = "I:SPX", *, minute: int = 0, session: date = SESSION
 
 
 def good_rows(count: int = 200, *, tickers: Iterable[str] = ("AAPL", "SPY"), session: date = SESSION) -> list[str]:
-    """`count` sound rows in the vendor's order."""
+    """Build `count` valid rows in the vendor's order."""
     names = sorted(tickers)
     each = -(-count // len(names))
     return [row(name, minute=minute, session=session) for name in names for minute in range(each)][:count]
 
 
 def text(rows: Iterable[str], header: str = HEADER, line_end: str = "\n") -> bytes:
-    """A whole file before compression."""
+    """Build a whole file before compression."""
     return "".join(line + line_end for line in (header, *rows)).encode()
 
 
 def packed(rows: Iterable[str], header: str = HEADER) -> bytes:
-    """A whole file as the vendor serves it."""
+    """Build a whole file as the vendor serves it."""
     return gzip.compress(text(rows, header), mtime=0)
 
 
@@ -70,7 +70,7 @@ def landed(
     etag: str | None = None,
     rows: int = 0,
 ) -> LandedFile:
-    """`body` as if it had been downloaded, without a bucket."""
+    """Land `body` as if it had been downloaded, without a bucket."""
     import hashlib
 
     version = etag or f"{crc32(body):08x}"
@@ -90,6 +90,6 @@ def landed(
 
 
 def day_stamp(dataset: FlatFileDataset, session: date) -> int:
-    """What the vendor stamps day bars of stocks and options with."""
+    """Return the vendor's timestamp of day bars of stocks and options."""
     assert dataset.interval is Interval.DAY
     return compute_midnight_ns(session)

@@ -1,8 +1,8 @@
 """A small installation for tests: a warehouse at head, a lake, and files of a market of a few symbols.
 
 def test_something(installation):
-    installation.deliver(SESSIONS)                  # files of every session land and go into the lake
-    installation.refresh()                          # and become bars
+    installation.publish_files()      # land the files of every session
+    installation.refresh()            # load them into the lake and derive bars
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def unchanged(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def minute_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 0.0) -> pl.DataFrame:
-    """All regular minutes of `symbols` in the vendor's columns; equal arguments give equal rows."""
+    """Build all regular minutes of `symbols` in the vendor's columns; equal arguments give equal rows."""
     hours = get_regular_hours(session)
     frames = []
     for symbol in sorted(symbols):
@@ -69,7 +69,7 @@ def minute_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float
 
 
 def day_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 0.0) -> pl.DataFrame:
-    """The day aggregates that go with `minute_rows`, volume with extended hours."""
+    """Build the day aggregates that go with `minute_rows`, volume with extended hours."""
     added = minute_rows(session, symbols, shift=shift).group_by("ticker", maintain_order=True)
     return added.agg(
         volume=pl.col("volume").sum() + 1000,
@@ -83,7 +83,7 @@ def day_rows(session: date, symbols: Iterable[str] = SYMBOLS, *, shift: float = 
 
 
 def vendor_object(frame: pl.DataFrame, dataset: FlatFileDataset, session: date) -> bytes:
-    """The object's bytes, as the vendor serves them."""
+    """Build the object's bytes, as the vendor serves them."""
     return compress(to_csv_bytes(frame, dataset, session))
 
 
@@ -99,7 +99,7 @@ class SmallInstallation:
     landed_files: dict[FlatFileDataset, dict[date, LandedFile]] = field(default_factory=dict)
 
     def land(self, dataset: FlatFileDataset, session: date, body: bytes) -> LandedFile:
-        """A file that was just downloaded; the newest version of its session."""
+        """Land a file as if it had just been downloaded, as the newest version of its session."""
         version = hashlib.md5(body, usedforsecurity=False).hexdigest()
         file = landed(self.folder, body, dataset=dataset, session=session, etag=version)
         self.landed_files.setdefault(dataset, {})[session] = file
@@ -141,25 +141,25 @@ class SmallInstallation:
         return refresh_bars(self.database, self.lake, sessions=sessions, **given)  # type: ignore[arg-type]
 
     def refresh(self, sessions: Sequence[date] = SESSIONS) -> BarsReport:
-        """From landed files to bars."""
+        """Load landed files into the lake and derive bars."""
         self.to_lake(sessions)
         return self.to_bars(sessions)
 
     def findings(self) -> list[OpenFinding]:
-        """Everything that is open."""
+        """Read all open findings."""
         with self.database.connect() as connection:
             return read_open_findings(connection)
 
     def table(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        """Rows of `query`, as superuser: row-level security hides nothing."""
+        """Read rows of `query` as superuser, from whom row-level security hides nothing."""
         return rows(self.url, query, *values)
 
     def bars(self) -> list[tuple[object, ...]]:
-        """The whole table in key order, without `created_at`."""
+        """Read all bars in key order, without `created_at`."""
         return bars_of(self.url)
 
     def row_versions(self) -> list[tuple[object, ...]]:
-        """Which physical version each bar is: a row that was written again has another one."""
+        """Read the physical version of each bar: it changes when a row is written again."""
         return self.table(
             "select symbol, timeframe, timestamp, tableoid::regclass::text, ctid::text, xmin::text, created_at"
             " from historical_bars order by 1, 2, 3"
@@ -167,13 +167,13 @@ class SmallInstallation:
 
 
 def rows(url: str, query: str, *values: object) -> list[tuple[object, ...]]:
-    """Rows of `query` as superuser."""
+    """Read rows of `query` as superuser."""
     with psycopg.connect(url) as connection:
         return connection.execute(query, values or None).fetchall()  # type: ignore[arg-type]
 
 
 def bars_of(url: str) -> list[tuple[object, ...]]:
-    """Every bar and every manifest row of a warehouse, without the times and run of writing."""
+    """Read every bar and manifest row of a warehouse, without the times and run of writing."""
     return [
         *rows(
             url,

@@ -40,7 +40,7 @@ class OptionInstallation:
     reports: dict[str, DerivedReport] = field(default_factory=dict)
 
     def to_lake(self, sessions: Sequence[date] = ALL_SESSIONS) -> ChainsReport:
-        """The archive's chains."""
+        """Load the chains of the archive into the lake."""
         return refresh_chain_archive(
             self.installation.database,
             self.installation.lake,
@@ -50,7 +50,7 @@ class OptionInstallation:
         )
 
     def to_greeks(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
-        """Value what the lake has."""
+        """Value the chains of the lake."""
         return refresh_greeks(
             self.installation.database,
             self.installation.lake,
@@ -60,7 +60,7 @@ class OptionInstallation:
         )
 
     def to_percentiles(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
-        """Rank what is valued."""
+        """Rank the valued chains."""
         return refresh_iv_percentiles(
             self.installation.database,
             self.installation.lake,
@@ -70,11 +70,11 @@ class OptionInstallation:
         )
 
     def to_gamma(self, sessions: Sequence[date] = ALL_SESSIONS, **options: object) -> DerivedReport:
-        """Sum up what is valued."""
+        """Sum up the gamma of the valued chains."""
         return refresh_gamma(self.installation.database, symbols=self.symbols, sessions=sessions, **options)  # type: ignore[arg-type]
 
     def refresh(self, sessions: Sequence[date] = ALL_SESSIONS) -> dict[str, DerivedReport]:
-        """From archive to gamma."""
+        """Run all steps from the archive to gamma."""
         self.to_lake(sessions)
         return {
             "greeks": self.to_greeks(sessions),
@@ -83,7 +83,7 @@ class OptionInstallation:
         }
 
     def contents(self, table: str, until: date | None = None) -> list[tuple[object, ...]]:
-        """Every row as text, without the times of writing."""
+        """Read every row as text, without the times of writing."""
         session = "date" if table == "iv_percentile_cache" else "session"
         return rows(
             self.installation.url,
@@ -93,14 +93,14 @@ class OptionInstallation:
         )
 
     def manifest(self) -> list[tuple[object, ...]]:
-        """What every row was made from."""
+        """Read the fingerprints of all rows."""
         return rows(
             self.installation.url,
             "select table_name, symbol, session, fingerprint, rows from derivation_manifest order by 1, 2, 3",
         )
 
     def versions(self, table: str) -> list[tuple[object, ...]]:
-        """Which physical version each row is: a row that was written again has another one."""
+        """Read the physical version of each row: it changes when a row is written again."""
         return rows(
             self.installation.url,
             f"select symbol, timestamp, tableoid::text, ctid::text, xmin::text from {table} order by 1, 2, 3, 4",

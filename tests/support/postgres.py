@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests, and as many fresh databases in it as they want.
+"""A PostgreSQL server for the tests, and any number of fresh databases in it.
 
 `TEST_DATABASE_URL` (a server 15 or newer, superuser) is used if set, else one embedded server per test process.
 Every database made here has a name that ends in `_test`, and no other one is ever touched.
@@ -38,11 +38,11 @@ class PostgresServer:
     _made: list[str] = field(default_factory=list)
 
     def url_of(self, database: str) -> str:
-        """URL of a database of this server."""
+        """Return the URL of a database of this server."""
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
     def new_database(self, template: str | None = None) -> str:
-        """URL of a fresh database: empty, or a copy of the one at URL `template`, which nobody may be using."""
+        """Create a database, empty or a copy of the one at URL `template`, which must be unused; returns its URL."""
         name = f"{self._label}_{next(self._numbers)}_test"
         source = urlsplit(template).path.lstrip("/") if template else "template0"
         statement = sql.SQL("create database {} template {}")
@@ -107,7 +107,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def migrated_url(postgres_server: PostgresServer) -> str:
-    """A database at head that nobody may connect to, one for all tests of the process: others are copied from it."""
+    """A database at head that refuses connections, one for all tests of the process: others are copied from it."""
     from hd_pipelines.warehouse.schema import revision
 
     url = postgres_server.new_database()

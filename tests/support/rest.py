@@ -1,4 +1,4 @@
-"""The vendor's REST service on loopback, a market of a few contracts behind it, and clients that do not wait.
+"""The vendor's REST service on loopback, a market of a few contracts behind it, and clients that do not sleep.
 
 def test_something(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(30)})       # or any RestMarket
@@ -99,7 +99,7 @@ class FixedMarket:
 
 
 class ImpatientApi(VendorApi):
-    """A client whose waits are written down instead of waited."""
+    """A client that records its waits instead of sleeping."""
 
     def __init__(self, **options: Any) -> None:
         self.naps: list[float] = []

@@ -1,4 +1,4 @@
-"""A small installation whose last session holds something to find: AAPL climbs all day on three times its usual volume.
+"""A small installation whose last session has a setup to find: AAPL climbs all day on three times its usual volume.
 
 def test_something(breakout_installation):
     scan_sessions(breakout_installation.database, SYMBOLS, [LAST], policy=POLICY)
@@ -13,7 +13,7 @@ from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY
 from tests.support.installation import SESSIONS, SmallInstallation
 
 LAST = SESSIONS[-1]
-# The market of these tests is small and has no context: what is tested is what happens to a signal, not when there is one.
+# The market of these tests is small and has no context: they test what happens to a signal, not when one is found.
 POLICY = DEFAULT_POLICY.vary(
     {
         "filters.min_average_daily_volume": 0.0,
@@ -29,7 +29,7 @@ POLICY = DEFAULT_POLICY.vary(
 
 
 def climbing(frame: pl.DataFrame) -> pl.DataFrame:
-    """AAPL climbs a cent and a half a minute from its tenth minute on, on three times its usual volume."""
+    """Let AAPL climb a cent and a half a minute from its tenth minute on, on three times its usual volume."""
     minute = pl.int_range(pl.len()).over("ticker")
     rise = pl.when(pl.col("ticker") == "AAPL").then((minute - 10).clip(0) * 0.015).otherwise(0.0)
     return frame.with_columns(
@@ -39,7 +39,7 @@ def climbing(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def climbed(frame: pl.DataFrame) -> pl.DataFrame:
-    """The day that goes with it."""
+    """Change the day bars to match `climbing`."""
     is_it = pl.col("ticker") == "AAPL"
     return frame.with_columns(
         pl.when(is_it).then((pl.col("high") + 379 * 0.015).round(2)).otherwise(pl.col("high")).alias("high"),

@@ -1,4 +1,4 @@
-"""A bucket in memory that can be written: just enough S3 for pyarrow and polars to keep a lake in it.
+"""A writable bucket in memory, with just enough of S3 for pyarrow and polars to keep a lake in it.
 
 Nothing is checked (no signatures); a multipart upload becomes visible when it is completed, as in S3.
 """
@@ -19,7 +19,7 @@ class _Handler(BaseHTTPRequestHandler):
     uploads: dict[str, dict[int, bytes]]
 
     def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
     def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)

@@ -24,17 +24,17 @@ from hd_pipelines.providers.archive.chains import to_folder_name
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, Workers, WrittenObject, fill, put_object
 from hd_pipelines.sandbox.market.chain_extent import Extent, choose_contracts
-from hd_pipelines.sandbox.market.daily_paths import Floats, daily_paths
+from hd_pipelines.sandbox.market.daily_paths import Floats, get_daily_paths
 from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, round_to_tick
 from hd_pipelines.sandbox.market.option_chains import ListedContracts, list_contracts
 from hd_pipelines.sandbox.market.option_quotes import (
     ContractLuck,
     Purpose,
     compute_contract_keys,
+    compute_open_interest,
     compute_vendor_greeks,
-    open_interest,
-    quote,
-    volume,
+    compute_volume,
+    make_quotes,
 )
 from hd_pipelines.sandbox.market.option_tape import TICK_KINDS
 from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, compute_fair_values
@@ -74,7 +74,7 @@ def build_synthetic_chains(
     roots = [root for root in list_option_roots(session) if root.underlying in wanted]
     if not roots:
         return pl.DataFrame()
-    day = daily_paths(seed, session).state(session)
+    day = get_daily_paths(seed, session).state(session)
     rows = [POSITION[root.underlying] for root in roots]
     at_open = compute_option_volatilities(roots, day.open_, session)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
@@ -91,7 +91,7 @@ def build_synthetic_chains(
     moment_key = (session.toordinal(), minute)
     activity = np.array([root.activity for root in roots])[terms.root]
     ticks = np.array([TICK_KINDS[root.tick] for root in roots])[terms.root]
-    quotes = quote(fair, ticks, activity, luck, session=session.toordinal(), minute=minute)
+    quotes = make_quotes(fair, ticks, activity, luck, session=session.toordinal(), minute=minute)
     greeks = compute_vendor_greeks(terms, fair, quotes, luck.chance(Purpose.VENDOR_IV, *moment_key))
     middle = np.round(0.5 * (quotes.bid + quotes.ask), 2)
     quote_age = np.minimum(-4.0 * np.log(luck.chance(Purpose.QUOTE_AGE, *moment_key)) / np.sqrt(activity), 600.0)
@@ -144,7 +144,7 @@ def _interest_and_volume(
     days = ordinals - session.toordinal()
     luck = ContractLuck(compute_contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
     activity = np.array([root.activity for root in roots])[terms.root]
-    held = open_interest(
+    held = compute_open_interest(
         terms,
         _average_recent_closes(seed, session)[rows][terms.root],
         days=days,
@@ -152,9 +152,9 @@ def _interest_and_volume(
         activity=activity,
         luck=luck,
     )
-    traded = volume(
+    traded = compute_volume(
         terms,
-        np.exp(daily_paths(seed, session).state(session).open_[rows])[terms.root],
+        np.exp(get_daily_paths(seed, session).state(session).open_[rows])[terms.root],
         at_open.near[terms.root],
         days=days,
         activity=activity,
@@ -224,7 +224,7 @@ def _read_log_prices(seed: int, session: date, minute: int, minutes: int) -> Flo
     """Read log prices of all instruments at a knot of regular hours."""
     if minute < minutes:
         return build_regular_knots(seed, session)[:, minute]
-    day = daily_paths(seed, session).state(session)
+    day = get_daily_paths(seed, session).state(session)
     return np.asarray(day.open_ + day.loadings @ day.factor_intraday + day.idio_intraday)
 
 
@@ -238,7 +238,7 @@ def build_regular_knots(seed: int, session: date) -> Floats:
 
 def _average_recent_closes(seed: int, session: date) -> Floats:
     """Compute instruments' last closes, pulled half way to the mean of the sessions before, on the session's split basis."""
-    paths = daily_paths(seed, session)
+    paths = get_daily_paths(seed, session)
     i = paths.position[session]
     recent = paths.close[max(i - SLOW_SESSIONS, 0) : i] if i else paths.close[:1]
     basis = paths.state(session).previous_close - paths.close[max(i - 1, 0)]

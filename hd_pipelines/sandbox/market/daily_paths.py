@@ -180,7 +180,7 @@ def _compute_trends(sessions: list[date], stress: Floats) -> Floats:
     return np.asarray(trends)
 
 
-def daily_paths(seed: int, session: date | None = None) -> DailyPaths:
+def get_daily_paths(seed: int, session: date | None = None) -> DailyPaths:
     """Simulate every session from the epoch to the snapshot's end, or to the end of the year of a later `session`."""
     end = last_snapshot_session()
     return simulate_paths(seed, end if session is None or session <= end else date(session.year, 12, 31))

@@ -27,16 +27,16 @@ from hd_pipelines.providers.massive.flat_files.layout import (
 )
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, WrittenObject, fill, put_object
-from hd_pipelines.sandbox.market.daily_paths import FULL_MARKET_STREAM, DayState, Floats, daily_paths
+from hd_pipelines.sandbox.market.daily_paths import FULL_MARKET_STREAM, DayState, Floats, get_daily_paths
 from hd_pipelines.sandbox.market.minute_paths import (
     Liquidity,
     MinuteGrid,
     build_stock_day_bars,
     build_stock_minute_bars,
-    factor_paths,
-    price_paths,
-    relative_print_size,
-    volume_profile,
+    compute_relative_print_size,
+    compute_volume_profile,
+    draw_factor_paths,
+    draw_price_paths,
 )
 from hd_pipelines.sandbox.market.option_chains import list_contracts
 from hd_pipelines.sandbox.market.option_tape import (
@@ -90,13 +90,13 @@ def build_full_market_session(seed: int, session: date) -> dict[FlatFileDataset,
     grid = MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), FULL_MARKET_STREAM])
     tickers = _invent_tickers(rng)
-    day = _build_state_of_all_tickers(daily_paths(seed, session).state(session), rng)
+    day = _build_state_of_all_tickers(get_daily_paths(seed, session).state(session), rng)
     liquidity = _build_liquidity(day, grid, rng)
-    factors = factor_paths(day, grid, rng)
+    factors = draw_factor_paths(day, grid, rng)
     parts, knots = [], []
     for start in range(0, STOCK_TICKERS, STOCKS_AT_ONCE):
         rows = slice(start, start + STOCKS_AT_ONCE)
-        paths = price_paths(_select_rows(day, rows), factors, grid, rng)
+        paths = draw_price_paths(_select_rows(day, rows), factors, grid, rng)
         parts.append(
             build_stock_minute_bars(
                 tickers[rows],
@@ -169,7 +169,7 @@ def _build_liquidity(day: DayState, grid: MinuteGrid, rng: np.random.Generator) 
     """Draw log-normal turnover, scaled so that about `STOCK_MINUTES` minutes hold a trade."""
     prints = np.exp(rng.normal(0.0, 2.1, STOCK_TICKERS))
     bins = np.quantile(prints, np.linspace(0.0005, 0.9995, 1000))
-    profile = volume_profile(grid) / relative_print_size(grid)
+    profile = compute_volume_profile(grid) / compute_relative_print_size(grid)
     low, high = -5.0, 20.0
     for _ in range(30):
         middle = 0.5 * (low + high)

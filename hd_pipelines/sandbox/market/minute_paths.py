@@ -48,14 +48,14 @@ class MinuteGrid:
         return int(self.regular.stop - self.regular.start)
 
 
-def variance_profile(minutes: int) -> Floats:
+def compute_variance_profile(minutes: int) -> Floats:
     """Compute the share of the open-to-close variance in each regular minute: high after the open, rising into the close."""
     t = np.arange(minutes)
     shape = 0.55 + 2.4 * np.exp(-t / 22) + 0.7 * np.exp(-(minutes - 1 - t) / 18)
     return np.asarray(shape / shape.sum())
 
 
-def volume_profile(grid: MinuteGrid, extended_share: float = 0.035) -> Floats:
+def compute_volume_profile(grid: MinuteGrid, extended_share: float = 0.035) -> Floats:
     """Compute the share of the day's volume in each grid minute: U-shaped inside regular hours, `extended_share` outside."""
     n = grid.regular_minutes
     t = np.arange(n)
@@ -69,7 +69,7 @@ def volume_profile(grid: MinuteGrid, extended_share: float = 0.035) -> Floats:
     return np.concatenate((extended[:PRE_MARKET_MINUTES], regular, extended[PRE_MARKET_MINUTES:]))
 
 
-def relative_print_size(grid: MinuteGrid) -> Floats:
+def compute_relative_print_size(grid: MinuteGrid) -> Floats:
     """Compute the mean size of a print by grid minute, 1 inside regular hours."""
     size = np.full(grid.minutes, EXTENDED_PRINT_SIZE)
     size[grid.regular] = 1.0
@@ -88,19 +88,19 @@ def _bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.
     return np.concatenate((np.zeros((rows, 1)), walk), axis=1)
 
 
-def factor_paths(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
+def draw_factor_paths(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
     """Draw log returns of the common factors since the open at the knots of regular hours, shape (factors, minutes + 1)."""
-    profile = variance_profile(grid.regular_minutes)
+    profile = compute_variance_profile(grid.regular_minutes)
     return _bridges(day.factor_intraday, day.factor_jump, day.factor_vol, profile, rng)
 
 
-def price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
+def draw_price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
     """Draw log prices at the knots between grid minutes, shape (instruments, grid.minutes + 1).
 
     Regular hours run from the day's open to its close exactly. The pre-market leads from near the last close to the
     open, the post-market wanders away from the close.
     """
-    profile = variance_profile(grid.regular_minutes)
+    profile = compute_variance_profile(grid.regular_minutes)
     own = _bridges(day.idio_intraday, day.idio_jump, day.idio_vol, profile, rng)
     regular = day.open_[:, None] + day.loadings @ factors + own
 
@@ -158,11 +158,11 @@ def build_stock_minute_bars(
     """
     surprise = np.ones((len(tickers), grid.minutes))
     moves = np.abs(np.diff(knots[:, grid.regular.start : grid.regular.stop + 1], axis=1))
-    moves /= np.sqrt(variance_profile(grid.regular_minutes))
+    moves /= np.sqrt(compute_variance_profile(grid.regular_minutes))
     surprise[:, grid.regular] = moves / (moves.mean(axis=1, keepdims=True) + 1e-9)
     busy = np.exp(rng.normal(0.0, 0.25, (len(tickers), 1)) - 0.03) * stress**0.8
-    expected_shares = liquidity.shares[:, None] * volume_profile(grid) * busy * (0.55 + 0.45 * surprise)
-    print_size = relative_print_size(grid)
+    expected_shares = liquidity.shares[:, None] * compute_volume_profile(grid) * busy * (0.55 + 0.45 * surprise)
+    print_size = compute_relative_print_size(grid)
     prints = rng.poisson(np.minimum(expected_shares / (liquidity.shares_per_print[:, None] * print_size), 1e6))
     row, minute = np.nonzero(prints)
     transactions = prints[row, minute].astype(np.int64)

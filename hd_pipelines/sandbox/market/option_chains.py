@@ -52,7 +52,7 @@ class ListedContracts:
         ).to_series()
 
 
-def on_or_before(day: date) -> date:
+def find_session_on_or_before(day: date) -> date:
     """Return `day` if the exchange opens, else the session before."""
     while not is_session(day):
         day -= timedelta(days=1)
@@ -69,7 +69,9 @@ def list_monthly_expirations(session: date, months: int = 6, leaps: int = 2) -> 
     """List third-Friday expirations of the next `months` months, then the Januaries of the next `leaps` years."""
     near = [_add_months(session, offset) for offset in range(months + 1)]
     wanted = [*near, *((session.year + years, 1) for years in range(1, leaps + 1))]
-    return sorted({day for year, month in wanted if (day := on_or_before(find_third_friday(year, month))) >= session})
+    return sorted(
+        {day for year, month in wanted if (day := find_session_on_or_before(find_third_friday(year, month))) >= session}
+    )
 
 
 def _add_months(session: date, offset: int) -> tuple[int, int]:
@@ -78,12 +80,12 @@ def _add_months(session: date, offset: int) -> tuple[int, int]:
 
 def _list_next_weekdays(session: date, weekday: int, count: int) -> list[date]:
     first = session + timedelta(days=(weekday - session.weekday()) % 7)
-    return [on_or_before(first + timedelta(weeks=week)) for week in range(count)]
+    return [find_session_on_or_before(first + timedelta(weeks=week)) for week in range(count)]
 
 
 def _list_vix_expirations(session: date) -> list[date]:
     months = (_add_months(session, offset) for offset in range(1, 8))
-    days = (on_or_before(find_third_friday(year, month) - timedelta(days=30)) for year, month in months)
+    days = (find_session_on_or_before(find_third_friday(year, month) - timedelta(days=30)) for year, month in months)
     return sorted({day for day in days if day >= session})
 
 

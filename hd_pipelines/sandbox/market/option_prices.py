@@ -35,7 +35,7 @@ def black_76(forward: Floats, strike: Floats, years: Floats, sigma: Floats, is_c
     return np.asarray(np.maximum(value, 0.0) * np.exp(-RATE * years))
 
 
-def smile(
+def compute_smile(
     moneyness: Floats,
     years: Floats,
     at_the_money: Floats,
@@ -52,7 +52,7 @@ def smile(
     return np.asarray(at_the_money * np.maximum(1 - lean * x + bowl * x * x, 0.55))
 
 
-def term_structure(near: Floats, far: Floats, years: Floats) -> Floats:
+def compute_term_structure(near: Floats, far: Floats, years: Floats) -> Floats:
     """At-the-money volatility for `years`: from `near` at one month to `far` for long dates, in variance.
 
     Days before the month lie a little beyond `near`.

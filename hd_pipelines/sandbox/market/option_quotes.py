@@ -95,7 +95,7 @@ def _scramble(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return keys ^ (keys >> np.uint64(31))
 
 
-def quote(
+def make_quotes(
     fair: FairValues, tick_kind: Ints, activity: Floats, luck: ContractLuck, *, session: int, minute: int
 ) -> Quotes:
     """Set bids below and asks above fair value. Wider for expensive, deep and illiquid contracts; no bid far out."""
@@ -142,7 +142,7 @@ def compute_vendor_greeks(terms: ContractTerms, fair: FairValues, quotes: Quotes
     )
 
 
-def open_interest(
+def compute_open_interest(
     terms: ContractTerms,
     slow_spot: Floats,
     *,
@@ -167,7 +167,7 @@ def open_interest(
     return _scale_to_total(weight, terms, OPEN_INTEREST_PER_ACTIVITY * activity)
 
 
-def volume(
+def compute_volume(
     terms: ContractTerms,
     spot: Floats,
     near_vol: Floats,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE
 from hd_pipelines.sandbox.market.daily_paths import Floats
-from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, volume_profile
+from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, compute_volume_profile
 from hd_pipelines.sandbox.market.option_chains import ListedContracts
 from hd_pipelines.sandbox.market.option_values import ContractTerms, Volatilities, compute_fair_values
 
@@ -98,7 +98,7 @@ def build_option_minute_bars(
     """
     minutes = grid.regular_minutes
     expected = compute_expected_minutes(weights, minutes, target_rows)
-    cell = _draw_active_cells(expected, volume_profile(grid)[grid.regular], rng)
+    cell = _draw_active_cells(expected, compute_volume_profile(grid)[grid.regular], rng)
     contract, minute = cell // minutes, cell % minutes
     root = contracts.root[contract]
     terms = ContractTerms.of(contracts, contract)

@@ -17,7 +17,13 @@ from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.early_exercise import value_american_put
 from hd_pipelines.sandbox.market.option_chains import ListedContracts
-from hd_pipelines.sandbox.market.option_prices import MINUTES_PER_YEAR, RATE, black_76, smile, term_structure
+from hd_pipelines.sandbox.market.option_prices import (
+    MINUTES_PER_YEAR,
+    RATE,
+    black_76,
+    compute_smile,
+    compute_term_structure,
+)
 
 MEAN_REVERSION_OF_VIX = 5.0
 """Per year: forwards of the volatility index lead back to `LONG_RUN_VIX`."""
@@ -94,8 +100,10 @@ def compute_fair_values(
     spot = np.exp(log_spot) * terms.deliverable
     is_volatility = volatilities.is_volatility_index[terms.root]
     forward = _compute_forwards(is_volatility, log_spot, years) * terms.deliverable
-    at_the_money = term_structure(volatilities.near[terms.root], volatilities.far[terms.root], years)
-    sigma = smile(np.log(terms.strike / forward), years, at_the_money, volatilities.lean[terms.root], is_volatility)
+    at_the_money = compute_term_structure(volatilities.near[terms.root], volatilities.far[terms.root], years)
+    sigma = compute_smile(
+        np.log(terms.strike / forward), years, at_the_money, volatilities.lean[terms.root], is_volatility
+    )
     value = black_76(forward, terms.strike, years, sigma, terms.is_call)
     puts = np.flatnonzero(~terms.is_european & ~terms.is_call)
     value[puts] = value_american_put(value[puts], spot[puts], terms.strike[puts], years[puts], sigma[puts])

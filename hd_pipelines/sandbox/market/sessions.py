@@ -32,7 +32,7 @@ from hd_pipelines.sandbox.market.daily_paths import (
     OPTION_STREAM,
     DayState,
     Floats,
-    daily_paths,
+    get_daily_paths,
 )
 from hd_pipelines.sandbox.market.minute_paths import (
     Liquidity,
@@ -41,8 +41,8 @@ from hd_pipelines.sandbox.market.minute_paths import (
     build_index_minute_bars,
     build_stock_day_bars,
     build_stock_minute_bars,
-    factor_paths,
-    price_paths,
+    draw_factor_paths,
+    draw_price_paths,
 )
 from hd_pipelines.sandbox.market.option_chains import list_contracts
 from hd_pipelines.sandbox.market.option_tape import (
@@ -71,7 +71,7 @@ def build_synthetic_session(seed: int, session: date, datasets: Collection[FlatF
     """Build the `datasets` of `session`. Raises `ValueError` for a closed day or one before the market's epoch."""
     hours = get_regular_hours(session)
     grid = MinuteGrid.of(hours)
-    day = daily_paths(seed, session).state(session)
+    day = get_daily_paths(seed, session).state(session)
     knots, rng = build_minute_knots(seed, session)
 
     stocks = [
@@ -109,9 +109,9 @@ def build_synthetic_session(seed: int, session: date, datasets: Collection[FlatF
 
 def build_minute_knots(seed: int, session: date) -> tuple[Floats, np.random.Generator]:
     """Build log prices of all instruments at the knots of the session's minute grid, and the generator for further draws."""
-    day, grid = daily_paths(seed, session).state(session), MinuteGrid.of(get_regular_hours(session))
+    day, grid = get_daily_paths(seed, session).state(session), MinuteGrid.of(get_regular_hours(session))
     rng = np.random.default_rng([seed, session.toordinal(), MINUTE_STREAM])
-    return price_paths(day, factor_paths(day, grid, rng), grid, rng), rng
+    return draw_price_paths(day, draw_factor_paths(day, grid, rng), grid, rng), rng
 
 
 def _build_liquidity(stocks: list[int], knots: Floats, session: date) -> Liquidity:

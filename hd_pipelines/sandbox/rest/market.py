@@ -28,7 +28,7 @@ from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK
 from hd_pipelines.providers.massive.rest.treasury_yields import ARCHIVE_FILE, MATURITIES
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.market.chains import build_regular_knots, build_synthetic_chains
-from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, daily_paths
+from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, get_daily_paths
 from hd_pipelines.sandbox.market.option_prices import RATE
 from hd_pipelines.sandbox.market.sessions import POSITION, SessionData, build_synthetic_session
 from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, Kind, compute_split_factor
@@ -103,7 +103,7 @@ class SyntheticRest:
         hours = get_regular_hours(at.astimezone(NEW_YORK).date())
         minute = min(int((at - hours.opens_at).total_seconds()) // 60, hours.minutes)
         knots = np.round(np.exp(build_regular_knots(self._seed, hours.session)[:, : minute + 1]), 2)
-        before = np.round(np.exp(daily_paths(self._seed, hours.session).state(hours.session).previous_close), 2)
+        before = np.round(np.exp(get_daily_paths(self._seed, hours.session).state(hours.session).previous_close), 2)
         return [
             IndexDay(name, *(float(value) for value in (path[0], path.max(), path.min(), path[-1], before[row])))
             for name in sorted(i.ticker for i in INSTRUMENTS if i.kind is Kind.INDEX)

@@ -32,7 +32,7 @@ from hd_pipelines.sandbox.faults import (
     SlowBody,
     TruncateBody,
     WrongLength,
-    utc_now,
+    read_utc_clock,
 )
 from hd_pipelines.sandbox.s3.listing import ListRequest, build_listing_xml
 from hd_pipelines.sandbox.s3.signature import KeyPair, SignatureRefusedError, SignedRequest, check_signature
@@ -95,7 +95,7 @@ class S3App:
         faults: FaultScript | None = None,
         keys: KeyPair = SANDBOX_KEYS,
         name: str = BUCKET,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = read_utc_clock,
     ) -> None:
         self.bucket = bucket
         self.plan = plan or Plan()
