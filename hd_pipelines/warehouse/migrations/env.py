@@ -1,6 +1,6 @@
-"""Alembic's entry: runs the revisions on the connection that `warehouse.schema.revision` hands over.
+"""Alembic's entry point: runs the revisions on the connection that `warehouse.schema.revision` passes in.
 
-Not here: where the database is, who may migrate and how eight processes take turns; that is `schema`.
+Which database is migrated, by whom and under which lock is decided in `schema.revision`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What each channel allows right now: its bucket of tokens, and until when it asked to be left alone.
+"""The state of each alert channel: its token bucket, and until when it asked to pause.
 
-Belongs here: the state of channels. It is a row and not a variable, so that a limit met by one process binds the next
-one too, and all of them together. The arithmetic is `alerts.token_bucket`.
+The state is a row and not a variable, so that a limit met by one process binds the next one, and all processes together.
+The arithmetic is in `alerts.token_bucket`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _channel = alert_channels.c
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """How a channel fares. `failures`: attempts in a row that did not go through."""
+    """State of a channel. `failures`: consecutive failed attempts."""
 
     channel: str
     service: str
@@ -33,9 +33,9 @@ class ChannelState:
 
 
 def take_token(connection: Connection, channel: str, service: str, rate: Rate, *, now: datetime) -> datetime | None:
-    """Take the right to send one message now: None, or the moment from which asking again makes sense.
+    """Take the token for one message now; return None, or the earliest instant to ask again.
 
-    The row stays locked until the caller's transaction ends, so that claimers of one channel follow each other. A
+    The row stays locked until the caller's transaction ends, so that only one process at a time claims from a channel. A
     caller that finds no message rolls back and has taken nothing.
     """
     connection.execute(
@@ -61,7 +61,7 @@ def take_token(connection: Connection, channel: str, service: str, rate: Rate, *
 
 
 def hold_channel(connection: Connection, channel: str, until: datetime) -> None:
-    """The channel asked to be left alone until then; a shorter wish never shortens a longer one."""
+    """Pause the channel until `until`, as it asked; a shorter pause never shortens a longer one."""
     connection.execute(
         update(alert_channels)
         .where(_channel.channel == channel)
@@ -70,7 +70,7 @@ def hold_channel(connection: Connection, channel: str, until: datetime) -> None:
 
 
 def note_delivered(connection: Connection, channel: str, *, now: datetime) -> None:
-    """A message went through."""
+    """Record a successful delivery."""
     connection.execute(
         update(alert_channels)
         .where(_channel.channel == channel)
@@ -79,7 +79,7 @@ def note_delivered(connection: Connection, channel: str, *, now: datetime) -> No
 
 
 def note_failure(connection: Connection, channel: str, error: str, redactor: Redactor) -> None:
-    """An attempt did not go through."""
+    """Record a failed attempt."""
     connection.execute(
         update(alert_channels)
         .where(_channel.channel == channel)
@@ -88,7 +88,7 @@ def note_failure(connection: Connection, channel: str, error: str, redactor: Red
 
 
 def read_channel_states(connection: Connection) -> dict[str, ChannelState]:
-    """Every channel that was ever written to, by name."""
+    """Read the state of every channel that was ever used, by name."""
     columns = (getattr(_channel, name) for name in ChannelState.__dataclass_fields__)
     rows = connection.execute(select(*columns).order_by(_channel.channel)).mappings()
     return {row["channel"]: ChannelState(**row) for row in rows}

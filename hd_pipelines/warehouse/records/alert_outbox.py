@@ -1,9 +1,8 @@
-"""The outbox: messages that are to reach a channel, from the transaction that caused them to the receiver's answer.
+"""The outbox of alert messages: writes them, hands them out under a lease, and records what became of each.
 
-Belongs here: writing messages, handing them out under a lease, and what became of each. Whoever learns something writes
-it and its message in one transaction; whoever delivers claims a message, commits, and only then talks to anybody. A
-process that dies in between leaves a lease that runs out, and the message is handed out again. How fast a channel may
-be written to is `alert_channels`.
+A message is written in the transaction that causes it; whoever delivers claims a message, commits, and only then contacts
+the receiver. If a process dies in between, its lease expires and the message is handed out again. How fast a channel may
+be used is decided in `alert_channels`.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from hd_pipelines.warehouse.schema.tables import alert_outbox
 KEPT = timedelta(days=90)
 """How long messages are kept after they were written."""
 GIVEN_UP_AFTER = timedelta(hours=24)
-"""A message that no attempt has brought through by then is dead; it stays visible."""
+"""A message not delivered by then is dead; it stays visible."""
 MOST_UNFINISHED = 10
-"""A message that kills whoever sends it, or makes it fail unforeseen, is not tried for ever."""
+"""Limit of attempts for a message whose sending crashes the process or fails unexpectedly."""
 _box = alert_outbox.c
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message in the hands of one deliverer until `leased_until`.
+    """A message claimed by one deliverer until `leased_until`.
 
     `is_repeat`: an earlier attempt ended without an answer, so the receiver may have it already.
     """
@@ -51,7 +50,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message on one channel. `due_at`: not tried before, if it is pending."""
+    """Delivery of a message on one channel. `due_at`: earliest next attempt, if it is pending."""
 
     channel: str
     status: DeliveryStatus
@@ -72,9 +71,9 @@ def enqueue(
     picture: bytes | None = None,
     expires_at: datetime | None = None,
 ) -> int:
-    """Write `message` once for each of `channels`, cleaned; returns how many are new.
+    """Write `message` once for each of `channels`, redacted; return how many are new.
 
-    The same `event_key` and channel is the same message: writing it again changes nothing. Nothing leaves before the
+    The same `event_key` and channel is the same message: writing it again changes nothing. Nothing is sent before the
     caller's transaction commits.
     """
     if not channels:
@@ -152,7 +151,7 @@ def claim_message(
 
 
 def mark_delivered(connection: Connection, message: str, *, now: datetime, receipt: str | None = None) -> bool:
-    """The receiver has it. Also whoever lost the lease says so: the message has arrived. False if it was known."""
+    """Mark the message as delivered, also by a deliverer that lost the lease; return False if it was marked already."""
     arrived = (
         update(alert_outbox)
         .where(_box.message_id == message, _box.status != DeliveryStatus.DELIVERED.value)
@@ -171,16 +170,16 @@ def mark_delivered(connection: Connection, message: str, *, now: datetime, recei
 def schedule_retry(
     connection: Connection, claimed: Claimed, due_at: datetime, error: str, redactor: Redactor, *, may_have_it: bool
 ) -> bool:
-    """Try again at `due_at`. `may_have_it`: no answer came, so the next attempt tells that it may be a repeat.
+    """Schedule the next attempt at `due_at`. `may_have_it`: no answer came, so the next attempt counts as a repeat.
 
-    False if the lease was lost: somebody else delivers it.
+    Returns False if the lease was lost: another process delivers it.
     """
     lease: dict[str, Any] = {"leased_until": due_at} if may_have_it else {"lease_id": None, "leased_until": None}
     return _set_held(connection, claimed, due_at=due_at, last_error=_error(error, redactor), **lease)
 
 
 def mark_dead(connection: Connection, claimed: Claimed, error: str, redactor: Redactor) -> bool:
-    """Give up, and say why. False if the lease was lost."""
+    """Give up with the reason `error`; return False if the lease was lost."""
     return _set_held(
         connection,
         claimed,
@@ -192,9 +191,9 @@ def mark_dead(connection: Connection, claimed: Claimed, error: str, redactor: Re
 
 
 def give_up_stale(connection: Connection, configured: Collection[str], *, now: datetime) -> int:
-    """Mark dead what nobody may or can deliver any more; the row says why.
+    """Mark messages dead that can no longer be delivered; the row holds the reason.
 
-    That is: past `expires_at`, for a channel that is gone for a day, or a day old and never brought to an end.
+    These are past `expires_at`; or a day old and their channel is not configured, or after `MOST_UNFINISHED` attempts.
     """
     reasons: Sequence[tuple[Any, str]] = (
         (_box.expires_at <= now, "It expired before the channel took it."),
@@ -218,7 +217,7 @@ def give_up_stale(connection: Connection, configured: Collection[str], *, now: d
 
 
 def revive_messages(connection: Connection, channels: Collection[str], *, now: datetime) -> int:
-    """Give what was given up on `channels` one more try; returns how many. What has expired stays dead."""
+    """Make dead messages of `channels` pending again; return how many. Expired ones stay dead."""
     return connection.execute(
         update(alert_outbox)
         .where(
@@ -231,7 +230,7 @@ def revive_messages(connection: Connection, channels: Collection[str], *, now: d
 
 
 def read_deliveries(connection: Connection, event_key: str) -> list[Delivery]:
-    """What became of an event's message on each channel, by name of the channel."""
+    """Read the delivery of an event's message on each channel, by channel name."""
     columns = (_box.channel, _box.status, _box.due_at, _box.receipt, _box.last_error)
     rows: Sequence[Any] = connection.execute(
         select(*columns).where(_box.event_key == event_key).order_by(_box.channel)
@@ -240,7 +239,7 @@ def read_deliveries(connection: Connection, event_key: str) -> list[Delivery]:
 
 
 def find_next_due(connection: Connection, channel: str) -> datetime | None:
-    """When the next pending message of `channel` may be tried; None if there is none."""
+    """Find when the next pending message of `channel` may be tried, or None."""
     moment = func.min(func.greatest(_box.due_at, func.coalesce(_box.leased_until, _box.due_at)))
     return connection.execute(
         select(moment).where(_box.channel == channel, _box.status == DeliveryStatus.PENDING.value)
@@ -248,14 +247,14 @@ def find_next_due(connection: Connection, channel: str) -> datetime | None:
 
 
 def count_outbox(connection: Connection) -> Mapping[tuple[str, str], int]:
-    """Messages by (channel, status)."""
+    """Count messages by (channel, status)."""
     counted = select(_box.channel, _box.status, func.count()).group_by(_box.channel, _box.status)
     rows: Sequence[Any] = connection.execute(counted).all()
     return {(channel, status): int(count) for channel, status, count in rows}
 
 
 def drop_old_messages(connection: Connection, *, now: datetime) -> int:
-    """Drop what was written `KEPT` ago and is delivered or given up; pending messages never."""
+    """Delete messages older than `KEPT` that are delivered or dead; return how many. Pending ones are kept."""
     return connection.execute(
         delete(alert_outbox).where(_box.status != DeliveryStatus.PENDING.value, _box.created_at < now - KEPT)
     ).rowcount

@@ -1,7 +1,6 @@
-"""Alerts in the database: each event takes the alert one step and writes the messages of that step, in one transaction.
+"""Stores alerts: each event moves an alert one step and writes the messages of that step, in one transaction.
 
-Belongs here: reading, stepping and storing alerts. What a step is, is `alerts.lifecycle`; how its messages leave is
-`alert_outbox`.
+The steps are defined in `alerts.lifecycle`; messages are sent by way of `alert_outbox`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _COLUMNS = tuple(field.name for field in fields(Alert))
 
 
 class AlertBook:
-    """Alerts of one transaction, and the channels that are told. Not for use after the transaction."""
+    """Alerts of one transaction, and the channels that are notified. Not for use after the transaction."""
 
     def __init__(self, connection: Connection, channels: Collection[str], redactor: Redactor, *, now: datetime) -> None:
         self._connection = connection
@@ -38,28 +37,28 @@ class AlertBook:
         self._now = now
 
     def observe(self, sighting: Sighting, *, at: datetime) -> tuple[Notice, ...]:
-        """The condition was present at `at`; returns what is told about it."""
-        clean = _cleaned(sighting, self._redactor)
-        known = self._locked(clean.alert_id)
-        return self._take(known, lifecycle.observe(known, clean, at=at, now=self._now))
+        """Record that the condition was present at `at`; return the notices written."""
+        clean = _redact(sighting, self._redactor)
+        known = self._lock_and_read(clean.alert_id)
+        return self._apply(known, lifecycle.observe(known, clean, at=at, now=self._now))
 
     def resolve(self, rule: str, subject: str, *, at: datetime) -> tuple[Notice, ...]:
-        """The condition was found gone at `at`; nothing if no such alert is open."""
-        return self.resolve_id(alert_id(*_names(rule, subject, self._redactor)), at=at)
+        """Record that the condition was gone at `at`; do nothing if no such alert is open."""
+        return self.resolve_id(alert_id(*_redact_names(rule, subject, self._redactor)), at=at)
 
     def resolve_id(self, known_id: str, *, at: datetime) -> tuple[Notice, ...]:
-        """The same by `alert_id`."""
-        known = self._locked(known_id)
-        return self._take(known, lifecycle.resolve(known, at=at, now=self._now)) if known else ()
+        """Resolve an alert by its `alert_id`."""
+        known = self._lock_and_read(known_id)
+        return self._apply(known, lifecycle.resolve(known, at=at, now=self._now)) if known else ()
 
     def escalate_overdue(self) -> tuple[Notice, ...]:
-        """Escalate what has been open for long."""
-        told_at_once = [severity.value for severity in AlertSeverity if severity.is_told_at_once]
+        """Escalate the alerts that have been open for too long."""
+        urgent = [severity.value for severity in AlertSeverity if severity.is_told_at_once]
         waiting = (
             select(alerts.c.alert_id)
             .where(
                 alerts.c.state == AlertState.OPEN.value,
-                alerts.c.severity.in_(told_at_once),
+                alerts.c.severity.in_(urgent),
                 alerts.c.escalations < len(lifecycle.ESCALATED_AFTER),
                 alerts.c.opened_at <= self._now - lifecycle.ESCALATED_AFTER[0],
             )
@@ -69,18 +68,18 @@ class AlertBook:
         self._lock()
         ids: Sequence[str] = self._connection.execute(waiting).scalars().all()
         for waiting_id in ids:
-            known = self._locked(waiting_id)
+            known = self._lock_and_read(waiting_id)
             if known is not None:
-                notices += self._take(known, lifecycle.escalate(known, now=self._now))
+                notices += self._apply(known, lifecycle.escalate(known, now=self._now))
         return tuple(notices)
 
     def write_digest(self, slot: datetime) -> int:
-        """One message about every warning that waits since before `slot`; returns how many it names.
+        """Write one message about every warning opened before `slot`; return how many it lists.
 
-        The slot names the message: a second digest of the same slot is not written.
+        The slot identifies the message: a second digest of the same slot is not written.
         """
         self._lock()
-        waits = _alert_rows().where(alerts.c.awaits_digest, alerts.c.opened_at <= slot).order_by(alerts.c.alert_id)
+        waits = _select_alerts().where(alerts.c.awaits_digest, alerts.c.opened_at <= slot).order_by(alerts.c.alert_id)
         waiting = _read(self._connection.execute(waits))
         if not waiting:
             return 0
@@ -92,7 +91,7 @@ class AlertBook:
             self._store(lifecycle.clear_digest(alert))
         return len(waiting)
 
-    def _take(self, before: Alert | None, step: Step) -> tuple[Notice, ...]:
+    def _apply(self, before: Alert | None, step: Step) -> tuple[Notice, ...]:
         if step.alert == before:
             return ()
         self._store(step.alert)
@@ -108,9 +107,9 @@ class AlertBook:
             )
         return step.notices
 
-    def _locked(self, known_id: str) -> Alert | None:
+    def _lock_and_read(self, known_id: str) -> Alert | None:
         self._lock()
-        found = _read(self._connection.execute(_alert_rows().where(alerts.c.alert_id == known_id)))
+        found = _read(self._connection.execute(_select_alerts().where(alerts.c.alert_id == known_id)))
         return found[0] if found else None
 
     def _lock(self) -> None:
@@ -126,15 +125,15 @@ class AlertBook:
 
 
 def read_open_alerts(connection: Connection, rules: Collection[str] | None = None) -> list[Alert]:
-    """Alerts that are open, longest first; of `rules` only, if given."""
-    statement = _alert_rows().where(alerts.c.state == AlertState.OPEN.value).order_by(alerts.c.opened_at)
+    """Read the open alerts, longest open first; of `rules` only, if given."""
+    statement = _select_alerts().where(alerts.c.state == AlertState.OPEN.value).order_by(alerts.c.opened_at)
     if rules is not None:
         statement = statement.where(alerts.c.rule.in_(sorted(rules)))
     return _read(connection.execute(statement))
 
 
 def drop_old_alerts(connection: Connection, *, now: datetime) -> int:
-    """Drop alerts that were resolved `KEPT` ago and have no message left."""
+    """Delete alerts that were resolved `KEPT` ago and have no message left; return how many."""
     has_messages = exists().where(alert_outbox.c.alert_id == alerts.c.alert_id)
     return connection.execute(
         delete(alerts).where(
@@ -143,7 +142,7 @@ def drop_old_alerts(connection: Connection, *, now: datetime) -> int:
     ).rowcount
 
 
-def _alert_rows() -> Any:  # noqa: ANN401  (a select of many columns)
+def _select_alerts() -> Any:  # noqa: ANN401  (a select of many columns)
     return select(*(alerts.c[name] for name in _COLUMNS))
 
 
@@ -154,8 +153,8 @@ def _read(rows: Any) -> list[Alert]:  # noqa: ANN401  (a result of such a select
     ]
 
 
-def _cleaned(sighting: Sighting, redactor: Redactor) -> Sighting:
-    rule, subject = _names(sighting.rule, sighting.subject, redactor)
+def _redact(sighting: Sighting, redactor: Redactor) -> Sighting:
+    rule, subject = _redact_names(sighting.rule, sighting.subject, redactor)
     return Sighting(
         rule=rule,
         subject=subject,
@@ -167,5 +166,5 @@ def _cleaned(sighting: Sighting, redactor: Redactor) -> Sighting:
     )
 
 
-def _names(rule: str, subject: str, redactor: Redactor) -> tuple[str, str]:
+def _redact_names(rule: str, subject: str, redactor: Redactor) -> tuple[str, str]:
     return redactor.clean(rule, TITLE), redactor.clean(subject, TITLE)

@@ -1,6 +1,6 @@
-"""Which option chains the lake holds and how complete each is: `option_chain_snapshots`.
+"""Writes and reads `option_chain_snapshots`: which option chains the lake holds and how complete each is.
 
-Belongs here: writing and reading that table. What completeness means is in `market.chain_coverage`.
+Completeness is defined in `market.chain_coverage`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hd_pipelines.warehouse.schema.tables import option_chain_snapshots
 
 @dataclass(frozen=True, slots=True)
 class ChainRecord:
-    """One snapshot in the lake. `underlying` is the vendor's ticker.
+    """A snapshot in the lake. `underlying` is the vendor's ticker.
 
     `fingerprint` names the bytes it was made from and the version of the code that read them. `completeness` is null
     while too few earlier snapshots are known.
@@ -55,7 +55,10 @@ def record_chains(connection: Connection, records: Sequence[ChainRecord]) -> Non
 def read_recorded_chains(
     connection: Connection, first: date, last: date, underlyings: Collection[str] | None = None
 ) -> list[ChainRecord]:
-    """Records of sessions `first` to `last` (both included) by underlying and time. `underlyings`: tickers, None: all."""
+    """Read the records of sessions `first` to `last` (both included) by underlying and time.
+
+    `underlyings`: tickers; None means all.
+    """
     held = option_chain_snapshots.c
     statement = (
         select(*(held[name] for name in ChainRecord.__slots__))

@@ -1,6 +1,6 @@
-"""What every derived row was made from: `derivation_manifest`, the record that lets a second run do nothing.
+"""Writes and reads `derivation_manifest`, the fingerprints of the inputs of derived rows, so that a second run does nothing.
 
-Belongs here: writing and reading fingerprints. Bars have a manifest of their own, `bars_manifest`.
+Bars have a manifest of their own, `bars_manifest`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hd_pipelines.warehouse.schema.tables import derivation_manifest
 
 SIGNALS = "composite_signals"
 MARKET = "*"
-"""Stands for the symbol in the scope of a table about the market as a whole."""
+"""Used as the symbol of tables about the market as a whole."""
 
 
 def record_derivations(
@@ -27,7 +27,7 @@ def record_derivations(
     fingerprints: Mapping[tuple[str, date], str],
     run_id: str | None,
 ) -> None:
-    """Say from what the rows of every pair (`symbol`, `session`, `rows`) of `table_name` were made."""
+    """Record the fingerprint of the inputs of every pair (`symbol`, `session`, `rows`) of `table_name`."""
     named = [fingerprints[(symbol, session)] for symbol, session in pairs.select("symbol", "session").iter_rows()]
     cursor.execute(
         "INSERT INTO public.derivation_manifest AS held"
@@ -50,7 +50,7 @@ def record_derivations(
 def read_fingerprints(
     connection: Connection, table_name: str, symbols: Collection[str] | None, first: date, last: date
 ) -> dict[tuple[str, date], str]:
-    """From what the rows of `table_name` were made, by (symbol, session); absent where none are. None: all symbols."""
+    """Read the fingerprints of `table_name` by (symbol, session); absent where there are no rows. None: all symbols."""
     held = derivation_manifest.c
     statement = select(held.symbol, held.session, held.fingerprint).where(
         held.table_name == table_name, held.session.between(first, last)
@@ -63,7 +63,7 @@ def read_fingerprints(
 def read_row_counts(
     connection: Connection, table_name: str, symbols: Collection[str] | None, first: date, last: date
 ) -> dict[tuple[str, date], int]:
-    """How many rows `table_name` holds, by (symbol, session), as its loads recorded it."""
+    """Read how many rows `table_name` holds, by (symbol, session), as its loads recorded it."""
     held = derivation_manifest.c
     statement = select(held.symbol, held.session, held.rows).where(
         held.table_name == table_name, held.session.between(first, last)
@@ -74,9 +74,9 @@ def read_row_counts(
 
 
 def read_derived_state(connection: Connection) -> str:
-    """A text that changes whenever derived rows that marts read are published; equal texts mean equal marts.
+    """Return a text that changes whenever derived rows that marts read are published; equal texts mean equal marts.
 
-    Signals are at the end of the way: no mart is made of them.
+    Signals are excluded: no mart reads them.
     """
     held = derivation_manifest.c
     state = select(func.count(), func.sum(held.rows), func.max(held.loaded_at)).where(held.table_name != SIGNALS)

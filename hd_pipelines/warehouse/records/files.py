@@ -1,7 +1,7 @@
-"""Which vendor file each session of each lake dataset came from.
+"""Writes `load_manifest`: which vendor file each session of each lake dataset came from.
 
-Belongs here: writing `load_manifest`. A file that appears again under the same identity updates its row; another file
-for the same session supersedes it, and both rows stay.
+A file that arrives again with the same identity updates its row; another file for the same session supersedes it, and both
+rows stay.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class IngestedFile:
 
 
 def record_load(connection: Connection, file: IngestedFile) -> str:
-    """Make `file` the current one of its dataset and session; returns its load id. Safe under concurrent calls.
+    """Make `file` the current one of its dataset and session; return its load id. Safe under concurrent calls.
 
-    `connection` is in a transaction as hd_service. A file that was superseded before and is back becomes current again.
+    `connection` is in a transaction as hd_service. A superseded file that arrives again becomes current again.
     """
     load_id = file.load_id
     place = f"hd_pipelines:load_manifest:{file.dataset}:{file.session}"

@@ -1,6 +1,6 @@
-"""Findings in the database: opened when seen, seen again when repeated, resolved when a later load is clean.
+"""Stores data findings: opened when first seen, refreshed when repeated, resolved when a later check is clean.
 
-Belongs here: the life of a finding's row. What a finding is, is `market.findings`.
+A finding itself is defined in `market.findings`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from hd_pipelines.warehouse.schema.tables import data_findings
 
 @dataclass(frozen=True, slots=True)
 class CheckedScope:
-    """What a stage has checked anew: open findings of this dataset, sessions and rules that it did not repeat are over.
+    """What a stage has checked: open findings of this dataset, sessions and rules that it did not repeat are resolved.
 
-    `rules` None means every rule; a stage names its own rules, so that it does not close what another stage found.
+    `rules` None means every rule; a stage lists its own rules, so that it does not resolve findings of another stage.
     `subjects` None means every subject.
     """
 
@@ -32,7 +32,7 @@ class CheckedScope:
 
 
 def record_findings(connection: Connection, findings: Sequence[Finding], *, run_id: str | None = None) -> int:
-    """Open new findings, refresh and reopen known ones; returns how many. Two alike in one call count once."""
+    """Open new findings, refresh and reopen known ones; return how many. Equal findings of one call count once."""
     by_id = {finding.finding_id: finding for finding in findings}
     if not by_id:
         return 0
@@ -69,7 +69,7 @@ def resolve_findings(
     rules: Collection[Rule] | None = None,
     subjects: Collection[str] | None = None,
 ) -> int:
-    """Mark open findings of `dataset` on `sessions` as resolved, except those seen just now; returns how many."""
+    """Mark open findings of `dataset` on `sessions` as resolved, except `except_ids`; return how many."""
     statement = (
         update(data_findings)
         .where(data_findings.c.dataset == dataset)
@@ -91,7 +91,5 @@ def settle_findings(
     """Record `findings`, then resolve what `checked` covers and they do not repeat."""
     record_findings(connection, findings, run_id=run_id)
     seen = [finding.finding_id for finding in findings]
-    for verdict in checked:
-        resolve_findings(
-            connection, verdict.dataset, verdict.sessions, seen, rules=verdict.rules, subjects=verdict.subjects
-        )
+    for scope in checked:
+        resolve_findings(connection, scope.dataset, scope.sessions, seen, rules=scope.rules, subjects=scope.subjects)

@@ -1,7 +1,6 @@
-"""New signals that nobody was told about yet, and the bars that their picture shows.
+"""Reads new signals that have not been sent yet and the bars of their charts, and marks signals as sent.
 
-Belongs here: reading both, and marking a signal as told. Mark it in the transaction that writes its message: then it is
-told once, or not yet.
+Mark a signal in the transaction that writes its message, so that it is sent exactly once.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from hd_pipelines.tables.vocabulary import SignalStatus, Timeframe
 from hd_pipelines.warehouse.schema.tables import composite_signals, gamma_exposure_snapshots, historical_bars
 
 OLDEST_GAMMA = timedelta(days=4)
-"""Over a weekend and a holiday."""
+"""Maximum age of a gamma snapshot: a weekend and a holiday."""
 _GAMMA_LEVELS = ("call_wall", "put_wall", "zero_gamma")
 _signal = composite_signals.c
 _BAR_SCHEMA: dict[str, Any] = {
@@ -38,7 +37,7 @@ _BAR_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class UnsentSignal:
-    """A signal to be told. `as_of`: what was known when it was made."""
+    """A signal to be sent. `as_of`: the instant whose data it was made from."""
 
     notice: SignalNotice
     session: date
@@ -46,29 +45,29 @@ class UnsentSignal:
 
 
 def lock_unsent_signals(connection: Connection, *, now: datetime, most: int) -> list[UnsentSignal]:
-    """Active signals still valid at `now` that were never told, oldest first; locked until the transaction ends.
+    """Lock and read active signals still valid at `now` that were never sent, oldest first, until the transaction ends.
 
-    Signals that another transaction is telling are passed over. One whose validity is over, or that an earlier session than
-    the newest gave, is not told: it would ask a person to do what is too late, as a scan over past sessions would.
+    Signals that another transaction has locked are skipped. A signal that has expired, or is of an earlier session than the
+    newest (from a scan over past sessions), is not sent: acting on it would be too late.
     """
-    untold = (
+    unsent = (
         select(composite_signals)
         .where(_signal.status == SignalStatus.ACTIVE.value, _signal.alerted_at.is_(None), _signal.valid_until > now)
-        .where(_signal.as_of >= _newest_open(now))
+        .where(_signal.as_of >= _find_newest_open(now))
         .order_by(_signal.as_of, _signal.signal_id)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    return [_untold(row) for row in connection.execute(untold).mappings()]
+    return [_to_unsent(row) for row in connection.execute(unsent).mappings()]
 
 
 def mark_sent(connection: Connection, signal_id: str, *, now: datetime) -> None:
-    """Its message is written."""
+    """Record that the message of the signal is written."""
     connection.execute(update(composite_signals).where(_signal.signal_id == signal_id).values(alerted_at=now))
 
 
-def _newest_open(now: datetime) -> datetime:
-    """When the newest session that has begun opened."""
+def _find_newest_open(now: datetime) -> datetime:
+    """Find the open of the newest session that has begun."""
     today = now.astimezone(NEW_YORK).date()
     if is_session(today) and (opens_at := get_regular_hours(today).opens_at) <= now:
         return opens_at
@@ -76,9 +75,9 @@ def _newest_open(now: datetime) -> datetime:
 
 
 def read_bars_before(connection: Connection, symbol: str, as_of: datetime, *, minutes: int, most: int) -> pl.DataFrame:
-    """The last `most` bars of `minutes` that were over at `as_of`, ascending: session, timestamp, prices, volume, vwap.
+    """Read the last `most` bars of `minutes` that had ended at `as_of`, ascending: session, timestamp, prices, volume, vwap.
 
-    Floats, for drawing only.
+    Floats, for charts only.
     """
     bar = historical_bars.c
     newest_first = (
@@ -89,12 +88,12 @@ def read_bars_before(connection: Connection, symbol: str, as_of: datetime, *, mi
         .limit(most)
     )
     rows: Sequence[Any] = connection.execute(newest_first).all()
-    numbers = [[_as_drawn(value) for value in row] for row in reversed(rows)]
+    numbers = [[_to_float(value) for value in row] for row in reversed(rows)]
     return pl.DataFrame(numbers, schema=_BAR_SCHEMA, orient="row")
 
 
 def read_gamma_levels_before(connection: Connection, symbol: str, as_of: datetime) -> dict[str, float]:
-    """Walls and zero gamma of the newest snapshot at `as_of`, by name; those that it has. Empty without one."""
+    """Read the known walls and zero gamma of the newest snapshot at `as_of`, by name; empty without a snapshot."""
     gamma = gamma_exposure_snapshots.c
     newest = (
         select(*(gamma[name] for name in _GAMMA_LEVELS))
@@ -106,11 +105,11 @@ def read_gamma_levels_before(connection: Connection, symbol: str, as_of: datetim
     return {name: float(price) for name, price in (row or {}).items() if price is not None}
 
 
-def _as_drawn(value: object) -> object:
+def _to_float(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _untold(row: Mapping[Any, Any]) -> UnsentSignal:
+def _to_unsent(row: Mapping[Any, Any]) -> UnsentSignal:
     explanation: Mapping[str, Any] = row["explanation"]
     return UnsentSignal(
         notice=SignalNotice(

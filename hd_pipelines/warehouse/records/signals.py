@@ -1,9 +1,8 @@
-"""Signals and scans written and read back: stored once, settled once.
+"""Writes and reads signals and scans: a signal is stored once and settled once.
 
-Belongs here: the statements. What a signal is decided by is `signals.scanner`; the order of steps is `loading.signals.scan`.
-
-A signal's identity is a function of symbol, detector and bar, so storing what is there already writes nothing. What a
-stored signal says is never touched, by this module or any other: a trigger refuses it.
+How signals are chosen is in `signals.scanner`, the order of steps in `loading.signals.scan`. A signal's identity is a
+function of symbol, detector and bar, so storing it again writes nothing. The facts of a stored signal are never changed:
+a trigger refuses it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('hd_pipelines:compos
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a signal: `signals.outcomes.Outcome` by its id."""
+    """The outcome of a signal: `signals.outcomes.Outcome` with its id."""
 
     signal_id: str
     status: SignalStatus
@@ -42,7 +41,7 @@ class Settlement:
 
 
 def take_scan_lock(connection: Connection) -> None:
-    """Wait for other scans to commit: cool-downs and caps count what is stored, so scans store one after the other."""
+    """Wait for other scans to commit: cool-downs and caps count stored signals, so scans must store one after the other."""
     connection.execute(_LOCK)
 
 
@@ -60,18 +59,22 @@ def store_signals(connection: Connection, rows: Sequence[Mapping[str, Any]], *, 
 
 
 def record_scan(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Record what a scan looked at and refused. The same scan again changes its row only where it found other things."""
-    told = insert(signal_scans).values(row)
-    kept = {name: told.excluded[name] for name in ("symbols", "rows", "candidates", "rejections", "labels")}
+    """Record what a scan looked at and refused. Repeating a scan changes its row only if its results differ."""
+    row_insert = insert(signal_scans).values(row)
+    kept = {name: row_insert.excluded[name] for name in ("symbols", "rows", "candidates", "rejections", "labels")}
     before = [signal_scans.c[name].is_distinct_from(value) for name, value in kept.items()]
     changed = before[0]
     for each in before[1:]:
         changed |= each
     connection.execute(
-        told.on_conflict_do_update(
+        row_insert.on_conflict_do_update(
             index_elements=["scan_id"],
-            set_={**kept, "stored": signal_scans.c.stored + told.excluded.stored, "run_id": told.excluded.run_id},
-            where=changed | (told.excluded.stored > 0),
+            set_={
+                **kept,
+                "stored": signal_scans.c.stored + row_insert.excluded.stored,
+                "run_id": row_insert.excluded.run_id,
+            },
+            where=changed | (row_insert.excluded.stored > 0),
         )
     )
 
@@ -84,7 +87,7 @@ def record_session_scans(
     *,
     run_id: str | None,
 ) -> None:
-    """Say from what each symbol's scan of the whole session was made (`marks`), and how many signals it has."""
+    """Record the fingerprint of each symbol's scan of the whole session (`marks`), and how many signals it has."""
     symbols = sorted(marks)
     pairs = pl.DataFrame(
         {"symbol": symbols, "session": [session] * len(symbols), "rows": [signals[symbol] for symbol in symbols]},
@@ -96,7 +99,7 @@ def record_session_scans(
 
 
 def read_earlier_signals(connection: Connection, symbols: Collection[str], sessions: Collection[date]) -> pl.DataFrame:
-    """Stored signals of these symbols and sessions: symbol, session, detector, as_of, bar_time; by time."""
+    """Read the stored signals of these symbols and sessions: symbol, session, detector, as_of, bar_time; by time."""
     columns = composite_signals.c
     statement = (
         select(columns.symbol, columns.session, columns.detector, columns.as_of, columns.bar_time)
@@ -115,7 +118,7 @@ def read_earlier_signals(connection: Connection, symbols: Collection[str], sessi
 
 
 def read_settled_since(connection: Connection, first: date, before: datetime) -> pl.DataFrame:
-    """How signals did that ended from `first` on and before `before`: detector, style, exited_at, r_multiple; by time."""
+    """Read outcomes of signals since `first` that ended before `before`: detector, style, exited_at, r_multiple; by time."""
     columns = composite_signals.c
     statement = (
         select(columns.detector, columns.style, columns.exited_at, columns.r_multiple)
@@ -134,7 +137,7 @@ def read_settled_since(connection: Connection, first: date, before: datetime) ->
 def read_active_signals(
     connection: Connection, *, symbols: Collection[str] | None = None, sessions: Collection[date] | None = None
 ) -> list[dict[str, Any]]:
-    """Facts of signals that are not settled, by time; of all symbols and sessions where None."""
+    """Read the signals that are not settled, by time; None means all symbols or sessions."""
     columns = composite_signals.c
     statement = select(composite_signals).where(columns.status == SignalStatus.ACTIVE.value)
     if symbols is not None:
@@ -146,7 +149,7 @@ def read_active_signals(
 
 
 def settle_signals(connection: Connection, settlements: Iterable[Settlement]) -> int:
-    """Write outcomes of signals that are still active; how many. One that was settled meanwhile stays as it is."""
+    """Write outcomes of signals that are still active; return how many. Signals settled meanwhile stay as they are."""
     columns = composite_signals.c
     written = 0
     for each in settlements:
@@ -169,7 +172,7 @@ def settle_signals(connection: Connection, settlements: Iterable[Settlement]) ->
 
 
 def dismiss_signals(connection: Connection, signal_ids: Collection[str], *, at: datetime) -> int:
-    """Dismiss signals that are still active: they have no outcome and will have none; how many."""
+    """Dismiss active signals that will never have an outcome; return how many."""
     columns = composite_signals.c
     changed = connection.execute(
         update(composite_signals)
@@ -180,14 +183,14 @@ def dismiss_signals(connection: Connection, signal_ids: Collection[str], *, at: 
 
 
 def find_signals(connection: Connection, beginning: str) -> list[dict[str, Any]]:
-    """Whole rows of the signals whose id begins so, at most ten, by id."""
+    """Find the signals whose id starts with `beginning`: whole rows, at most ten, by id."""
     columns = composite_signals.c
     statement = select(composite_signals).where(columns.signal_id.startswith(beginning, autoescape=True))
     return [dict(row) for row in connection.execute(statement.order_by(columns.signal_id).limit(10)).mappings()]
 
 
 def read_signals(connection: Connection, first: date, last: date, *, limit: int | None = None) -> list[dict[str, Any]]:
-    """Rows of the sessions `first` to `last`, newest first, without their explanations."""
+    """Read the signals of sessions `first` to `last`, newest first, without their explanations."""
     columns = [column for column in composite_signals.c if column.name not in {"explanation", "contract"}]
     statement = (
         select(*columns)
@@ -199,11 +202,11 @@ def read_signals(connection: Connection, first: date, last: date, *, limit: int 
 
 
 def count_rejections(connection: Connection, first: date, last: date) -> dict[tuple[str, str], int]:
-    """How often each (detector, reason) kept a candidate back in scans of the sessions `first` to `last`."""
+    """Count how often each (detector, reason) rejected a candidate in scans of the sessions `first` to `last`."""
     rows = connection.execute(
         text(
-            "SELECT told.detector, told.reason, sum(told.count)::bigint FROM public.signal_scans,"
-            " jsonb_to_recordset(rejections) AS told (detector text, reason text, count bigint)"
+            "SELECT rejected.detector, rejected.reason, sum(rejected.count)::bigint FROM public.signal_scans,"
+            " jsonb_to_recordset(rejections) AS rejected (detector text, reason text, count bigint)"
             " WHERE session BETWEEN :first AND :last GROUP BY 1, 2 ORDER BY 1, 2"
         ),
         {"first": first, "last": last},
@@ -212,7 +215,7 @@ def count_rejections(connection: Connection, first: date, last: date) -> dict[tu
 
 
 def find_last_scanned(connection: Connection, session: date) -> datetime | None:
-    """Until when the minutes of `session` were scanned; None where they were not."""
+    """Find until when the minutes of `session` were scanned, or None."""
     held = signal_scans.c
     statement = select(func.max(held.last_as_of)).where(
         held.session == session, held.resolution == Resolution.MINUTE.value

@@ -1,7 +1,6 @@
-"""The watchlist and the queue of symbols whose history is to be derived.
+"""Adds, removes and claims symbols: the watchlist, and the queue of symbols whose history is to be derived.
 
-Belongs here: adding, leaving, claiming. The queue is filled by a trigger of the database, so a symbol inserted by hand
-is backfilled too.
+The queue is filled by a trigger of the database, so a symbol inserted by hand is backfilled too.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hd_pipelines.warehouse.schema.tables import watchlist
 
 MAX_RETRIES = 3
 ABANDONED_AFTER = timedelta(minutes=30)
-"""A claim this old belongs to a process that is gone, and is given out again."""
+"""A claim this old belongs to a process that has died, so the symbol may be claimed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,11 @@ class QueuedSymbol:
 
 
 def add_to_watchlist(connection: Connection, symbols: Iterable[str], *, note: str | None = None) -> list[str]:
-    """Put `symbols` on the watchlist and thereby into the queue; returns those that were not active before.
+    """Put `symbols` on the watchlist and thereby into the queue; return those that were not active before.
 
-    Raises `ValueError` for a name that is no symbol; nothing is added then.
+    Raises `ValueError` for a name that is not a symbol; nothing is added then.
     """
-    rows = [{"symbol": name, "ticker": to_ticker(name), "note": note} for name in _distinct(symbols)]
+    rows = [{"symbol": name, "ticker": to_ticker(name), "note": note} for name in _canonicalize(symbols)]
     if not rows:
         return []
     statement = insert(watchlist).values(rows)
@@ -48,10 +47,10 @@ def add_to_watchlist(connection: Connection, symbols: Iterable[str], *, note: st
 
 
 def remove_from_watchlist(connection: Connection, symbols: Iterable[str]) -> list[str]:
-    """Take `symbols` off; their bars stay. Returns those that were active."""
+    """Take `symbols` off the watchlist and keep their bars; return those that were active."""
     left = (
         update(watchlist)
-        .where(watchlist.c.symbol.in_(_distinct(symbols)), watchlist.c.active)
+        .where(watchlist.c.symbol.in_(_canonicalize(symbols)), watchlist.c.active)
         .values(active=False)
         .returning(watchlist.c.symbol)
     )
@@ -59,16 +58,16 @@ def remove_from_watchlist(connection: Connection, symbols: Iterable[str]) -> lis
 
 
 def read_active_symbols(connection: Connection) -> list[str]:
-    """All active symbols, sorted."""
+    """Read all active symbols, sorted."""
     return list(
         connection.execute(select(watchlist.c.symbol).where(watchlist.c.active).order_by(watchlist.c.symbol)).scalars()
     )
 
 
 def claim_next_symbol(connection: Connection, *, abandoned_after: timedelta = ABANDONED_AFTER) -> QueuedSymbol | None:
-    """Take the oldest waiting symbol, or one whose claimer is gone; None if there is none.
+    """Claim the oldest waiting symbol, or one whose claimer has died; None if there is none.
 
-    Two claimers never get the same one, and neither waits for the other. Commit the claim before working on it.
+    Two processes never get the same symbol, and neither waits for the other. Commit the claim before working on it.
     """
     is_abandoned = and_(queue.c.status == "processing", queue.c.started_at < func.now() - literal(abandoned_after))
     chosen = (
@@ -91,17 +90,17 @@ def claim_next_symbol(connection: Connection, *, abandoned_after: timedelta = AB
 
 
 def mark_completed(connection: Connection, symbols: Iterable[str]) -> int:
-    """Mark the history of `symbols` as derived; returns how many were in the queue."""
+    """Mark the history of `symbols` as derived; return how many were in the queue."""
     done = (
         update(queue)
-        .where(queue.c.symbol.in_(_distinct(symbols)))
+        .where(queue.c.symbol.in_(_canonicalize(symbols)))
         .values(status="completed", finished_at=func.now(), last_error=None)
     )
     return connection.execute(done).rowcount
 
 
 def mark_failed(connection: Connection, symbol: str, error: str) -> str:
-    """Count a failure of `symbol`; returns `pending`, or `failed` after the third retry. Raises `KeyError`."""
+    """Count a failure of `symbol`; return `pending`, or `failed` after the third retry. Raises `KeyError`."""
     retries = queue.c.retry_count
     failed = (
         update(queue)
@@ -120,5 +119,5 @@ def mark_failed(connection: Connection, symbol: str, error: str) -> str:
     return str(status)
 
 
-def _distinct(symbols: Iterable[str]) -> list[str]:
+def _canonicalize(symbols: Iterable[str]) -> list[str]:
     return sorted({canonicalize_symbol(symbol) for symbol in symbols})

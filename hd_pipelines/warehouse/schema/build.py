@@ -57,7 +57,7 @@ _INFINITY = {Type.PRICE: "'Infinity'::numeric", Type.NUMBER: "'Infinity'::double
 
 
 def build_table(definition: model.Table) -> Table:
-    """The SQLAlchemy table of `definition`, registered in `metadata`."""
+    """Build the SQLAlchemy table of `definition`, registered in `metadata`."""
     checks = (
         CheckConstraint(condition, name=f"{definition.name}_{name}") for name, condition in _conditions(definition)
     )

@@ -40,7 +40,7 @@ def ensure_partition(database: Database, session: date, table: Partitioned = BAR
 
 
 def list_partitions(database: Database, table: Partitioned = BARS) -> list[str]:
-    """Names of all attached partitions, oldest first."""
+    """List the names of all attached partitions, oldest first."""
     statement = text(
         "SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
         " WHERE inhparent = cast(:parent AS regclass) ORDER BY child.relname"
@@ -94,7 +94,7 @@ def discard_staging_tables(database: Database, table: Partitioned = BARS) -> Non
 
 
 def partition_exists(cursor: psycopg.Cursor[Any], partition: Partition) -> bool:
-    """Whether `partition` is attached."""
+    """Return whether `partition` is attached."""
     row = cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{partition.name}",)).fetchone()
     return bool(row and row[0])
 
@@ -131,7 +131,7 @@ def create_staging_table(cursor: psycopg.Cursor[Any], partition: Partition) -> N
 
 
 def build_staging_key_statements(partition: Partition) -> list[sql.Composed]:
-    """Statements that build the keys and indexes of the staging table; duplicate rows fail in them.
+    """Build the statements that create the keys and indexes of the staging table; duplicate rows fail in them.
 
     They are the same as the parent's, so that ATTACH takes them over and builds none while readers wait.
     """

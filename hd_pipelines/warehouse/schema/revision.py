@@ -30,7 +30,7 @@ _ALEMBIC = threading.Lock()
 
 @cache
 def get_head_revision() -> str:
-    """The newest revision that this code has."""
+    """Return the newest revision that this code has."""
     revision = _scripts().get_current_head()
     if revision is None:
         raise RuntimeError("the package carries no migrations; reinstall hd-pipelines")
@@ -38,7 +38,7 @@ def get_head_revision() -> str:
 
 
 def read_revision(url: str) -> str | None:
-    """The revision of the database at `url`; None for an empty one."""
+    """Read the revision of the database at `url`; None for an empty one."""
     with _autocommit(url) as connection:
         return _current(connection)
 

@@ -1,7 +1,7 @@
-"""Bars, natively partitioned by session, and the record of what they were made from.
+"""Bars, natively partitioned by session, and the fingerprints of their inputs.
 
-Leaves are monthly and are made when a load needs them; there is no DEFAULT partition, because attaching would have to
-scan and lock it. A leaf carries row-level security without any policy or grant: rows are reached through the parent.
+Partitions are monthly and created when a load needs them; there is no DEFAULT partition, because attaching would have to
+scan and lock it. A partition has row-level security without any policy or grant: rows are reached through the parent.
 """
 
 from alembic import op
@@ -46,7 +46,7 @@ def upgrade() -> None:
         ) PARTITION BY RANGE (session)
         """
     )
-    op.execute("CREATE SCHEMA staging")  # where leaves are built before they change places
+    op.execute("CREATE SCHEMA staging")  # where partitions are built before they are exchanged
     op.execute("GRANT USAGE ON SCHEMA staging TO hd_service")
     op.execute(
         """

@@ -1,4 +1,4 @@
-"""Which vendor file every lake session came from, and what was wrong with data.
+"""The vendor file of every lake session, and data findings.
 
 At most one row per dataset and session is current; a republished file supersedes, it never overwrites.
 """

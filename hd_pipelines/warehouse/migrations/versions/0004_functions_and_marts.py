@@ -1,7 +1,7 @@
-"""SQL functions of the warehouse, the reader's cage, and the schema that dbt builds in.
+"""SQL functions of the warehouse, the function that runs a reader's query, and the schema that dbt builds in.
 
-Functions that touch rows belong to `hd_service`, whose policies let it see them; the one that drops leaves belongs to
-`hd_owner`, which sees none. Every one fixes its search_path and is closed to PUBLIC.
+Functions that touch rows belong to `hd_service`, whose policies let it see them; the one that drops partitions belongs to
+`hd_owner`, which sees none. Each sets its search_path and is closed to PUBLIC.
 """
 
 from alembic import op

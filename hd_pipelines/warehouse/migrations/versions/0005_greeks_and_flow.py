@@ -1,6 +1,6 @@
 """Valued option contracts and option prints, natively partitioned by month of their instant.
 
-Prices are exact decimals, answers of a model float64. Leaves are made when a load needs them, as those of bars.
+Prices are exact decimals, results of a model float64. Partitions are created when a load needs them, as those of bars.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
 """The IV percentile of each underlying and session, and the regime of the market per session.
 
-Leaves of a year: a session has one row, the newest row is asked for all day, and few leaves plan fast.
+Partitions are yearly: a session has one row, the newest row is read all day, and few partitions make planning fast.
 """
 
 from alembic import op

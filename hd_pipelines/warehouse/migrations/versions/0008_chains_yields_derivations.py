@@ -1,4 +1,4 @@
-"""Which chains the lake holds, the yield curve, and what every derived row was made from."""
+"""Which chains the lake holds, the yield curve, and the fingerprints of the inputs of derived rows."""
 
 from alembic import op
 

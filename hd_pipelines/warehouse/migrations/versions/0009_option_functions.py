@@ -1,7 +1,8 @@
-"""SQL functions about options and the market, and retention by dropping whole leaves.
+"""SQL functions about options and the market, and retention by dropping whole partitions.
 
-Questions are SECURITY INVOKER: row-level security of whoever asks applies. Clean-ups follow cleanup_old_historical_bars:
-hd_service counts and forgets, hd_owner, which sees no rows, drops leaves. What is not known is null, or no row.
+Queries are SECURITY INVOKER: the row-level security of the caller applies. Clean-ups follow cleanup_old_historical_bars:
+hd_service counts and deletes manifest rows; hd_owner, which sees no rows, drops partitions. Unknown values are null or have
+no row.
 """
 
 from alembic import op
@@ -18,7 +19,7 @@ _QUESTIONS = (
     "get_current_market_regime()",
 )
 _RETENTION = (
-    # function, table, kept by default, unit of its leaves
+    # function, table, kept by default, unit of its partitions
     ("cleanup_old_greeks", "historical_greeks", "1 year", "month"),
     ("cleanup_old_flow", "options_flow_history", "90 days", "month"),
     ("cleanup_old_iv", "iv_percentile_cache", "2 years", "year"),

@@ -1,4 +1,4 @@
-"""A row of the market's regime has a VIX level: sessions without one get no row, and the finding says so."""
+"""Require a VIX level in rows of the market regime: a session without one gets no row but a finding."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Alerts, the outbox of their messages, and what each channel allows."""
+"""Alerts, the outbox of their messages, and the rate limit of each channel."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Signals and the scans that found them. What a signal says stays as it was written; a trigger refuses anything else."""
+"""Signals and the scans that found them. The facts of a signal stay as written: a trigger refuses changes."""
 
 from alembic import op
 
