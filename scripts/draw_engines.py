@@ -1,4 +1,4 @@
-"""Write docs/reference/engines.md and docs/img/engine-*.png: what each context engine makes of every possible input.
+"""Write docs/reference/engines.md and docs/img/engine-*.png: the multiplier of each context engine for every possible input.
 
 `python scripts/draw_engines.py [--text]`; `--text` leaves the pictures as they are. What they show is in
 `engine_document`, `engine_pictures` and `engine_grids`.

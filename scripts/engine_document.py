@@ -1,7 +1,7 @@
 """The text of docs/reference/engines.md: tables made from the engines' constants, and the reasons behind their rules.
 
-Belongs here: tables made from the code, and the prose between them. `draw_engines.py` writes the file, `engine_pictures`
-and `engine_grids` draw its pictures; tests/signals/engines/test_engines_document.py tells when the text is stale.
+`draw_engines.py` writes the file; `engine_pictures` and `engine_grids` draw its pictures.
+tests/signals/engines/test_engines_document.py fails if the text is out of date.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Draws what regimes, permissions and age do, over everything that they can be.
+"""Draws the effect of every regime, permission and age.
 
-The engines with a number for input are in `engine_pictures`.
+Engines whose input is a number are in `engine_pictures`.
 """
 
 from __future__ import annotations

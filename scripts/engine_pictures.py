@@ -1,4 +1,4 @@
-"""Draws the multiplier of the IV, gamma, alignment and flow engines over everything that their input can be.
+"""Draws the multiplier of the IV, gamma, alignment and flow engines over the whole range of their inputs.
 
 Values come from the engines themselves, colours from `charts`. Regimes, permissions and age are in `engine_grids`;
 `draw_engines` writes the files.

@@ -2,9 +2,9 @@
 
     python scripts/print_table_digests.py "$(.venv/bin/hd db url --show-password)" > before.txt
 
-A digest covers every row, in no order, without columns that differ between two runs of the same code (`VOLATILE`). Values
-that a table holds as a JSON list of objects are digested as rows, so that a list that moved to a table of its own compares
-by value. With `--columns` each column has its own digest, to find the one that differs.
+A digest covers every row, in no order, without columns that differ between two runs of the same code (`VOLATILE`). JSON
+lists of objects are digested as rows, so that a list that moved to a table of its own compares by value. With `--columns`
+each column has its own digest, to find the one that differs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VOLATILE_OF = {
 }
 LEFT_OUT = {"alembic_version"}
 LISTS = {"gamma_by_strike", "gamma_by_expiration"}
-"""JSON lists of objects, or tables that hold what such a list held; digested as rows of symbol, timestamp and values."""
+"""JSON lists of objects, or tables that replaced such a list; digested as rows of symbol, timestamp and values."""
 TABLES = """
     SELECT table_schema, table_name, array_agg(column_name::text ORDER BY ordinal_position)
     FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)

@@ -1,6 +1,6 @@
-"""Write docs/img/*.png from a running desk (`make up` after `make demo`): lineage, two assets, and the four pictures.
+"""Write docs/img/*.png from a running installation (`make up` after `make demo`): lineage, two assets, four pictures.
 
-Needs Debian's chromium. Playwright drives it; its own browsers are not downloaded.
+Needs Debian's chromium, which Playwright drives; its own browsers are not downloaded.
 """
 
 from __future__ import annotations

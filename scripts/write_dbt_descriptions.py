@@ -1,6 +1,6 @@
 """Writes the descriptions in dbt's yml files that repeat what the table definitions say.
 
-Generated are `_sources.yml`, the columns of every `stg_*.yml`, and in `fct_*.yml` the columns that a mart takes unchanged
+It generates `_sources.yml`, the columns of every `stg_*.yml`, and in `fct_*.yml` the columns that a mart takes unchanged
 from its staging model. Everything else in these files (tests, descriptions of models and of computed columns) is kept.
 `make docs` runs this script; tests/docs/test_dbt_descriptions.py fails if a file is out of date.
 """

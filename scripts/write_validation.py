@@ -1,7 +1,7 @@
 """Write docs/reference/validation.md: our numbers beside those that others published.
 
 `python scripts/write_validation.py [FOLDER]`; FOLDER holds `data/` and `recordings/` (default: `shared` beside this
-checkout). Belongs here: which comparisons there are and in what order. What they compute is in `validation`.
+checkout). This script lists the comparisons in their order; `validation` computes them.
 The recordings may not be redistributed, so the document shows differences and sums, no quotes. Ends with 1 if a
 requirement is not met that is not known to be out of reach, with 2 if the data is not there.
 """
