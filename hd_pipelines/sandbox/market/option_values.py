@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.sandbox.market.daily_paths import Floats
 from hd_pipelines.sandbox.market.early_exercise import value_american_put
@@ -59,7 +60,7 @@ class ContractTerms:
         roots = contracts.roots
         root = contracts.root[chosen]
         morning = np.array([r.settles_in_the_morning for r in roots])
-        settles = np.array([[settles_at_ns(day, early) for early in (False, True)] for day in contracts.expirations])
+        settles = np.array([[find_settlement_ns(day, early) for early in (False, True)] for day in contracts.expirations])
         return cls(
             root,
             contracts.strike[chosen],
@@ -82,14 +83,14 @@ class FairValues:
 
 
 @cache
-def settles_at_ns(expiration: date, is_morning: bool) -> int:
+def find_settlement_ns(expiration: date, is_morning: bool) -> int:
     """Find the open or close of the expiration day as integer nanoseconds; 09:30 and 16:00 beyond the calendar's end."""
     if is_session(expiration):
         hours = get_regular_hours(expiration)
         return hours.opens_at_ns if is_morning else hours.closes_at_ns
     clock = time(9, 30) if is_morning else time(16)
     moment = datetime.combine(expiration, clock, tzinfo=NEW_YORK).astimezone(UTC)
-    return int(moment.timestamp()) * 1_000_000_000
+    return to_ns(moment)
 
 
 def compute_fair_values(

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.option_products import find_product
 from hd_pipelines.market.sessions import (
     NEW_YORK,
@@ -146,7 +147,7 @@ class RecordedRest:
             pl.lit(None, dtype=pl.Int64).alias("ask_size"),
             pl.col("root").replace_strict(styles).alias("exercise_style"),
             pl.lit(100.0).alias("shares_per_contract"),
-            pl.lit(int(moment.timestamp()) * 1_000_000_000).alias("quote_at_ns"),
+            pl.lit(to_ns(moment.replace(microsecond=0))).alias("quote_at_ns"),
         ).sort("ticker")
 
     def minutes(self, ticker: str, session: date) -> pl.DataFrame:

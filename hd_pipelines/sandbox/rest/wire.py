@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.symbols import is_index
 from hd_pipelines.sandbox.rest.market import IndexDay
 
@@ -96,7 +97,7 @@ def to_index(day: IndexDay, moment: datetime, plan: RestPlan, *, is_open: bool) 
     change = round(day.close - day.previous_close, 4)
     return {
         "value": day.close,
-        "last_updated": int(moment.timestamp()) * 1_000_000_000,
+        "last_updated": to_ns(moment.replace(microsecond=0)),
         "timeframe": plan.timeframe,
         "ticker": day.ticker,
         "name": day.ticker.removeprefix("I:"),
