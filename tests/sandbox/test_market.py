@@ -40,7 +40,7 @@ from hd_pipelines.sandbox.market.daily_paths import MARKET_EPOCH, get_daily_path
 from hd_pipelines.sandbox.market.minute_paths import PRE_MARKET_MINUTES
 from hd_pipelines.sandbox.market.option_chains import find_third_friday, list_monthly_expirations
 from hd_pipelines.sandbox.market.option_prices import RATE, black_76, normal_cdf
-from hd_pipelines.sandbox.market.option_values import settles_at_ns
+from hd_pipelines.sandbox.market.option_values import find_settlement_ns
 from hd_pipelines.sandbox.market.sessions import build_synthetic_session
 from hd_pipelines.sandbox.market.universe import INSTRUMENTS, OPTION_ROOTS, SPLITS, check_universe, compute_split_factor
 from hd_pipelines.settings import DEFAULT_WATCHLIST
@@ -288,7 +288,7 @@ def test_european_calls_and_puts_of_one_minute_obey_parity_within_their_ticks(se
         .join(spot, on="window_start")
     )
     expirations = pairs["expiration"].str.to_date("%y%m%d")
-    settles = np.array([settles_at_ns(day, False) for day in expirations])
+    settles = np.array([find_settlement_ns(day, False) for day in expirations])
     minutes = (settles - pairs["window_start"].to_numpy()) / 60e9 - 1
     discount = np.exp(-RATE * np.maximum(minutes, 0.5) / 525_600)
     error = pairs["close"] - pairs["close_put"] - (pairs["spot"] - pairs["strike"] * discount)

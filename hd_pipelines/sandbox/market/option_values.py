@@ -60,7 +60,9 @@ class ContractTerms:
         roots = contracts.roots
         root = contracts.root[chosen]
         morning = np.array([r.settles_in_the_morning for r in roots])
-        settles = np.array([[find_settlement_ns(day, early) for early in (False, True)] for day in contracts.expirations])
+        settles = np.array(
+            [[find_settlement_ns(day, early) for early in (False, True)] for day in contracts.expirations]
+        )
         return cls(
             root,
             contracts.strike[chosen],
