@@ -146,7 +146,7 @@ def test_one_strike_near_the_forward_borrows_the_slope_of_the_next_maturity():
     assert np.sqrt(smile(23, np.log(392 / 400))) > np.sqrt(variance_at(23)) + 0.01
 
 
-def test_nobody_borrows_from_another_symbol_or_snapshot():
+def test_values_are_never_borrowed_from_another_symbol_or_snapshot():
     lonely = contracts(23, [392.0], ("put",))
     others = [chain(44, symbol="QQQ"), chain(44, at=AT + timedelta(minutes=15))]
     row = interpolate_at_forward(pl.concat([lonely, *others])).filter(

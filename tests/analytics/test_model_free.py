@@ -381,7 +381,7 @@ def test_every_recorded_session_has_an_index(beside_the_official):
     assert figures["carried_mean_absolute_error"] < 0.24
 
 
-def test_the_slope_that_carries_to_the_close_knows_nothing_of_its_session(beside_the_official, tmp_path):
+def test_the_slope_used_for_carrying_to_the_close_excludes_its_session(beside_the_official, tmp_path):
     cut = date(2019, 5, 24)
     (tmp_path / "chains" / "SPX").mkdir(parents=True)
     for name in ("treasury_yields.parquet", "day_quality.csv.gz"):

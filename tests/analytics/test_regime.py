@@ -98,7 +98,7 @@ def inputs(rows, days=DAYS):
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(measures, min_size=1, max_size=25), cut=st.integers(1, 25))
-def test_rows_know_nothing_of_what_comes_later(rows, cut):
+def test_rows_use_no_later_data(rows, cut):
     frame = inputs(rows)
     last = DAYS[cut - 1]
     whole = classify_regimes(frame)

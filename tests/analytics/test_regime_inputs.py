@@ -111,7 +111,7 @@ def test_rows_of_closed_days_are_left_out():
     )
 
 
-def test_a_fund_stands_for_an_index_only_under_its_own_name():
+def test_a_fund_replaces_an_index_only_under_its_own_name():
     without = INDICES.filter(~pl.col("ticker").is_in(["I:NDX", "I:SPX"]))
     row = last(measure_inputs(STOCKS, without, OPTIONS))
     assert (row["ndx_close"], row["ndx_change_pct"]) == (None, None)

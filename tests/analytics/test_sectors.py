@@ -39,12 +39,12 @@ def test_every_rotation_occurs(winners, expected):
     assert last(closes(**dict.fromkeys(winners, 4.0)))["sector_rotation"] == expected
 
 
-def test_no_fund_votes_in_two_groups():
+def test_no_fund_is_in_two_groups():
     members = [fund for group in ROTATION_GROUPS.values() for fund in group]
     assert len(members) == len(set(members))
 
 
-def test_without_the_market_or_with_four_funds_nobody_leads():
+def test_without_the_market_or_with_four_funds_no_sector_leads():
     assert last(closes(XLE=6.0).drop("SPY"))["leading_sector"] is None
     assert last(closes(XLE=6.0).select("date", "SPY", *SECTOR_FUNDS[:4]))["leading_sector"] is None
 

@@ -138,7 +138,7 @@ def test_any_price_and_direction_can_be_drawn(direction, times):
     assert not (heading == rgb(other)).all(axis=2).any()
 
 
-def test_session_vwap_begins_anew_and_passes_over_bars_without_volume():
+def test_session_vwap_restarts_each_session_and_skips_bars_without_volume():
     days = pl.concat([bars(3), bars(2, OPEN + timedelta(days=3), date(2026, 11, 23))])
     known = days.with_columns(
         volume=pl.Series([0.0, 100.0, 300.0, None, 100.0]), vwap=pl.Series([1.0, 2.0, 6.0, 9.0, 7.0])

@@ -33,7 +33,7 @@ def test_a_process_is_itself(sleeper):
     assert identity != own_identity()
 
 
-def test_a_signal_for_an_earlier_process_of_the_same_number_hits_nobody(sleeper):
+def test_a_signal_for_an_earlier_process_with_the_same_pid_is_not_sent(sleeper):
     earlier = ProcessIdentity(sleeper.pid, identify(sleeper.pid).started - 1)
     assert not is_alive(earlier)
     assert send_signal(earlier, signal.SIGTERM) is False

@@ -85,7 +85,7 @@ def open_rules(installation):
     return sorted((finding.rule, finding.subject) for finding in installation.findings())
 
 
-def test_an_index_brings_the_fund_whose_volume_stands_for_it():
+def test_an_index_has_the_fund_whose_volume_it_borrows():
     assert add_volume_proxies(["SPX", "AAPL"]) == ["AAPL", "SPX", "SPY"]
     assert add_volume_proxies(["NDX", "RUT", "QQQ", "VIX"]) == ["IWM", "NDX", "QQQ", "RUT", "VIX"]
 

@@ -71,7 +71,7 @@ def test_ranks_appear_once_enough_sessions_came_before(option_installation):
     assert contracts == [(False,)]
 
 
-def test_no_row_knows_what_comes_after_its_session(make_option_installation):
+def test_no_row_uses_data_after_its_session(make_option_installation):
     whole, cut = make_option_installation(), make_option_installation()
     last = OPTION_SESSIONS[1]
     for session in OPTION_SESSIONS[2:]:
@@ -99,7 +99,7 @@ def test_the_order_in_which_sessions_come_changes_no_observation(make_option_ins
     assert observed[0] == observed[1]
 
 
-def test_a_chain_that_is_published_anew_is_valued_alone_and_later_sessions_are_ranked_again(option_installation):
+def test_only_a_republished_chain_is_valued_and_later_sessions_are_ranked_again(option_installation):
     option_installation.refresh()
     untouched = [version for version in option_installation.versions("historical_greeks") if version[0] == "SPX"]
     highest = "select date, iv_52w_high from iv_percentile_cache where symbol = 'AAPL' and iv_52w_high is not null"

@@ -97,7 +97,7 @@ def test_sessions_that_come_one_by_one_end_as_those_that_come_together(market, m
     assert one_by_one == together
 
 
-def test_a_file_of_last_year_that_is_published_anew_brings_all_later_sessions_up(market):
+def test_a_republished_file_of_last_year_updates_all_later_sessions(market):
     refresh_regime(market.database, market.lake, sessions=WINDOW)
     changed = ALL[100]
     publish(market, STOCK_DAY, changed, bars(changed, STOCKS, shift=0.5))

@@ -198,7 +198,7 @@ def test_stale_quotes_are_published_and_reported(installation, market, take):
     assert (report.taken, [found.rule for found in report.findings]) == (("SPY",), [Rule.CHAIN_STALE])
 
 
-def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(installation, take):
+def test_missed_snapshots_are_reported_until_they_are_no_longer_missed(installation, take):
     sessions = list_last_sessions(SESSION, 2)
     later = NOW + timedelta(days=1)
     take(["SPY"])
@@ -225,7 +225,7 @@ def test_missed_snapshots_are_an_alarm_until_they_are_no_longer_missed(installat
     assert len(installation.findings()) == 3
 
 
-def test_an_alarm_is_over_when_an_archive_brings_the_close(installation, take, tmp_path):
+def test_a_missed_close_is_resolved_when_an_archive_supplies_it(installation, take, tmp_path):
     sessions, later = [SESSION], NOW + timedelta(days=1)
     alarm = {"underlyings": ["SPX"], "sessions": sessions, "now": later, "kinds": [SnapshotKind.CLOSE]}
     assert len(settle_missed_snapshots(installation.database, **alarm)) == len(installation.findings()) == 1

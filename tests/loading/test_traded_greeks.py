@@ -259,7 +259,7 @@ def test_no_row_knows_a_bar_after_its_stamp(make_option_installation, deliver):
     assert early <= known
 
 
-def test_a_republished_file_is_valued_anew_alone(option_installation, deliver, market):
+def test_only_a_republished_file_is_valued_again(option_installation, deliver, market):
     deliver(option_installation)
     to_traded(option_installation)
     untouched = rows(

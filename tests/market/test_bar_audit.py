@@ -93,7 +93,7 @@ def test_infinity_is_no_price():
     assert [found.rule for found in audited.findings] == [Rule.PRICE_NOT_FINITE]
 
 
-def test_a_missing_price_is_no_price():
+def test_a_missing_price_is_not_finite():
     audited = verdict(with_defect(bars(), "SPY", LAST, close=None))
     assert [found.rule for found in audited.findings] == [Rule.PRICE_NOT_FINITE]
 

@@ -48,7 +48,7 @@ def test_lost_connections_and_lost_races_are_transient(error):
 
 
 @pytest.mark.parametrize("error", PERMANENT, ids=repr)
-def test_errors_that_a_second_attempt_would_meet_again_are_not_transient(error):
+def test_errors_that_would_recur_are_not_transient(error):
     assert not is_transient(error)
 
 

@@ -91,7 +91,7 @@ def test_a_silent_underlying_lends_its_last_price_with_its_age(minute):
     assert valued["price_age_seconds"].unique().to_list() == [60 + 240]
 
 
-def test_a_price_of_the_underlying_that_is_too_old_is_none():
+def test_a_price_of_the_underlying_that_is_too_old_is_not_used():
     stock = pl.DataFrame([bar("O:AAPL231117C00180000", MINUTE, 7.0)])
     old = pl.DataFrame([bar("AAPL", MINUTE - timedelta(minutes=6), 175.0)])
     later = pl.DataFrame([bar("AAPL", MINUTE + timedelta(minutes=1), 175.0)])

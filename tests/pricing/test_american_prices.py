@@ -193,7 +193,7 @@ def test_without_volatility_or_time_the_best_certain_payoff_is_the_price():
         ("sigma", [-1e-9, np.nan, np.inf]),
     ],
 )
-def test_a_market_that_cannot_be_has_no_price(name, values):
+def test_an_impossible_market_has_no_price(name, values):
     market = {"spot": 100, "strike": 100, "years": 1, "rate": 0.05, "dividend_yield": 0.02, "sigma": 0.2}
     for is_call in (True, False):
         given = market | {name: values, "is_call": is_call}

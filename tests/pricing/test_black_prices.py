@@ -146,7 +146,7 @@ def test_one_minute_before_the_close_prices_keep_their_digits():
 
 @pytest.mark.parametrize("name", ["forward", "strike", "discount"])
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
-def test_a_market_that_cannot_be_has_no_price(name, value):
+def test_an_impossible_market_has_no_price(name, value):
     market = {"forward": 100.0, "strike": 100.0, "years": 1.0, "discount": 1.0, "sigma": 0.2, "is_call": True}
     assert np.isnan(black.price(**market | {name: value}))
     assert all(np.isnan(greek) for greek in greeks(**market | {name: value}))

@@ -48,7 +48,7 @@ def test_an_option_with_hardly_any_vega_still_has_its_volatility():
 
 
 @pytest.mark.parametrize("strike", [0.0, -100.0, math.nan, math.inf, None])
-def test_an_impossible_strike_has_no_volatility_and_disturbs_nobody(chain, strike):
+def test_an_impossible_strike_has_no_volatility_and_does_not_affect_others(chain, strike):
     strange = as_chain(
         [
             contract(SNAPSHOT, "SPXW", NOVEMBER, kind, 9999.0, 10.0, 10.2, 4500.0, "I:SPX") | {"strike": strike}
@@ -62,7 +62,7 @@ def test_an_impossible_strike_has_no_volatility_and_disturbs_nobody(chain, strik
 
 
 @pytest.mark.parametrize("spot", [0.0, -4500.0, math.nan, math.inf, None])
-def test_an_impossible_price_of_the_underlying_counts_as_none(chain, spot):
+def test_an_impossible_price_of_the_underlying_counts_as_missing(chain, spot):
     blind = value_chain(chain.with_columns(underlying_price=pl.lit(spot, pl.Float64)))
     assert blind["underlying_price"].null_count() == blind.height
     assert blind["implied_volatility"].equals(value_chain(chain)["implied_volatility"])
@@ -78,7 +78,7 @@ def test_negative_rates_and_yields_above_the_rate_are_ordinary(carry):
 
 
 @pytest.mark.parametrize("right", ["C", "Call", "CALL", "", None])
-def test_a_right_that_is_neither_call_nor_put_is_refused_and_no_put(chain, right):
+def test_a_right_that_is_neither_call_nor_put_is_refused(chain, right):
     wrong = chain.with_columns(
         option_type=pl.when(pl.col("option_type") == "call").then(pl.lit(right)).otherwise("option_type")
     )
@@ -87,7 +87,7 @@ def test_a_right_that_is_neither_call_nor_put_is_refused_and_no_put(chain, right
             valuation(wrong)
 
 
-def test_every_answer_names_its_model(chain):
+def test_every_value_names_its_model(chain):
     valued = value_chain(chain)
     assert valued.filter(pl.col("implied_volatility").is_not_null())["model"].null_count() == 0
 

@@ -40,7 +40,7 @@ def test_forward_and_rate_are_recovered_from_prices(rate, dividends):
     assert answer.residual == pytest.approx(0, abs=1e-3)
 
 
-def test_a_wrong_quote_has_no_vote():
+def test_a_wrong_quote_does_not_move_the_forward():
     chain = european_chain(SNAPSHOT, [("SPXW", NOVEMBER)], STRIKES)
     wrong = (pl.col("strike") == 4600) & (pl.col("option_type") == "call")
     broken = chain.with_columns(pl.when(wrong).then(pl.col("bid", "ask") + 60).otherwise(pl.col("bid", "ask")))

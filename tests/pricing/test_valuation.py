@@ -123,7 +123,7 @@ def test_call_and_put_of_one_strike_agree(chain):
         ({"quote_at": SNAPSHOT - timedelta(hours=2)}, "stale"),
     ],
 )
-def test_a_quote_that_is_no_price_is_named(chain, quote, reason):
+def test_an_unusable_quote_has_its_reason(chain, quote, reason):
     valued = value_chain(changed(chain, 4600.0, "call", **quote))
     assert reason_at(valued, 4600.0, "call") == reason
     one = valued.filter(strike=4600.0, option_type="call")
@@ -215,7 +215,7 @@ def test_half_the_strikes_still_give_forwards_and_volatilities(chain):
     assert set(half["model"]) == {"black_76"}
 
 
-def test_adjusted_and_flex_roots_are_not_valued_and_disturb_nobody():
+def test_adjusted_and_flex_roots_are_not_valued_and_do_not_affect_others():
     snapshot, expiration = SNAPSHOT, NOVEMBER
     rates = pl.DataFrame({"date": [date(2023, 9, 14)], "years": [1.0], "rate": [0.05]})
     plain = european_chain(snapshot, [("AAPL", expiration)], STRIKES, underlying="AAPL", dividends=0.0)

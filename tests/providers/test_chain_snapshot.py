@@ -157,7 +157,7 @@ def test_r08_an_iv_of_zero_and_partial_greeks_are_no_answer(chains_of, api_of):
     ("bid", "ask", "expected"),
     [(0, 0.05, (0.0, 0.05)), (0, 0, (None, None)), (1.2, 0, (1.2, None)), (1.3, 1.2, (1.3, 1.2))],
 )
-def test_r08_a_bid_of_nothing_is_real_and_an_offer_of_nothing_is_none(chains_of, api_of, bid, ask, expected):
+def test_r08_a_bid_of_zero_is_real_and_an_offer_of_zero_is_null(chains_of, api_of, bid, ask, expected):
     server = chains_of({"SPY": contract_rows(3)})
     rewritten(server, lambda contract, _: contract["last_quote"].update(bid=bid, ask=ask))
     assert set(fetched(api_of(server)).validated.chain.select("bid", "ask").iter_rows()) == {expected}
@@ -171,7 +171,7 @@ def test_plans_without_quotes_trades_or_prices_give_chains_without_them(chains_o
     assert fetch.is_delayed
 
 
-def test_r07_new_fields_are_no_fault(chains_of, api_of):
+def test_r07_new_fields_are_not_a_fault(chains_of, api_of):
     server = chains_of({"SPY": contract_rows(3)})
 
     def more(contract, _):
@@ -279,7 +279,7 @@ def test_r09_a_contract_on_two_pages_comes_once_with_the_newest_quote(chains_of,
     ]
 
 
-def test_half_a_json_is_asked_for_again():
+def test_incomplete_json_is_requested_again():
     with pytest.raises(ApiUnavailableError, match="no JSON"):
         read_page(b'{"status":"OK","results":[{"details":{"ti', CLOSE, ObjectPlace("option_chains", SESSION, "x"))
 

@@ -328,7 +328,7 @@ def test_f14_an_empty_volume_or_count_becomes_null(read, name):
         {"window_start": ""},
     ],
 )
-def test_f15_an_integer_that_is_none_sets_its_row_aside(read, changed):
+def test_f15_an_invalid_integer_sets_its_row_aside(read, changed):
     file = read([*GOOD, row("TSLA", **changed)])
     assert file.rows_set_aside == 1
     assert only_finding(file).rule is Rule.VALUE_UNREADABLE

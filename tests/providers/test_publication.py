@@ -63,7 +63,7 @@ def test_what_the_bucket_lacks_is_reported(days, now, expected):
     assert all(finding.dataset == INDEX_DAY.name and finding.cure for finding in found)
 
 
-def test_a_stray_object_is_nobodys_session():
+def test_a_stray_object_belongs_to_no_session():
     stray = RemoteObject(f"{INDEX_DAY.prefix}/README.txt", INDEX_DAY, None, "etag", 1, LATER)
     assert find_publication_gaps(INDEX_DAY, WEEK, [*listed(*WEEK), stray], now=LATER) == []
 

@@ -55,7 +55,7 @@ EXPECTED = contract_rows(30)["ticker"].to_list()
         pytest.param(Refuse(503, retry_after_seconds=3), 3.0, id="overloaded"),
     ],
 )
-def test_r01_the_service_is_left_alone_as_long_as_it_asks(server, api_of, refusal, nap):
+def test_r01_retries_wait_as_long_as_the_service_requests(server, api_of, refusal, nap):
     server.faults.add(make_rest_fault(refusal, nth=2))
     api = api_of(server, now=lambda: CLOSE)
     assert tickers(api) == EXPECTED
@@ -115,14 +115,14 @@ def test_r03_a_cut_connection_and_half_a_json_are_asked_again(server, api_of):
     assert len(api.naps) == 1
 
 
-def test_r03_nobody_listens(server, api_of):
+def test_r03_a_refused_connection_is_reported(server, api_of):
     api = api_of(server)
     server.stop()
     with pytest.raises(ApiUnavailableError, match="ConnectError"):
         tickers(api)
 
 
-def test_r04_a_circle_of_pages_is_refused(server, api_of):
+def test_r04_pages_in_a_circle_are_refused(server, api_of):
     first = []
 
     def back(answer):
@@ -217,7 +217,7 @@ def test_r06_a_page_that_failed_is_asked_again_and_no_other(server, api_of):
         ({"status": None}, ApiResponseError),
     ],
 )
-def test_r10_a_refusal_inside_a_200_is_one(server, api_of, change, error):
+def test_r10_a_refusal_inside_a_200_is_treated_as_a_refusal(server, api_of, change, error):
     server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(change)), times=None))
     with pytest.raises(error):
         tickers(api_of(server))
@@ -237,7 +237,7 @@ def test_r11_nanoseconds_do_not_pass_through_a_float(server, api_of):
     ("status", "error"),
     [(401, ApiKeyRefusedError), (403, ApiNotEntitledError), (404, ApiNotFoundError), (400, ApiRequestRefusedError)],
 )
-def test_r12_what_asking_again_cannot_change_is_asked_once(server, api_of, status, error):
+def test_r12_permanent_refusals_are_requested_once(server, api_of, status, error):
     fault = server.faults.add(make_rest_fault(Refuse(status), times=None))
     api = api_of(server)
     with pytest.raises(error) as caught:
@@ -253,7 +253,7 @@ def test_r12_a_wrong_key_is_refused_and_never_shown(server, api_of, caplog, caps
     assert KEY not in everything
 
 
-def test_r13_a_broken_service_is_not_hammered(server, api_of, monkeypatch):
+def test_r13_retries_of_a_broken_service_are_limited(server, api_of, monkeypatch):
     monkeypatch.setattr(rest, "RETRIES_IN_HAND", 3.0)
     server.faults.add(make_rest_fault(Refuse(500), times=None))
     api = api_of(server)

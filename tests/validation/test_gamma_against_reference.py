@@ -91,7 +91,7 @@ def test_on_the_eve_of_a_dividend_the_total_has_the_size_of_the_vendors():
     assert abs(total - vendors_without_the_expiring) < 1.5
 
 
-def test_contracts_that_nobody_bids_for_hold_the_zero_gamma_of_a_fallen_market():
+def test_contracts_without_a_bid_determine_zero_gamma_of_a_fallen_market():
     """On 2022-06-10, 8 % below its zero gamma, leaving out what has no volatility of its own moves it by 5 % of spot."""
     chain = next(chain for session, chain in value_recorded_chains(RECORDING).items() if str(session) == "2022-06-10")
     whole = compute_snapshots(chain)["zero_gamma"][0]

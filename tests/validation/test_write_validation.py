@@ -74,7 +74,7 @@ def test_recomputed_vix_lies_within_the_official_range_of_every_day():
 
 @needs_recordings
 @pytest.mark.slow
-def test_a_year_of_spy_is_ranked_as_by_hand_and_knows_nothing_of_its_future():
+def test_ranks_of_a_year_of_spy_equal_a_recomputation_and_use_no_later_data():
     recording = SHARED / "recordings" / "spy-2021"
     rows = compare_with_recomputation(compute_recorded_percentiles(recording, "SPY"))
     assert rows.height == rows["is_equal"].sum() == 252

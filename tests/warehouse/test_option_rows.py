@@ -76,7 +76,9 @@ def test_rows_of_the_scope_that_are_gone_are_deleted_and_others_stay(
     assert counted[symbol, DECEMBER] == on_monday // (2 if symbol == "SPX" else 1)
 
 
-def test_a_changed_row_keeps_its_creation_and_is_stamped_anew(database: Database, warehouse_url: str) -> None:
+def test_a_changed_row_keeps_its_creation_time_and_gets_a_new_update_time(
+    database: Database, warehouse_url: str
+) -> None:
     put_rows(database, "market_regime_history", regime_rows(DAYS))
     stamps = "SELECT date, created_at, updated_at FROM market_regime_history ORDER BY date"
     with psycopg.connect(warehouse_url) as connection:

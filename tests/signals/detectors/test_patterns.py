@@ -42,7 +42,7 @@ def test_a_squeeze_has_a_side_and_a_reason():
 
 
 @pytest.mark.parametrize(("name", "direction"), [("gamma_squeeze_bullish", LONG), ("gamma_squeeze_bearish", SHORT)])
-def test_dealers_long_gamma_squeeze_nobody(name, direction):
+def test_dealers_long_gamma_cause_no_squeeze(name, direction):
     assert fires(name, direction, dealer_gamma_ratio=-0.01)
     assert not fires(name, direction, dealer_gamma_ratio=0.01)
 

@@ -122,7 +122,7 @@ def test_a_crossing_is_remembered_for_fifteen_minutes_with_its_direction():
     assert crossed[[198, 199, 213, 214]].tolist() == [0, -1, -1, 0]
 
 
-def test_the_last_crossing_counts_and_a_level_that_moves_is_none():
+def test_the_last_crossing_counts_and_a_moving_level_is_no_crossing():
     crossed = crossing_frame([(1, 99.0), (100, 101.0), (105, 99.0)], (chain(at(1), zero_gamma=100.0),))
     assert crossed[[103, 104]].tolist() == [1, -1]
     moved = crossing_frame([(1, 99.0)], (chain(at(1), zero_gamma=100.0), chain(at(50), zero_gamma=98.0)))
@@ -145,7 +145,7 @@ def test_the_market_is_that_of_the_last_complete_session():
     assert frame["vix_level"][0] == 13.5
 
 
-def test_a_regime_that_was_never_decided_is_none():
+def test_a_regime_that_was_never_decided_is_missing():
     frame = frame_with(regime=(replace(regime(YESTERDAY, None, None), vix_level=float("nan")),))
     assert all(np.isnan(frame[name]).all() for name in ("market_regime", "regime_family", "vix_regime", "vix_level"))
     assert {"no_regime", "no_vix"} < set(frame.labels)

@@ -188,7 +188,7 @@ def test_prices_are_those_of_the_last_minute_and_not_of_the_last_bar():
     assert frame["ema_9_distance_pct"][101] == pytest.approx(1.0)
 
 
-def test_a_frame_of_another_session_knows_nothing_of_later_ones():
+def test_a_frame_of_an_earlier_session_uses_no_later_data():
     minutes = walk(list_last_sessions(TODAY, 3), seed=4)
     tape = tape_of(minutes)
     early = tape_of(minutes[minutes["session"] <= to_day_number(YESTERDAY)])

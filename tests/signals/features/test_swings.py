@@ -63,7 +63,7 @@ def test_a_lower_low_with_a_higher_rsi_is_bullish_as_far_as_both_differ():
 
 
 @pytest.mark.parametrize(("first", "second"), [(31, 25), (30, 30)])
-def test_a_lower_low_with_an_rsi_that_is_not_higher_is_none(first, second):
+def test_a_lower_low_without_a_higher_rsi_is_no_divergence(first, second):
     assert swings(LOWER_LOW, strength_at_lows(first, second))["bullish_divergence"][-1] == 0.0
 
 

@@ -145,7 +145,7 @@ def test_options_that_expire_today_have_the_published_limits():
     assert (ndx.min_volume, ndx.min_open_interest, ndx.max_spread_pct, ndx.price) == (500, 2000, 5, (2, 100))
 
 
-def test_every_number_can_be_varied_and_each_change_is_a_version_of_its_own():
+def test_every_number_can_be_varied_and_each_change_gives_its_own_version():
     versions = {DEFAULT_POLICY.policy_version}
     for name, number in DEFAULT_POLICY.parameters().items():
         other = DEFAULT_POLICY.vary({name: number + 1})
