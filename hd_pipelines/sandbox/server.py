@@ -61,7 +61,7 @@ class SandboxApp:
         await (self.rest if self.rest is not None and is_rest else self.s3)(scope, receive, send)
 
 
-def _uvicorn(app: SandboxApp) -> uvicorn.Server:
+def _build_uvicorn(app: SandboxApp) -> uvicorn.Server:
     # No access log: it has one line per ranged GET. No error log: the app cuts connections on purpose.
     return uvicorn.Server(
         uvicorn.Config(
@@ -145,7 +145,7 @@ class SandboxServer:
             raise SandboxStartError(f"the sandbox already listens on {self.url}")
         listener = _listen(self._port)
         self._port = listener.getsockname()[1]
-        server = self._server = _uvicorn(SandboxApp(self.app, self._rest))
+        server = self._server = _build_uvicorn(SandboxApp(self.app, self._rest))
         self._thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="sandbox-s3", daemon=True
         )
@@ -181,7 +181,7 @@ def run_sandbox(bucket: Path, port: int, *, plan: Plan | None = None, market: Re
     """
     faults = FaultScript()
     rest = RestApp(market, faults=faults) if market is not None else None
-    server = _uvicorn(SandboxApp(S3App(Bucket(bucket), plan=plan, faults=faults), rest))
+    server = _build_uvicorn(SandboxApp(S3App(Bucket(bucket), plan=plan, faults=faults), rest))
 
     def already_handled(_number: int, _frame: FrameType | None) -> None:
         """Ignore the signal that Uvicorn raises again for earlier handlers after it has stopped."""

@@ -79,7 +79,9 @@ def build_synthetic_chains(
     at_open = compute_option_volatilities(roots, day.open_, session)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
     log_prices = _read_log_prices(seed, session, minute, hours.minutes)
-    open_interest_, traded, luck = _interest_and_volume(seed, session, contracts, at_open, minute / hours.minutes)
+    open_interest_, traded, luck = _compute_interest_and_volume(
+        seed, session, contracts, at_open, minute / hours.minutes
+    )
 
     chosen = choose_contracts(extent, contracts, day.open_[rows], at_open.near, session)
     luck, held, volume_ = luck.of(chosen), open_interest_[chosen], traded[chosen]
@@ -132,7 +134,7 @@ def build_synthetic_chains(
     )
 
 
-def _interest_and_volume(
+def _compute_interest_and_volume(
     seed: int, session: date, contracts: ListedContracts, at_open: Volatilities, share_of_day: float
 ) -> tuple[Ints, Ints, ContractLuck]:
     """Compute open interest, volume so far and random numbers of all listed contracts, whatever the extent."""

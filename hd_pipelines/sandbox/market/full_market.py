@@ -191,7 +191,7 @@ def _build_option_minutes(
 ) -> pl.DataFrame:
     plain = np.array([ticker.isalpha() and ticker.isupper() for ticker in tickers])
     busiest = np.argsort(np.where(plain, -dollars, 0.0), kind="stable")[:OPTIONABLE_STOCKS]
-    roots = [_root(tickers[row], rank, float(np.exp(day.open_[row]))) for rank, row in enumerate(busiest)]
+    roots = [_invent_root(tickers[row], rank, float(np.exp(day.open_[row]))) for rank, row in enumerate(busiest)]
     vol = np.sqrt(252 * ((day.loadings[busiest] ** 2) @ (day.factor_vol**2) + day.idio_vol[busiest] ** 2) / 0.7)
     near = np.clip(vol, 0.12, 1.8)
     volatilities = Volatilities(
@@ -209,7 +209,7 @@ def _build_option_minutes(
     )
 
 
-def _root(ticker: str, rank: int, price: float) -> OptionRoot:
+def _invent_root(ticker: str, rank: int, price: float) -> OptionRoot:
     calendar: OptionCalendar = "daily" if rank < DAILY_ROOTS else "weekly" if rank < WEEKLY_ROOTS else "monthly"
     step = next(step for limit, step in ((12, 0.5), (50, 1.0), (200, 2.5), (600, 5.0), (1e9, 10.0)) if price < limit)
     return OptionRoot(ticker, ticker, calendar, step, 1000.0 / (rank + 5.0), "penny" if rank < 400 else "nickel")

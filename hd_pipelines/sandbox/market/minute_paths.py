@@ -76,7 +76,7 @@ def compute_relative_print_size(grid: MinuteGrid) -> Floats:
     return size
 
 
-def _bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.random.Generator) -> Floats:
+def _draw_bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.random.Generator) -> Floats:
     """Paths from 0 to `total` at the knots between minutes, shape (rows, minutes + 1); `jump` falls into one minute."""
     rows, minutes = len(total), len(profile)
     steps = rng.standard_normal((rows, minutes)) * np.sqrt(profile) * vol[:, None]
@@ -91,7 +91,7 @@ def _bridges(total: Floats, jump: Floats, vol: Floats, profile: Floats, rng: np.
 def draw_factor_paths(day: DayState, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
     """Draw log returns of the common factors since the open at the knots of regular hours, shape (factors, minutes + 1)."""
     profile = compute_variance_profile(grid.regular_minutes)
-    return _bridges(day.factor_intraday, day.factor_jump, day.factor_vol, profile, rng)
+    return _draw_bridges(day.factor_intraday, day.factor_jump, day.factor_vol, profile, rng)
 
 
 def draw_price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.random.Generator) -> Floats:
@@ -101,14 +101,14 @@ def draw_price_paths(day: DayState, factors: Floats, grid: MinuteGrid, rng: np.r
     open, the post-market wanders away from the close.
     """
     profile = compute_variance_profile(grid.regular_minutes)
-    own = _bridges(day.idio_intraday, day.idio_jump, day.idio_vol, profile, rng)
+    own = _draw_bridges(day.idio_intraday, day.idio_jump, day.idio_vol, profile, rng)
     regular = day.open_[:, None] + day.loadings @ factors + own
 
     overnight = day.open_ - day.previous_close
     total_vol = np.sqrt((day.loadings**2) @ (day.factor_vol**2) + day.idio_vol**2)
     quiet = np.zeros_like(overnight)
     flat = np.full(PRE_MARKET_MINUTES, 1 / PRE_MARKET_MINUTES)
-    before = _bridges(0.4 * overnight, quiet, 0.25 * total_vol, flat, rng) + (day.open_ - 0.4 * overnight)[:, None]
+    before = _draw_bridges(0.4 * overnight, quiet, 0.25 * total_vol, flat, rng) + (day.open_ - 0.4 * overnight)[:, None]
     after_steps = (
         rng.standard_normal((len(overnight), POST_MARKET_MINUTES))
         * (0.15 * total_vol / np.sqrt(POST_MARKET_MINUTES))[:, None]
@@ -130,7 +130,9 @@ class Liquidity:
     shares_per_print: Floats
 
 
-def _bar_prices(knots: Floats, row: NDArray[np.int64], minute: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def _draw_bar_prices(
+    knots: Floats, row: NDArray[np.int64], minute: NDArray[np.int64], rng: np.random.Generator
+) -> Floats:
     """Open, close, high, low of the given (row, minute) cells before rounding, shape (4, cells)."""
     start, end = knots[row, minute], knots[row, minute + 1]
     excursion = np.abs(end - start) + 2e-5
@@ -172,7 +174,7 @@ def build_stock_minute_bars(
     if fractional_volume:
         has_fraction = rng.random(len(row)) < 1 - 0.75 ** np.minimum(transactions, 40)
         volume += np.where(has_fraction, rng.integers(1, 1_000_000, len(row)) / 1e6, 0.0)
-    open_, close, high, low = round_to_tick(_bar_prices(knots, row, minute, rng))
+    open_, close, high, low = round_to_tick(_draw_bar_prices(knots, row, minute, rng))
     return pl.DataFrame(
         {
             "ticker": pl.Series(tickers, dtype=pl.String).gather(row),
@@ -194,7 +196,7 @@ def build_index_minute_bars(
     """Build every regular minute of each index, two decimals, sorted by ticker and time. `tickers` must be ascending."""
     minutes = np.arange(grid.regular.start, grid.regular.stop)
     row, minute = np.repeat(np.arange(len(tickers)), len(minutes)), np.tile(minutes, len(tickers))
-    open_, close, high, low = np.round(_bar_prices(knots, row, minute, rng), 2)
+    open_, close, high, low = np.round(_draw_bar_prices(knots, row, minute, rng), 2)
     return pl.DataFrame(
         {
             "ticker": pl.Series(tickers, dtype=pl.String).gather(row),

@@ -117,19 +117,19 @@ def build_option_minute_bars(
     transactions = 1 + rng.poisson(np.minimum(expected[contract] / minutes * 6, 400.0))
     noise = rng.integers(-1, 2, (3, len(cell))) * (transactions > 1)
 
-    def printed(price: Floats) -> Floats:
+    def round_to_ticks(price: Floats) -> Floats:
         return np.asarray(np.maximum(np.round(np.round(price / tick) * tick, 2), tick))
 
-    close = printed(fair_close)
-    open_ = np.where(transactions > 1, printed(fair_open + noise[0] * tick), close)
+    close = round_to_ticks(fair_close)
+    open_ = np.where(transactions > 1, round_to_ticks(fair_open + noise[0] * tick), close)
     sizes = np.exp(rng.normal(0.4, 0.9, len(cell)))
     frame = pl.DataFrame(
         {
             "volume": np.maximum(np.round(transactions * sizes), transactions),
             "open": open_,
             "close": close,
-            "high": printed(np.maximum(open_, close) + np.maximum(noise[1], 0) * tick),
-            "low": printed(np.minimum(open_, close) - np.maximum(noise[2], 0) * tick),
+            "high": round_to_ticks(np.maximum(open_, close) + np.maximum(noise[1], 0) * tick),
+            "low": round_to_ticks(np.minimum(open_, close) - np.maximum(noise[2], 0) * tick),
             "window_start": starts_ns,
             "transactions": transactions.astype(np.int64),
         }

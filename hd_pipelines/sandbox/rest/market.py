@@ -84,14 +84,16 @@ class SyntheticRest:
         """The chain of a moment in or after the regular hours of its session."""
         is_known = any(root.underlying == underlying for root in OPTION_ROOTS)
         return (
-            _synthetic_chain(self._seed, underlying, _find_session_moment(moment), self._extent) if is_known else None
+            _build_synthetic_chain(self._seed, underlying, _find_session_moment(moment), self._extent)
+            if is_known
+            else None
         )
 
     def minutes(self, ticker: str, session: date) -> pl.DataFrame:
         """The minutes that the session's file will have, whether or not they are over: the service cuts them."""
         if session < MARKET_EPOCH:
             return pl.DataFrame()
-        minutes = _synthetic_minutes(self._seed, session)[INDEX_MINUTE if is_index(ticker) else STOCK_MINUTE]
+        minutes = _build_synthetic_minutes(self._seed, session)[INDEX_MINUTE if is_index(ticker) else STOCK_MINUTE]
         return minutes.filter(ticker=ticker)
 
     def split_ratio(self, ticker: str, earlier: date, later: date) -> float:
@@ -198,10 +200,10 @@ def _find_session_moment(moment: datetime) -> datetime:
 
 
 @lru_cache(maxsize=4)
-def _synthetic_minutes(seed: int, session: date) -> SessionData:
+def _build_synthetic_minutes(seed: int, session: date) -> SessionData:
     return build_synthetic_session(seed, session, (STOCK_MINUTE, INDEX_MINUTE))
 
 
 @lru_cache(maxsize=16)
-def _synthetic_chain(seed: int, underlying: str, moment: datetime, extent: Extent) -> pl.DataFrame:
+def _build_synthetic_chain(seed: int, underlying: str, moment: datetime, extent: Extent) -> pl.DataFrame:
     return build_synthetic_chains(seed, moment, [underlying], extent)

@@ -229,14 +229,14 @@ def _make_refusal(action: Refuse) -> S3Error:
 
 def _check_preconditions(info: ObjectInfo, headers: dict[str, str]) -> None:
     wanted = headers.get("if-match")
-    if wanted is not None and wanted != "*" and info.etag not in _etags(wanted):
+    if wanted is not None and wanted != "*" and info.etag not in _parse_etags(wanted):
         raise S3Error(412, "At least one of the pre-conditions you specified did not hold.")
     unwanted = headers.get("if-none-match")
-    if unwanted is not None and (unwanted == "*" or info.etag in _etags(unwanted)):
+    if unwanted is not None and (unwanted == "*" or info.etag in _parse_etags(unwanted)):
         raise S3Error(304, "Not modified.")
 
 
-def _etags(header: str) -> set[str]:
+def _parse_etags(header: str) -> set[str]:
     return {part.strip().removeprefix("W/").strip('"') for part in header.split(",")}
 
 

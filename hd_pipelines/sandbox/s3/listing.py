@@ -68,7 +68,7 @@ def _list_entries(bucket: Bucket, request: ListRequest, is_hidden: Callable[[str
 def build_listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden: Callable[[str], bool]) -> bytes:
     """Build the page as S3's ListBucketResult. Keys for which `is_hidden` holds are left out."""
 
-    def shown(text: str) -> str:
+    def encode_text(text: str) -> str:
         return quote(text, safe="/") if request.encodes_keys else escape(text)
 
     entries = _list_entries(bucket, request, is_hidden)
@@ -77,13 +77,13 @@ def build_listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
-        f"<Name>{name}</Name><Prefix>{shown(request.prefix)}</Prefix><KeyCount>{len(page)}</KeyCount>",
+        f"<Name>{name}</Name><Prefix>{encode_text(request.prefix)}</Prefix><KeyCount>{len(page)}</KeyCount>",
         f"<MaxKeys>{request.max_keys}</MaxKeys><IsTruncated>{str(is_truncated).lower()}</IsTruncated>",
     ]
     if request.delimiter:
-        lines.append(f"<Delimiter>{shown(request.delimiter)}</Delimiter>")
+        lines.append(f"<Delimiter>{encode_text(request.delimiter)}</Delimiter>")
     if request.start_after:
-        lines.append(f"<StartAfter>{shown(request.start_after)}</StartAfter>")
+        lines.append(f"<StartAfter>{encode_text(request.start_after)}</StartAfter>")
     if request.encodes_keys:
         lines.append("<EncodingType>url</EncodingType>")
     if request.token:
@@ -93,9 +93,9 @@ def build_listing_xml(bucket: Bucket, name: str, request: ListRequest, is_hidden
         lines.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
     for entry, is_prefix in page:
         if is_prefix:
-            lines.append(f"<CommonPrefixes><Prefix>{shown(entry)}</Prefix></CommonPrefixes>")
+            lines.append(f"<CommonPrefixes><Prefix>{encode_text(entry)}</Prefix></CommonPrefixes>")
         else:
-            lines.append(_build_contents(bucket.info(entry), shown(entry)))
+            lines.append(_build_contents(bucket.info(entry), encode_text(entry)))
     lines.append("</ListBucketResult>")
     return "\n".join(lines).encode()
 
