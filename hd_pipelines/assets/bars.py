@@ -9,7 +9,7 @@ from hd_pipelines.assets.pictures import to_markdown
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.charts.sessions import draw_closes, draw_columns
-from hd_pipelines.checks.bar_suite import bar_suite
+from hd_pipelines.checks.bar_suite import build_bar_suite
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.checks.withholding import make_bar_validator
 from hd_pipelines.loading.derived.backfill_queue import backfill_queue
@@ -61,7 +61,7 @@ def historical_bars(
     """Bars of all timeframes from one-minute and day aggregates. Grain: one row per symbol, timeframe and bar start."""
     sessions = list_sessions(context)
     symbols = warehouse.read_active_symbols()
-    suite = bar_suite()
+    suite = build_bar_suite()
     validate = make_bar_validator(suite)
     report = refresh_bars(
         warehouse.database,
@@ -96,7 +96,7 @@ def historical_bars(
                 draw_closes(line, f"{symbols[0]}: day closes" if symbols else "The watchlist is empty")
             ),
         },
-        check_results=[suite.result(SOUND), _check_completeness(report.findings)],
+        check_results=[suite.build_result(SOUND), _check_completeness(report.findings)],
     )
 
 

@@ -10,9 +10,9 @@ from hd_pipelines.assets.option_chains import option_chains, treasury_yields
 from hd_pipelines.assets.option_pictures import draw_gamma_profiles, draw_smiles, draw_volatility_histories
 from hd_pipelines.assets.results import attach_pictures, describe_refresh, log_findings, report_refresh
 from hd_pipelines.assets.session_asset import session_asset
-from hd_pipelines.checks.gamma_suite import gamma_suite
-from hd_pipelines.checks.greeks_suite import greeks_suite
-from hd_pipelines.checks.iv_percentile_suite import iv_percentile_suite
+from hd_pipelines.checks.gamma_suite import build_gamma_suite
+from hd_pipelines.checks.greeks_suite import build_greeks_suite
+from hd_pipelines.checks.iv_percentile_suite import build_iv_percentile_suite
 from hd_pipelines.checks.withholding import make_validator
 from hd_pipelines.loading.derived.gamma import refresh_gamma
 from hd_pipelines.loading.derived.greeks import refresh_greeks
@@ -40,7 +40,7 @@ def historical_greeks(
     """
     sessions = list_sessions(context)
     symbols = warehouse.read_active_symbols()
-    suite = greeks_suite()
+    suite = build_greeks_suite()
     valued, traded = (
         refresh(
             warehouse.database,
@@ -57,7 +57,7 @@ def historical_greeks(
     traded_metadata = {f"traded_{name}": value for name, value in describe_refresh(traded).items()}
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **describe_refresh(valued), **traded_metadata},
-        check_results=[suite.result(SOUND_GREEKS)],
+        check_results=[suite.build_result(SOUND_GREEKS)],
     )
 
 
@@ -75,7 +75,7 @@ def iv_percentile_cache(
     """30-day implied volatility ranked within its own 252 sessions. Grain: one row per symbol and session."""
     sessions = list_sessions(context)
     symbols = warehouse.read_active_symbols()
-    suite = iv_percentile_suite()
+    suite = build_iv_percentile_suite()
     report = refresh_iv_percentiles(
         warehouse.database,
         lake.datasets,
@@ -85,7 +85,7 @@ def iv_percentile_cache(
         validate=make_validator(suite),
     )
     pictures = draw_volatility_histories(warehouse.database, symbols, sessions)
-    return report_refresh(context, sessions, report, suite.result(SOUND_PERCENTILES), pictures)
+    return report_refresh(context, sessions, report, suite.build_result(SOUND_PERCENTILES), pictures)
 
 
 @session_asset(
@@ -100,7 +100,7 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
     """Dealer gamma in dollars per 1 % move, its walls and its zero. Grain: one row per symbol and snapshot."""
     sessions = list_sessions(context)
     symbols = warehouse.read_active_symbols()
-    suite = gamma_suite()
+    suite = build_gamma_suite()
     report = refresh_gamma(
         warehouse.database,
         symbols=symbols,
@@ -109,4 +109,4 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
         validate=make_validator(suite),
     )
     pictures = draw_gamma_profiles(warehouse.database, symbols, sessions)
-    return report_refresh(context, sessions, report, suite.result(SOUND_GAMMA), pictures)
+    return report_refresh(context, sessions, report, suite.build_result(SOUND_GAMMA), pictures)

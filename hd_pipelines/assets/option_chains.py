@@ -14,7 +14,7 @@ from hd_pipelines.assets.pictures import to_markdown
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.charts.sessions import draw_columns
-from hd_pipelines.checks.chain_suite import chain_suite
+from hd_pipelines.checks.chain_suite import build_chain_suite
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.derived.yields import refresh_yields
 from hd_pipelines.loading.inputs.chain_archive import refresh_chain_archive
@@ -153,9 +153,9 @@ def _check_plausibility(
         return dg.AssetCheckResult(
             check_name=PLAUSIBLE, passed=True, metadata={"not_run_again": "This run loaded and took no chain."}
         )
-    suite = chain_suite()
+    suite = build_chain_suite()
     suite.validate(lake.datasets.chains.read(symbols, sessions[-1], sessions[-1]))
-    return suite.result(PLAUSIBLE)
+    return suite.build_result(PLAUSIBLE)
 
 
 def _take_in_rounds(

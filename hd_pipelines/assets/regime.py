@@ -6,7 +6,7 @@ from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.option_pictures import draw_regimes
 from hd_pipelines.assets.results import report_refresh
 from hd_pipelines.assets.session_asset import session_asset
-from hd_pipelines.checks.regime_suite import regime_suite
+from hd_pipelines.checks.regime_suite import build_regime_suite
 from hd_pipelines.checks.withholding import make_validator
 from hd_pipelines.loading.derived.regime import SOURCES, refresh_regime
 from hd_pipelines.partitions import list_sessions
@@ -28,8 +28,10 @@ def market_regime_history(
 ) -> dg.MaterializeResult:
     """Volatility, breadth, correlation, sectors, put/call and the regime that they imply. Grain: one row per session."""
     sessions = list_sessions(context)
-    suite = regime_suite()
+    suite = build_regime_suite()
     report = refresh_regime(
         warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, validate=make_validator(suite)
     )
-    return report_refresh(context, sessions, report, suite.result(SOUND), draw_regimes(warehouse.database, sessions))
+    return report_refresh(
+        context, sessions, report, suite.build_result(SOUND), draw_regimes(warehouse.database, sessions)
+    )

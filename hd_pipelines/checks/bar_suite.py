@@ -15,13 +15,13 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    at_least,
-    at_most,
-    known,
-    ordered,
-    unique,
-    values_in,
-    within,
+    expect_at_least,
+    expect_at_most,
+    expect_known,
+    expect_order,
+    expect_unique,
+    expect_values_in,
+    expect_within,
 )
 from hd_pipelines.market.bar_audit import USUAL_RATIO
 from hd_pipelines.tables.bars import HISTORICAL_BARS
@@ -31,8 +31,8 @@ from hd_pipelines.tables.vocabulary import Rule
 PRICES = HISTORICAL_BARS.bounded_by(POSITIVE)
 
 
-def bar_suite() -> TableSuite:
-    """Suite for frames `bars.SCHEMA`, validated together with `bar_audit.measure_coverage` of the same sessions."""
+def build_bar_suite() -> TableSuite:
+    """Build the suite for frames `bars.SCHEMA`, validated together with `measure_coverage` of the same sessions."""
     return TableSuite(TableRules(HISTORICAL_BARS.name, ("symbol", "session"), _facts, _expectations))
 
 
@@ -44,22 +44,22 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
     timeframe = HISTORICAL_BARS["timeframe"]
     return {
         "bars": [
-            *known(Rule.PRICE_NOT_FINITE, PRICES),
-            *at_least(Rule.PRICE_NOT_POSITIVE, PRICES, 0, above=True),
-            *at_most(Rule.PRICE_NOT_FINITE, PRICES, sys.float_info.max),
-            *at_least(Rule.VOLUME_NEGATIVE, ["volume"], 0),
-            *ordered(Rule.HIGH_BELOW_LOW, ("high", "low"), unless_missing="both_values_are_missing"),
-            *ordered(
+            *expect_known(Rule.PRICE_NOT_FINITE, PRICES),
+            *expect_at_least(Rule.PRICE_NOT_POSITIVE, PRICES, 0, above=True),
+            *expect_at_most(Rule.PRICE_NOT_FINITE, PRICES, sys.float_info.max),
+            *expect_at_least(Rule.VOLUME_NEGATIVE, ["volume"], 0),
+            *expect_order(Rule.HIGH_BELOW_LOW, ("high", "low"), unless_missing="both_values_are_missing"),
+            *expect_order(
                 Rule.PRICE_OUTSIDE_RANGE,
                 *(("high", "open"), ("high", "close"), ("open", "low"), ("close", "low")),
                 unless_missing="both_values_are_missing",
             ),
-            *unique(Rule.ROW_DUPLICATED, ["symbol", "timeframe", "timestamp"]),
-            *values_in(Rule.VALUE_UNREADABLE, "timeframe", timeframe.values),
+            *expect_unique(Rule.ROW_DUPLICATED, ["symbol", "timeframe", "timestamp"]),
+            *expect_values_in(Rule.VALUE_UNREADABLE, "timeframe", timeframe.values),
         ],
         "coverage": [
-            *within(Rule.ROW_COUNT_UNUSUAL, ["ratio"], *USUAL_RATIO),
-            *ordered(
+            *expect_within(Rule.ROW_COUNT_UNUSUAL, ["ratio"], *USUAL_RATIO),
+            *expect_order(
                 Rule.SESSION_INCOMPLETE,
                 ("minutes_expected", "minutes_found"),
                 unless_missing="both_values_are_missing",

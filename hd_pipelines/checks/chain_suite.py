@@ -14,14 +14,14 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    at_least,
-    column_bounds,
-    enum_values,
-    finite,
-    known,
-    never,
-    not_finite,
-    within,
+    expect_at_least,
+    expect_column_bounds,
+    expect_enum_values,
+    expect_finite,
+    expect_known,
+    expect_within,
+    expect_zero,
+    list_non_finite_columns,
 )
 from hd_pipelines.market.sessions import NEW_YORK
 from hd_pipelines.tables.chains import OPTION_CHAINS as TABLE
@@ -33,8 +33,8 @@ _ENUMS = TABLE.enums()
 _BOUNDED = tuple(column.name for column in TABLE.columns if column.validated_bounds)
 
 
-def chain_suite() -> TableSuite:
-    """Suite for frames `CHAIN` with any number of snapshots."""
+def build_chain_suite() -> TableSuite:
+    """Build the suite for frames `CHAIN` with any number of snapshots."""
     return TableSuite(TableRules(TABLE.name, ("underlying", "snapshot_at"), _facts, _expectations))
 
 
@@ -56,7 +56,7 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     two_sided = (pl.col("bid") > 0) & (pl.col("ask") > 0)
     crossed = two_sided & (pl.col("bid") > pl.col("ask"))
     snapshots = (
-        frame.with_columns(not_finite(frame.schema))
+        frame.with_columns(list_non_finite_columns(frame.schema))
         .group_by("underlying", "snapshot_at", maintain_order=True)
         .agg(
             *(pl.col(name).min().alias(f"{name}_min") for name in _BOUNDED),
@@ -76,12 +76,12 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
 def _expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "snapshots": [
-            *finite(),
-            *never(["contract_comes_once", *_contradictions()]),
-            *column_bounds(TABLE, suffix="_min"),
-            *within("underlying_has_one_price", ["prices_of_the_underlying"], 0, 1),
-            *within("bids_are_below_asks", ["crossed"], 0, MAX_CROSSED_SHARE),
-            *at_least("chain_has_calls_and_puts", ["calls", "puts"], 1),
+            *expect_finite(),
+            *expect_zero(["contract_comes_once", *_contradictions()]),
+            *expect_column_bounds(TABLE, suffix="_min"),
+            *expect_within("underlying_has_one_price", ["prices_of_the_underlying"], 0, 1),
+            *expect_within("bids_are_below_asks", ["crossed"], 0, MAX_CROSSED_SHARE),
+            *expect_at_least("chain_has_calls_and_puts", ["calls", "puts"], 1),
         ],
-        "enum_values": [*known("words_are_known", _ENUMS), *enum_values(_ENUMS)],
+        "enum_values": [*expect_known("words_are_known", _ENUMS), *expect_enum_values(_ENUMS)],
     }

@@ -13,18 +13,18 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    at_least,
-    at_most,
-    column_bounds,
-    contradictions,
     differ,
-    enum_values,
-    finite,
-    known,
-    never,
-    not_finite,
-    ordered,
-    unique,
+    expect_at_least,
+    expect_at_most,
+    expect_column_bounds,
+    expect_enum_values,
+    expect_finite,
+    expect_known,
+    expect_order,
+    expect_unique,
+    expect_zero,
+    flag_contradictions,
+    list_non_finite_columns,
 )
 from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS as TABLE
 from hd_pipelines.tables.model import ROUNDED_SHARE, Type
@@ -38,8 +38,8 @@ _DOLLARS_PER_PART = 0.01
 _ROUNDING = ROUNDED_SHARE.high - 1
 
 
-def gamma_suite() -> TableSuite:
-    """Suite for frames `SNAPSHOT_COLUMNS`."""
+def build_gamma_suite() -> TableSuite:
+    """Build the suite for frames `SNAPSHOT_COLUMNS`."""
     return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _facts, _expectations))
 
 
@@ -99,23 +99,23 @@ def _parts_differ(total: pl.Expr, document: str) -> pl.Expr:
 
 
 def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
-    facts = frame.with_columns(not_finite(frame.schema), *contradictions(_contradictions()))
+    facts = frame.with_columns(list_non_finite_columns(frame.schema), *flag_contradictions(_contradictions()))
     return {"snapshots": facts.drop(*_DOCUMENTS, "expirations_included", strict=False)}
 
 
 def _expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "snapshots": [
-            *unique("symbol_has_one_row_per_snapshot", ["symbol", "timestamp"]),
-            *unique("id_comes_once", ["id"]),
-            *known("snapshot_is_known", ["id", "timestamp", "session", "contracts", "contracts_valued"]),
-            *finite(),
-            *never(_contradictions()),
-            *column_bounds(TABLE),
-            *at_least("calls_are_not_negative", ["call_gex_usd_per_1pct", "call_gamma"], 0),
-            *at_most("puts_are_not_positive", ["put_gex_usd_per_1pct", "put_gamma"], 0),
-            *ordered("no_more_valued_than_there_are", ("contracts", "contracts_valued")),
-            *known("words_are_known", ["kind", "sign_model"]),
-            *enum_values(TABLE.enums()),
+            *expect_unique("symbol_has_one_row_per_snapshot", ["symbol", "timestamp"]),
+            *expect_unique("id_comes_once", ["id"]),
+            *expect_known("snapshot_is_known", ["id", "timestamp", "session", "contracts", "contracts_valued"]),
+            *expect_finite(),
+            *expect_zero(_contradictions()),
+            *expect_column_bounds(TABLE),
+            *expect_at_least("calls_are_not_negative", ["call_gex_usd_per_1pct", "call_gamma"], 0),
+            *expect_at_most("puts_are_not_positive", ["put_gex_usd_per_1pct", "put_gamma"], 0),
+            *expect_order("no_more_valued_than_there_are", ("contracts", "contracts_valued")),
+            *expect_known("words_are_known", ["kind", "sign_model"]),
+            *expect_enum_values(TABLE.enums()),
         ]
     }

@@ -15,13 +15,13 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    column_bounds,
-    enum_values,
-    finite,
-    known,
-    never,
-    not_finite,
-    within,
+    expect_column_bounds,
+    expect_enum_values,
+    expect_finite,
+    expect_known,
+    expect_within,
+    expect_zero,
+    list_non_finite_columns,
 )
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.tables.greeks import HISTORICAL_GREEKS as TABLE
@@ -40,8 +40,8 @@ _SHARES = TABLE.bounded_by(SHARE)
 _NAMES = ("symbol", "contract_ticker", "timestamp", "session", "kind", "root", "expiration", "strike", "option_type")
 
 
-def greeks_suite() -> TableSuite:
-    """Suite for frames `VALUED`, with or without `iv_rank` and `iv_percentile`."""
+def build_greeks_suite() -> TableSuite:
+    """Build the suite for frames `VALUED`, with or without `iv_rank` and `iv_percentile`."""
     return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _facts, _expectations))
 
 
@@ -77,7 +77,7 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     rows = frame.with_columns(*missing)
     contradictions = _contradictions()
     snapshots = (
-        rows.with_columns(not_finite(rows.schema))
+        rows.with_columns(list_non_finite_columns(rows.schema))
         .group_by("symbol", "timestamp", maintain_order=True)
         .agg(
             *(pl.col(name).min().alias(f"{name}_min") for name in _BOUNDED),
@@ -94,18 +94,18 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
 def _expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "snapshots": [
-            *finite(),
-            *never(["contract_comes_once", *_contradictions()]),
-            *column_bounds(TABLE, suffix="_min", without=_SHARES),
-            *within("implied_volatility_is_plausible", ["implied_volatility_max"], 0, HIGHEST_VOLATILITY),
+            *expect_finite(),
+            *expect_zero(["contract_comes_once", *_contradictions()]),
+            *expect_column_bounds(TABLE, suffix="_min", without=_SHARES),
+            *expect_within("implied_volatility_is_plausible", ["implied_volatility_max"], 0, HIGHEST_VOLATILITY),
             *(
                 each
                 for name in _SHARES
-                for each in within(f"{name}_is_from_0_to_1", [f"{name}_min", f"{name}_max"], 0, 1)
+                for each in expect_within(f"{name}_is_from_0_to_1", [f"{name}_min", f"{name}_max"], 0, 1)
             ),
         ],
         "enum_values": [
-            *known("words_are_known", ("kind", "option_type", "exercise_style", "price_source")),
-            *enum_values(_ENUMS),
+            *expect_known("words_are_known", ("kind", "option_type", "exercise_style", "price_source")),
+            *expect_enum_values(_ENUMS),
         ],
     }

@@ -14,17 +14,17 @@ from hd_pipelines.analytics.volatility.iv_classes import PercentileReason
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    at_least,
-    contradictions,
     differ,
-    enum_values,
-    finite,
-    known,
-    never,
-    not_finite,
-    ordered,
-    unique,
-    within,
+    expect_at_least,
+    expect_enum_values,
+    expect_finite,
+    expect_known,
+    expect_order,
+    expect_unique,
+    expect_within,
+    expect_zero,
+    flag_contradictions,
+    list_non_finite_columns,
 )
 from hd_pipelines.tables.model import POSITIVE, SHARE
 from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE as TABLE
@@ -36,8 +36,8 @@ _STATISTICS = ("iv_52w_high", "iv_52w_low", "iv_52w_mean", "iv_52w_median", "iv_
 _ROUNDING = 1e-9
 
 
-def iv_percentile_suite() -> TableSuite:
-    """Suite for frames with the columns that `iv_percentile.compute_percentile_rows` returns."""
+def build_iv_percentile_suite() -> TableSuite:
+    """Build the suite for frames with the columns that `iv_percentile.compute_percentile_rows` returns."""
     return TableSuite(TableRules(TABLE.name, ("symbol", "date"), _facts, _expectations))
 
 
@@ -73,22 +73,30 @@ def _contradictions() -> Mapping[str, pl.Expr]:
 
 
 def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
-    return {"sessions": frame.with_columns(not_finite(frame.schema), *contradictions(_contradictions()))}
+    return {
+        "sessions": frame.with_columns(list_non_finite_columns(frame.schema), *flag_contradictions(_contradictions()))
+    }
 
 
 def _expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "sessions": [
-            *unique("symbol_has_one_row_per_session", ["symbol", "date"]),
-            *known("session_is_known", ["date", "n_observations"]),
-            *finite(),
-            *at_least("volatility_is_positive", (*_OBSERVED, *TABLE.bounded_by(POSITIVE)), 0, above=True),
-            *within("volatility_is_plausible", _OBSERVED, PLAUSIBLE_VOLATILITY.low, PLAUSIBLE_VOLATILITY.high),
-            *at_least("deviation_is_not_negative", ["iv_52w_stddev"], 0),
-            *(each for name in TABLE.bounded_by(SHARE) for each in within(f"{name}_is_from_0_to_1", [name], 0, 1)),
-            *within("observations_are_of_252_sessions", ["n_observations"], 0, WINDOW),
-            *ordered("median_is_inside_the_window", ("iv_52w_high", "iv_52w_median"), ("iv_52w_median", "iv_52w_low")),
-            *never(_contradictions()),
-            *enum_values({**TABLE.enums(), "percentile_reason": PercentileReason}),
+            *expect_unique("symbol_has_one_row_per_session", ["symbol", "date"]),
+            *expect_known("session_is_known", ["date", "n_observations"]),
+            *expect_finite(),
+            *expect_at_least("volatility_is_positive", (*_OBSERVED, *TABLE.bounded_by(POSITIVE)), 0, above=True),
+            *expect_within("volatility_is_plausible", _OBSERVED, PLAUSIBLE_VOLATILITY.low, PLAUSIBLE_VOLATILITY.high),
+            *expect_at_least("deviation_is_not_negative", ["iv_52w_stddev"], 0),
+            *(
+                each
+                for name in TABLE.bounded_by(SHARE)
+                for each in expect_within(f"{name}_is_from_0_to_1", [name], 0, 1)
+            ),
+            *expect_within("observations_are_of_252_sessions", ["n_observations"], 0, WINDOW),
+            *expect_order(
+                "median_is_inside_the_window", ("iv_52w_high", "iv_52w_median"), ("iv_52w_median", "iv_52w_low")
+            ),
+            *expect_zero(_contradictions()),
+            *expect_enum_values({**TABLE.enums(), "percentile_reason": PercentileReason}),
         ]
     }

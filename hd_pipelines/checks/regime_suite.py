@@ -10,16 +10,16 @@ import polars as pl
 from hd_pipelines.checks.table_suite import (
     TableRules,
     TableSuite,
-    column_bounds,
-    contradictions,
     differ,
-    enum_values,
-    finite,
-    known,
-    never,
-    not_finite,
-    unique,
-    within,
+    expect_column_bounds,
+    expect_enum_values,
+    expect_finite,
+    expect_known,
+    expect_unique,
+    expect_within,
+    expect_zero,
+    flag_contradictions,
+    list_non_finite_columns,
 )
 from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY as TABLE
 
@@ -35,8 +35,8 @@ _ALWAYS = (
 _ROUNDING = 1e-6
 
 
-def regime_suite() -> TableSuite:
-    """Suite for frames with the columns that `regime.compute_regime_rows` returns."""
+def build_regime_suite() -> TableSuite:
+    """Build the suite for frames with the columns that `regime.compute_regime_rows` returns."""
     return TableSuite(TableRules(TABLE.name, ("date",), _facts, _expectations))
 
 
@@ -67,19 +67,21 @@ def _contradictions() -> Mapping[str, pl.Expr]:
 
 def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     return {
-        "sessions": frame.sort("date").with_columns(not_finite(frame.schema), *contradictions(_contradictions())),
+        "sessions": frame.sort("date").with_columns(
+            list_non_finite_columns(frame.schema), *flag_contradictions(_contradictions())
+        ),
     }
 
 
 def _expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "sessions": [
-            *unique("session_has_one_row", ["date"]),
-            *(each for name in ("date", *_ALWAYS) for each in known(f"{name}_is_known", [name])),
-            *finite(),
-            *never(_contradictions()),
-            *column_bounds(TABLE, without=["confidence_score"]),
-            *within("confidence_is_from_0_to_100", ["confidence_score"], 0, 100),
-            *enum_values(TABLE.enums()),
+            *expect_unique("session_has_one_row", ["date"]),
+            *(each for name in ("date", *_ALWAYS) for each in expect_known(f"{name}_is_known", [name])),
+            *expect_finite(),
+            *expect_zero(_contradictions()),
+            *expect_column_bounds(TABLE, without=["confidence_score"]),
+            *expect_within("confidence_is_from_0_to_100", ["confidence_score"], 0, 100),
+            *expect_enum_values(TABLE.enums()),
         ]
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from hd_pipelines.checks.greeks_suite import greeks_suite
+from hd_pipelines.checks.greeks_suite import build_greeks_suite
 from hd_pipelines.checks.withholding import make_validator
 from hd_pipelines.lake import Lake
 from hd_pipelines.loading.derived import greeks as greeks_loading
@@ -89,7 +89,7 @@ def test_every_contract_that_traded_has_its_last_bar_valued_and_a_second_refresh
     option_installation, deliver, market
 ):
     deliver(option_installation)
-    report = to_traded(option_installation, validate=make_validator(greeks_suite()))
+    report = to_traded(option_installation, validate=make_validator(build_greeks_suite()))
     assert (report.published, report.withheld, report.up_to_date) == (len(PAIRS), 0, 0)
     bars = market[OPTION_MINUTE, SESSION].filter(pl.col("ticker").str.contains(r"^O:(AAPL|SPX)"))
     last = (

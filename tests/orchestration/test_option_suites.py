@@ -16,11 +16,11 @@ import pytest
 from hd_pipelines.analytics.gamma_exposure import compute_snapshots
 from hd_pipelines.analytics.iv_percentile import compute_percentile_rows
 from hd_pipelines.analytics.regime.classification import REGIME_ROWS
-from hd_pipelines.checks.chain_suite import chain_suite
-from hd_pipelines.checks.gamma_suite import gamma_suite
-from hd_pipelines.checks.greeks_suite import greeks_suite
-from hd_pipelines.checks.iv_percentile_suite import iv_percentile_suite
-from hd_pipelines.checks.regime_suite import regime_suite
+from hd_pipelines.checks.chain_suite import build_chain_suite
+from hd_pipelines.checks.gamma_suite import build_gamma_suite
+from hd_pipelines.checks.greeks_suite import build_greeks_suite
+from hd_pipelines.checks.iv_percentile_suite import build_iv_percentile_suite
+from hd_pipelines.checks.regime_suite import build_regime_suite
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.pricing.valuation import value_chain
@@ -341,11 +341,11 @@ REGIME_DEFECTS: dict[str, dict[str, Any]] = {
     ),
 }
 SUITES: dict[str, tuple[Any, Any, dict[str, dict[str, Any]]]] = {
-    "historical_greeks": (greeks_suite, greeks, GREEKS_DEFECTS),
-    "option_chains": (chain_suite, chain, CHAIN_DEFECTS),
-    "gamma_exposure_snapshots": (gamma_suite, gamma, GAMMA_DEFECTS),
-    "iv_percentile_cache": (iv_percentile_suite, iv_percentile, IV_DEFECTS),
-    "market_regime_history": (regime_suite, regime, REGIME_DEFECTS),
+    "historical_greeks": (build_greeks_suite, greeks, GREEKS_DEFECTS),
+    "option_chains": (build_chain_suite, chain, CHAIN_DEFECTS),
+    "gamma_exposure_snapshots": (build_gamma_suite, gamma, GAMMA_DEFECTS),
+    "iv_percentile_cache": (build_iv_percentile_suite, iv_percentile, IV_DEFECTS),
+    "market_regime_history": (build_regime_suite, regime, REGIME_DEFECTS),
 }
 RULES = [(table, rule) for table, (_, _, defects) in SUITES.items() for rule in defects]
 
@@ -399,7 +399,7 @@ def test_sound_rows_pass_and_all_of_them_are_kept(table):
     assert suite.failures == []
     assert verdict.sound.equals(rows())
     assert verdict.broken.is_empty()
-    result = suite.result("sound")
+    result = suite.build_result("sound")
     assert result.passed
     assert result.metadata["rows_validated"].value == rows().height
     assert result.metadata["expectations_evaluated"].value >= len(defects)
@@ -424,15 +424,15 @@ def test_a_broken_snapshot_is_withheld_whole_and_no_other():
         .then(-1.0)
         .otherwise("gamma")
     )
-    suite = greeks_suite()
+    suite = build_greeks_suite()
     verdict = suite.validate(spoilt)
     assert verdict.sound["symbol"].unique().to_list() == ["S001"]
     assert verdict.broken.rows() == [("S002", CLOSE, "gamma_is_not_negative", "gamma_min -1.0")]
-    result = suite.result("greeks_are_sound")
+    result = suite.build_result("greeks_are_sound")
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     (failure,) = result.metadata["failures"].value
     assert (failure["rule"], failure["scopes"]) == ("gamma_is_not_negative", 1)
-    assert suite.result("again", dg.AssetCheckSeverity.ERROR).severity is dg.AssetCheckSeverity.ERROR
+    assert suite.build_result("again", dg.AssetCheckSeverity.ERROR).severity is dg.AssetCheckSeverity.ERROR
 
 
 def test_nothing_to_publish_breaks_nothing():
@@ -441,12 +441,12 @@ def test_nothing_to_publish_breaks_nothing():
         verdict = suite.validate(rows().clear())
         assert verdict.sound.is_empty()
         assert verdict.broken.is_empty()
-        assert suite.result("nothing").passed
+        assert suite.build_result("nothing").passed
 
 
 def test_several_batches_share_one_verdict():
-    suite = iv_percentile_suite()
+    suite = build_iv_percentile_suite()
     suite.validate(with_defect(iv_percentile(), {"iv_rank": 2.0}))
     suite.validate(iv_percentile())
     assert suite.rows == 2
-    assert not suite.result("both").passed
+    assert not suite.build_result("both").passed
