@@ -33,14 +33,14 @@ PRICES = HISTORICAL_BARS.bounded_by(POSITIVE)
 
 def build_bar_suite() -> TableSuite:
     """Build the suite for frames `bars.SCHEMA`, validated together with `measure_coverage` of the same sessions."""
-    return TableSuite(TableRules(HISTORICAL_BARS.name, ("symbol", "session"), _facts, _expectations))
+    return TableSuite(TableRules(HISTORICAL_BARS.name, ("symbol", "session"), _compute_facts, _build_expectations))
 
 
-def _facts(bars: pl.DataFrame, coverage: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+def _compute_facts(bars: pl.DataFrame, coverage: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     return {"bars": bars, "coverage": coverage}
 
 
-def _expectations() -> Mapping[str, Sequence[Any]]:
+def _build_expectations() -> Mapping[str, Sequence[Any]]:
     timeframe = HISTORICAL_BARS["timeframe"]
     return {
         "bars": [

@@ -35,10 +35,10 @@ _BOUNDED = tuple(column.name for column in TABLE.columns if column.validated_bou
 
 def build_chain_suite() -> TableSuite:
     """Build the suite for frames `CHAIN` with any number of snapshots."""
-    return TableSuite(TableRules(TABLE.name, ("underlying", "snapshot_at"), _facts, _expectations))
+    return TableSuite(TableRules(TABLE.name, ("underlying", "snapshot_at"), _compute_facts, _build_expectations))
 
 
-def _contradictions() -> Mapping[str, pl.Expr]:
+def _find_contradictions() -> Mapping[str, pl.Expr]:
     day = pl.col("snapshot_at").dt.convert_time_zone(NEW_YORK.key).dt.date()
     names = ("underlying", "ticker", "root")
     return {
@@ -52,7 +52,7 @@ def _contradictions() -> Mapping[str, pl.Expr]:
     }
 
 
-def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+def _compute_facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     two_sided = (pl.col("bid") > 0) & (pl.col("ask") > 0)
     crossed = two_sided & (pl.col("bid") > pl.col("ask"))
     snapshots = (
@@ -66,18 +66,18 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
             crossed=crossed.sum() / pl.max_horizontal(two_sided.sum(), 1),
             calls=(pl.col("option_type") == OptionType.CALL.value).sum(),
             puts=(pl.col("option_type") == OptionType.PUT.value).sum(),
-            **{rule: broken.fill_null(value=False).sum() for rule, broken in _contradictions().items()},
+            **{rule: broken.fill_null(value=False).sum() for rule, broken in _find_contradictions().items()},
         )
     )
     values = frame.select("underlying", "snapshot_at", *_ENUMS).unique(maintain_order=True)
     return {"snapshots": snapshots, "enum_values": values}
 
 
-def _expectations() -> Mapping[str, Sequence[Any]]:
+def _build_expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "snapshots": [
             *expect_finite(),
-            *expect_zero(["contract_comes_once", *_contradictions()]),
+            *expect_zero(["contract_comes_once", *_find_contradictions()]),
             *expect_column_bounds(TABLE, suffix="_min"),
             *expect_within("underlying_has_one_price", ["prices_of_the_underlying"], 0, 1),
             *expect_within("bids_are_below_asks", ["crossed"], 0, MAX_CROSSED_SHARE),

@@ -40,10 +40,10 @@ _ROUNDING = ROUNDED_SHARE.high - 1
 
 def build_gamma_suite() -> TableSuite:
     """Build the suite for frames `SNAPSHOT_COLUMNS`."""
-    return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _facts, _expectations))
+    return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _compute_facts, _build_expectations))
 
 
-def _contradictions() -> Mapping[str, pl.Expr]:
+def _find_contradictions() -> Mapping[str, pl.Expr]:
     gex, spot, zero = pl.col("gex_usd_per_1pct"), pl.col("underlying_price"), pl.col("zero_gamma")
     call, put = pl.col("call_gex_usd_per_1pct").fill_null(0.0), pl.col("put_gex_usd_per_1pct").fill_null(0.0)
     gross = call.abs() + put.abs()
@@ -91,26 +91,26 @@ def _contradictions() -> Mapping[str, pl.Expr]:
 
 
 def _parts_differ(total: pl.Expr, document: str) -> pl.Expr:
-    """Whether the parts of a JSON column, each rounded to a cent, do not sum to the total; null where it has none."""
+    """Return whether the parts of a JSON column, each rounded to a cent, do not sum to the total; null where it has none."""
     parts = pl.col(document).str.extract_all(r'"net":-?[0-9.eE+-]+')
     numbers = parts.list.eval(pl.element().str.slice(6).cast(pl.Float64, strict=False))
     tolerance = _DOLLARS_PER_PART * numbers.list.len() + 1e-9 * total.abs()
     return (numbers.list.len() > 0) & ((numbers.list.sum() - total).abs() > tolerance)
 
 
-def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
-    facts = frame.with_columns(list_non_finite_columns(frame.schema), *flag_contradictions(_contradictions()))
+def _compute_facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+    facts = frame.with_columns(list_non_finite_columns(frame.schema), *flag_contradictions(_find_contradictions()))
     return {"snapshots": facts.drop(*_DOCUMENTS, "expirations_included", strict=False)}
 
 
-def _expectations() -> Mapping[str, Sequence[Any]]:
+def _build_expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "snapshots": [
             *expect_unique("symbol_has_one_row_per_snapshot", ["symbol", "timestamp"]),
             *expect_unique("id_comes_once", ["id"]),
             *expect_known("snapshot_is_known", ["id", "timestamp", "session", "contracts", "contracts_valued"]),
             *expect_finite(),
-            *expect_zero(_contradictions()),
+            *expect_zero(_find_contradictions()),
             *expect_column_bounds(TABLE),
             *expect_at_least("calls_are_not_negative", ["call_gex_usd_per_1pct", "call_gamma"], 0),
             *expect_at_most("puts_are_not_positive", ["put_gex_usd_per_1pct", "put_gamma"], 0),

@@ -42,10 +42,10 @@ _NAMES = ("symbol", "contract_ticker", "timestamp", "session", "kind", "root", "
 
 def build_greeks_suite() -> TableSuite:
     """Build the suite for frames `VALUED`, with or without `iv_rank` and `iv_percentile`."""
-    return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _facts, _expectations))
+    return TableSuite(TableRules(TABLE.name, ("symbol", "timestamp"), _compute_facts, _build_expectations))
 
 
-def _contradictions() -> Mapping[str, pl.Expr]:
+def _find_contradictions() -> Mapping[str, pl.Expr]:
     volatility, delta = pl.col("implied_volatility"), pl.col("delta")
     is_call = pl.col("option_type") == OptionType.CALL.value
     has_greek = pl.any_horizontal(pl.col(GREEKS).is_not_null())
@@ -71,11 +71,11 @@ def _contradictions() -> Mapping[str, pl.Expr]:
     }
 
 
-def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+def _compute_facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     """Per snapshot: extremes of its numbers and counts of contracts that contradict themselves; and its enum values."""
     missing = [pl.lit(None, pl.Float64).alias(name) for name in _SHARES if name not in frame.columns]
     rows = frame.with_columns(*missing)
-    contradictions = _contradictions()
+    contradictions = _find_contradictions()
     snapshots = (
         rows.with_columns(list_non_finite_columns(rows.schema))
         .group_by("symbol", "timestamp", maintain_order=True)
@@ -91,11 +91,11 @@ def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     return {"snapshots": snapshots, "enum_values": values}
 
 
-def _expectations() -> Mapping[str, Sequence[Any]]:
+def _build_expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "snapshots": [
             *expect_finite(),
-            *expect_zero(["contract_comes_once", *_contradictions()]),
+            *expect_zero(["contract_comes_once", *_find_contradictions()]),
             *expect_column_bounds(TABLE, suffix="_min", without=_SHARES),
             *expect_within("implied_volatility_is_plausible", ["implied_volatility_max"], 0, HIGHEST_VOLATILITY),
             *(

@@ -38,10 +38,10 @@ _ROUNDING = 1e-9
 
 def build_iv_percentile_suite() -> TableSuite:
     """Build the suite for frames with the columns that `iv_percentile.compute_percentile_rows` returns."""
-    return TableSuite(TableRules(TABLE.name, ("symbol", "date"), _facts, _expectations))
+    return TableSuite(TableRules(TABLE.name, ("symbol", "date"), _compute_facts, _build_expectations))
 
 
-def _contradictions() -> Mapping[str, pl.Expr]:
+def _find_contradictions() -> Mapping[str, pl.Expr]:
     iv, rank, percentile = pl.col("iv30"), pl.col("iv_rank"), pl.col("iv_percentile")
     low, high, deviation = pl.col("iv_52w_low"), pl.col("iv_52w_high"), pl.col("iv_52w_stddev")
     either_is_null = rank.is_null() | percentile.is_null()
@@ -72,13 +72,15 @@ def _contradictions() -> Mapping[str, pl.Expr]:
     }
 
 
-def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+def _compute_facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     return {
-        "sessions": frame.with_columns(list_non_finite_columns(frame.schema), *flag_contradictions(_contradictions()))
+        "sessions": frame.with_columns(
+            list_non_finite_columns(frame.schema), *flag_contradictions(_find_contradictions())
+        )
     }
 
 
-def _expectations() -> Mapping[str, Sequence[Any]]:
+def _build_expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "sessions": [
             *expect_unique("symbol_has_one_row_per_session", ["symbol", "date"]),
@@ -96,7 +98,7 @@ def _expectations() -> Mapping[str, Sequence[Any]]:
             *expect_order(
                 "median_is_inside_the_window", ("iv_52w_high", "iv_52w_median"), ("iv_52w_median", "iv_52w_low")
             ),
-            *expect_zero(_contradictions()),
+            *expect_zero(_find_contradictions()),
             *expect_enum_values({**TABLE.enums(), "percentile_reason": PercentileReason}),
         ]
     }

@@ -37,10 +37,10 @@ _ROUNDING = 1e-6
 
 def build_regime_suite() -> TableSuite:
     """Build the suite for frames with the columns that `regime.compute_regime_rows` returns."""
-    return TableSuite(TableRules(TABLE.name, ("date",), _facts, _expectations))
+    return TableSuite(TableRules(TABLE.name, ("date",), _compute_facts, _build_expectations))
 
 
-def _contradictions() -> Mapping[str, pl.Expr]:
+def _find_contradictions() -> Mapping[str, pl.Expr]:
     advancers, decliners = pl.col("advancers"), pl.col("decliners")
     since, regime = pl.col("regime_since"), pl.col("market_regime")
     before, is_old = regime.shift(1), since <= pl.col("date").shift(1)
@@ -65,21 +65,21 @@ def _contradictions() -> Mapping[str, pl.Expr]:
     }
 
 
-def _facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
+def _compute_facts(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
     return {
         "sessions": frame.sort("date").with_columns(
-            list_non_finite_columns(frame.schema), *flag_contradictions(_contradictions())
+            list_non_finite_columns(frame.schema), *flag_contradictions(_find_contradictions())
         ),
     }
 
 
-def _expectations() -> Mapping[str, Sequence[Any]]:
+def _build_expectations() -> Mapping[str, Sequence[Any]]:
     return {
         "sessions": [
             *expect_unique("session_has_one_row", ["date"]),
             *(each for name in ("date", *_ALWAYS) for each in expect_known(f"{name}_is_known", [name])),
             *expect_finite(),
-            *expect_zero(_contradictions()),
+            *expect_zero(_find_contradictions()),
             *expect_column_bounds(TABLE, without=["confidence_score"]),
             *expect_within("confidence_is_from_0_to_100", ["confidence_score"], 0, 100),
             *expect_enum_values(TABLE.enums()),

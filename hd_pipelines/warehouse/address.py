@@ -25,11 +25,11 @@ def get_database_url(settings: Settings) -> str:
     """
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
-    return _leased_url(settings.home, settings.pg_port, settings.pg_user)
+    return _attach_embedded_server(settings.home, settings.pg_port, settings.pg_user)
 
 
 @cache
-def _leased_url(home: Path, port: int | None, os_user: str) -> str:
+def _attach_embedded_server(home: Path, port: int | None, os_user: str) -> str:
     lease = embedded.attach(home, port=port, os_user=os_user)
     atexit.register(lease.release)
     return lease.url

@@ -183,7 +183,7 @@ class _Load:
                 parent=self._parent,
                 covers=self._covers,
                 in_window=self._in_window,
-                same=_equal("new_rows", self.key),
+                same=_match_columns("new_rows", self.key),
             )
         )
         return cursor.rowcount
@@ -260,7 +260,7 @@ class _Load:
         )
 
 
-def _equal(relation: str, columns: Sequence[str]) -> sql.Composed:
+def _match_columns(relation: str, columns: Sequence[str]) -> sql.Composed:
     return sql.SQL(" AND ").join(
         sql.SQL("{} = {}").format(sql.Identifier(relation, name), sql.Identifier("held", name)) for name in columns
     )

@@ -75,13 +75,13 @@ def encode_binary(rows: pl.DataFrame, wires: Mapping[str, Wire], exponents: Expo
 
     Stamps are in microseconds. Every numeric column has its k in `exponents`.
     """
-    texts = {name: _text(rows[name]) for name, wire in wires.items() if wire is Wire.TEXT}
+    texts = {name: _pad_texts(rows[name]) for name, wire in wires.items() if wire is Wire.TEXT}
     numerics = {
         name: _Digits.of(rows[name].fill_null(0.0).to_numpy(), exponents[name])
         for name, wire in wires.items()
         if wire is Wire.NUMERIC
     }
-    tuples = np.empty(rows.height, np.dtype(list(_layout(wires, texts, numerics))))
+    tuples = np.empty(rows.height, np.dtype(list(_build_layout(wires, texts, numerics))))
     tuples["fields"] = len(wires)
     for name, wire in wires.items():
         if wire is Wire.TEXT:
@@ -93,7 +93,7 @@ def encode_binary(rows: pl.DataFrame, wires: Mapping[str, Wire], exponents: Expo
     absent = {name: rows[name].is_null().to_numpy() for name in wires if rows[name].null_count()}
     for name, is_null in absent.items():
         tuples[f"{name}_length"][is_null] = -1
-    return _without_gaps(tuples, wires, absent)
+    return _remove_gaps(tuples, wires, absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class _Digits:
 _Text = tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int32]]
 
 
-def _text(column: pl.Series) -> _Text:
+def _pad_texts(column: pl.Series) -> _Text:
     """Texts padded to one width, and their lengths in bytes."""
     buffers = column.to_arrow(compat_level=pl.CompatLevel.oldest())
     height = len(buffers)
@@ -149,7 +149,7 @@ def _text(column: pl.Series) -> _Text:
     return padded.view(f"S{width}"), lengths
 
 
-def _layout(
+def _build_layout(
     wires: Mapping[str, Wire], texts: Mapping[str, _Text], numerics: Mapping[str, _Digits]
 ) -> Iterator[tuple[str, str]]:
     yield "fields", ">i2"
@@ -185,7 +185,7 @@ def _put_fixed(tuples: npt.NDArray[Any], column: pl.Series, wire: Wire) -> None:
     tuples[f"{name}_length"] = tuples.dtype[name].itemsize
 
 
-def _without_gaps(
+def _remove_gaps(
     tuples: npt.NDArray[Any], wires: Mapping[str, Wire], absent: Mapping[str, npt.NDArray[np.bool_]]
 ) -> memoryview:
     """The tuples' bytes, less the unused ends of short texts and the payload of nulls."""

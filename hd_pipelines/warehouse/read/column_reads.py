@@ -35,7 +35,7 @@ class _Codec:
     read: Callable[[bytes], pl.Series]
 
 
-def _integers(wire: str, epoch: int = 0) -> Callable[[bytes], pl.Series]:
+def _make_integer_reader(wire: str, epoch: int = 0) -> Callable[[bytes], pl.Series]:
     def read(received: bytes) -> pl.Series:
         raw = np.frombuffer(received, wire).astype(wire.replace(">", "="))
         is_missing = raw == np.iinfo(raw.dtype).min
@@ -45,11 +45,11 @@ def _integers(wire: str, epoch: int = 0) -> Callable[[bytes], pl.Series]:
     return read
 
 
-def _floats(received: bytes) -> pl.Series:
+def _read_floats(received: bytes) -> pl.Series:
     return pl.Series(np.frombuffer(received, ">f8").astype("=f8"), nan_to_null=True)
 
 
-def _texts(received: bytes) -> pl.Series:
+def _read_texts(received: bytes) -> pl.Series:
     import pyarrow as pa  # only readers of many rows need it
 
     raw = np.frombuffer(received, np.uint8)
@@ -62,19 +62,21 @@ def _texts(received: bytes) -> pl.Series:
     return values.replace(NULL, None) if NULL.encode() in received else values
 
 
-def _decimals(received: bytes) -> pl.Series:
-    return _texts(received).cast(pl.Float64)
+def _read_decimals(received: bytes) -> pl.Series:
+    return _read_texts(received).cast(pl.Float64)
 
 
 _JOINED_LINES = "convert_to(string_agg(coalesce({}::text, E'\\\\N'), E'\\n') || E'\\n', 'UTF8')"
 _CODECS: dict[type[Any], _Codec] = {
-    Double: _Codec("string_agg(float8send(coalesce({}, 'NaN')), '')", _floats),
-    Integer: _Codec("string_agg(int4send(coalesce({}, -2147483648)), '')", _integers(">i4")),
-    BigInteger: _Codec("string_agg(int8send(coalesce({}, -9223372036854775808)), '')", _integers(">i8")),
-    Date: _Codec("string_agg(date_send(coalesce({}, '-infinity')), '')", _integers(">i4", _DAYS_TO_2000)),
-    DateTime: _Codec("string_agg(timestamptz_send(coalesce({}, '-infinity')), '')", _integers(">i8", _US_TO_2000)),
-    Numeric: _Codec(_JOINED_LINES, _decimals),
-    Text: _Codec(_JOINED_LINES, _texts),
+    Double: _Codec("string_agg(float8send(coalesce({}, 'NaN')), '')", _read_floats),
+    Integer: _Codec("string_agg(int4send(coalesce({}, -2147483648)), '')", _make_integer_reader(">i4")),
+    BigInteger: _Codec("string_agg(int8send(coalesce({}, -9223372036854775808)), '')", _make_integer_reader(">i8")),
+    Date: _Codec("string_agg(date_send(coalesce({}, '-infinity')), '')", _make_integer_reader(">i4", _DAYS_TO_2000)),
+    DateTime: _Codec(
+        "string_agg(timestamptz_send(coalesce({}, '-infinity')), '')", _make_integer_reader(">i8", _US_TO_2000)
+    ),
+    Numeric: _Codec(_JOINED_LINES, _read_decimals),
+    Text: _Codec(_JOINED_LINES, _read_texts),
 }
 
 

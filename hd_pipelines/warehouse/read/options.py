@@ -56,9 +56,9 @@ def read_valued(
     Months of a symbol are read one after the other; a load that publishes meanwhile shows in those that are read after it.
     """
     schema = _select_schema(columns)
-    ranges = _ranges(symbols, first, last)
+    ranges = _split_by_partition(symbols, first, last)
     disable_jit(connection)
-    return _concatenate(ranges, [_read(connection, each, kind, schema) for each in ranges], schema)
+    return _concatenate(ranges, [_read_range(connection, each, kind, schema) for each in ranges], schema)
 
 
 def read_valued_in_parallel(
@@ -72,7 +72,7 @@ def read_valued_in_parallel(
 ) -> pl.DataFrame:
     """Read what `read_valued` returns, as reader over two connections at a time: for hundreds of thousands of rows."""
     schema = _select_schema(columns)
-    ranges = _ranges(symbols, first, last)
+    ranges = _split_by_partition(symbols, first, last)
     waiting = iter(enumerate(ranges))
     found: list[pl.DataFrame | None] = [None] * len(ranges)
     taking = Lock()
@@ -85,7 +85,7 @@ def read_valued_in_parallel(
                     position, window = next(waiting, (None, None))
                 if position is None or window is None:
                     return
-                found[position] = _read(connection, window, kind, schema)
+                found[position] = _read_range(connection, window, kind, schema)
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-valued") as readers:
         for done in [readers.submit(work) for _ in range(min(_READERS, len(ranges)))]:
@@ -102,7 +102,7 @@ class _Range:
     last: date
 
 
-def _ranges(symbols: Collection[str], first: date, last: date) -> list[_Range]:
+def _split_by_partition(symbols: Collection[str], first: date, last: date) -> list[_Range]:
     bounds = []
     while first <= last:
         end = Partition.of(first, GREEKS).end - timedelta(days=1)
@@ -116,8 +116,8 @@ def _select_schema(columns: Collection[str] | None) -> _Schema:
     return {name: dtype for name, dtype in _RANKED.items() if name in names}
 
 
-def _read(connection: Connection, window: _Range, kind: str | None, schema: _Schema) -> pl.DataFrame:
-    conditions = [sql.SQL("symbol = {}").format(sql.Literal(window.symbol)), _on_sessions(window.first, window.last)]
+def _read_range(connection: Connection, window: _Range, kind: str | None, schema: _Schema) -> pl.DataFrame:
+    conditions = [sql.SQL("symbol = {}").format(sql.Literal(window.symbol)), _match_sessions(window.first, window.last)]
     if kind is not None:
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
     # The symbol is known, and a check holds the session to be the instant's UTC date.
@@ -152,14 +152,16 @@ def read_iv_history(connection: Connection, symbols: Collection[str], before: da
     """
     schema: _Schema = {"symbol": pl.String, "date": pl.Date, "iv30": pl.Float64, "iv_skew": pl.Float64}
     select = sql.SQL("SELECT {} FROM public.iv_percentile_cache WHERE {} AND date < {} ORDER BY symbol, date").format(
-        to_select_list(schema), _of(symbols), sql.Literal(before)
+        to_select_list(schema), _match_symbols(symbols), sql.Literal(before)
     )
     return read_frame(connection, select, schema)
 
 
 def read_iv_percentiles(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Read every column of `iv_percentile_cache` from `first` to `last`, both included; by symbol and date."""
-    return _whole_rows(connection, iv_percentile_cache, [_of(symbols), _on_dates(first, last)], "symbol, date")
+    return _read_whole_rows(
+        connection, iv_percentile_cache, [_match_symbols(symbols), _match_dates(first, last)], "symbol, date"
+    )
 
 
 def read_gamma_history(
@@ -171,8 +173,8 @@ def read_gamma_history(
     """
     schema: _Schema = {"symbol": pl.String, "timestamp": STAMP, "gex_usd_per_1pct": pl.Float64}
     conditions: list[sql.Composable] = [
-        _of(symbols),
-        sql.SQL('"timestamp" < {}').format(sql.Literal(_midnight(before))),
+        _match_symbols(symbols),
+        sql.SQL('"timestamp" < {}').format(sql.Literal(_to_midnight(before))),
     ]
     if kind is not None:
         conditions.append(sql.SQL("kind = {}").format(sql.Literal(kind)))
@@ -184,21 +186,21 @@ def read_gamma_history(
 
 def read_gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Read every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
-    conditions = [_of(symbols), _on_sessions(first, last)]
-    return _whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
+    conditions = [_match_symbols(symbols), _match_sessions(first, last)]
+    return _read_whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
 
 
 def read_regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:
     """Read every column of `market_regime_history` from `first` to `last`, both included; by date."""
-    return _whole_rows(connection, market_regime_history, [_on_dates(first, last)], "date")
+    return _read_whole_rows(connection, market_regime_history, [_match_dates(first, last)], "date")
 
 
 def read_yields(connection: Connection, first: date, last: date) -> pl.DataFrame:
     """Read the curve points known from `first` to `last`, both included: date, years, rate; by date and years."""
-    return _whole_rows(connection, treasury_yields, [_on_dates(first, last)], "date, years")
+    return _read_whole_rows(connection, treasury_yields, [_match_dates(first, last)], "date, years")
 
 
-def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Composed], order: str) -> pl.DataFrame:
+def _read_whole_rows(connection: Connection, table: Table, conditions: list[sql.Composed], order: str) -> pl.DataFrame:
     schema = to_polars_schema(table)
     select = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
         to_select_list(schema),
@@ -209,21 +211,21 @@ def _whole_rows(connection: Connection, table: Table, conditions: list[sql.Compo
     return read_frame(connection, select, schema)
 
 
-def _of(symbols: Collection[str]) -> sql.Composed:
+def _match_symbols(symbols: Collection[str]) -> sql.Composed:
     return sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols)))
 
 
-def _on_dates(first: date, last: date) -> sql.Composed:
+def _match_dates(first: date, last: date) -> sql.Composed:
     return sql.SQL("date BETWEEN {} AND {}").format(sql.Literal(first), sql.Literal(last))
 
 
-def _on_sessions(first: date, last: date) -> sql.Composed:
+def _match_sessions(first: date, last: date) -> sql.Composed:
     # By instant, the key of partitions and indexes, and as instants: bounds that depend on the session's time zone would
     # keep the planner from excluding partitions before the statement runs.
     return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
-        sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
+        sql.Literal(_to_midnight(first)), sql.Literal(_to_midnight(last + timedelta(days=1)))
     )
 
 
-def _midnight(day: date) -> datetime:
+def _to_midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)

@@ -61,7 +61,7 @@ def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0)
         to_libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="hd_query", autocommit=False
     )
     try:
-        return _open(connection, statement, timeout_seconds)
+        return _start_query(connection, statement, timeout_seconds)
     except psycopg.Error as refusal:
         connection.close()
         raise _to_refusal(refusal) from refusal
@@ -70,7 +70,9 @@ def read_only_query(url: str, statement: str, *, timeout_seconds: float = 300.0)
         raise
 
 
-def _open(connection: psycopg.Connection[Any], statement: str, timeout_seconds: float) -> tuple[list[str], RowStream]:
+def _start_query(
+    connection: psycopg.Connection[Any], statement: str, timeout_seconds: float
+) -> tuple[list[str], RowStream]:
     connection.read_only = True
     if not can_use_roles(connection):
         raise QueryRefusedError("This database has no hd_reader for the login user. Remedy: run `hd db upgrade`.")
@@ -78,9 +80,9 @@ def _open(connection: psycopg.Connection[Any], statement: str, timeout_seconds: 
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (limit,))
     connection.execute("SELECT set_config('timezone', 'UTC', true), set_config('search_path', 'public, marts', true)")
     connection.execute("SELECT set_config('role', %s, true)", (Role.READER.value,))
-    columns = _columns(connection, statement)
+    columns = _find_columns(connection, statement)
     types = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(f"c{position}"), sql.SQL(_type_name(connection, oid, modifier)))
+        sql.SQL("{} {}").format(sql.Identifier(f"c{position}"), sql.SQL(_find_type_name(connection, oid, modifier)))
         for position, (_, oid, modifier) in enumerate(columns)
     )
     cursor = connection.cursor("hd_query")
@@ -91,7 +93,7 @@ def _open(connection: psycopg.Connection[Any], statement: str, timeout_seconds: 
     return [name for name, _, _ in columns], RowStream(connection, cursor)
 
 
-def _columns(connection: psycopg.Connection[Any], statement: str) -> list[tuple[str, int, int]]:
+def _find_columns(connection: psycopg.Connection[Any], statement: str) -> list[tuple[str, int, int]]:
     # Parse and Describe of the extended protocol: nothing is executed, and more than one statement is a syntax error.
     encoding = connection.info.encoding
     parsed = connection.pgconn.prepare(b"", statement.encode(encoding))
@@ -110,7 +112,7 @@ def _columns(connection: psycopg.Connection[Any], statement: str) -> list[tuple[
     ]
 
 
-def _type_name(connection: psycopg.Connection[Any], oid: int, modifier: int) -> LiteralString:
+def _find_type_name(connection: psycopg.Connection[Any], oid: int, modifier: int) -> LiteralString:
     row = connection.execute("SELECT format_type(%s, %s)", (oid, modifier)).fetchone()
     name: Any = row[0] if row else None
     if not name or name == "record":

@@ -101,7 +101,13 @@ OLDEST_CHAIN = timedelta(days=5)
 
 def read_volatility(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
     """Read rows of `iv_percentile_cache` from `first` to `last`, by symbol and date."""
-    return _rows(connection, "iv_percentile_cache", _VOLATILITY, [_of(symbols), _dates(first, last)], "symbol, date")
+    return _read_rows(
+        connection,
+        "iv_percentile_cache",
+        _VOLATILITY,
+        [_match_symbols(symbols), _match_dates(first, last)],
+        "symbol, date",
+    )
 
 
 def read_gamma(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
@@ -131,22 +137,22 @@ def read_gamma(connection: Connection, symbols: Collection[str], since: datetime
 
 def read_regimes(connection: Connection, first: date, last: date) -> pl.DataFrame:
     """Read rows of `market_regime_history` from `first` to `last`, by date."""
-    return _rows(connection, "market_regime_history", _REGIME, [_dates(first, last)], "date")
+    return _read_rows(connection, "market_regime_history", _REGIME, [_match_dates(first, last)], "date")
 
 
 def read_prints(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame | None:
     """Read option prints from `first` to `last`, by symbol and time; None if the warehouse never had a print."""
     if get_driver_connection(connection).execute("SELECT FROM public.options_flow_history LIMIT 1").fetchone() is None:
         return None
-    conditions = [_of(symbols), _instants(first, last)]
-    return _rows(connection, "options_flow_history", _PRINTS, conditions, 'symbol, "timestamp"')
+    conditions = [_match_symbols(symbols), _match_sessions(first, last)]
+    return _read_rows(connection, "options_flow_history", _PRINTS, conditions, 'symbol, "timestamp"')
 
 
 def find_newest_minute(connection: Connection, symbols: Collection[str], session: date) -> datetime | None:
     """Find when the newest one-minute bar of `session` began, or None."""
     select = sql.SQL(
         'SELECT max("timestamp") FROM public.historical_bars WHERE {} AND timeframe = {} AND session = {}'
-    ).format(_of(symbols), sql.Literal(Timeframe.M1.value), sql.Literal(session))
+    ).format(_match_symbols(symbols), sql.Literal(Timeframe.M1.value), sql.Literal(session))
     row = get_driver_connection(connection).execute(select).fetchone()
     return None if row is None else row[0]  # type: ignore[return-value]  # a timestamptz column
 
@@ -156,7 +162,7 @@ def find_newest_inputs(connection: Connection, symbols: Collection[str], session
     newest: dict[str, datetime | None] = {"bars": find_newest_minute(connection, symbols, session)}
     for name, table in _ARRIVING.items():
         select = sql.SQL('SELECT max("timestamp") FROM {} WHERE {} AND {}').format(
-            sql.Identifier("public", table), _of(symbols), _instants(session, session)
+            sql.Identifier("public", table), _match_symbols(symbols), _match_sessions(session, session)
         )
         row = get_driver_connection(connection).execute(select).fetchone()
         newest[name] = None if row is None else row[0]  # type: ignore[assignment]  # a timestamptz column
@@ -185,7 +191,7 @@ def read_chain(connection: Connection, symbol: str, stamp: datetime) -> pl.DataF
     return read_columns(connection, historical_greeks, list(_CHAIN), condition, _CHAIN).sort("contract_ticker")
 
 
-def _rows(
+def _read_rows(
     connection: Connection, table: str, schema: _Schema, conditions: list[sql.Composed], order: str
 ) -> pl.DataFrame:
     held = {name: kind for name, kind in schema.items() if name not in _SUMS}
@@ -201,19 +207,19 @@ def _rows(
     return read_frame(connection, select, sent).select(list(schema))
 
 
-def _of(symbols: Collection[str]) -> sql.Composed:
+def _match_symbols(symbols: Collection[str]) -> sql.Composed:
     return sql.SQL("symbol = ANY({}::text[])").format(sql.Literal(sorted(symbols)))
 
 
-def _dates(first: date, last: date) -> sql.Composed:
+def _match_dates(first: date, last: date) -> sql.Composed:
     return sql.SQL("date BETWEEN {} AND {}").format(sql.Literal(first), sql.Literal(last))
 
 
-def _instants(first: date, last: date) -> sql.Composed:
+def _match_sessions(first: date, last: date) -> sql.Composed:
     return sql.SQL('"timestamp" >= {} AND "timestamp" < {}').format(
-        sql.Literal(_midnight(first)), sql.Literal(_midnight(last + timedelta(days=1)))
+        sql.Literal(_to_midnight(first)), sql.Literal(_to_midnight(last + timedelta(days=1)))
     )
 
 
-def _midnight(day: date) -> datetime:
+def _to_midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)

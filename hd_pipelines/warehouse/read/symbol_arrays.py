@@ -41,16 +41,17 @@ def read_bar_arrays(
         " WHERE symbol = ANY({symbols}::text[]) AND timeframe = {timeframe} AND session BETWEEN {first} AND {last}"
         ' AND "timestamp" >= {begins} AND "timestamp" < {ends} GROUP BY symbol'
     ).format(
-        numbers=sql.SQL(", ").join(map(_floats, (*_PRICES, "volume"))),
+        numbers=sql.SQL(", ").join(map(_join_floats, (*_PRICES, "volume"))),
         symbols=sql.Literal(sorted(set(symbols))),
         timeframe=sql.Literal(timeframe.value),
         first=sql.Literal(first),
         last=sql.Literal(last),
-        begins=sql.Literal(_midnight(first)),
-        ends=sql.Literal(_midnight(last + timedelta(days=1))),
+        begins=sql.Literal(_to_midnight(first)),
+        ends=sql.Literal(_to_midnight(last + timedelta(days=1))),
     )
     return {
-        symbol: _to_bars(timeframe, at_us * 1_000, values) for symbol, at_us, values in _by_symbol(connection, select)
+        symbol: _to_bars(timeframe, at_us * 1_000, values)
+        for symbol, at_us, values in _read_by_symbol(connection, select)
     }
 
 
@@ -93,23 +94,23 @@ def read_gamma_arrays(
         ' AND "timestamp" >= {begins} AND "timestamp" <= {until} GROUP BY symbol'
     ).format(
         is_close=sql.SQL("string_agg(float8send((kind = {})::int), '')").format(sql.Literal(SnapshotKind.CLOSE.value)),
-        gamma=_floats("gex_usd_per_1pct"),
+        gamma=_join_floats("gex_usd_per_1pct"),
         volume=sql.SQL("string_agg(float8send(coalesce((total_call_volume + total_put_volume)::float8, 'NaN')), '')"),
         symbols=sql.Literal(sorted(set(symbols))),
-        begins=sql.Literal(_midnight(first)),
+        begins=sql.Literal(_to_midnight(first)),
         until=sql.Literal(until),
     )
     return {
         symbol: GammaArrays(at_us, is_close > 0.0, gamma, volume)
-        for symbol, at_us, (is_close, gamma, volume) in _by_symbol(connection, select)
+        for symbol, at_us, (is_close, gamma, volume) in _read_by_symbol(connection, select)
     }
 
 
-def _floats(column: str) -> sql.Composed:
+def _join_floats(column: str) -> sql.Composed:
     return sql.SQL("string_agg(float8send(coalesce({}::float8, 'NaN')), '')").format(sql.Identifier(column))
 
 
-def _by_symbol(
+def _read_by_symbol(
     connection: Connection, select: sql.Composed
 ) -> Iterator[tuple[str, NDArray[np.int64], list[NDArray[np.float64]]]]:
     """Each row of `select`: a symbol, instants in microseconds, and floats; in the order of the instants."""
@@ -124,5 +125,5 @@ def _by_symbol(
         yield symbol, at_us, values
 
 
-def _midnight(day: date) -> datetime:
+def _to_midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)

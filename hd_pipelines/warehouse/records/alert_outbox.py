@@ -175,16 +175,16 @@ def schedule_retry(
     Returns False if the lease was lost: another process delivers it.
     """
     lease: dict[str, Any] = {"leased_until": due_at} if may_have_it else {"lease_id": None, "leased_until": None}
-    return _set_held(connection, claimed, due_at=due_at, last_error=_error(error, redactor), **lease)
+    return _update_claimed(connection, claimed, due_at=due_at, last_error=_clean_error(error, redactor), **lease)
 
 
 def mark_dead(connection: Connection, claimed: Claimed, error: str, redactor: Redactor) -> bool:
     """Give up with the reason `error`; return False if the lease was lost."""
-    return _set_held(
+    return _update_claimed(
         connection,
         claimed,
         status=DeliveryStatus.DEAD.value,
-        last_error=_error(error, redactor),
+        last_error=_clean_error(error, redactor),
         lease_id=None,
         leased_until=None,
     )
@@ -264,7 +264,7 @@ def _is_free(now: datetime) -> Any:  # noqa: ANN401  (an SQL condition)
     return or_(_box.leased_until.is_(None), _box.leased_until <= now)
 
 
-def _set_held(connection: Connection, claimed: Claimed, **values: object) -> bool:
+def _update_claimed(connection: Connection, claimed: Claimed, **values: object) -> bool:
     held = and_(
         _box.message_id == claimed.message_id,
         _box.lease_id == claimed.lease_id,
@@ -273,5 +273,5 @@ def _set_held(connection: Connection, claimed: Claimed, **values: object) -> boo
     return connection.execute(update(alert_outbox).where(held).values(**values)).rowcount == 1
 
 
-def _error(error: str, redactor: Redactor) -> str:
+def _clean_error(error: str, redactor: Redactor) -> str:
     return cut(redactor.clean(error) or "no reason given", MAX_ERROR_LENGTH)
