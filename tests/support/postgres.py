@@ -116,7 +116,7 @@ def migrated_url(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def get_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+def database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """URL of a fresh empty database for one test."""
     url = postgres_server.new_database()
     yield url
