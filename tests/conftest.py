@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = [
     "tests.support.postgres",
@@ -16,3 +17,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start modules with slow tests first, so that no worker waits for another one's slow module at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+# A slow machine is no failure; pytest's own timeout ends what hangs.
+settings.register_profile("any_machine", deadline=None)
+settings.load_profile("any_machine")

@@ -75,7 +75,7 @@ def _to_json(
     except MartMissingError:
         radar = []
     with installation.database.connect() as connection:
-        signals = read_signals(connection, window[0], window[-1])
+        signals = read_signals(connection, window[0], window[-1], is_complete=True)
         rejections = count_rejections(connection, window[0], window[-1])
     return {
         "sessions": window,

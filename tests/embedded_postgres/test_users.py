@@ -73,7 +73,9 @@ def test_a_normal_user_runs_everything_as_themselves(hd_home):
     if python is None:
         pytest.skip("no Python 3.11 that a normal user can run")
     source = hd_home / "source"
-    shutil.copytree(REPOSITORY / "hd_pipelines", source / "hd_pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "embedded_postgres", source / "embedded_postgres", ignore=shutil.ignore_patterns("__pycache__")
+    )
     programs = reachable_binaries(account, locate(), copies=hd_home / "programs")
     home = hd_home / "home"
     home.mkdir()

@@ -169,7 +169,7 @@ def test_a_crash_before_the_record_is_healed(installation, archive, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crash:
-        crash.setattr(loading_chains, "record", killed)
+        crash.setattr(loading_chains, "record_loaded_chains", killed)
         with pytest.raises(KeyboardInterrupt):
             load(installation, archive)
     assert records(installation) == []

@@ -144,7 +144,7 @@ def test_a_kill_before_the_record_is_healed_by_the_next_round(installation, take
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crash:
-        crash.setattr(loading_snapshots, "record", killed)
+        crash.setattr(loading_snapshots, "record_loaded_chains", killed)
         with pytest.raises(KeyboardInterrupt):
             take()
     assert records(installation) == []

@@ -124,7 +124,7 @@ class DagsterPage:
             is_executed=is_executed,
         )
 
-    def execute_check(self, asset: str, name: str) -> str:
+    def execute_check(self, asset: str, name: str, *, is_executed: bool = True) -> str:
         """Press Execute on one check of `asset`."""
         key = self.nodes[asset]["assetKey"]
         return self._launch(
@@ -135,6 +135,7 @@ class DagsterPage:
                 "assetCheckSelection": [{"name": name, "assetKey": key}],
             },
             {},
+            is_executed=is_executed,
         )
 
     def launch_job(self, name: str, tags: dict[str, str], *, is_executed: bool = True) -> str:

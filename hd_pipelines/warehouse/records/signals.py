@@ -189,9 +189,12 @@ def find_signals(connection: Connection, beginning: str) -> list[dict[str, Any]]
     return [dict(row) for row in connection.execute(statement.order_by(columns.signal_id).limit(10)).mappings()]
 
 
-def read_signals(connection: Connection, first: date, last: date, *, limit: int | None = None) -> list[dict[str, Any]]:
-    """Read the signals of sessions `first` to `last`, newest first, without their explanations."""
-    columns = [column for column in composite_signals.c if column.name not in {"explanation", "contract"}]
+def read_signals(
+    connection: Connection, first: date, last: date, *, limit: int | None = None, is_complete: bool = False
+) -> list[dict[str, Any]]:
+    """Read the signals of sessions `first` to `last`, newest first; with explanation and contract only if `is_complete`."""
+    left_out = set() if is_complete else {"explanation", "contract"}
+    columns = [column for column in composite_signals.c if column.name not in left_out]
     statement = (
         select(*columns)
         .where(composite_signals.c.session.between(first, last))

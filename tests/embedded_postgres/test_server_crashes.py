@@ -213,7 +213,7 @@ def test_a_server_that_keeps_dying_is_given_up_with_its_last_log_lines(fresh_hom
 
 def test_a_start_interrupted_in_initdb_is_started_again(hd_home):
     paths = ClusterPaths.of(hd_home)
-    starting = f"from pathlib import Path; from hd_pipelines.warehouse import embedded; embedded.up(Path('{hd_home}'))"
+    starting = f"from pathlib import Path; import embedded_postgres; embedded_postgres.up(Path('{hd_home}'))"
     client = subprocess.Popen([sys.executable, "-c", starting], cwd=Path(__file__).parents[2])
     assert eventually(lambda: any(paths.root.glob("data.partial-*/base")))
     kill(supervisor_pid(hd_home))
