@@ -24,6 +24,7 @@ VOLATILE_OF = {
     "signal_scans": {"scanned_at", "seconds", "scan_id", "duration_ms", "began_at"},
     "rpt_radar": {"built_at", "made_at"},
     "watchlist": {"added_at"},
+    "historical_ingestion_queue": {"started_at", "finished_at"},
     "option_chain_snapshots": {"taken_at"},
 }
 LEFT_OUT = {"alembic_version"}

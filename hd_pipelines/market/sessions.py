@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from dateutil.easter import easter
 from numpy.typing import NDArray
 
 from hd_pipelines.market.instants import to_ns
@@ -95,12 +96,14 @@ def _extended(through: date) -> _Calendar:
 
 
 def _is_third_friday_without_holiday(day: date) -> bool:
-    """Whether `day` is a third Friday on which no exchange holiday or early close can fall by rule.
+    """Whether `day` is a third Friday on which no exchange holiday or early close falls by rule.
 
-    Holidays on Fridays from the 15th to the 21st are Good Friday (March, April) and Juneteenth. Far option expirations
-    are third Fridays: valuing them must not cost the import of `exchange_calendars`.
+    Holidays on Fridays from the 15th to the 21st are Good Friday and Juneteenth, which is kept on Friday the 18th if the
+    19th is a Saturday. Far option expirations are third Fridays: valuing them must not import `exchange_calendars`.
     """
-    return day.weekday() == 4 and 15 <= day.day <= 21 and day.month not in {3, 4, 6}
+    is_good_friday = day == easter(day.year) - timedelta(days=2)
+    is_juneteenth = day.month == 6 and day.day in {18, 19}
+    return day.weekday() == 4 and 15 <= day.day <= 21 and not is_good_friday and not is_juneteenth
 
 
 def is_session(day: date) -> bool:

@@ -149,3 +149,10 @@ def test_vendor_day_stamps_are_local_midnights():
     # I:SPX 2026-08-20 is stamped 1787202000000 ms, stocks of 2026-05-22 1779422400000000000 ns (vendor notes §0, §1)
     assert compute_midnight_ns(date(2026, 8, 20), CHICAGO) == 1_787_202_000_000 * 10**6
     assert compute_midnight_ns(date(2026, 5, 22)) == 1_779_422_400_000_000_000
+
+
+def test_far_third_fridays_are_sessions_as_the_library_has_them():
+    fridays = [date(year, month, 15) for year in range(2028, 2041) for month in range(1, 13)]
+    fridays = [day + timedelta(days=(4 - day.weekday()) % 7) for day in fridays]
+    in_library = hours_in_library(date(2028, 1, 1), date(2040, 12, 31))
+    assert [day for day in fridays if not is_session(day)] == [day for day in fridays if day not in in_library]
