@@ -148,7 +148,7 @@ def test_bars_that_break_a_rule_are_refused_and_nothing_is_written(database: Dat
         add(database, pl.concat([minutes(3), minutes(1)]), "b")
     with pytest.raises(BarsRefusedError, match="outside the scope"):
         add(database, minutes(3, session=LAST_OF_OCTOBER), "b")
-    with pytest.raises(BarsRefusedError, match="without 'live-'"):
+    with pytest.raises(BarsRefusedError, match="without the prefix 'live-'"):
         add_live_bars(database, minutes(3, ("SPY",)), session=TUESDAY, fingerprints={"SPY": "abc"})
     assert versions(warehouse_url) == before
 
