@@ -1,5 +1,7 @@
 """The schedule of the main job."""
 
+from datetime import datetime
+
 import dagster as dg
 
 from hd_pipelines.jobs.sessions import main_job
@@ -19,9 +21,13 @@ DAILY_SESSIONS = 2
 )
 def daily_sessions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request one run over the last two completed sessions; skip holidays, which bring no new files."""
-    now = context.scheduled_execution_time
+    return request_last_sessions("daily", context.scheduled_execution_time)
+
+
+def request_last_sessions(prefix: str, now: datetime) -> dg.RunRequest | dg.SkipReason:
+    """Request one run over the last `DAILY_SESSIONS` sessions, keyed by `prefix` and the last; skip days without one."""
     last = find_last_completed_session(now)
     if last != now.astimezone(NEW_YORK).date():
         return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
     first = list_last_sessions(last, DAILY_SESSIONS)[0]
-    return dg.RunRequest(run_key=f"daily:{last}", tags=build_range_tags(first, last))
+    return dg.RunRequest(run_key=f"{prefix}:{last}", tags=build_range_tags(first, last))

@@ -13,12 +13,11 @@ from hd_pipelines.market.sessions import (
     NEW_YORK,
     find_last_completed_session,
     is_session,
-    list_last_sessions,
     list_week_sessions,
 )
 from hd_pipelines.partitions import build_range_tags
 from hd_pipelines.resources import WarehouseResource
-from hd_pipelines.schedules.sessions import DAILY_SESSIONS
+from hd_pipelines.schedules.sessions import request_last_sessions
 from hd_pipelines.warehouse.read.scan_inputs import find_newest_minute
 from hd_pipelines.warehouse.records.signals import find_last_scanned, read_active_signals
 from hd_pipelines.warehouse.records.watchlist import read_active_symbols
@@ -57,12 +56,7 @@ def scan_every_minute(
 )
 def daily_signals(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request what scans of the running session could not see: minutes of an outage, and files that came later."""
-    now = context.scheduled_execution_time
-    last = find_last_completed_session(now)
-    if last != now.astimezone(NEW_YORK).date():
-        return dg.SkipReason(f"{now:%Y-%m-%d} is not an exchange session; {last} was covered on its own day")
-    first = list_last_sessions(last, DAILY_SESSIONS)[0]
-    return dg.RunRequest(run_key=f"signals:{last}", tags=build_range_tags(first, last))
+    return request_last_sessions("signals", context.scheduled_execution_time)
 
 
 @dg.schedule(
