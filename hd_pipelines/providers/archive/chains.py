@@ -278,7 +278,7 @@ def _find_stamps(
 
 
 def _find_snapshot_time(stated: datetime | None, file: ChainFile) -> datetime:
-    """Take the session's close, or `told`, the newest `snapshot_at` of the file, in whole seconds."""
+    """Find the chain's instant: `stated` (the file's newest `snapshot_at`) in whole seconds, else the session's close."""
     if stated is None:
         return get_regular_hours(file.session).closes_at
     if stated.astimezone(NEW_YORK).date() != file.session:
