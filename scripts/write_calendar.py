@@ -12,6 +12,8 @@ from pathlib import Path
 import exchange_calendars
 
 FIRST = date(2003, 9, 10)
+YEARS_AHEAD = 5
+"""The longest options expire in three years: the snapshot must know whether their expirations are sessions."""
 TARGET = Path(__file__).parent.parent / "hd_pipelines" / "market" / "xnys_closures.py"
 HEADER = '''"""Weekdays on which the New York Stock Exchange does not open, and days on which it closes early.
 
@@ -40,7 +42,8 @@ def lines_by_year(days: list[date]) -> str:
 
 def main() -> None:
     """Ask the library and write the module."""
-    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST)).schedule  # a year ahead of today
+    end = date(date.today().year + YEARS_AHEAD, 12, 31)  # noqa: DTZ011
+    schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST), end=str(end)).schedule
     sessions = [stamp.date() for stamp in schedule.index]
     local_closes = schedule["close"].dt.tz_convert("America/New_York")
     local_opens = schedule["open"].dt.tz_convert("America/New_York")

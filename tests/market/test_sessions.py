@@ -47,12 +47,12 @@ def test_every_session_and_its_hours_equal_the_exchange_calendars_library():
 
 
 def test_sessions_after_the_snapshot_are_computed_by_the_library():
-    first, last = last_snapshot_session() + timedelta(days=1), date(2031, 12, 31)
+    first = last_snapshot_session() + timedelta(days=1)
+    last = date(first.year + 4, 12, 31)
     later = our_hours(first, last)
     assert later == hours_in_library(first, last)
     assert all(is_session(day) == (day in later) for day in weekdays(first, last))
-    assert get_regular_hours(date(2028, 11, 24)).minutes == 210  # the day after Thanksgiving
-    assert not is_session(date(2030, 4, 19))  # a third Friday that is Good Friday
+    assert any(get_regular_hours(day).minutes == 210 for day in later)
 
 
 def weekdays(first: date, last: date) -> list[date]:
@@ -72,8 +72,8 @@ def test_the_snapshot_and_later_sessions_are_one_calendar():
 def test_far_option_expirations_do_not_import_the_library():
     program = (
         "import sys; from datetime import date; from hd_pipelines.market.sessions import is_session, get_regular_hours;"
-        "assert get_regular_hours(date(2029, 1, 19)).minutes == 390 and not is_session(date(2029, 1, 20));"
-        "assert 'exchange_calendars' not in sys.modules; assert not is_session(date(2029, 7, 4));"
+        "assert get_regular_hours(date(2040, 1, 20)).minutes == 390 and not is_session(date(2040, 1, 21));"
+        "assert 'exchange_calendars' not in sys.modules; assert not is_session(date(2040, 7, 4));"
         "assert 'exchange_calendars' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -152,7 +152,7 @@ def test_vendor_day_stamps_are_local_midnights():
 
 
 def test_far_third_fridays_are_sessions_as_the_library_has_them():
-    fridays = [date(year, month, 15) for year in range(2028, 2041) for month in range(1, 13)]
+    fridays = [date(year, month, 15) for year in range(2032, 2045) for month in range(1, 13)]
     fridays = [day + timedelta(days=(4 - day.weekday()) % 7) for day in fridays]
-    in_library = hours_in_library(date(2028, 1, 1), date(2040, 12, 31))
+    in_library = hours_in_library(date(2032, 1, 1), date(2044, 12, 31))
     assert [day for day in fridays if not is_session(day)] == [day for day in fridays if day not in in_library]

@@ -75,12 +75,11 @@ def test_winter_and_summer_settle_at_the_same_new_york_time():
 
 
 def test_after_the_calendar_snapshot_holidays_and_early_closes_are_known_too():
-    far = date(2031, 12, 19)
-    assert far > last_snapshot_session()
-    assert settles("SPX", far) == datetime(2031, 12, 19, 14, 30, tzinfo=UTC)
-    assert settles("SPY", date(2031, 12, 20)) == datetime(2031, 12, 19, 21, 0, tzinfo=UTC)
-    assert settles("SPX", date(2030, 4, 19)) == datetime(2030, 4, 18, 13, 30, tzinfo=UTC)  # Good Friday
-    assert settles("SPXW", date(2031, 11, 28)) == datetime(2031, 11, 28, 18, 0, tzinfo=UTC)  # after Thanksgiving
+    assert date(2040, 11, 23) > last_snapshot_session()
+    assert settles("SPX", date(2040, 12, 21)) == datetime(2040, 12, 21, 14, 30, tzinfo=UTC)
+    assert settles("SPY", date(2040, 12, 22)) == datetime(2040, 12, 21, 21, 0, tzinfo=UTC)
+    assert settles("SPX", date(2049, 4, 16)) == datetime(2049, 4, 15, 13, 30, tzinfo=UTC)  # Good Friday
+    assert settles("SPXW", date(2040, 11, 23)) == datetime(2040, 11, 23, 18, 0, tzinfo=UTC)  # after Thanksgiving
 
 
 def test_outside_the_calendar_the_normal_hours_are_taken():

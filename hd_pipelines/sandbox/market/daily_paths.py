@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hd_pipelines.market.sessions import last_snapshot_session, list_sessions_between
+from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.sandbox.market.universe import (
     INSTRUMENTS,
     LEVEL_DATE,
@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 
 MARKET_EPOCH = date(2016, 1, 4)
 """First session of the synthetic market."""
+SIMULATED_UNTIL = date(2027, 11, 19)
+"""All paths to here are simulated at once, and then by whole years. The last bits of a price depend on how many sessions
+are simulated together, so this must not follow the calendar."""
 DAILY_STREAM, MINUTE_STREAM, OPTION_STREAM, FULL_MARKET_STREAM = range(4)
 """Last part of a random key, one per use, so that no two uses share draws."""
 
@@ -181,9 +184,9 @@ def _compute_trends(sessions: list[date], stress: Floats) -> Floats:
 
 
 def get_daily_paths(seed: int, session: date | None = None) -> DailyPaths:
-    """Simulate every session from the epoch to the snapshot's end, or to the end of the year of a later `session`."""
-    end = last_snapshot_session()
-    return simulate_paths(seed, end if session is None or session <= end else date(session.year, 12, 31))
+    """Simulate every session from the epoch to `SIMULATED_UNTIL`, or to the end of the year of a later `session`."""
+    is_covered = session is None or session <= SIMULATED_UNTIL
+    return simulate_paths(seed, SIMULATED_UNTIL if is_covered else date(session.year, 12, 31))
 
 
 @lru_cache(maxsize=4)
