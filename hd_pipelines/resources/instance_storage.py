@@ -31,18 +31,26 @@ class BatchedEventLogStorage(PostgresEventLogStorage):
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events in one batch; the order within an asset is kept."""
         planned = [e for e in events if e.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
-        if planned:
-            self._store_planned(planned)
         others = [e for e in events if e.dagster_event_type is not DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
-        if others:
+        if planned:
+            self._store_asset_events(planned)
+        if others and all(e.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION for e in others):
+            self._store_asset_events(others, has_tags=True)
+        elif others:
             super().store_event_batch(others)
 
-    def _store_planned(self, events: Sequence[EventLogEntry]) -> None:
-        statement = self.prepare_insert_event_batch(events).returning(SqlEventLogStorageTable.c.id)
+    def _store_asset_events(self, events: Sequence[EventLogEntry], *, has_tags: bool = False) -> None:
+        # Rows are given beside the statement: as part of it, each number of rows is another text for SQLAlchemy to build.
+        statement = SqlEventLogStorageTable.insert().returning(
+            SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+        )
         with self._connect() as connection:
-            ids = [int(row[0]) for row in connection.execute(statement).fetchall()]
+            found = connection.execute(statement, [self._event_to_row(event) for event in events])
+            ids = [int(row[0]) for row in found]
         last = {event.get_dagster_event().asset_key: (event, number) for event, number in zip(events, ids, strict=True)}
         with self.index_transaction() as connection:
+            if has_tags:
+                self._store_asset_event_tags(connection, events, ids)
             for event, number in last.values():
                 self._store_asset_event(connection, event, number)
 
@@ -60,7 +68,7 @@ class BatchedEventLogStorage(PostgresEventLogStorage):
         }
         keys: Sequence[str | None] = list(subset.get_partition_keys()) if subset else [None]
         with self.index_connection() as connection:
-            connection.execute(AssetCheckExecutionsTable.insert().values([row | {"partition": key} for key in keys]))
+            connection.execute(AssetCheckExecutionsTable.insert(), [row | {"partition": key} for key in keys])
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
