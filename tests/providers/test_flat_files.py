@@ -232,9 +232,21 @@ def test_f21_an_object_republished_between_two_pieces_is_never_mixed(vendor_buck
 
 def test_f21_an_object_republished_right_after_the_download_is_refused(vendor_bucket, files, landing):
     remote = remote_of(files)
-    vendor_bucket.faults.add(FaultRule(Republish(NEXT_BODY), KEY, frozenset({Operation.HEAD}), nth=2))
+    vendor_bucket.faults.add(FaultRule(Republish(NEXT_BODY), KEY, frozenset({Operation.HEAD})))
     with pytest.raises(ObjectRepublishedError, match="while it was downloaded"):
         files.download(remote)
+    assert leftovers(landing) == []
+
+
+def test_f21_a_store_that_ignores_if_match_is_noticed_by_the_etag_of_its_response(
+    vendor_bucket, files, landing, monkeypatch
+):
+    listed = remote_of(files)
+    vendor_bucket.bucket.put(KEY, NEXT_BODY)
+    get_object = files._bucket._s3.get_object
+    monkeypatch.setattr(files._bucket._s3, "get_object", lambda IfMatch, **request: get_object(**request))  # noqa: N803
+    with pytest.raises(ObjectRepublishedError, match=listed.etag):
+        files.download(listed)
     assert leftovers(landing) == []
 
 

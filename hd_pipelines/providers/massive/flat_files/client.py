@@ -163,14 +163,14 @@ class FlatFiles:
         """Land this version of the object, unless it has landed already.
 
         The body goes to a temporary file, is resumed where it was cut (If-Match prevents mixing versions), verified to the
-        gzip trailer, synced and renamed. The object's version is checked before and after. Nothing is left on failure.
+        gzip trailer, synced and renamed. The object's version is checked by each response and again afterwards. Nothing
+        is left on failure.
         Raises `FlatFileError`s: absent, not entitled, unavailable, republished, cut, disk nearly full, refused.
         """
         if remote.session is None:
             raise ValueError(f"{remote.key!r} is a stray object of {remote.dataset}, not one of its sessions")
         if known := self.landed_version(remote):
             return known
-        self._expect_unchanged(remote, "since it was listed")
         target = build_landed_path(self._landing, remote.dataset, remote.session, remote.etag)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")

@@ -119,10 +119,13 @@ class S3Bucket:
         If the connection is cut, this ends early without an error; the caller counts the bytes and continues from there.
         """
         with self._typed(place):
-            body = self._s3.get_object(
+            answer = self._s3.get_object(
                 Bucket=self._bucket, Key=place.key, Range=f"bytes={offset}-{size - 1}", IfMatch=f'"{etag}"'
-            )["Body"]
+            )
+        body = answer["Body"]
         try:
+            if (given := _strip_quotes(answer["ETag"])) != etag:  # not every store of this protocol knows If-Match
+                raise refusals.build_republished_error(place, f"while it was downloaded: {etag} became {given}")
             while piece := body.read(_PIECE_BYTES):
                 yield piece
         except _CUT:
