@@ -80,23 +80,27 @@ class Contest:
         import polars as pl
 
         from hd_pipelines.warehouse.engine import Database
-        from hd_pipelines.warehouse.publish.bar_encoding import (
+        from hd_pipelines.warehouse.publish.row_copy import find_wires
+        from hd_pipelines.warehouse.publish.row_encoding import (
             BINARY_HEADER,
             BINARY_TRAILER,
+            Wire,
             encode_binary,
-            encode_csv,
             find_exact_exponents,
         )
+        from hd_pipelines.warehouse.publish.row_shape import encode_csv
+        from hd_pipelines.warehouse.schema.partitioned import BARS
 
         self.url, self.parquet = url, parquet
         self.database = Database(url)
         rows = pl.read_parquet(parquet).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
-        exponents = find_exact_exponents(rows)
+        wires = find_wires(BARS.table) or {}
+        exponents = find_exact_exponents(rows, [name for name, wire in wires.items() if wire is Wire.NUMERIC])
         if exponents is None:
             raise ValueError("the generated bars are not exact in binary; look at prepare_bars")
         slices = list(rows.iter_slices(50_000))
         self.csv = [encode_csv(part) for part in slices]
-        self.binary = [BINARY_HEADER, *(encode_binary(part, exponents) for part in slices), BINARY_TRAILER]
+        self.binary = [BINARY_HEADER, *(encode_binary(part, wires, exponents) for part in slices), BINARY_TRAILER]
         self.rows = rows.height
 
     def ours(self) -> float:
@@ -124,6 +128,7 @@ class Contest:
         import psycopg
         from psycopg import sql
 
+        from hd_pipelines.warehouse.publish.row_shape import NULL
         from hd_pipelines.warehouse.schema.tables import BAR_COLUMNS, BAR_KEY
 
         names = [sql.SQL(", ").join(map(sql.Identifier, columns)) for columns in (BAR_COLUMNS, BAR_KEY)]
@@ -132,7 +137,8 @@ class Contest:
             connection.commit()
             started = time.perf_counter()
             connection.execute("CREATE TABLE raw (LIKE historical_bars INCLUDING DEFAULTS)")
-            copy = sql.SQL("COPY raw ({}) FROM STDIN (FORMAT {}, FREEZE true)").format(names[0], sql.SQL(kind))
+            null = sql.SQL(", NULL {}").format(sql.Literal(NULL)) if kind == "csv" else sql.SQL("")
+            copy = sql.SQL("COPY raw ({}) FROM STDIN (FORMAT {}{}, FREEZE true)").format(names[0], sql.SQL(kind), null)
             with connection.cursor().copy(copy) as stream:
                 for block in blocks:
                     stream.write(block)

@@ -198,10 +198,16 @@ def test_a_bar_outside_the_scope_is_refused(database: Database, warehouse_url: s
     [
         (lambda f: f.drop("vwap"), "missing: \\['vwap'\\]"),
         (lambda f: f.with_columns(extra=1), "foreign: \\['extra'\\]"),
-        (lambda f: f.with_columns(pl.col("open").cast(pl.Float32)), "open is Float32"),
-        (lambda f: f.with_columns(pl.col("timestamp").dt.replace_time_zone(None)), "timestamp is Datetime"),
-        (lambda f: f.with_columns(pl.col("session").cast(pl.Datetime)), "session is Datetime"),
-        (lambda f: f.with_columns(pl.lit(None, pl.Float64).alias("close")), "close is null in row 0"),
+        (lambda f: f.with_columns(pl.col("open").cast(pl.Float32)), "open of historical_bars is Float32"),
+        (
+            lambda f: f.with_columns(pl.col("timestamp").dt.replace_time_zone(None)),
+            "timestamp of historical_bars is Datetime",
+        ),
+        (lambda f: f.with_columns(pl.col("session").cast(pl.Datetime)), "session of historical_bars is Datetime"),
+        (
+            lambda f: f.with_columns(pl.lit(None, pl.Float64).alias("close")),
+            "close of historical_bars is null in row 0",
+        ),
         (
             lambda f: f.with_columns(pl.col("timestamp").cast(pl.Datetime("ns", "UTC")) + pl.duration(nanoseconds=1)),
             "finer than a microsecond",

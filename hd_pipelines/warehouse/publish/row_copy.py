@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,12 @@ _WIRES: dict[type[Any], Wire] = {
 }
 
 
+def find_wires(table: Table) -> Mapping[str, Wire] | None:
+    """Find the binary form of each published column of `table`, or None if a column has none (documents, arrays)."""
+    kinds = {name: type(table.c[name].type) for name in list_published_columns(table)}
+    return {name: _WIRES[kind] for name, kind in kinds.items()} if set(kinds.values()) <= _WIRES.keys() else None
+
+
 def make_row_copier(table: Table, error: type[RowsRefusedError]) -> CopyRows:
     """Make the function that copies rows of `table`; columns as `list_published_columns`.
 
@@ -41,8 +48,7 @@ def make_row_copier(table: Table, error: type[RowsRefusedError]) -> CopyRows:
     the server receives the one before.
     """
     columns = list_published_columns(table)
-    kinds = {name: type(table.c[name].type) for name in columns}
-    wires = {name: _WIRES[kind] for name, kind in kinds.items()} if set(kinds.values()) <= _WIRES.keys() else None
+    wires = find_wires(table)
 
     def copy_rows(cursor: psycopg.Cursor[Any], target: sql.Composable, rows: pl.DataFrame, *, frozen: bool) -> None:
         numerics = [name for name, wire in (wires or {}).items() if wire is Wire.NUMERIC]

@@ -1,7 +1,6 @@
 """Checks that a frame has the shape of a table of `tables`, and encodes rows as CSV.
 
-Wrong frames are refused early, with the column or row named. Values are checked by the table's check constraints. Bars are
-checked by `bar_rows`, which knows more about them.
+Wrong frames are refused early, with the column or row named. Values are checked by the table's check constraints.
 """
 
 from __future__ import annotations
