@@ -20,7 +20,7 @@ from hd_pipelines.providers.source import read_announced_address
 from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.engine import Database, mask_url
 from hd_pipelines.warehouse.errors import WarehouseError
-from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.findings import read_open_findings
 from hd_pipelines.warehouse.schema.revision import require_head
 
 LEAST_FREE_SHARE = 0.10
@@ -93,7 +93,7 @@ def _diagnose_schema(url: str) -> Diagnosis:
     except WarehouseError as error:
         return Diagnosis("schema", is_well=False, state=str(error), cure="hd db upgrade")
     with Database(url) as database, database.connect() as connection:
-        errors = [finding for finding in queries.read_open_findings(connection) if finding.severity == "error"]
+        errors = [finding for finding in read_open_findings(connection) if finding.severity == "error"]
     return Diagnosis(
         "schema and data",
         is_well=not errors,

@@ -18,7 +18,7 @@ from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
-from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.records.files import read_current_loads
 
 LOOK_BACK = 10
 """Sessions compared: single datasets have been published hours or days after the others."""
@@ -85,9 +85,7 @@ def new_flat_files(
         return dg.SkipReason(str(error))
     listed = [remote for dataset in DATASETS for remote in client.list_objects(dataset, sessions[0], sessions[-1])]
     with warehouse.database.connect() as connection:
-        loads = queries.read_current_loads(
-            connection, [dataset.name for dataset in DATASETS], sessions[0], sessions[-1]
-        )
+        loads = read_current_loads(connection, [dataset.name for dataset in DATASETS], sessions[0], sessions[-1])
     fresh = find_unloaded(listed, {(load.dataset, load.session): load.etag for load in loads}, sessions)
     if not fresh:
         return dg.SkipReason(f"nothing new among {len(listed)} objects")

@@ -18,8 +18,8 @@ from hd_pipelines.providers.massive.flat_files.publication import compute_due_ti
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.tables.vocabulary import Severity
 from hd_pipelines.warehouse.read import bars as bar_queries
-from hd_pipelines.warehouse.read.queries import read_open_findings
 from hd_pipelines.warehouse.records.alerts import AlertBook, read_open_alerts
+from hd_pipelines.warehouse.records.findings import read_open_findings
 
 LOOK_BACK = 10
 """Sessions whose findings count as late data; findings from a backfill of old years do not."""

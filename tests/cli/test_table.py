@@ -11,7 +11,7 @@ from hd_pipelines.cli.output import radar, signals, summary
 from hd_pipelines.cli.output.table import Column, Priority, choose_columns, compute_total_width, print_table
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.signals.detectors.registry import DETECTORS
-from hd_pipelines.warehouse.read.queries import OpenFinding
+from hd_pipelines.warehouse.records.findings import OpenFinding
 
 RADAR_ROW = {
     "symbol": "GOOGL",

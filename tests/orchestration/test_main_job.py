@@ -14,8 +14,8 @@ from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.resources.instance import open_instance
 from hd_pipelines.settings import load_settings
-from hd_pipelines.warehouse.read.queries import read_open_findings
 from hd_pipelines.warehouse.read.reader import read_only_query
+from hd_pipelines.warehouse.records.findings import read_open_findings
 from tests.support.installation import SESSIONS, bars_of, rows
 
 pytestmark = pytest.mark.slow

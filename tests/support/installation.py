@@ -30,7 +30,7 @@ from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE, FlatFileDataset
 from hd_pipelines.sandbox.vendor_csv import compress, to_csv_bytes
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read.queries import OpenFinding, read_open_findings
+from hd_pipelines.warehouse.records.findings import OpenFinding, read_open_findings
 from tests.support.flat_files import landed
 from tests.support.postgres import PostgresServer
 

@@ -19,8 +19,8 @@ from hd_pipelines.warehouse.errors import BarsRefusedError, PublishBlockedError
 from hd_pipelines.warehouse.publish import live_bars
 from hd_pipelines.warehouse.publish.bars import Method
 from hd_pipelines.warehouse.publish.live_bars import LiveLoad, add_live_bars, is_live
-from hd_pipelines.warehouse.read.queries import read_bar_fingerprints, read_open_findings
-from hd_pipelines.warehouse.records.findings import CheckedScope
+from hd_pipelines.warehouse.read.bars import read_bar_fingerprints
+from hd_pipelines.warehouse.records.findings import CheckedScope, read_open_findings
 from hd_pipelines.warehouse.schema.partitioned import BARS, Partition
 from hd_pipelines.warehouse.schema.partitions import create_staging_table
 from tests.warehouse.bar_frames import LAST_OF_OCTOBER, MONDAY, TUESDAY, bars, one, publish, stored

@@ -22,8 +22,8 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import PublishBlockedError, RowsRefusedError
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.read import options as option_queries
-from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints, read_row_counts
+from hd_pipelines.warehouse.records.findings import read_open_findings
 from hd_pipelines.warehouse.schema.partitions import take_lock
 from tests.warehouse.bar_frames import one
 from tests.warehouse.option_frames import at, gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued, yield_rows
@@ -127,10 +127,10 @@ def test_findings_are_settled_in_the_same_transaction(database: Database) -> Non
     with pytest.raises(RowsRefusedError):
         put_rows(database, "iv_percentile_cache", bad, findings=[finding])
     with database.connect() as connection:
-        assert queries.read_open_findings(connection) == []
+        assert read_open_findings(connection) == []
     put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [MONDAY]), findings=[finding])
     with database.connect() as connection:
-        assert len(queries.read_open_findings(connection)) == 1
+        assert len(read_open_findings(connection)) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.read.bars import read_bar_fingerprints
 from hd_pipelines.warehouse.roles import Role
 from hd_pipelines.warehouse.schema.partitioned import Partition
 from hd_pipelines.warehouse.schema.partitions import ensure_partition, list_partitions
@@ -81,7 +81,7 @@ def test_dropped_bars_are_forgotten_so_that_they_can_be_loaded_again(database: D
     publish(database, bars(["SPY"], [date(2019, 5, 1), MONDAY]))
     drop_partitions_older_than(database, timedelta(days=365 * 5))
     with database.connect() as connection:
-        known = queries.read_bar_fingerprints(connection, ["SPY"], date(2019, 1, 1), MONDAY)
+        known = read_bar_fingerprints(connection, ["SPY"], date(2019, 1, 1), MONDAY)
     assert set(known) == {("SPY", MONDAY)}
     publish(database, bars(["SPY"], [date(2019, 5, 1)]))
 

@@ -17,8 +17,8 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import BarsRefusedError
 from hd_pipelines.warehouse.publish.bar_rows import Scope
 from hd_pipelines.warehouse.publish.bars import Method
-from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.records.findings import CheckedScope
+from hd_pipelines.warehouse.read.bars import read_bar_fingerprints, read_bars
+from hd_pipelines.warehouse.records.findings import CheckedScope, read_open_findings
 from tests.warehouse.bar_frames import (
     LAST_OF_OCTOBER,
     MONDAY,
@@ -41,7 +41,7 @@ def _rows(url: str) -> list[tuple[object, ...]]:
 def test_bars_come_back_as_they_were_given(database: Database, method: Method) -> None:
     given_bars = bars(["SPY", "BRK.B", "NA"], [LAST_OF_OCTOBER, MONDAY, TUESDAY])
     report = publish(database, given_bars, method=method)
-    read = queries.read_bars(database, None, None, LAST_OF_OCTOBER, TUESDAY)
+    read = read_bars(database, None, None, LAST_OF_OCTOBER, TUESDAY)
     assert read.equals(given_bars.sort("symbol", "timeframe", "timestamp"))
     assert (report.rows, report.symbols, report.sessions) == (given_bars.height, 3, 3)
     assert set(report.partitions) == {"historical_bars_y2025m10", "historical_bars_y2025m11"}
@@ -130,10 +130,8 @@ def test_one_bad_bar_publishes_nothing(
         publish(database, bad, method=method, findings=[finding], fingerprints=_marks(bad, "new"))
     assert stored(warehouse_url) == before
     with database.connect() as connection:
-        assert queries.read_bar_fingerprints(connection, ["SPY", "QQQ"], MONDAY, TUESDAY) == {
-            ("SPY", MONDAY): "made-from-this"
-        }
-        assert queries.read_open_findings(connection) == []
+        assert read_bar_fingerprints(connection, ["SPY", "QQQ"], MONDAY, TUESDAY) == {("SPY", MONDAY): "made-from-this"}
+        assert read_open_findings(connection) == []
     leftovers = "SELECT count(*) FROM pg_class WHERE relnamespace = 'staging'::regnamespace"
     assert one(warehouse_url, leftovers) == 0
 
@@ -175,8 +173,8 @@ def test_fingerprints_and_findings_come_with_the_bars(database: Database) -> Non
         database, frame, findings=[open_one], checked=[checked], fingerprints=_marks(frame, "second"), run_id="run-2"
     )
     with database.connect() as connection:
-        assert queries.read_bar_fingerprints(connection, ["SPY"], MONDAY, MONDAY) == {("SPY", MONDAY): "second"}
-        assert [(found.rule, found.run_id) for found in queries.read_open_findings(connection)] == [
+        assert read_bar_fingerprints(connection, ["SPY"], MONDAY, MONDAY) == {("SPY", MONDAY): "second"}
+        assert [(found.rule, found.run_id) for found in read_open_findings(connection)] == [
             ("session_incomplete", "run-2")
         ]
 
@@ -317,5 +315,5 @@ def test_loads_may_be_repeated_and_come_in_any_order(
         shuffled = parts[position].sample(fraction=1.0, shuffle=True, seed=position)
         publish(database, shuffled, method=way)
     with Database(warehouse_url) as again:
-        read = queries.read_bars(again, None, None, LAST_OF_OCTOBER, TUESDAY)
+        read = read_bars(again, None, None, LAST_OF_OCTOBER, TUESDAY)
     assert read.equals(pl.concat(parts).sort("symbol", "timeframe", "timestamp"))

@@ -24,9 +24,8 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.greeks import Method, Scope, publish_greeks
 from hd_pipelines.warehouse.read import options as option_queries
-from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
-from hd_pipelines.warehouse.records.findings import CheckedScope
+from hd_pipelines.warehouse.records.findings import CheckedScope, read_open_findings
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 from tests.warehouse.option_frames import RANKED, at, put_greeks, valued
 
@@ -115,7 +114,7 @@ def test_findings_and_fingerprints_come_with_the_rows(database: Database) -> Non
         run_id="run-2",
     )
     with database.connect() as connection:
-        assert [found.rule for found in queries.read_open_findings(connection)] == ["session_incomplete"]
+        assert [found.rule for found in read_open_findings(connection)] == ["session_incomplete"]
 
 
 def test_a_pair_without_a_fingerprint_and_a_row_outside_the_scope_are_refused(database: Database) -> None:

@@ -13,10 +13,21 @@ from sqlalchemy import Connection, text
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.records import watchlist
-from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from hd_pipelines.warehouse.records.findings import CheckedScope, record_findings, resolve_findings, settle_findings
+from hd_pipelines.warehouse.records.files import (
+    CurrentLoad,
+    IngestedFile,
+    find_session_by_sha256,
+    read_current_loads,
+    record_load,
+)
+from hd_pipelines.warehouse.records.findings import (
+    CheckedScope,
+    read_open_findings,
+    record_findings,
+    resolve_findings,
+    settle_findings,
+)
 from tests.warehouse.bar_frames import MONDAY, TUESDAY, one
 
 FILE = IngestedFile(
@@ -43,9 +54,9 @@ def _record(database: Database, *files: IngestedFile) -> None:
             record_load(connection, file)
 
 
-def _current(database: Database) -> list[queries.CurrentLoad]:
+def _current(database: Database) -> list[CurrentLoad]:
     with database.connect() as connection:
-        return queries.read_current_loads(connection, ["stock_day_aggs"], date(2025, 1, 1), date(2026, 1, 1))
+        return read_current_loads(connection, ["stock_day_aggs"], date(2025, 1, 1), date(2026, 1, 1))
 
 
 def test_a_file_loaded_twice_is_one_load(database: Database, warehouse_url: str) -> None:
@@ -115,14 +126,14 @@ def test_etags_and_content_of_current_loads_can_be_looked_up(database: Database)
         ("stock_day_aggs", MONDAY, "bbb-1")
     ]
     with database.connect() as connection:
-        assert queries.find_session_by_sha256(connection, "stock_day_aggs", "b" * 64) == MONDAY
-        assert queries.find_session_by_sha256(connection, "stock_day_aggs", "a" * 64) is None
-        assert queries.find_session_by_sha256(connection, "index_day_aggs", "b" * 64) is None
+        assert find_session_by_sha256(connection, "stock_day_aggs", "b" * 64) == MONDAY
+        assert find_session_by_sha256(connection, "stock_day_aggs", "a" * 64) is None
+        assert find_session_by_sha256(connection, "index_day_aggs", "b" * 64) is None
 
 
 def _open(database: Database) -> list[tuple[str, str, int]]:
     with database.connect() as connection:
-        return [(found.rule, found.detail, found.rows) for found in queries.read_open_findings(connection)]
+        return [(found.rule, found.detail, found.rows) for found in read_open_findings(connection)]
 
 
 def test_a_finding_seen_again_is_refreshed_not_repeated(database: Database, warehouse_url: str) -> None:
@@ -171,7 +182,7 @@ def test_findings_can_be_asked_for_by_dataset_and_window(database: Database) -> 
     with database.begin() as connection:
         record_findings(connection, [EMPTY, replace(EMPTY, session=TUESDAY), replace(EMPTY, dataset="x")])
     with database.connect() as connection:
-        found = queries.read_open_findings(connection, datasets=["stock_day_aggs"], first=TUESDAY, last=TUESDAY)
+        found = read_open_findings(connection, datasets=["stock_day_aggs"], first=TUESDAY, last=TUESDAY)
     assert [(finding.dataset, finding.session) for finding in found] == [("stock_day_aggs", TUESDAY)]
 
 

@@ -17,7 +17,9 @@ from hd_pipelines.cli.runs import JobOutcome
 from hd_pipelines.cli.terminal import console
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.settings import Settings
-from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.read.bars import TimeframeSummary, summarize_bars
+from hd_pipelines.warehouse.records.files import read_current_loads
+from hd_pipelines.warehouse.records.findings import OpenFinding, read_open_findings
 
 FINDINGS_SHOWN = 12
 EXAMPLE = "select symbol, timeframe, count(*) from historical_bars group by 1, 2"
@@ -36,9 +38,9 @@ class Summary:
     run_id: str
     seconds: float
     step_seconds: Mapping[str, float]
-    timeframes: Sequence[queries.TimeframeSummary]
+    timeframes: Sequence[TimeframeSummary]
     lake_rows: Mapping[str, int]
-    findings: Sequence[queries.OpenFinding]
+    findings: Sequence[OpenFinding]
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain values for `--report`."""
@@ -57,7 +59,7 @@ def read_summary(
     """Read the state of the installation after a run over `window`."""
     names = [dataset.name for dataset in DATASETS]
     with installation.database.connect() as connection:
-        loads = queries.read_current_loads(connection, names, window[0], window[-1])
+        loads = read_current_loads(connection, names, window[0], window[-1])
         rows: Counter[str] = Counter()
         for load in loads:
             rows[load.dataset] += load.rows
@@ -70,9 +72,9 @@ def read_summary(
             run_id=outcome.run_id,
             seconds=round(seconds, 1),
             step_seconds=steps,
-            timeframes=queries.summarize_bars(connection),
+            timeframes=summarize_bars(connection),
             lake_rows=dict(rows),
-            findings=queries.read_open_findings(connection, first=window[0], last=window[-1]),
+            findings=read_open_findings(connection, first=window[0], last=window[-1]),
         )
 
 
@@ -89,7 +91,7 @@ def show_summary(summary: Summary, settings: Settings, *, wide: bool = False) ->
     out.print(f'  {prefix}.venv/bin/hd query "{EXAMPLE}"')
 
 
-_BAR_COLUMNS: tuple[Column[queries.TimeframeSummary], ...] = (
+_BAR_COLUMNS: tuple[Column[TimeframeSummary], ...] = (
     Column("timeframe", lambda row: row.timeframe),
     Column("bars", lambda row: f"{row.bars:,}", is_number=True),
     Column("symbols", lambda row: str(row.symbols), is_number=True),
@@ -97,7 +99,7 @@ _BAR_COLUMNS: tuple[Column[queries.TimeframeSummary], ...] = (
     Column("from", lambda row: str(row.first_session)),
     Column("to", lambda row: str(row.last_session)),
 )
-_FINDING_COLUMNS: tuple[Column[tuple[queries.OpenFinding, int]], ...] = (
+_FINDING_COLUMNS: tuple[Column[tuple[OpenFinding, int]], ...] = (
     Column("severity", lambda row: str(row[0].severity)),
     Column("rule", lambda row: str(row[0].rule)),
     Column("dataset", lambda row: row[0].dataset, Priority.USUAL),

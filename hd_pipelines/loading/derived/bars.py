@@ -44,8 +44,8 @@ from hd_pipelines.tables.vocabulary import Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.bar_rows import Scope
 from hd_pipelines.warehouse.publish.bars import publish_bars
-from hd_pipelines.warehouse.read import bars as bar_queries
-from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.read.bars import read_bar_fingerprints, read_bars, read_minute_shares, read_published_pairs
+from hd_pipelines.warehouse.records.files import read_current_loads
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.records.watchlist import read_active_symbols
 from hd_pipelines.warehouse.roles import Role
@@ -87,7 +87,7 @@ def refresh_bars(
     wanted = sorted({*sessions, *(list_week_sessions(session)[-1] for session in sessions)})
     current, without_minutes = _compute_fingerprints(database, symbols, wanted)
     with database.connect() as connection:
-        stored = queries.read_bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
+        stored = read_bar_fingerprints(connection, symbols, wanted[0], wanted[-1])
     due = find_outdated_pairs(current, stored)
     waiting = without_minutes & due.fingerprints.keys() & stored.keys()
     rows_by_timeframe: dict[str, int] = {}
@@ -136,7 +136,7 @@ def _settle_missing(
     with database.begin(Role.SERVICE) as connection:
         # Check the whole watchlist even if one symbol is refreshed: a finding about "all symbols" needs all of them.
         expected = {*read_active_symbols(connection), *symbols}
-        have = bar_queries.read_published_pairs(connection, expected, sessions[0], sessions[-1])
+        have = read_published_pairs(connection, expected, sessions[0], sessions[-1])
         missing = bar_audit.find_missing_sessions(have, expected, sessions)
         checked = CheckedScope(bar_audit.DATASET, frozenset(sessions), bar_audit.MISSING_RULES)
         settle_findings(connection, missing, [checked], run_id=run_id)
@@ -153,7 +153,7 @@ def _compute_batch(
     # The history includes sessions published between outdated ones, so a withheld session alone stays outdated.
     first = list_last_sessions(sessions[0], bar_audit.USUAL_SESSIONS + 1)[0]
     with database.connect() as connection:
-        earlier = bar_queries.read_minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
+        earlier = read_minute_shares(connection, symbols, list_sessions_between(first, sessions[-1]))
     findings = list(bar_audit.audit(bars, hours, earlier).findings)
     if validate is not None and not bars.is_empty():
         findings += validate(bars, bar_audit.measure_coverage(bars, hours, earlier))
@@ -168,7 +168,7 @@ def _add_live_bars(database: Database, bars: pl.DataFrame, waiting: AbstractSet[
     if not waiting:
         return bars
     sessions = sorted({session for _, session in waiting})
-    held = queries.read_bars(database, sorted({symbol for symbol, _ in waiting}), None, sessions[0], sessions[-1])
+    held = read_bars(database, sorted({symbol for symbol, _ in waiting}), None, sessions[0], sessions[-1])
     live = held.join(to_pair_frame(waiting), on=["symbol", "session"], how="semi").filter(
         pl.col("timeframe").is_in([Timeframe.M1.value, *(timeframe.value for timeframe in MINUTES)])
     )
@@ -228,7 +228,7 @@ def _compute_fingerprints(
     first, last = list_week_sessions(sessions[0])[0], sessions[-1]
     names = [dataset.name for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE)]
     with database.connect() as connection:
-        loads = queries.read_current_loads(connection, names, first, last)
+        loads = read_current_loads(connection, names, first, last)
     sources = {(load.dataset, load.session): load.sha256 for load in loads}
     marks: dict[Pair, str] = {}
     without_minutes: set[Pair] = set()

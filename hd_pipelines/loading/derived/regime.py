@@ -33,9 +33,9 @@ from hd_pipelines.market.sessions import list_last_sessions, list_sessions_betwe
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, OPTION_DAY, STOCK_DAY
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import queries
 from hd_pipelines.warehouse.read.options import read_regime_history
 from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
+from hd_pipelines.warehouse.records.files import read_current_loads
 
 TABLE = "market_regime_history"
 DECISION = 1
@@ -62,7 +62,7 @@ def refresh_regime(
     with database.connect() as connection:
         stored = read_fingerprints(connection, TABLE, [MARKET], sessions[0], date.max)
         last = max([sessions[-1], *(session for _, session in stored)])
-        loads = queries.read_current_loads(connection, [dataset.name for dataset in SOURCES], warm_up, last)
+        loads = read_current_loads(connection, [dataset.name for dataset in SOURCES], warm_up, last)
         before = read_regime_history(connection, list_last_sessions(sessions[0], MEMORY_SESSIONS + 1)[0], sessions[0])
     files = {(load.dataset, load.session): load.sha256 for load in loads}
     axis = list_sessions_between(warm_up, last)

@@ -45,9 +45,9 @@ from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 from hd_pipelines.tables.vocabulary import PriceSource
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.greeks import Scope, publish_greeks
-from hd_pipelines.warehouse.read.queries import read_current_loads
 from hd_pipelines.warehouse.records.chains import read_recorded_chains
 from hd_pipelines.warehouse.records.derivations import read_fingerprints
+from hd_pipelines.warehouse.records.files import read_current_loads
 
 TABLE = "historical_greeks"
 TRADED_VALUATION = 1

@@ -19,8 +19,13 @@ from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES
 from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import queries
-from hd_pipelines.warehouse.records.files import IngestedFile, record_load
+from hd_pipelines.warehouse.records.files import (
+    CurrentLoad,
+    IngestedFile,
+    find_session_by_sha256,
+    read_current_loads,
+    record_load,
+)
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 from hd_pipelines.warehouse.roles import Role
 
@@ -126,11 +131,9 @@ def _settle(
         )
 
 
-def _read_current_loads(
-    database: Database, dataset: FlatFileDataset, sessions: Sequence[date]
-) -> list[queries.CurrentLoad]:
+def _read_current_loads(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> list[CurrentLoad]:
     with database.connect() as connection:
-        return queries.read_current_loads(connection, [dataset.name], sessions[0], sessions[-1])
+        return read_current_loads(connection, [dataset.name], sessions[0], sessions[-1])
 
 
 def _read_known_versions(
@@ -147,13 +150,13 @@ def _read_known_versions(
 def _read_row_counts(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> dict[date, int]:
     first = list_last_sessions(sessions[0], HISTORY_SESSIONS + 1)[0]
     with database.connect() as connection:
-        loads = queries.read_current_loads(connection, [dataset.name], first, sessions[-1])
+        loads = read_current_loads(connection, [dataset.name], first, sessions[-1])
     return {load.session: load.rows for load in loads}
 
 
 def _make_session_lookup(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
     def look_up(sha256: str) -> date | None:
         with database.connect() as connection:
-            return queries.find_session_by_sha256(connection, dataset.name, sha256)
+            return find_session_by_sha256(connection, dataset.name, sha256)
 
     return look_up

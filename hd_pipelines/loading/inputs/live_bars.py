@@ -27,7 +27,7 @@ from hd_pipelines.providers.massive.rest.minute_bars import DATASET, DELAY_TOLER
 from hd_pipelines.tables.vocabulary import Rule, Severity, Timeframe
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.live_bars import LIVE, LiveLoad, add_live_bars, is_live
-from hd_pipelines.warehouse.read.queries import read_bar_fingerprints
+from hd_pipelines.warehouse.read.bars import read_bar_fingerprints
 from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
 
 WORKERS = 4

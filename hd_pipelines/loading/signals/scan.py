@@ -31,7 +31,7 @@ from hd_pipelines.signals.scanner.signal import ScanOutcome
 from hd_pipelines.signals.tape import SymbolTape
 from hd_pipelines.tables.vocabulary import Resolution
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.read import queries
+from hd_pipelines.warehouse.read.bars import read_bar_fingerprints
 from hd_pipelines.warehouse.read.scan_inputs import find_newest_minute
 from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
 from hd_pipelines.warehouse.records.signals import (
@@ -196,7 +196,7 @@ def _compute_marks(
     first, last = list_last_sessions(sessions[0], 2)[0], sessions[-1]
     wanted = sorted({*symbols, *VOLUME_PROXIES.values()})
     with database.connect() as connection:
-        bars = queries.read_bar_fingerprints(connection, wanted, sessions[0], last)
+        bars = read_bar_fingerprints(connection, wanted, sessions[0], last)
         gamma = read_fingerprints(connection, "gamma_exposure_snapshots", symbols, first, last)
         iv = read_fingerprints(connection, "iv_percentile_cache", symbols, first, last)
         regime = read_fingerprints(connection, "market_regime_history", [MARKET], first, last)

@@ -185,8 +185,9 @@ def _compute_trends(sessions: list[date], stress: Floats) -> Floats:
 
 def get_daily_paths(seed: int, session: date | None = None) -> DailyPaths:
     """Simulate every session from the epoch to `SIMULATED_UNTIL`, or to the end of the year of a later `session`."""
-    is_covered = session is None or session <= SIMULATED_UNTIL
-    return simulate_paths(seed, SIMULATED_UNTIL if is_covered else date(session.year, 12, 31))
+    if session is None or session <= SIMULATED_UNTIL:
+        return simulate_paths(seed, SIMULATED_UNTIL)
+    return simulate_paths(seed, date(session.year, 12, 31))
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Writes `load_manifest`: which vendor file each session of each lake dataset came from.
+"""Writes and reads `load_manifest`: which vendor file each session of each lake dataset came from.
 
 A file that arrives again with the same identity updates its row; another file for the same session supersedes it, and both
 rows stay.
@@ -7,10 +7,12 @@ rows stay.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, text, update
+from sqlalchemy import ColumnElement, Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hd_pipelines.warehouse.schema.tables import load_manifest
@@ -35,6 +37,23 @@ class IngestedFile:
         """32 hex digits, a pure function of dataset, session, etag and content: loading a file twice is one load."""
         identity = "\x1f".join((self.dataset, self.session.isoformat(), self.etag, self.sha256))
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentLoad:
+    """The current row of `load_manifest` for one dataset and session."""
+
+    load_id: str
+    dataset: str
+    session: date
+    etag: str
+    size: int
+    sha256: str
+    rows: int
+    rows_set_aside: int
+    object_key: str
+    landed_at: datetime
+    ingested_at: datetime
 
 
 def record_load(connection: Connection, file: IngestedFile) -> str:
@@ -69,3 +88,25 @@ def record_load(connection: Connection, file: IngestedFile) -> str:
         .on_conflict_do_update(index_elements=["load_id"], set_={**values, "ingested_at": func.now()})
     )
     return load_id
+
+
+def read_current_loads(connection: Connection, datasets: Collection[str], first: date, last: date) -> list[CurrentLoad]:
+    """Read the current manifest rows of `datasets` from `first` to `last`, both included, by dataset and session."""
+    manifest = load_manifest.c
+    columns: list[ColumnElement[Any]] = [manifest[name] for name in CurrentLoad.__dataclass_fields__]
+    statement = (
+        select(*columns)
+        .where(manifest.dataset.in_(sorted(datasets)), manifest.session.between(first, last))
+        .where(manifest.superseded_by.is_(None))
+        .order_by(manifest.dataset, manifest.session)
+    )
+    return [CurrentLoad(**row) for row in connection.execute(statement).mappings()]
+
+
+def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) -> date | None:
+    """Find the session under which `dataset` currently holds a file of this content: the earliest, or None."""
+    manifest = load_manifest.c
+    statement = select(func.min(manifest.session)).where(
+        manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None)
+    )
+    return connection.execute(statement).scalar_one()

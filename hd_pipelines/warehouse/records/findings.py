@@ -1,4 +1,4 @@
-"""Stores data findings: opened when first seen, refreshed when repeated, resolved when a later check is clean.
+"""Stores and reads data findings: opened when first seen, refreshed when repeated, resolved when a later check is clean.
 
 A finding itself is defined in `market.findings`.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hd_pipelines.market.findings import Finding
@@ -29,6 +30,25 @@ class CheckedScope:
     sessions: frozenset[date]
     rules: frozenset[Rule] | None = None
     subjects: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A finding that no later load has resolved."""
+
+    finding_id: str
+    rule: str
+    severity: str
+    dataset: str
+    session: date | None
+    subject: str
+    detail: str
+    cure: str
+    rows: int
+    first_row: int | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    run_id: str | None
 
 
 def record_findings(connection: Connection, findings: Sequence[Finding], *, run_id: str | None = None) -> int:
@@ -93,3 +113,27 @@ def settle_findings(
     seen = [finding.finding_id for finding in findings]
     for scope in checked:
         resolve_findings(connection, scope.dataset, scope.sessions, seen, rules=scope.rules, subjects=scope.subjects)
+
+
+def read_open_findings(
+    connection: Connection,
+    *,
+    datasets: Collection[str] | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[OpenFinding]:
+    """Read the findings that are not resolved, errors first, then by dataset, session and subject.
+
+    `first` and `last` restrict the findings to sessions in that window.
+    """
+    finding = data_findings.c
+    columns: list[ColumnElement[Any]] = [finding[name] for name in OpenFinding.__dataclass_fields__]
+    statement = select(*columns).where(finding.resolved_at.is_(None))
+    if datasets is not None:
+        statement = statement.where(finding.dataset.in_(sorted(datasets)))
+    if first is not None:
+        statement = statement.where(finding.session >= first)
+    if last is not None:
+        statement = statement.where(finding.session <= last)
+    ordered = statement.order_by(finding.severity, finding.dataset, finding.session, finding.subject, finding.rule)
+    return [OpenFinding(**row) for row in connection.execute(ordered).mappings()]
