@@ -115,10 +115,10 @@ class Contest:
         return self.gamma_of(self.valued)
 
     def snapshot(self) -> object:
-        """The whole row that the warehouse stores, computed from the valued chain."""
-        from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+        """All rows of the snapshot that the warehouse stores, computed from the valued chain."""
+        from hd_pipelines.analytics.gamma_exposure import compute_gamma_exposure
 
-        return compute_snapshots(self.valued)
+        return compute_gamma_exposure(self.valued)
 
     def gamma_of(self, valued):
         import numpy as np

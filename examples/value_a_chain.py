@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+from hd_pipelines.analytics.gamma_exposure import compute_gamma_exposure
 from hd_pipelines.market.bars import build_hours_frame, derive_day_bars, derive_intraday_bars
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_last_sessions
@@ -85,7 +85,7 @@ def main() -> None:
             f"  {row['contract_ticker']}  IV {row['implied_volatility']:.4f}  delta {row['delta']:+.3f}"
             f"  gamma {row['gamma']:.5f}  {row['model']}"
         )
-    (snapshot,) = compute_snapshots(valued).iter_rows(named=True)
+    (snapshot,) = compute_gamma_exposure(valued).snapshots.iter_rows(named=True)
     print(
         f"SPX at {snapshot['underlying_price']:,.2f}: dealers' gamma {snapshot['gex_usd_per_1pct'] / 1e9:+.2f} bn dollars"
         f" per 1 %, zero gamma at {snapshot['zero_gamma']:,.0f}"

@@ -1,4 +1,4 @@
-"""Computes dealer gamma exposure of whole chains: one row per underlying and snapshot, as the warehouse stores it.
+"""Computes dealer gamma exposure of whole chains: rows per snapshot, strike and expiration, as the warehouse stores them.
 
 Assembles a snapshot from sums over valued contracts. The profile over spots is in `gamma.profile`, notable strikes in
 `gamma.levels`, classes in `gamma.dealer_positioning`.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hd_pipelines.analytics.gamma.dealer_positioning import History, classify_expected_behavior, classify_position
-from hd_pipelines.analytics.gamma.frames import SNAPSHOT_COLUMNS
+from hd_pipelines.analytics.gamma.frames import EXPIRATION_COLUMNS, SNAPSHOT_COLUMNS, STRIKE_COLUMNS, GammaExposure
 from hd_pipelines.analytics.gamma.levels import find_levels
 from hd_pipelines.analytics.gamma.max_pain import find_nearest_max_pain
 from hd_pipelines.analytics.gamma.profile import gamma_profile, zero_gamma
-from hd_pipelines.analytics.gamma.sums import KEY, add_exposure, build_documents, sum_by_strike, sum_snapshots
+from hd_pipelines.analytics.gamma.sums import (
+    KEY,
+    add_exposure,
+    find_expiration_focus,
+    round_exposures,
+    sum_by_expiration,
+    sum_by_strike,
+    sum_snapshots,
+)
 
-__all__ = ["SNAPSHOT_COLUMNS", "compute_snapshots", "gamma_profile", "zero_gamma"]
+__all__ = ["GammaExposure", "compute_gamma_exposure", "gamma_profile", "zero_gamma"]
 
 SEARCH = 0.15
 FEWEST_CONTRACTS = 10
@@ -37,7 +45,7 @@ PIN_DAYS = 5
 SESSIONS_A_YEAR = 252
 
 
-def compute_snapshots(valued: pl.DataFrame, history: pl.DataFrame | None = None) -> pl.DataFrame:
+def compute_gamma_exposure(valued: pl.DataFrame, history: pl.DataFrame | None = None) -> GammaExposure:
     """Compute the gamma exposure of every snapshot in `valued`.
 
     Args:
@@ -47,18 +55,22 @@ def compute_snapshots(valued: pl.DataFrame, history: pl.DataFrame | None = None)
             sessions only, those of this call included.
 
     Returns:
-        Frame `SNAPSHOT_COLUMNS` sorted by symbol and timestamp, one row for every symbol and timestamp of `valued`.
+        One snapshot for every symbol and timestamp of `valued`, and its strikes and expirations.
         What could not be computed is null, with a reason where the column has one.
     """
     if valued.is_empty():
-        return pl.DataFrame(schema=SNAPSHOT_COLUMNS)
+        return GammaExposure(
+            pl.DataFrame(schema=SNAPSHOT_COLUMNS),
+            pl.DataFrame(schema=STRIKE_COLUMNS),
+            pl.DataFrame(schema=EXPIRATION_COLUMNS),
+        )
     contracts = add_exposure(valued)
-    by_strike = sum_by_strike(contracts)
+    by_strike, by_expiration = sum_by_strike(contracts), sum_by_expiration(contracts)
     table = (
         sum_snapshots(contracts)
         .join(find_levels(by_strike), on=KEY, how="left")
         .join(find_nearest_max_pain(contracts), on=KEY, how="left")
-        .join(build_documents(by_strike, contracts), on=KEY, how="left")
+        .join(find_expiration_focus(by_expiration), on=KEY, how="left")
         .join(_find_zero_gammas(contracts), on=KEY, how="left")
         .sort(KEY)
     )
@@ -74,7 +86,15 @@ def compute_snapshots(valued: pl.DataFrame, history: pl.DataFrame | None = None)
     classes = pl.DataFrame(
         _classify_rows(table, history), schema_overrides={"n_history": pl.Int64}, infer_schema_length=None
     )
-    return table.hstack(classes).select(pl.col(name).cast(dtype) for name, dtype in SNAPSHOT_COLUMNS.items())
+    return GammaExposure(
+        _select_typed(table.hstack(classes), SNAPSHOT_COLUMNS),
+        _select_typed(by_strike.with_columns(round_exposures()), STRIKE_COLUMNS),
+        _select_typed(by_expiration.with_columns(round_exposures()), EXPIRATION_COLUMNS),
+    )
+
+
+def _select_typed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
 def _find_zero_gammas(contracts: pl.DataFrame) -> pl.DataFrame:

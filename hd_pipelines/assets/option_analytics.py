@@ -93,11 +93,16 @@ def iv_percentile_cache(
     kinds={"postgres", "polars"},
     deps=[historical_greeks],
     table="gamma_exposure_snapshots",
-    checks={SOUND_GAMMA: "Great Expectations on gamma snapshots before they are published; what fails is withheld."},
+    checks={
+        SOUND_GAMMA: "Great Expectations on snapshots and their strikes before they are published; what fails is withheld."
+    },
     automation_condition=dg.AutomationCondition.eager(),
 )
 def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Dealer gamma in dollars per 1 % move, its walls and its zero. Grain: one row per symbol and snapshot."""
+    """Dealer gamma in dollars per 1 % move, its walls and its zero. Grain: one row per symbol and snapshot.
+
+    In the same transaction it writes `gamma_by_strike` and `gamma_by_expiration`; `rows_written` counts all three tables.
+    """
     sessions = list_sessions(context)
     symbols = warehouse.read_active_symbols()
     suite = build_gamma_suite()

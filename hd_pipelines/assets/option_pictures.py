@@ -1,6 +1,5 @@
 """Draws the pictures that the option and regime assets show: of the busiest symbols, as of their newest session."""
 
-import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -21,6 +20,7 @@ from hd_pipelines.tables.vocabulary import OptionType
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read.options import (
     read_gamma_snapshots,
+    read_gamma_strikes,
     read_iv_percentiles,
     read_regime_history,
     read_valued,
@@ -56,13 +56,14 @@ def draw_gamma_profiles(database: Database, symbols: Sequence[str], sessions: Se
     for symbol, session in _find_busiest(database, symbols, sessions):
         with database.connect() as connection:
             snapshots = read_gamma_snapshots(connection, [symbol], session, session)
+            strikes = read_gamma_strikes(connection, [symbol], session, session)
             valued = read_valued(connection, [symbol], session, session)
         if snapshots.is_empty():
             continue
         newest = snapshots.row(-1, named=True)
-        spots, profile = compute_profile(valued.filter(valued["timestamp"] == newest["timestamp"]))
-        strikes = json.loads(newest["gamma_by_strike"] or "[]")
-        pictures[f"gamma_{symbol}"] = to_markdown(draw_gamma(newest, strikes, spots, profile))
+        is_newest = pl.col("timestamp") == newest["timestamp"]
+        spots, profile = compute_profile(valued.filter(is_newest))
+        pictures[f"gamma_{symbol}"] = to_markdown(draw_gamma(newest, strikes.filter(is_newest), spots, profile))
     return pictures
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from hd_pipelines.charts.figure import (
     LEFT,
@@ -43,14 +44,12 @@ LEVELS = (
 
 
 @use_style
-def draw_gamma(
-    snapshot: Mapping[str, Any], strikes: Sequence[Mapping[str, float]], spots: Floats, profile: Floats
-) -> Picture:
+def draw_gamma(snapshot: Mapping[str, Any], strikes: pl.DataFrame, spots: Floats, profile: Floats) -> Picture:
     """Profile and strikes of one snapshot.
 
     Args:
         snapshot: one row of `gamma_exposure_snapshots` by column name.
-        strikes: `strike`, `call` and `put` (dollars per 1 % move), ascending.
+        strikes: the snapshot's rows of `gamma_by_strike`, ascending; strikes without an exposure get no bar.
         spots: trial spots, ascending; empty leaves the profile out.
         profile: dealer gamma at `spots`, dollars per 1 % move.
     """
@@ -143,13 +142,15 @@ def _draw_notes(figure: Figure, panel: Axes, trial: Floats, values: Floats) -> N
             write(figure, at, baseline, words, align=align, colour=colour, has_halo=True)
 
 
-def _draw_strikes(figure: Figure, limits: tuple[float, float], strikes: Sequence[Mapping[str, float]]) -> Axes:
+def _draw_strikes(figure: Figure, limits: tuple[float, float], strikes: pl.DataFrame) -> Axes:
     heading = "Gamma by strike at the present spot, dollars per 1 %"
     write(figure, LEFT, BARS_TOP - 16, heading, weight="bold", has_halo=True)
     write(figure, RIGHT, BARS_TOP - 16, "puts", align="right", colour="put", weight="bold")
     write(figure, RIGHT - 36, BARS_TOP - 16, "calls", align="right", colour="call", weight="bold")
-    inside = [each for each in strikes if limits[0] <= each["strike"] <= limits[1]]
-    bars, width = _gather_bars(inside, limits)
+    inside = strikes.select("strike", call="call_gex_usd_per_1pct", put="put_gex_usd_per_1pct").filter(
+        pl.col("strike").is_between(*limits) & pl.col("call").is_not_null()
+    )
+    bars, width = _gather_bars(inside.to_dicts(), limits)
     up = find_limits([each[side] for each in bars for side in ("call", "put")], has_zero=True)
     panel = add_panel(figure, LEFT, BARS_TOP, RIGHT, BARS_BOTTOM, x=limits, y=up)
     set_ticks(panel.xaxis, 9, format_number)

@@ -19,12 +19,15 @@ MARKET = "market"
 """Subject of a finding about a table without symbols."""
 
 
-def make_validator(suite: TableSuite) -> Callable[[pl.DataFrame], Sequence[Finding]]:
-    """Return the validator of a derived table's load: one `ERROR` per symbol and session whose rows break a rule."""
+def make_validator(suite: TableSuite) -> Callable[..., Sequence[Finding]]:
+    """Return the validator of a derived table's load: one `ERROR` per symbol and session whose rows break a rule.
 
-    def validate(rows: pl.DataFrame) -> Sequence[Finding]:
+    It is called with the rows and the frames of their parts.
+    """
+
+    def validate(rows: pl.DataFrame, *parts: pl.DataFrame) -> Sequence[Finding]:
         places: dict[tuple[str, date], list[str]] = {}
-        for subject, session, row in _places(suite.validate(rows).broken):
+        for subject, session, row in _places(suite.validate(rows, *parts).broken):
             places.setdefault((subject, session), []).append(f"{row['rule']} ({row['detail']})")
         return [
             Finding(

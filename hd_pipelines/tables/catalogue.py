@@ -6,6 +6,7 @@ from hd_pipelines.tables.chains import OPTION_CHAIN_SNAPSHOTS, OPTION_CHAINS
 from hd_pipelines.tables.findings import DATA_FINDINGS
 from hd_pipelines.tables.flow import OPTIONS_FLOW_HISTORY
 from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS
+from hd_pipelines.tables.gamma_rows import GAMMA_BY_EXPIRATION, GAMMA_BY_STRIKE
 from hd_pipelines.tables.greeks import HISTORICAL_GREEKS
 from hd_pipelines.tables.manifests import BARS_MANIFEST, DERIVATION_MANIFEST, LOAD_MANIFEST
 from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY
@@ -26,6 +27,8 @@ WAREHOUSE_TABLES = (
     OPTIONS_FLOW_HISTORY,
     IV_PERCENTILE_CACHE,
     GAMMA_EXPOSURE_SNAPSHOTS,
+    GAMMA_BY_STRIKE,
+    GAMMA_BY_EXPIRATION,
     MARKET_REGIME_HISTORY,
     TREASURY_YIELDS,
     OPTION_CHAIN_SNAPSHOTS,

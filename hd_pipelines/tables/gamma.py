@@ -1,4 +1,4 @@
-"""Definition of `gamma_exposure_snapshots`."""
+"""Definition of `gamma_exposure_snapshots`. Its rows by strike and by expiration are in `gamma_rows`."""
 
 from hd_pipelines.tables.model import (
     FINITE,
@@ -27,7 +27,8 @@ _LEVEL = "as `underlying_price`"
 
 GAMMA_EXPOSURE_SNAPSHOTS = Table(
     name="gamma_exposure_snapshots",
-    about="Dealer gamma of one chain snapshot: how much, at which strikes, and what it suggests.",
+    about="Dealer gamma of one chain snapshot: how much, at which levels, and what it suggests. Its strikes and expirations "
+    "are rows of `gamma_by_strike` and `gamma_by_expiration`, always published together with it.",
     grain="One row per symbol and chain snapshot. Partitioned by month of `timestamp`, kept 90 days. `id` is a function of "
     "symbol and timestamp; it does not suffice as the key, because a partitioned table's key contains the partition key.",
     written_by="`warehouse.publish.derived_rows.publish_rows`.",
@@ -109,15 +110,6 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
             source="chain",
             bounds=FROM_ZERO,
             check="counts",
-        ),
-        *alike(
-            Column("gamma_by_strike", Type.JSON, "List of {strike, call, put, net}."),
-            Column("gamma_by_expiration", Type.JSON, "List of {expiration, call, put, net}."),
-            Column("oi_by_strike", Type.JSON, "List of {strike, call, put}.", "contracts", null="none known"),
-            Column("volume_by_strike", Type.JSON, "List of {strike, call, put}.", "contracts", null="none known"),
-            unit="USD per 1 %",
-            null="nothing to sum",
-            source="`analytics.gamma.sums`",
         ),
         *alike(
             Column("max_call_oi_strike", Type.PRICE, "Strike with the largest open interest in calls."),
@@ -283,12 +275,7 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
         Check("counts", "contracts_valued <= contracts"),
         Check("dealer_net_gamma", "dealer_net_gamma IS NOT DISTINCT FROM gex_usd_per_1pct"),
         same_day("timestamp", "session"),
-        Check(
-            "documents",
-            "jsonb_typeof(gamma_by_strike) = 'array' AND jsonb_typeof(gamma_by_expiration) = 'array' AND "
-            "jsonb_typeof(oi_by_strike) = 'array' AND jsonb_typeof(volume_by_strike) = 'array' AND "
-            "jsonb_typeof(zero_gamma_crossings) = 'array'",
-        ),
+        Check("documents", "jsonb_typeof(zero_gamma_crossings) = 'array'"),
         Check("symbol", "symbol <> ''"),
     ),
     unique=(Unique("gamma_exposure_snapshots_symbol_key", ("symbol", "timestamp")),),

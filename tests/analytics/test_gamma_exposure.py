@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.analytics.gamma_exposure import SNAPSHOT_COLUMNS, compute_snapshots, gamma_profile
+from hd_pipelines.analytics.gamma.frames import EXPIRATION_COLUMNS, SNAPSHOT_COLUMNS, STRIKE_COLUMNS
+from hd_pipelines.analytics.gamma_exposure import compute_gamma_exposure, gamma_profile
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 
@@ -57,7 +58,7 @@ def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def only(rows: list[dict[str, Any]], history: pl.DataFrame | None = None) -> dict[str, Any]:
-    found = compute_snapshots(frame(rows), history)
+    found = compute_gamma_exposure(frame(rows), history).snapshots
     assert found.height == 1
     return found.row(0, named=True)
 
@@ -119,19 +120,35 @@ def test_the_levels_of_four_contracts_by_hand():
     assert (row["max_pain"], row["max_pain_expiration"]) == (100, FRIDAY)
 
 
-def test_the_documents_of_four_contracts_by_hand():
-    row = only(BY_HAND)
-    assert json.loads(row["gamma_by_strike"]) == [
-        {"strike": 90.0, "call": 0.0, "put": -2500.0, "net": -2500.0},
-        {"strike": 100.0, "call": 2000.0, "put": -4000.0, "net": -2000.0},
-        {"strike": 105.0, "call": 3000.0, "put": 0.0, "net": 3000.0},
-    ]
-    assert json.loads(row["gamma_by_expiration"]) == [
-        {"expiration": "2024-03-15", "call": 2000.0, "put": 0.0, "net": 2000.0},
-        {"expiration": "2024-04-19", "call": 3000.0, "put": -6500.0, "net": -3500.0},
-    ]
-    assert json.loads(row["oi_by_strike"])[0] == {"strike": 90.0, "call": None, "put": 50}
-    assert json.loads(row["volume_by_strike"])[1] == {"strike": 100.0, "call": 5, "put": 6}
+def test_the_strikes_and_expirations_of_four_contracts_by_hand():
+    found = compute_gamma_exposure(frame(BY_HAND))
+    by_hand = {
+        "strike": [90.0, 100.0, 105.0],
+        "call_gex_usd_per_1pct": [0.0, 2000.0, 3000.0],
+        "put_gex_usd_per_1pct": [-2500.0, -4000.0, 0.0],
+        "gex_usd_per_1pct": [-2500.0, -2000.0, 3000.0],
+        "call_oi": [None, 10, 30],
+        "put_oi": [50, 20, None],
+        "call_volume": [None, 5, 7],
+        "put_volume": [0, 6, None],
+    }
+    assert found.strikes.select(list(by_hand)).to_dict(as_series=False) == by_hand
+    by_hand = {
+        "expiration": [FRIDAY, APRIL],
+        "call_gex_usd_per_1pct": [2000.0, 3000.0],
+        "put_gex_usd_per_1pct": [0.0, -6500.0],
+        "gex_usd_per_1pct": [2000.0, -3500.0],
+    }
+    assert found.expirations.select(list(by_hand)).to_dict(as_series=False) == by_hand
+    for rows in (found.strikes, found.expirations):
+        assert set(rows.select("symbol", "timestamp", "session").iter_rows()) == {("XYZ", CLOSE, SESSION)}
+
+
+def test_an_exposure_is_in_whole_cents_and_never_a_negative_zero():
+    (row,) = compute_gamma_exposure(frame([contract(100, "put", 1, 1e-7)])).strikes.iter_rows(named=True)
+    assert str(row["put_gex_usd_per_1pct"]) == str(row["gex_usd_per_1pct"]) == "0.0"
+    (row,) = compute_gamma_exposure(frame([contract(100, "put", 1, 1.23456e-3)])).strikes.iter_rows(named=True)
+    assert row["gex_usd_per_1pct"] == -12.35
 
 
 def test_of_walls_of_like_size_the_nearer_one_counts():
@@ -156,10 +173,13 @@ def test_the_deliverable_counts_and_is_never_assumed():
 
 
 def test_contracts_without_open_interest_are_left_out_and_counted():
-    row = only([*BY_HAND, contract(95, "put", None, 0.01), contract(80, "put", None, None)])
+    rows = [*BY_HAND, contract(95, "put", None, 0.01), contract(80, "put", None, None)]
+    row, strikes = only(rows), compute_gamma_exposure(frame(rows)).strikes
     assert row["total_gamma"] == pytest.approx(-15)
     assert row["oi_coverage"] == pytest.approx(4 / 6)
-    assert [strike["strike"] for strike in json.loads(row["gamma_by_strike"])] == [90.0, 100.0, 105.0]
+    assert strikes["strike"].to_list() == [80.0, 90.0, 95.0, 100.0, 105.0]
+    assert strikes["gex_usd_per_1pct"].is_null().to_list() == [True, False, True, False, False]
+    assert strikes["put_oi"].to_list() == [None, 50, None, 20, None]
 
 
 def test_contracts_without_gamma_take_it_from_the_smile_and_are_counted_as_not_their_own():
@@ -232,7 +252,7 @@ def test_unknown_open_interest_is_no_gamma_with_a_reason():
     nulls += ["zero_dte_share", "expected_behavior", "absolute_gamma_strike", "expiration_focus", "max_call_oi_strike"]
     assert {name: row[name] for name in nulls} == dict.fromkeys(nulls)
     assert (row["contracts"], row["contracts_valued"], row["oi_coverage"]) == (20, 0, 0.0)
-    assert (row["gamma_by_strike"], row["gamma_by_expiration"], row["zero_gamma_crossings"]) == ("[]", "[]", "[]")
+    assert row["zero_gamma_crossings"] == "[]"
 
 
 def test_a_missing_zero_gamma_has_a_reason():
@@ -275,17 +295,20 @@ def test_what_expires_today_is_a_share_of_all_gamma():
 
 
 def test_a_row_has_the_same_id_whoever_computes_it_and_no_other_has_it():
-    first = compute_snapshots(frame(BY_HAND))["id"][0]
-    assert compute_snapshots(frame(list(reversed(BY_HAND))))["id"][0] == first
+    first = only(BY_HAND)["id"]
+    assert only(list(reversed(BY_HAND)))["id"] == first
     later = [row | {"timestamp": CLOSE + timedelta(minutes=15)} for row in BY_HAND]
-    both = compute_snapshots(frame([*BY_HAND, *later]))
+    both = compute_gamma_exposure(frame([*BY_HAND, *later])).snapshots
     assert both["id"][0] == first
     assert both["id"].n_unique() == 2
 
 
-def test_an_empty_frame_gives_an_empty_frame_of_all_columns():
-    assert compute_snapshots(pl.DataFrame(schema=VALUED)).schema == pl.Schema(SNAPSHOT_COLUMNS)
-    assert compute_snapshots(frame(BY_HAND)).schema == pl.Schema(SNAPSHOT_COLUMNS)
+@pytest.mark.parametrize("rows", [[], BY_HAND])
+def test_every_frame_has_all_its_columns_also_of_nothing(rows: list[dict[str, Any]]):
+    found = compute_gamma_exposure(frame(rows))
+    assert found.snapshots.schema == pl.Schema(SNAPSHOT_COLUMNS)
+    assert found.strikes.schema == pl.Schema(STRIKE_COLUMNS)
+    assert found.expirations.schema == pl.Schema(EXPIRATION_COLUMNS)
 
 
 @given(
@@ -300,11 +323,17 @@ def test_an_empty_frame_gives_an_empty_frame_of_all_columns():
 )
 @settings(max_examples=40, deadline=None)
 def test_by_strike_and_by_expiration_add_up_to_the_total(rows):
-    row = only([contract(*each, expiration=FRIDAY if each[0] % 2 else APRIL) for each in rows])
-    strikes, expirations = json.loads(row["gamma_by_strike"]), json.loads(row["gamma_by_expiration"])
-    for found in (strikes, expirations):
-        assert sum(each["net"] for each in found) == pytest.approx(row["gex_usd_per_1pct"] or 0, abs=0.01 * len(found))
-        assert all(each["net"] == pytest.approx(each["call"] + each["put"], abs=0.02) for each in found)
+    contracts = [contract(*each, expiration=FRIDAY if each[0] % 2 else APRIL) for each in rows]
+    found = compute_gamma_exposure(frame(contracts))
+    (row,) = found.snapshots.iter_rows(named=True)
+    call, put, net = (pl.col(f"{side}gex_usd_per_1pct") for side in ("call_", "put_", ""))
+    for parts in (found.strikes, found.expirations):
+        for name in ("call_gex_usd_per_1pct", "put_gex_usd_per_1pct", "gex_usd_per_1pct"):
+            assert parts[name].sum() == pytest.approx(row[name] or 0, abs=0.01 * parts.height)
+        assert parts.filter((net - call - put).abs() > 0.02).is_empty()
+    for name in ("call_oi", "put_oi"):
+        assert found.strikes[name].sum() == (row[f"total_{name}"] or 0)
+    assert found.strikes["strike"].to_list() == sorted({float(each[0]) for each in rows})
     assert (row["gex_usd_per_1pct"] is None) == all(each[2] is None for each in rows)
 
 
@@ -328,20 +357,20 @@ def sessions_of_gamma(count: int) -> pl.DataFrame:
 def test_no_row_knows_anything_later_than_itself():
     """Cut off at any session, the rows before it stay what they were; handed over as history or together alike."""
     valued = sessions_of_gamma(40)
-    whole = compute_snapshots(valued)
+    whole = compute_gamma_exposure(valued).snapshots
     assert whole["n_history"].to_list() == list(range(40))
     assert whole["positioning_strength"].null_count() == 20
     assert whole["positioning_strength"].drop_nulls().n_unique() >= 3
     for cut in (10, 25, 39):
         days = whole["session"][:cut].to_list()
-        assert compute_snapshots(valued.filter(pl.col("session").is_in(days))).equals(whole[:cut])
-        rest = compute_snapshots(valued.filter(~pl.col("session").is_in(days)), whole[:cut])
-        assert rest.equals(whole[cut:])
-    assert compute_snapshots(valued, whole).equals(whole)
+        assert compute_gamma_exposure(valued.filter(pl.col("session").is_in(days))).snapshots.equals(whole[:cut])
+        rest = compute_gamma_exposure(valued.filter(~pl.col("session").is_in(days)), whole[:cut])
+        assert rest.snapshots.equals(whole[cut:])
+    assert compute_gamma_exposure(valued, whole).snapshots.equals(whole)
 
 
 def test_snapshots_of_one_session_are_one_observation():
-    whole = compute_snapshots(sessions_of_gamma(30))
+    whole = compute_gamma_exposure(sessions_of_gamma(30)).snapshots
     quarter_hours = pl.concat(
         [whole.with_columns(pl.col("timestamp") - timedelta(minutes=15 * n)) for n in range(3)]
     ).select("symbol", "timestamp", "gex_usd_per_1pct")
@@ -351,7 +380,7 @@ def test_snapshots_of_one_session_are_one_observation():
 
 
 def test_one_symbols_past_is_not_anothers():
-    whole = compute_snapshots(sessions_of_gamma(30))
+    whole = compute_gamma_exposure(sessions_of_gamma(30)).snapshots
     stranger = whole.with_columns(symbol=pl.lit("ABC"))
     chain = [row | {"timestamp": CLOSE + timedelta(days=1), "session": FRIDAY} for row in black_chain(net=2)]
     assert only(chain, stranger)["n_history"] == 0

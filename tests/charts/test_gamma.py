@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
 from functools import cache
 from itertools import pairwise
@@ -27,7 +26,7 @@ from tests.charts.reading_svg import (
     standing,
     through,
 )
-from tests.orchestration.test_option_suites import gamma, greeks
+from tests.orchestration.test_option_suites import exposure, gamma, greeks
 
 
 @cache
@@ -40,8 +39,8 @@ def profile():
     return compute_profile(greeks())
 
 
-def draw(row: dict, spots, values):
-    return draw_gamma(row, json.loads(row["gamma_by_strike"] or "[]"), spots, values)
+def draw(row: dict, spots, values, strikes: pl.DataFrame | None = None):
+    return draw_gamma(row, exposure().strikes if strikes is None else strikes, spots, values)
 
 
 @cache
@@ -126,12 +125,24 @@ def test_a_chain_without_open_interest_has_no_profile():
 
 
 def test_hundreds_of_strikes_become_a_hundred_bars_inside_the_plot():
-    many = [{"strike": 4800 + k / 2, "call": 2e6, "put": -1e6, "net": 1e6} for k in range(801)]
-    text = str(many).replace("'", '"')
-    root = parse(draw(snapshot() | {"gamma_by_strike": text}, *profile()))
+    strike = pl.Series([4800 + k / 2 for k in range(801)])
+    many = pl.DataFrame({"strike": strike}).with_columns(
+        call_gex_usd_per_1pct=pl.lit(2e6), put_gex_usd_per_1pct=pl.lit(-1e6), gex_usd_per_1pct=pl.lit(1e6)
+    )
+    root = parse(draw(snapshot(), *profile(), many))
     bars = boxes(path(root, "call_bars"))
     assert 60 < len(bars) <= 120
     assert max(right for _, right, *_ in bars) <= RIGHT
+
+
+def test_a_strike_without_an_exposure_has_no_bar():
+    strikes = exposure().strikes
+    unknown = pl.when(pl.col("strike") == 5000).then(None)
+    robbed = strikes.with_columns(
+        unknown.otherwise(name).alias(name) for name in strikes.columns if name.endswith("gex_usd_per_1pct")
+    )
+    whole, without = (parse(draw(snapshot(), *profile(), each)) for each in (strikes, robbed))
+    assert len(boxes(path(without, "put_bars"))) == len(boxes(path(whole, "put_bars"))) - 1
 
 
 def test_calls_stand_above_the_line_and_puts_below_in_their_own_colours():

@@ -12,7 +12,8 @@ from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.installation import rows
 from tests.support.option_installation import ALL_SESSIONS, OPTION_SESSIONS, OPTION_SYMBOLS, THIN_SESSIONS
 
-TABLES = ("historical_greeks", "iv_percentile_cache", "gamma_exposure_snapshots")
+GAMMA_TABLES = ("gamma_exposure_snapshots", "gamma_by_strike", "gamma_by_expiration")
+TABLES = ("historical_greeks", "iv_percentile_cache", *GAMMA_TABLES)
 FEWEST = 6
 """Earlier sessions that make a rank in these tests; the real limit, 126, is tested where it is defined."""
 pytestmark = pytest.mark.slow
@@ -166,6 +167,33 @@ def test_an_error_of_the_validator_keeps_what_was_published(option_installation)
     assert [finding.subject for finding in option_installation.installation.findings()] == ["AAPL"]
     assert option_installation.to_greeks().published == 1
     assert option_installation.installation.findings() == []
+
+
+def test_an_error_about_gamma_keeps_the_snapshot_with_its_strikes_and_expirations(option_installation):
+    option_installation.refresh()
+    session = OPTION_SESSIONS[-1]
+    for symbol in OPTION_SYMBOLS:
+        raise_price(archived(option_installation, symbol, session))
+    option_installation.to_lake()
+    option_installation.to_greeks()
+    before = {table: option_installation.contents(table) for table in GAMMA_TABLES}
+    given = []
+
+    def refuse_apple(*frames):
+        given.append([set(frame["symbol"]) for frame in frames])
+        return [Finding(Rule.EXPECTATION_BROKEN, Severity.ERROR, GAMMA_TABLES[0], session, "AAPL", "Wrong.", "None.")]
+
+    report = option_installation.to_gamma(validate=refuse_apple)
+    assert (report.published, report.withheld) == (1, 1)
+    assert given == [[set(OPTION_SYMBOLS)] * 3]
+    for table in GAMMA_TABLES:
+        now = option_installation.contents(table)
+        for symbol, is_kept in (("AAPL", True), ("SPX", False)):
+            versions = [[row for row in rows if f'"{symbol}"' in row[0]] for rows in (before[table], now)]
+            assert versions[0]
+            assert (versions[0] == versions[1]) is is_kept, (table, symbol)
+    assert option_installation.to_gamma().published == 1
+    assert option_installation.to_gamma().rows == 0
 
 
 def test_fingerprints_of_a_session_name_its_snapshots_and_only_the_new_one_is_due():

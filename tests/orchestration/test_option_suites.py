@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+from hd_pipelines.analytics.gamma_exposure import GammaExposure, compute_gamma_exposure
 from hd_pipelines.analytics.iv_percentile import compute_percentile_rows
 from hd_pipelines.analytics.regime.classification import REGIME_ROWS
 from hd_pipelines.checks.chain_suite import build_chain_suite
@@ -87,8 +87,12 @@ def greeks() -> pl.DataFrame:
 
 
 @cache
+def exposure() -> GammaExposure:
+    return compute_gamma_exposure(greeks().drop("iv_rank", "iv_percentile"))
+
+
 def gamma() -> pl.DataFrame:
-    return compute_snapshots(greeks().drop("iv_rank", "iv_percentile"))
+    return exposure().snapshots
 
 
 @cache
@@ -231,8 +235,12 @@ GAMMA_DEFECTS: dict[str, dict[str, Any]] = {
     "session_is_the_day_of_the_timestamp": {"session": date(2024, 3, 15)},
     "calls_and_puts_add_up": {"call_gex_usd_per_1pct": 1.0},
     "shares_of_calls_and_puts_add_up": {"put_gamma": -1.0},
-    "strikes_add_up": {"gamma_by_strike": '[{"strike":5000.0,"call":3.0,"put":-1.0,"net":2.0}]'},
-    "expirations_add_up": {"gamma_by_expiration": '[{"expiration":"2024-03-28","net":-2e3}]'},
+    "strikes_add_up": {"of": "strikes", "gex_usd_per_1pct": 2.0},
+    "expirations_add_up": {"of": "expirations", "gex_usd_per_1pct": -2e3},
+    "strike_comes_once": {"of": "strikes", "twice": True},
+    "expiration_comes_once": {"of": "expirations", "twice": True},
+    "calls_and_puts_add_up_by_strike": {"of": "strikes", "call_gex_usd_per_1pct": 1.0},
+    "calls_and_puts_add_up_by_expiration": {"of": "expirations", "put_gex_usd_per_1pct": 1.0},
     "notional_is_100_times_the_exposure": {"total_gamma_notional": 1.0},
     "dealer_net_gamma_is_the_exposure": {"dealer_net_gamma": None},
     "positioning_has_the_sign_of_the_exposure": {"dealer_positioning": "SHORT_GAMMA"},
@@ -248,7 +256,7 @@ GAMMA_DEFECTS: dict[str, dict[str, Any]] = {
     "coverage_is_the_share_of_valued_contracts": {"oi_coverage": 0.5},
     "open_interest_is_of_an_earlier_session": {"open_interest_as_of": SESSION},
     "pain_and_focus_are_not_past": {"max_pain_expiration": date(2024, 3, 13)},
-    "documents_are_lists": {"volume_by_strike": "{}"},
+    "documents_are_lists": {"zero_gamma_crossings": "{}"},
     "calls_are_not_negative": {"call_gamma": -1.0},
     "puts_are_not_positive": {"put_gex_usd_per_1pct": 1.0},
     "no_more_valued_than_there_are": {"contracts_valued": 10_000},
@@ -264,6 +272,11 @@ GAMMA_DEFECTS: dict[str, dict[str, Any]] = {
         *("total_call_oi", "total_put_oi", "total_call_volume", "total_put_volume", "n_history", "contracts"),
         *("contracts_valued", "gamma_skew", "put_call_oi_ratio", "put_call_volume_ratio"),
     ),
+    "strike_is_positive": {"of": "strikes", "strike": 0.0},
+    **{
+        f"{name}_is_not_negative": {"of": "strikes", name: -1}
+        for name in ("call_oi", "put_oi", "call_volume", "put_volume")
+    },
     **each(
         ("_is_from_0_to_1", 1.1),
         *("gamma_wall_resistance_strength", "gamma_wall_support_strength", "zero_dte_share", "oi_coverage"),
@@ -347,12 +360,19 @@ SUITES: dict[str, tuple[Any, Any, dict[str, dict[str, Any]]]] = {
     "iv_percentile_cache": (build_iv_percentile_suite, iv_percentile, IV_DEFECTS),
     "market_regime_history": (build_regime_suite, regime, REGIME_DEFECTS),
 }
+PARTS: dict[str, dict[str, Any]] = {
+    "gamma_exposure_snapshots": {
+        "strikes": lambda: exposure().strikes,
+        "expirations": lambda: exposure().expirations,
+    }
+}
+"""Frames that a suite checks together with the rows of its table; a defect is in the frame that `of` names."""
 RULES = [(table, rule) for table, (_, _, defects) in SUITES.items() for rule in defects]
 
 
 def with_defect(rows: pl.DataFrame, defect: Mapping[str, Any]) -> pl.DataFrame:
     """The rows with one cell changed, in the first row that `where` allows; `all`: all; `twice`: doubled."""
-    changes = {name: value for name, value in defect.items() if name not in {"where", "all", "twice"}}
+    changes = {name: value for name, value in defect.items() if name not in {"where", "all", "twice", "of"}}
     where = defect.get("where", VALUED_ROW if "contract_ticker" in rows.columns else EVERY_ROW)
     allowed = rows.select(where).to_series()
     here = allowed if "all" in defect else allowed & (allowed.cast(pl.Int64).cum_sum() == 1)
@@ -377,13 +397,18 @@ def found_in(table: str) -> dict[str, set[str]]:
     """Rules that the suite names for the scope in which each rule's cell is broken; all scopes are validated at once."""
     suite, rows, defects = SUITES[table]
     validator, by_number, frames = suite(), {}, []
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in PARTS.get(table, {})}
     for number, (rule, defect) in enumerate(defects.items()):
         # A sound session between broken ones, so that rules across rows see only their own.
         place = 2 * number + 1 if table == "market_regime_history" else number
         frames += [scoped(table, place - 1, rows())] if place != number else []
-        frames.append(with_defect(scoped(table, place, rows()), defect))
+        sound = scoped(table, place, rows())
+        frames.append(sound if "of" in defect else with_defect(sound, defect))
         by_number[rule] = frames[-1].select(validator.rules.scope).unique()
-    verdict = validator.validate(pl.concat(frames))
+        for name, of_part in parts.items():
+            sound = scoped(table, place, PARTS[table][name]())
+            of_part.append(with_defect(sound, defect) if defect.get("of") == name else sound)
+    verdict = validator.validate(pl.concat(frames), *map(pl.concat, parts.values()))
     assert verdict.sound.join(verdict.broken, on=validator.rules.scope, how="semi", nulls_equal=True).is_empty()
     return {
         rule: set(verdict.broken.join(scope, on=validator.rules.scope, how="semi", nulls_equal=True)["rule"])
@@ -395,7 +420,7 @@ def found_in(table: str) -> dict[str, set[str]]:
 def test_sound_rows_pass_and_all_of_them_are_kept(table):
     make, rows, defects = SUITES[table]
     suite = make()
-    verdict = suite.validate(rows())
+    verdict = suite.validate(rows(), *(part() for part in PARTS.get(table, {}).values()))
     assert suite.failures == []
     assert verdict.sound.equals(rows())
     assert verdict.broken.is_empty()

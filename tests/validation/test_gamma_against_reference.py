@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+from hd_pipelines.analytics.gamma_exposure import compute_gamma_exposure
 from validation.gamma_against_reference import (
     compare_own_convention,
     compare_with_reference,
@@ -73,7 +73,7 @@ def test_only_spy_is_moved_by_the_references_grid_beyond_the_limit(compared: pl.
 
 
 def test_the_last_step_of_the_explanation_is_what_the_warehouse_stores(steps: pl.DataFrame):
-    stored = pl.concat(compute_snapshots(valued) for valued in value_recorded_chains(RECORDING).values())
+    stored = pl.concat(compute_gamma_exposure(valued).snapshots for valued in value_recorded_chains(RECORDING).values())
     ours = steps.group_by("file", maintain_order=True).last().sort("file")
     file = pl.concat_str(pl.col("symbol").str.to_lowercase(), pl.lit("_"), "session")
     stored = stored.with_columns(file=file).sort("file")
@@ -86,7 +86,8 @@ def test_the_last_step_of_the_explanation_is_what_the_warehouse_stores(steps: pl
 def test_on_the_eve_of_a_dividend_the_total_has_the_size_of_the_vendors():
     """SPY paid 1.58 on 2023-09-15. The spike of American gamma at the boundary of exercise would make it 10 billion."""
     valued = next(chain for session, chain in value_recorded_chains(RECORDING).items() if str(session) == "2023-09-14")
-    total = compute_snapshots(valued.filter(pl.col("symbol") == "SPY"))["gex_usd_per_1pct"].item() / 1e9
+    snapshots = compute_gamma_exposure(valued.filter(pl.col("symbol") == "SPY")).snapshots
+    total = snapshots["gex_usd_per_1pct"].item() / 1e9
     vendors_without_the_expiring = 1.53
     assert abs(total - vendors_without_the_expiring) < 1.5
 
@@ -94,8 +95,8 @@ def test_on_the_eve_of_a_dividend_the_total_has_the_size_of_the_vendors():
 def test_contracts_without_a_bid_determine_zero_gamma_of_a_fallen_market():
     """On 2022-06-10, 8 % below its zero gamma, leaving out what has no volatility of its own moves it by 5 % of spot."""
     chain = next(chain for session, chain in value_recorded_chains(RECORDING).items() if str(session) == "2022-06-10")
-    whole = compute_snapshots(chain)["zero_gamma"][0]
-    quoted_only = compute_snapshots(chain.filter(pl.col("implied_volatility").is_not_null()))["zero_gamma"][0]
+    quoted = chain.filter(pl.col("implied_volatility").is_not_null())
+    whole, quoted_only = (compute_gamma_exposure(each).snapshots["zero_gamma"][0] for each in (chain, quoted))
     assert abs(whole - 4209.6) / 3900.86 < 0.005
     assert (quoted_only - whole) / 3900.86 > 0.05
 

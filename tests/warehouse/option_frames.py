@@ -15,6 +15,8 @@ from hd_pipelines.warehouse.publish.greeks import PublishReport, Scope, publish_
 from hd_pipelines.warehouse.read.frames import to_polars_schema
 from hd_pipelines.warehouse.records.derivations import MARKET
 from hd_pipelines.warehouse.schema.tables import (
+    gamma_by_expiration,
+    gamma_by_strike,
     gamma_exposure_snapshots,
     iv_percentile_cache,
     market_regime_history,
@@ -138,7 +140,6 @@ def gamma_rows(
             "total_gamma_notional": gex * 100,
             "gex_usd_per_1pct": gex,
             "dealer_net_gamma": gex,
-            "gamma_by_strike": '[{"strike": 100.0, "call": 1.0, "put": -0.5, "net": 0.5}]',
             "call_wall": 105.0,
             "put_wall": 95.0,
             "gamma_wall_resistance": 105.0,
@@ -157,6 +158,25 @@ def gamma_rows(
         for hour in hours
     ]
     return pl.DataFrame(rows, schema=schema)
+
+
+def gamma_parts(snapshots: pl.DataFrame, strikes: Iterable[float] = (95.0, 100.0, 105.5)) -> dict[str, pl.DataFrame]:
+    """Strikes and expirations of each snapshot; the exposure of the lowest strike is unknown."""
+    key = snapshots.select("symbol", "timestamp", "session", "gex_usd_per_1pct")
+    wanted = sorted(strikes)
+    shares = pl.DataFrame({"strike": wanted, "share": [None, *[1 / max(len(wanted) - 1, 1)] * (len(wanted) - 1)]})
+    net = (pl.col("gex_usd_per_1pct") * pl.col("share")).round(2)
+    exposures = {"call_gex_usd_per_1pct": net + 1.25, "put_gex_usd_per_1pct": net * 0 - 1.25, "gex_usd_per_1pct": net}
+    by_strike = key.join(shares, how="cross").with_columns(
+        **exposures, call_oi=pl.lit(10), put_oi=pl.lit(None, pl.Int64), call_volume=pl.lit(0), put_volume=pl.lit(7)
+    )
+    by_expiration = key.with_columns(expiration=pl.col("session").dt.offset_by("7d"), share=1.0).with_columns(
+        **exposures
+    )
+    return {
+        table.name: rows.select(pl.col(name).cast(kind) for name, kind in to_polars_schema(table).items())
+        for table, rows in ((gamma_by_strike, by_strike), (gamma_by_expiration, by_expiration))
+    }
 
 
 def regime_rows(days: Iterable[date], vix: float = 15.5) -> pl.DataFrame:
@@ -192,7 +212,9 @@ def put_rows(
     mark: str = "x",
     **options: object,
 ) -> RowsReport:
-    """Publish `frame`; its own pairs are the scope unless one is given."""
+    """Publish `frame`; its own pairs are the scope, and its parts those of `gamma_parts`, unless given."""
+    if table == "gamma_exposure_snapshots":
+        options = {"parts": gamma_parts(frame), **options}
     session = "session" if "session" in frame.columns else "date"
     symbols = ["symbol"] if "symbol" in frame.columns else []
     wanted = scope if scope is not None else frame.select(*symbols, pl.col(session).alias("session")).unique()

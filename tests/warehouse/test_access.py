@@ -23,6 +23,8 @@ TABLES = (
     "options_flow_history",
     "iv_percentile_cache",
     "gamma_exposure_snapshots",
+    "gamma_by_strike",
+    "gamma_by_expiration",
     "market_regime_history",
     "treasury_yields",
     "option_chain_snapshots",
@@ -33,7 +35,7 @@ TABLES = (
     "composite_signals",
     "signal_scans",
 )
-CLEANED = ("greeks", "flow", "iv", "gamma", "regime")
+CLEANED = ("greeks", "flow", "iv", "gamma", "gamma_by_strike", "gamma_by_expiration", "regime")
 LEAF = "historical_bars_y2025m11"
 
 

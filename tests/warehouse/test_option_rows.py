@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -26,7 +25,17 @@ from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints
 from hd_pipelines.warehouse.records.findings import read_open_findings
 from hd_pipelines.warehouse.schema.partitions import take_lock
 from tests.warehouse.bar_frames import one
-from tests.warehouse.option_frames import at, gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued, yield_rows
+from tests.warehouse.option_frames import (
+    at,
+    gamma_parts,
+    gamma_rows,
+    iv_rows,
+    put_greeks,
+    put_rows,
+    regime_rows,
+    valued,
+    yield_rows,
+)
 
 DECEMBER, JANUARY, MONDAY = date(2024, 12, 31), date(2025, 1, 2), date(2025, 11, 3)
 DAYS = (DECEMBER, JANUARY, MONDAY)
@@ -36,6 +45,9 @@ MAKERS = {
     "market_regime_history": regime_rows,
     "treasury_yields": yield_rows,
 }
+PARTS = ("gamma_by_strike", "gamma_by_expiration")
+ROWS_OF_ALL = {"gamma_exposure_snapshots": 5}
+"""Rows that a load has for each of the table's own, where the table has parts: the row, three strikes, an expiration."""
 EVERY_TABLE = pytest.mark.parametrize("table", MAKERS)
 
 
@@ -48,10 +60,12 @@ def _stored(url: str, table: str) -> list[tuple[object, ...]]:
 def test_a_repeated_load_writes_nothing(database: Database, warehouse_url: str, table: str) -> None:
     frame = MAKERS[table](DAYS)
     first = put_rows(database, table, frame)
-    before = _stored(warehouse_url, table)
+    stored = (table, *PARTS)
+    before = [_stored(warehouse_url, name) for name in stored]
     again = put_rows(database, table, frame.sample(fraction=1.0, shuffle=True, seed=2))
-    assert (first.written, first.deleted, again.written, again.deleted) == (frame.height, 0, 0, 0)
-    assert _stored(warehouse_url, table) == before
+    given = frame.height * ROWS_OF_ALL.get(table, 1)
+    assert (first.rows, first.written, first.deleted, again.written, again.deleted) == (given, given, 0, 0, 0)
+    assert [_stored(warehouse_url, name) for name in stored] == before
 
 
 @EVERY_TABLE
@@ -65,8 +79,8 @@ def test_rows_of_the_scope_that_are_gone_are_deleted_and_others_stay(
         *(["symbol"] if "symbol" in frame.columns else []), pl.col(key).alias("session")
     )
     report = put_rows(database, table, frame.filter(pl.col(key) == MONDAY).head(1), scope, mark="fewer")
-    on_monday = frame.filter(pl.col(key) == MONDAY).height
-    assert (report.rows, report.written, report.deleted) == (1, 0, on_monday - 1)
+    on_monday, of_all = frame.filter(pl.col(key) == MONDAY).height, ROWS_OF_ALL.get(table, 1)
+    assert (report.rows, report.written, report.deleted) == (of_all, 0, (on_monday - 1) * of_all)
     assert len(_stored(warehouse_url, table)) == frame.height - on_monday + 1
     symbol = "SPX" if "symbol" in frame.columns else MARKET
     with database.connect() as connection:
@@ -109,6 +123,73 @@ def test_a_single_gamma_snapshot_leaves_the_others_of_its_session_alone(database
         held = option_queries.read_gamma_history(connection, ["SPY"], date(2026, 1, 1))
         assert read_row_counts(connection, "gamma_exposure_snapshots", None, MONDAY, MONDAY) == {("SPY", MONDAY): 2}
     assert held["gex_usd_per_1pct"].to_list() == [1e9, -5e8]
+
+
+def test_strikes_and_expirations_are_replaced_for_exactly_the_scope_of_their_snapshots(
+    database: Database, warehouse_url: str
+) -> None:
+    frame = gamma_rows(["SPY", "SPX"], [JANUARY, MONDAY], (15, 21))
+    put_rows(database, "gamma_exposure_snapshots", frame)
+    others = "SELECT array_agg(s::text ORDER BY s::text) FROM {} AS s WHERE (symbol, timestamp) <> ('SPX', %s)"
+    before = [one(warehouse_url, others.format(name), at(MONDAY, 15)) for name in PARTS]
+    new = frame.filter(pl.col("symbol") == "SPX", pl.col("timestamp") == at(MONDAY, 15))
+    parts = gamma_parts(new, strikes=(95.0, 107.5))
+    put_rows(database, "gamma_exposure_snapshots", new, new.select("symbol", "session", "timestamp"), parts=parts)
+    assert [one(warehouse_url, others.format(name), at(MONDAY, 15)) for name in PARTS] == before
+    with database.connect() as connection:
+        held = option_queries.read_gamma_strikes(connection, ["SPX"], MONDAY, MONDAY)
+    assert_frame_equal(held.filter(pl.col("timestamp") == at(MONDAY, 15)), parts["gamma_by_strike"])
+
+
+def test_a_snapshot_that_is_gone_takes_its_strikes_and_expirations_along(
+    database: Database, warehouse_url: str
+) -> None:
+    frame = gamma_rows(["SPY"], [MONDAY], (15, 21))
+    put_rows(database, "gamma_exposure_snapshots", frame)
+    put_rows(database, "gamma_exposure_snapshots", frame.clear(), frame.select("symbol", "session", "timestamp")[:1])
+    for name in PARTS:
+        assert one(warehouse_url, f"SELECT array_agg(DISTINCT timestamp) FROM {name}") == [at(MONDAY)]
+
+
+def test_snapshots_are_never_published_without_their_parts_nor_parts_without_their_snapshot(
+    database: Database, warehouse_url: str
+) -> None:
+    frame = gamma_rows(["SPY"], [MONDAY], (15, 21))
+    parts = gamma_parts(frame)
+    with pytest.raises(RowsRefusedError, match=r"is published together with .*'gamma_by_strike'"):
+        put_rows(database, "gamma_exposure_snapshots", frame, parts={})
+    with pytest.raises(RowsRefusedError, match="published together with no other table"):
+        put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [MONDAY]), parts=parts)
+    with pytest.raises(
+        RowsRefusedError, match="3 rows of gamma_by_strike belong to no row of gamma_exposure_snapshots"
+    ):
+        put_rows(database, "gamma_exposure_snapshots", frame[:1], parts=parts)
+    assert one(warehouse_url, "SELECT count(*) FROM gamma_by_strike") == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value", "rule"),
+    [
+        ("gamma_by_strike", "gex_usd_per_1pct", float("nan"), "gamma_by_strike_finite"),
+        ("gamma_by_strike", "strike", 0.0, "gamma_by_strike_strike"),
+        ("gamma_by_strike", "put_volume", -1, "gamma_by_strike_counts"),
+        ("gamma_by_strike", "call_gex_usd_per_1pct", None, "gamma_by_strike_exposures"),
+        ("gamma_by_strike", "strike", 95.0, "95"),
+        ("gamma_by_expiration", "call_gex_usd_per_1pct", float("inf"), "gamma_by_expiration_finite"),
+        ("gamma_by_expiration", "session", JANUARY, "outside the scope"),
+    ],
+)
+def test_one_bad_row_of_a_part_publishes_nothing(
+    database: Database, warehouse_url: str, part: str, column: str, value: object, rule: str
+) -> None:
+    frame = gamma_rows(["SPY"], [MONDAY])
+    parts = gamma_parts(frame)
+    is_last = pl.int_range(pl.len()) == pl.len() - 1
+    bad = pl.when(is_last).then(pl.lit(value, parts[part].schema[column])).otherwise(column).alias(column)
+    with pytest.raises(RowsRefusedError, match=rule):
+        put_rows(database, "gamma_exposure_snapshots", frame, parts={**parts, part: parts[part].with_columns(bad)})
+    for name in ("gamma_exposure_snapshots", *PARTS, "derivation_manifest"):
+        assert one(warehouse_url, f"SELECT count(*) FROM {name}") == 0
 
 
 def test_thirty_years_of_regimes_have_one_partition_a_year(database: Database, warehouse_url: str) -> None:
@@ -211,7 +292,8 @@ for step in steps:
 
 def test_a_load_killed_at_any_step_changes_nothing(database: Database, warehouse_url: str) -> None:
     put_rows(database, "gamma_exposure_snapshots", gamma_rows(["SPY", "SPX"], [JANUARY], (15, 21)), mark="old")
-    before = _stored(warehouse_url, "gamma_exposure_snapshots"), _stored(warehouse_url, "derivation_manifest")
+    tables = ("gamma_exposure_snapshots", *PARTS, "derivation_manifest")
+    before = [_stored(warehouse_url, name) for name in tables]
     steps = ["locked", "staged", "deleted", "merged", "before_commit"]
     done = subprocess.run(
         [sys.executable, "-c", DIE_AT_EACH_STEP, warehouse_url, *steps],
@@ -221,7 +303,7 @@ def test_a_load_killed_at_any_step_changes_nothing(database: Database, warehouse
         env={**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path]), "PYTHONHASHSEED": "0"},
     )
     assert done.stdout.split() == [str(-signal.SIGKILL)] * len(steps), done.stderr
-    assert (_stored(warehouse_url, "gamma_exposure_snapshots"), _stored(warehouse_url, "derivation_manifest")) == before
+    assert [_stored(warehouse_url, name) for name in tables] == before
     put_rows(database, "gamma_exposure_snapshots", gamma_rows(["SPY"], [JANUARY], gex=5.0), mark="new")
     assert len(_stored(warehouse_url, "gamma_exposure_snapshots")) == 3
 
@@ -234,13 +316,14 @@ def test_what_is_read_is_what_was_published(database: Database, warehouse_url: s
     with database.connect() as connection:
         percentiles = option_queries.read_iv_percentiles(connection, ["SPY", "SPX"], first, last)
         gamma = option_queries.read_gamma_snapshots(connection, ["SPY", "SPX"], first, last)
+        strikes = option_queries.read_gamma_strikes(connection, ["SPY", "SPX"], first, last)
         regimes = option_queries.read_regime_history(connection, first, last)
         curve = option_queries.read_yields(connection, first, last)
         history = option_queries.read_iv_history(connection, ["SPY"], MONDAY)
     assert_frame_equal(percentiles, frames["iv_percentile_cache"].sort("symbol", "date"))
     given = frames["gamma_exposure_snapshots"].sort("symbol", "timestamp")
-    assert_frame_equal(gamma.drop("gamma_by_strike"), given.drop("gamma_by_strike"))
-    assert json.loads(gamma["gamma_by_strike"][0]) == json.loads(given["gamma_by_strike"][0])
+    assert_frame_equal(gamma, given)
+    assert_frame_equal(strikes, gamma_parts(given)["gamma_by_strike"])
     assert_frame_equal(regimes, frames["market_regime_history"])
     assert_frame_equal(curve, frames["treasury_yields"])
     newest = "SELECT max(timestamp) FROM gamma_exposure_snapshots WHERE symbol = %s"

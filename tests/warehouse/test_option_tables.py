@@ -8,17 +8,28 @@ import polars as pl
 import psycopg
 import pytest
 
-from hd_pipelines.analytics.gamma.frames import SNAPSHOT_COLUMNS
+from hd_pipelines.analytics.gamma.frames import EXPIRATION_COLUMNS, SNAPSHOT_COLUMNS, STRIKE_COLUMNS
 from hd_pipelines.analytics.iv_percentile import OBSERVATIONS, compute_percentile_rows
 from hd_pipelines.analytics.regime.classification import REGIME_ROWS
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.errors import RowsRefusedError
 from hd_pipelines.warehouse.publish.row_shape import list_published_columns
-from hd_pipelines.warehouse.schema.partitioned import GAMMA, GREEKS, IV_PERCENTILES, PARTITIONED, REGIME, Partition
+from hd_pipelines.warehouse.schema.partitioned import (
+    GAMMA,
+    GAMMA_EXPIRATIONS,
+    GAMMA_STRIKES,
+    GREEKS,
+    IV_PERCENTILES,
+    PARTITIONED,
+    REGIME,
+    Partition,
+)
 from hd_pipelines.warehouse.schema.partitions import ensure_partition, list_partitions
 from hd_pipelines.warehouse.schema.retention import drop_old_rows
 from hd_pipelines.warehouse.schema.tables import (
+    gamma_by_expiration,
+    gamma_by_strike,
     gamma_exposure_snapshots,
     historical_greeks,
     iv_percentile_cache,
@@ -34,6 +45,8 @@ STAMPED = (
     "options_flow_history",
     "iv_percentile_cache",
     "gamma_exposure_snapshots",
+    "gamma_by_strike",
+    "gamma_by_expiration",
     "market_regime_history",
     "treasury_yields",
     "option_chain_snapshots",
@@ -57,6 +70,8 @@ def test_tables_take_what_other_rooms_hand_over() -> None:
         compute_percentile_rows(pl.DataFrame(schema=OBSERVATIONS)).columns
     )
     assert set(list_published_columns(gamma_exposure_snapshots)) == set(SNAPSHOT_COLUMNS)
+    assert set(list_published_columns(gamma_by_strike)) == set(STRIKE_COLUMNS)
+    assert set(list_published_columns(gamma_by_expiration)) == set(EXPIRATION_COLUMNS)
     assert set(list_published_columns(market_regime_history)) == set(REGIME_ROWS)
 
 
@@ -116,8 +131,8 @@ def test_one_bad_contract_publishes_nothing(
         ("gamma_exposure_snapshots", "gex_usd_per_1pct", INFINITY, "gamma_exposure_snapshots_"),
         ("gamma_exposure_snapshots", "gex_usd_per_1pct", 1.0, "gamma_exposure_snapshots_dealer_net_gamma"),
         ("gamma_exposure_snapshots", "zero_gamma", None, "gamma_exposure_snapshots_zero_gamma_reason"),
-        ("gamma_exposure_snapshots", "gamma_by_strike", '{"strike": 1}', "gamma_exposure_snapshots_documents"),
-        ("gamma_exposure_snapshots", "gamma_by_strike", "[NaN]", 'Token "NaN" is invalid'),
+        ("gamma_exposure_snapshots", "zero_gamma_crossings", '{"zero": 1}', "gamma_exposure_snapshots_documents"),
+        ("gamma_exposure_snapshots", "zero_gamma_crossings", "[NaN]", 'Token "NaN" is invalid'),
         ("gamma_exposure_snapshots", "contracts_valued", 5, "gamma_exposure_snapshots_counts"),
         ("gamma_exposure_snapshots", "sign_model", "guess", "gamma_exposure_snapshots_sign_model"),
         ("market_regime_history", "vix_level", NAN, "market_regime_history_prices"),
@@ -158,8 +173,8 @@ def test_an_update_stamps_the_row(filled_url: str, table: str) -> None:
         column = (
             "rate" if table == "treasury_yields" else "n_stocks" if table == "market_regime_history" else "price_source"
         )
-        if table == "gamma_exposure_snapshots":
-            column = "open_interest_as_of"
+        if table.startswith("gamma_"):
+            column = "session"
         connection.execute(f"UPDATE {table} SET {column} = {column}")
         after = connection.execute(f"SELECT min(updated_at) FROM {table}").fetchone()
     assert after is not None
@@ -172,7 +187,9 @@ def test_every_table_has_the_trigger(migrated_url: str, table: str) -> None:
     assert one(migrated_url, query, table) == 1
 
 
-@pytest.mark.parametrize("table", [GREEKS, GAMMA, IV_PERCENTILES, REGIME], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [GREEKS, GAMMA, GAMMA_STRIKES, GAMMA_EXPIRATIONS, IV_PERCENTILES, REGIME], ids=lambda table: table.name
+)
 def test_rows_are_visible_through_the_parent_and_never_through_a_partition(filled_url: str, table: object) -> None:
     name = table.name  # type: ignore[attr-defined]
     partition = Partition.of(MONDAY, table).name  # type: ignore[arg-type]
@@ -232,6 +249,8 @@ def test_retention_drops_whole_partitions_of_every_table_with_their_manifest_row
         "options_flow_history": 0,
         "iv_percentile_cache": 1,
         "gamma_exposure_snapshots": 1,
+        "gamma_by_strike": 3,
+        "gamma_by_expiration": 1,
         "market_regime_history": 1,
         "historical_bars": 4,
     }

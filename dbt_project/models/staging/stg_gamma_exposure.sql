@@ -23,8 +23,6 @@ renamed as (
         put_gex_usd_per_1pct,
         gamma_skew,
         zero_dte_share,
-        gamma_by_strike,
-        gamma_by_expiration,
 
         ---------- open interest and volume
         total_call_oi,

@@ -17,8 +17,8 @@ def find_levels(by_strike: pl.DataFrame) -> pl.DataFrame:
     """Find the levels of each snapshot, one row per snapshot.
 
     Args:
-        by_strike: one row per symbol, timestamp and strike: `underlying_price`; `call`, `put` (dollars of dealer delta
-            per 1 % move, puts negative); `call_oi`, `put_oi`, `call_volume`, `put_volume`, null where unknown.
+        by_strike: one row per symbol, timestamp and strike: `underlying_price`; `call_gex_usd_per_1pct`,
+            `put_gex_usd_per_1pct` (puts negative); `call_oi`, `put_oi`, `call_volume`, `put_volume`, null where unknown.
 
     Returns:
         symbol, timestamp and
@@ -31,14 +31,15 @@ def find_levels(by_strike: pl.DataFrame) -> pl.DataFrame:
         Null where there is nothing to compare. Among equal strikes the nearest to the spot wins, then the lower one.
     """
     spot, strike = pl.col("underlying_price"), pl.col("strike")
-    sized = by_strike.with_columns(
-        absolute=pl.col("call").abs() + pl.col("put").abs(), distance=(strike - spot).abs()
-    ).sort(*SNAPSHOT, "distance", "strike")
+    call, put = pl.col("call_gex_usd_per_1pct").abs(), pl.col("put_gex_usd_per_1pct").abs()
+    sized = by_strike.with_columns(absolute=call + put, distance=(strike - spot).abs()).sort(
+        *SNAPSHOT, "distance", "strike"
+    )
     return (
         sized.group_by(*SNAPSHOT, maintain_order=True)
         .agg(
-            _find_largest_strike(pl.col("call").abs()).alias("call_wall"),
-            _find_largest_strike(pl.col("put").abs()).alias("put_wall"),
+            _find_largest_strike(call).alias("call_wall"),
+            _find_largest_strike(put).alias("put_wall"),
             _find_largest_strike(pl.col("absolute")).alias("absolute_gamma_strike"),
             *_select_wall(strike > spot, "gamma_wall_resistance"),
             *_select_wall(strike < spot, "gamma_wall_support"),

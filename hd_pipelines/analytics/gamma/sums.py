@@ -14,6 +14,7 @@ from hd_pipelines.analytics.gamma.smiles import fill_from_smile
 from hd_pipelines.tables.vocabulary import SignModel
 
 KEY = ["symbol", "timestamp"]
+EXPOSURES = ("call_gex_usd_per_1pct", "put_gex_usd_per_1pct", "gex_usd_per_1pct")
 _IDS = uuid.uuid5(uuid.NAMESPACE_URL, "hd_pipelines/gamma_exposure_snapshots")
 
 
@@ -103,8 +104,8 @@ def sum_by_strike(contracts: pl.DataFrame) -> pl.DataFrame:
     return (
         contracts.group_by(*KEY, "strike")
         .agg(
-            pl.col("underlying_price").first(),
-            *_build_sides(),
+            pl.col("session", "underlying_price").first(),
+            *_build_exposures(),
             *(
                 _sum_known(column, side).alias(f"{side}_{name}")
                 for column, name in (("open_interest", "oi"), ("volume", "volume"))
@@ -115,42 +116,33 @@ def sum_by_strike(contracts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _build_sides() -> list[pl.Expr]:
-    """Exposure of calls, puts and both; null where no contract could be valued, 0 for the side that has none."""
-    exposure, any_known = pl.col("exposure"), pl.col("is_valued").any()
-    return [
-        *(pl.when(any_known).then(exposure.filter(_is_side(name)).sum()).alias(name) for name in ("call", "put")),
-        pl.when(any_known).then(exposure.sum()).alias("net"),
-    ]
-
-
-def build_documents(by_strike: pl.DataFrame, contracts: pl.DataFrame) -> pl.DataFrame:
-    """The JSON columns, and the expiration with the most absolute gamma."""
-    absolute = pl.col("exposure").abs().sum().alias("absolute")
-    by_expiration = (
+def sum_by_expiration(contracts: pl.DataFrame) -> pl.DataFrame:
+    """Sum by expiration over all strikes, with `absolute`, the sum without signs; expirations with a valued contract."""
+    return (
         contracts.filter("is_valued")
         .group_by(*KEY, "expiration")
-        .agg(*_build_sides(), absolute)
+        .agg(pl.col("session").first(), *_build_exposures(), pl.col("exposure").abs().sum().alias("absolute"))
         .sort(*KEY, "expiration")
     )
+
+
+def _build_exposures() -> list[pl.Expr]:
+    """Exposure of calls, puts and both; null where no contract could be valued, 0 for the side that has none."""
+    exposure, any_known = pl.col("exposure"), pl.col("is_valued").any()
+    sums = [exposure.filter(_is_side("call")).sum(), exposure.filter(_is_side("put")).sum(), exposure.sum()]
+    return [pl.when(any_known).then(each).alias(name) for name, each in zip(EXPOSURES, sums, strict=True)]
+
+
+def find_expiration_focus(by_expiration: pl.DataFrame) -> pl.DataFrame:
+    """The expiration of each snapshot with the most absolute gamma; null without any."""
     size = pl.col("absolute")
-    cents = [pl.col(name).round(2) for name in ("call", "put", "net")]
-    strikes = by_strike.group_by(KEY).agg(
-        _build_json([pl.col("strike"), *cents], where=pl.col("net").is_not_null()).alias("gamma_by_strike"),
-        *(
-            _build_json(
-                [pl.col("strike"), pl.col(f"call_{name}").alias("call"), pl.col(f"put_{name}").alias("put")]
-            ).alias(f"{name}_by_strike")
-            for name in ("oi", "volume")
-        ),
-    )
-    expirations = by_expiration.group_by(KEY).agg(
-        _build_json([pl.col("expiration").cast(pl.String), *cents]).alias("gamma_by_expiration"),
-        expiration_focus=pl.col("expiration").filter((size == size.max()) & (size > 0)).first(),
-    )
-    return strikes.join(expirations, on=KEY, how="left").with_columns(pl.col("gamma_by_expiration").fill_null("[]"))
+    focus = pl.col("expiration").filter((size == size.max()) & (size > 0)).first()
+    return by_expiration.group_by(KEY).agg(focus.alias("expiration_focus"))
 
 
-def _build_json(fields: list[pl.Expr], where: pl.Expr | None = None) -> pl.Expr:
-    rows = pl.struct(*fields).struct.json_encode()
-    return pl.concat_str(pl.lit("["), (rows if where is None else rows.filter(where)).str.join(","), pl.lit("]"))
+def round_exposures() -> list[pl.Expr]:
+    """The exposures in whole cents, as published; a negative zero becomes 0, so that both are one value in a table."""
+    cents = [pl.col(name).round(2) for name in EXPOSURES]
+    return [
+        pl.when(each == 0).then(0.0).otherwise(each).alias(name) for name, each in zip(EXPOSURES, cents, strict=True)
+    ]

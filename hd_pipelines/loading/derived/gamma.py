@@ -1,4 +1,4 @@
-"""Refresh `gamma_exposure_snapshots` from the valued chains of `historical_greeks`.
+"""Refresh `gamma_exposure_snapshots`, with its rows by strike and by expiration, from the chains of `historical_greeks`.
 
 Positioning is classified against the symbol's own earlier snapshots, which the table keeps for 90 days. So batches are
 published oldest first, and each one reads the earlier snapshots from the table. The sums, levels and classes are
@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from hd_pipelines.analytics.gamma_exposure import compute_snapshots
+from hd_pipelines.analytics.gamma_exposure import compute_gamma_exposure
 from hd_pipelines.loading.derived.fingerprints import (
     decode_marks,
     digest,
@@ -35,6 +35,7 @@ from hd_pipelines.warehouse.read.options import read_gamma_history, read_valued_
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
 TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
+STRIKES, EXPIRATIONS = "gamma_by_strike", "gamma_by_expiration"
 SUMMATION = 1
 """Raise it when the same valued chains give other rows."""
 MAX_CONTRACTS_PER_BATCH = 1_000_000
@@ -81,4 +82,5 @@ def _compute(database: Database, scope: pl.DataFrame) -> Computed:
     valued = read_valued_in_parallel(database, names, first, last, columns=SUMMED_FROM)
     with database.connect() as connection:
         history = read_gamma_history(connection, names, last + timedelta(days=1))
-    return Computed(compute_snapshots(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history))
+    found = compute_gamma_exposure(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)
+    return Computed(found.snapshots, parts={STRIKES: found.strikes, EXPIRATIONS: found.expirations})

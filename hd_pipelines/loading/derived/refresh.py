@@ -21,8 +21,11 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.derived_rows import publish_rows
 from hd_pipelines.warehouse.records.findings import CheckedScope
 
-Validator = Callable[[pl.DataFrame], Sequence[Finding]]
-"""Checks rows before they are published. An `ERROR` withholds the rows of its symbol and session."""
+Validator = Callable[..., Sequence[Finding]]
+"""Checks rows before they are published; called with the rows and the frames of their parts, in order.
+
+An `ERROR` withholds the rows of its symbol and session, parts included.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,21 @@ class Computed:
     """Rows of one batch, and the findings of computing them.
 
     `scope`: what the rows cover, if that is more than the batch; None for exactly the batch.
+    `parts`: rows of tables whose rows belong to these, by table; published and withheld together with them.
     """
 
     rows: pl.DataFrame
     findings: Sequence[Finding] = ()
     scope: pl.DataFrame | None = None
+    parts: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One batch to publish: validated rows, the scope that they replace, and what was checked."""
+    """One batch to publish: validated rows with their parts, the scope that they replace, and what was checked."""
 
     rows: pl.DataFrame
+    parts: Mapping[str, pl.DataFrame]
     scope: pl.DataFrame
     fingerprints: Mapping[Pair, str]
     findings: Sequence[Finding]
@@ -120,12 +126,14 @@ def refresh(
 
     def publish(batch: pl.DataFrame, computed: Computed, findings: Sequence[Finding]) -> None:
         scope = batch if computed.scope is None else computed.scope
-        rows, kept, withheld = _drop_withheld(table, computed.rows, scope, findings)
+        withheld = _select_withheld(table, scope, findings)
+        rows, kept = _drop_pairs(computed.rows, withheld, table.session), _drop_pairs(scope, withheld)
+        parts = {name: _drop_pairs(part, withheld) for name, part in computed.parts.items()}
         checked = _to_checked_scopes(table, scope)
         replaced = kept.drop("symbol") if table.is_about_market else kept
-        totals.rows += table.publish(Publication(rows, replaced, fingerprints, findings, checked))
+        totals.rows += table.publish(Publication(rows, parts, replaced, fingerprints, findings, checked))
         totals.published += len(due.fingerprints.keys() & set(kept.select("symbol", "session").iter_rows()))
-        totals.withheld += withheld
+        totals.withheld += withheld.height
         totals.findings += findings
 
     with ThreadPoolExecutor(1, thread_name_prefix=f"publish-{table.name}") as publisher:
@@ -159,6 +167,7 @@ def publish_small_rows(database: Database, table_name: str, *, run_id: str | Non
             database,
             table_name,
             publication.rows,
+            parts=publication.parts,
             scope=publication.scope,
             fingerprints=publication.fingerprints,
             findings=publication.findings,
@@ -174,27 +183,24 @@ def _validate(computed: Computed, validate: Validator | None) -> list[Finding]:
     """Merge the findings of computing and validating; a duplicate is kept once, with the text of the computation."""
     found = list(computed.findings)
     if validate is not None and not computed.rows.is_empty():
-        found += validate(computed.rows)
+        found += validate(computed.rows, *computed.parts.values())
     return list({finding.finding_id: finding for finding in reversed(found)}.values())[::-1]
 
 
-def _drop_withheld(
-    table: DerivedTable, rows: pl.DataFrame, scope: pl.DataFrame, findings: Iterable[Finding]
-) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """Return `rows` and `scope` without the pairs of an `ERROR`, and the number of those pairs."""
-    errors = [f for f in findings if f.severity is Severity.ERROR and f.session is not None]
-    if not errors:
-        return rows, scope, 0
-    pairs = pl.DataFrame(
-        sorted({(f.subject, f.session) for f in errors}), schema={"symbol": pl.String, "session": pl.Date}, orient="row"
-    )
+def _select_withheld(table: DerivedTable, scope: pl.DataFrame, findings: Iterable[Finding]) -> pl.DataFrame:
+    """Select the pairs of `scope` that an `ERROR` withholds: `symbol`, `session`, or `session` alone for the market."""
+    errors = {(f.subject, f.session) for f in findings if f.severity is Severity.ERROR and f.session is not None}
+    pairs = pl.DataFrame(sorted(errors), schema={"symbol": pl.String, "session": pl.Date}, orient="row")
     on = ["session"] if table.is_about_market else ["symbol", "session"]
-    in_rows = [table.session if name == "session" else name for name in on]
-    return (
-        rows.join(pairs, left_on=in_rows, right_on=on, how="anti"),
-        scope.join(pairs, on=on, how="anti"),
-        scope.join(pairs, on=on, how="semi").select("symbol", "session").n_unique(),
-    )
+    return scope.select(on).unique().join(pairs, on=on, how="semi")
+
+
+def _drop_pairs(frame: pl.DataFrame, pairs: pl.DataFrame, session: str = "session") -> pl.DataFrame:
+    """Return `frame` without the rows of `pairs`; `session` names its column with the session."""
+    if pairs.is_empty():
+        return frame
+    own = [session if name == "session" else name for name in pairs.columns]
+    return frame.join(pairs, left_on=own, right_on=pairs.columns, how="anti")
 
 
 def _to_checked_scopes(table: DerivedTable, scope: pl.DataFrame) -> list[CheckedScope]:

@@ -5,7 +5,6 @@ Also computes each symbol's typical gamma and option volume. Contexts are used b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -17,7 +16,6 @@ import polars as pl
 from hd_pipelines.market.instants import to_ns
 from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.pricing.settlement import find_settlement_session
-from hd_pipelines.signals.frame import Floats
 from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext, to_day_number
 from hd_pipelines.tables.vocabulary import (
     DealerPositioning,
@@ -29,7 +27,13 @@ from hd_pipelines.tables.vocabulary import (
 )
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.read import scan_inputs as signal_queries
-from hd_pipelines.warehouse.read.symbol_arrays import GammaArrays, read_gamma_arrays
+from hd_pipelines.warehouse.read.symbol_arrays import (
+    NO_STRIKES,
+    GammaArrays,
+    StrikeArrays,
+    read_gamma_arrays,
+    read_strike_arrays,
+)
 
 USUAL_SESSIONS = 20
 """Sessions from which a symbol's typical gamma and option volume are computed."""
@@ -54,6 +58,8 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
         )
         usual = read_gamma_arrays(connection, symbols, list_last_sessions(first, USUAL_SESSIONS + 2)[0], until)
         gamma = signal_queries.read_gamma(connection, symbols, since - LOOK_BACK, until)
+        oldest = gamma.group_by("symbol").agg(pl.col("timestamp").min())
+        strikes = read_strike_arrays(connection, dict(oldest.iter_rows()), until)
         regime = signal_queries.read_regimes(connection, list_last_sessions(first, 6)[0], last)
         prints = signal_queries.read_prints(connection, symbols, list_last_sessions(first, 2)[0], last)
     market = tuple(_to_regime(row) for row in regime.iter_rows(named=True))
@@ -63,7 +69,7 @@ def read_contexts(database: Database, symbols: Sequence[str], since: datetime, u
     return {
         symbol: Contexts(
             iv=tuple(_to_iv(row) for row in iv[symbol,].iter_rows(named=True)) if (symbol,) in iv else (),
-            gamma=_to_gammas(rows.get((symbol,)), usual.get(symbol)),
+            gamma=_to_gammas(rows.get((symbol,)), usual.get(symbol), strikes.get(symbol, NO_STRIKES)),
             regime=market,
             prints=None if flow is None else _to_prints(flow.get((symbol,), prints.clear())),  # type: ignore[union-attr]
         )
@@ -96,11 +102,13 @@ def _to_regime(row: Mapping[str, Any]) -> RegimeContext:
     )
 
 
-def _to_gammas(rows: pl.DataFrame | None, snapshots: GammaArrays | None) -> tuple[GammaContext, ...]:
+def _to_gammas(
+    rows: pl.DataFrame | None, snapshots: GammaArrays | None, strikes: StrikeArrays
+) -> tuple[GammaContext, ...]:
     if rows is None or snapshots is None:
         return ()
     usual = _Usual(snapshots)
-    return tuple(_to_gamma(row, usual) for row in rows.iter_rows(named=True))
+    return tuple(_to_gamma(row, usual, strikes) for row in rows.iter_rows(named=True))
 
 
 class _Usual:
@@ -137,10 +145,11 @@ def _find_open_us(day: int) -> int:
     return get_regular_hours(_EPOCH + timedelta(days=day)).opens_at_ns // 1_000
 
 
-def _to_gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:
+def _to_gamma(row: Mapping[str, Any], usual: _Usual, strikes: StrikeArrays) -> GammaContext:
     at: datetime = row["timestamp"]
+    known_at_ns = to_ns(at)
     return GammaContext(
-        known_at_ns=to_ns(at),
+        known_at_ns=known_at_ns,
         underlying_price=_to_number(row["underlying_price"]),
         gex_usd_per_1pct=_to_number(row["gex_usd_per_1pct"]),
         call_gex_usd_per_1pct=_to_number(row["call_gex_usd_per_1pct"]),
@@ -157,21 +166,10 @@ def _to_gamma(row: Mapping[str, Any], usual: _Usual) -> GammaContext:
         total_open_interest=_to_number(row["total_open_interest"]),
         option_volume=_to_number(row["option_volume"]),
         zero_dte_share=_to_number(row["zero_dte_share"]),
-        by_strike=_merge_by_strike(row["gamma_by_strike"], row["oi_by_strike"]),
+        by_strike=strikes.select_snapshot(known_at_ns // 1_000),
         typical_gex=usual.compute_typical_gamma(row["session"]),
         typical_option_volume=usual.compute_typical_volume(at),
     )
-
-
-def _merge_by_strike(gammas: str | None, interests: str | None) -> Floats:
-    """Merge to shape (m, 3): strike, gamma in dollars per 1 %, open interest; NaN if a document has no entry."""
-    by_strike: dict[float, list[float]] = {}
-    for entry in json.loads(gammas or "[]"):
-        by_strike[entry["strike"]] = [entry["net"], np.nan]
-    for entry in json.loads(interests or "[]"):
-        of_both = (entry["call"] or 0) + (entry["put"] or 0)
-        by_strike.setdefault(entry["strike"], [np.nan, np.nan])[1] = of_both
-    return np.array([[strike, *values] for strike, values in sorted(by_strike.items())]).reshape(-1, 3)
 
 
 def _find_settlement_ns(expiration: date | None) -> int | None:

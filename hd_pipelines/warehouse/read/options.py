@@ -20,6 +20,7 @@ from hd_pipelines.warehouse.read.column_reads import disable_jit, read_columns
 from hd_pipelines.warehouse.read.frames import read_frame, to_polars_schema, to_select_list
 from hd_pipelines.warehouse.schema.partitioned import GREEKS, Partition
 from hd_pipelines.warehouse.schema.tables import (
+    gamma_by_strike,
     gamma_exposure_snapshots,
     historical_greeks,
     iv_percentile_cache,
@@ -185,9 +186,15 @@ def read_gamma_history(
 
 
 def read_gamma_snapshots(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
-    """Read every column of `gamma_exposure_snapshots` from `first` to `last`, both included; documents as JSON text."""
+    """Read every column of `gamma_exposure_snapshots` from `first` to `last`, both included; JSON as text."""
     conditions = [_match_symbols(symbols), _match_sessions(first, last)]
     return _read_whole_rows(connection, gamma_exposure_snapshots, conditions, 'symbol, "timestamp"')
+
+
+def read_gamma_strikes(connection: Connection, symbols: Collection[str], first: date, last: date) -> pl.DataFrame:
+    """Read every column of `gamma_by_strike` from `first` to `last`, both included; by symbol, timestamp and strike."""
+    conditions = [_match_symbols(symbols), _match_sessions(first, last)]
+    return _read_whole_rows(connection, gamma_by_strike, conditions, 'symbol, "timestamp", strike')
 
 
 def read_regime_history(connection: Connection, first: date, last: date) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Reads what a scan needs besides bars: volatility, gamma, regimes, prints and chains. Bars are in `symbol_arrays`."""
+"""Reads what a scan needs: volatility, gamma, regimes, prints and chains. Bars and strikes are in `symbol_arrays`."""
 
 from __future__ import annotations
 
@@ -50,8 +50,6 @@ _GAMMA: _Schema = {
     "total_open_interest": pl.Float64,
     "option_volume": pl.Float64,
     "zero_dte_share": pl.Float64,
-    "gamma_by_strike": pl.String,
-    "oi_by_strike": pl.String,
 }
 _REGIME: _Schema = {
     "date": pl.Date,
@@ -113,7 +111,8 @@ def read_volatility(connection: Connection, symbols: Collection[str], first: dat
 def read_gamma(connection: Connection, symbols: Collection[str], since: datetime, until: datetime) -> pl.DataFrame:
     """Read the gamma snapshots after `since` until `until`, and each symbol's newest one before.
 
-    By symbol and time; documents as JSON text. A snapshot older than `OLDEST_CHAIN` does not count as newest.
+    By symbol and time; `symbol_arrays.read_strike_arrays` reads their strikes. A snapshot older than `OLDEST_CHAIN` does
+    not count as newest.
     """
     held = {name: kind for name, kind in _GAMMA.items() if name not in _SUMS}
     columns = sql.SQL(", ").join([to_select_list(held), *(sql.SQL(_SUMS[name]) for name in _GAMMA if name in _SUMS)])

@@ -16,6 +16,7 @@ from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.tables.catalogue import WAREHOUSE_TABLES
 from hd_pipelines.tables.flow import OPTIONS_FLOW_HISTORY
 from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS
+from hd_pipelines.tables.gamma_rows import GAMMA_BY_EXPIRATION, GAMMA_BY_STRIKE
 from hd_pipelines.tables.greeks import HISTORICAL_GREEKS
 from hd_pipelines.tables.model import SERVER_COLUMNS, Span
 from hd_pipelines.tables.model import Table as Definition
@@ -98,6 +99,8 @@ BARS = Partitioned.of(HISTORICAL_BARS)
 GREEKS = Partitioned.of(HISTORICAL_GREEKS)
 FLOW = Partitioned.of(OPTIONS_FLOW_HISTORY)
 GAMMA = Partitioned.of(GAMMA_EXPOSURE_SNAPSHOTS)
+GAMMA_STRIKES = Partitioned.of(GAMMA_BY_STRIKE)
+GAMMA_EXPIRATIONS = Partitioned.of(GAMMA_BY_EXPIRATION)
 IV_PERCENTILES = Partitioned.of(IV_PERCENTILE_CACHE)
 REGIME = Partitioned.of(MARKET_REGIME_HISTORY)
 PARTITIONED = {table.name: Partitioned.of(table) for table in WAREHOUSE_TABLES if table.partitioning}

@@ -12,6 +12,7 @@ from hd_pipelines.tables.chains import OPTION_CHAIN_SNAPSHOTS
 from hd_pipelines.tables.findings import DATA_FINDINGS
 from hd_pipelines.tables.flow import OPTIONS_FLOW_HISTORY
 from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS
+from hd_pipelines.tables.gamma_rows import GAMMA_BY_EXPIRATION, GAMMA_BY_STRIKE
 from hd_pipelines.tables.greeks import HISTORICAL_GREEKS
 from hd_pipelines.tables.manifests import BARS_MANIFEST, DERIVATION_MANIFEST, LOAD_MANIFEST
 from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY
@@ -35,6 +36,8 @@ __all__ = [
     "composite_signals",
     "data_findings",
     "derivation_manifest",
+    "gamma_by_expiration",
+    "gamma_by_strike",
     "gamma_exposure_snapshots",
     "historical_bars",
     "historical_greeks",
@@ -68,6 +71,8 @@ options_flow_history = build_table(OPTIONS_FLOW_HISTORY)
 option_chain_snapshots = build_table(OPTION_CHAIN_SNAPSHOTS)
 iv_percentile_cache = build_table(IV_PERCENTILE_CACHE)
 gamma_exposure_snapshots = build_table(GAMMA_EXPOSURE_SNAPSHOTS)
+gamma_by_strike = build_table(GAMMA_BY_STRIKE)
+gamma_by_expiration = build_table(GAMMA_BY_EXPIRATION)
 market_regime_history = build_table(MARKET_REGIME_HISTORY)
 treasury_yields = build_table(TREASURY_YIELDS)
 composite_signals = build_table(COMPOSITE_SIGNALS)
