@@ -155,21 +155,22 @@ def _get_close_time(day: str):
 
 
 def _fill_gamma(database) -> int:
-    """Insert directly: a hundred thousand snapshots with documents are the result of months of loads, not of one."""
+    """Insert directly: a hundred thousand snapshots with their strikes are the result of months of loads, not of one."""
     from sqlalchemy import text
 
-    from hd_pipelines.warehouse.schema.partitioned import GAMMA
+    from hd_pipelines.warehouse.schema.partitioned import GAMMA, GAMMA_STRIKES
     from hd_pipelines.warehouse.schema.partitions import ensure_partition
 
     days = list_benchmark_sessions()
     for day in days:
-        ensure_partition(database, day, GAMMA)
+        for table in (GAMMA, GAMMA_STRIKES):
+            ensure_partition(database, day, table)
     statement = text(
         """
         INSERT INTO gamma_exposure_snapshots (
             id, symbol, "timestamp", session, kind, underlying_price, total_gamma, total_gamma_notional, gex_usd_per_1pct,
             call_gex_usd_per_1pct, put_gex_usd_per_1pct, dealer_net_gamma, put_call_oi_ratio, put_call_volume_ratio,
-            gamma_by_strike, call_wall, put_wall, absolute_gamma_strike, gamma_wall_resistance,
+            call_wall, put_wall, absolute_gamma_strike, gamma_wall_resistance,
             gamma_wall_resistance_strength, gamma_wall_support, gamma_wall_support_strength, zero_gamma,
             zero_gamma_crossings, max_pain, max_pain_expiration, dealer_positioning, positioning_strength, n_history,
             expected_behavior, distance_to_resistance_pct, distance_to_support_pct, distance_to_zero_gamma_pct,
@@ -177,25 +178,32 @@ def _fill_gamma(database) -> int:
         SELECT
             gen_random_uuid(), symbol, session + time '21:00' - quarters * interval '15 minutes', session,
             CASE quarters WHEN 0 THEN 'close' ELSE 'intraday' END, 125.25, gex / 125, gex * 100, gex, gex * 2, -gex, gex,
-            1.1, 0.9, documents.strikes, 130, 120, 125, 130, 0.3, 120, 0.2, 123.4, '[123.4]', 125, session + 7,
+            1.1, 0.9, 130, 120, 125, 130, 0.3, 120, 0.2, 123.4, '[123.4]', 125, session + 7,
             'LONG_GAMMA', 'MODERATE', 60, 'PINNING', 3.8, -4.2, -1.5, 0.1, ARRAY[(session + 7)::text], 'naive_calls_long',
             0.97, 400, 390
         FROM unnest(CAST(:symbols AS text[])) AS symbol
         CROSS JOIN unnest(CAST(:sessions AS date[])) AS session
         CROSS JOIN generate_series(0, 26) AS quarters
         CROSS JOIN LATERAL (SELECT 1e9 * (1 + random()) AS gex OFFSET quarters * 0) AS amounts
-        CROSS JOIN (
-            SELECT jsonb_agg(jsonb_build_object('strike', 100 + 2.5 * n, 'call', 1.5e7 * n, 'put', -9e6 * n, 'net', 6e6 * n))
-                AS strikes
-            FROM generate_series(1, 40) AS n
-        ) AS documents
         WHERE quarters = 0 OR session > :intraday_after
         ORDER BY session, symbol, quarters DESC
         """
     )
+    strikes = text(
+        """
+        INSERT INTO gamma_by_strike (
+            symbol, "timestamp", strike, session, call_gex_usd_per_1pct, put_gex_usd_per_1pct, gex_usd_per_1pct, call_oi,
+            put_oi)
+        SELECT symbol, "timestamp", 100 + 2.5 * n, session, 1.5e7 * n, -9e6 * n, 6e6 * n, 10 * n, 5 * n
+        FROM gamma_exposure_snapshots CROSS JOIN generate_series(1, 40) AS n
+        ORDER BY symbol, "timestamp", n
+        """
+    )
     asked = {"symbols": SYMBOLS, "sessions": days, "intraday_after": days[-1] - timedelta(days=90)}
     with database.begin() as connection:
-        return connection.execute(statement, asked).rowcount
+        snapshots = connection.execute(statement, asked).rowcount
+        connection.execute(strikes)
+    return snapshots
 
 
 def _fill_percentiles(database) -> int:
