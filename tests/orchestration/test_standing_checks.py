@@ -1,4 +1,4 @@
-"""The standing check that the newest due session is loaded."""
+"""The standing checks: the newest due session is loaded, and no partition was left failed."""
 
 from datetime import UTC, date, datetime
 
@@ -6,7 +6,12 @@ import dagster as dg
 import pytest
 
 from hd_pipelines.checks import standing
-from hd_pipelines.checks.standing import find_newest_due_session, newest_due_session_is_published
+from hd_pipelines.checks.standing import (
+    find_newest_due_session,
+    list_failed_partitions,
+    newest_due_session_is_published,
+)
+from hd_pipelines.partitions import build_session_partitions
 from hd_pipelines.resources import Clock, WarehouseResource
 from tests.support.installation import SESSIONS
 
@@ -49,3 +54,31 @@ def test_an_empty_warehouse_fails(installation):
             return installation.database
 
     assert not newest_due_session_is_published(Clock(), GivenWarehouse()).passed
+
+
+def test_failed_partitions_are_those_that_dagster_shows_as_failed():
+    partitions = build_session_partitions()
+    broken = {str(SESSIONS[1]), str(SESSIONS[4]), str(SESSIONS[-1])}
+
+    @dg.asset(partitions_def=partitions)
+    def sessions(context: dg.AssetExecutionContext) -> None:
+        if context.partition_key in broken:
+            raise ValueError(context.partition_key)
+
+    key = sessions.key
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def attempt(partition: str) -> None:
+            dg.materialize([sessions], partition_key=partition, instance=instance, raise_on_error=False)
+
+        def failed_as_shown() -> list[str]:
+            shown = instance.get_status_by_partition(key, partitions.get_partition_keys(), partitions) or {}
+            return sorted(name for name, status in shown.items() if status and status.name == "FAILED")
+
+        assert list_failed_partitions(instance, key, partitions) == failed_as_shown() == []
+        for session in (*broken, str(SESSIONS[0])):
+            attempt(session)
+        assert list_failed_partitions(instance, key, partitions) == failed_as_shown() == sorted(broken)
+        broken.remove(repaired := str(SESSIONS[4]))
+        attempt(repaired)
+        assert list_failed_partitions(instance, key, partitions) == failed_as_shown() == sorted(broken)
