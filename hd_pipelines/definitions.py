@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from hd_pipelines.assets.all_assets import ALL_ASSETS, SESSION_ASSET_KEYS
 from hd_pipelines.checks.standing import (
@@ -26,6 +25,7 @@ from hd_pipelines.resources import (
     WarehouseResource,
 )
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, DbtResource
+from hd_pipelines.resources.dbt_command import DbtCommand
 from hd_pipelines.schedules import ALL_SCHEDULES
 from hd_pipelines.sensors import ALL_SENSORS
 
@@ -39,7 +39,7 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         "option_data": OptionDataResource(),
         "warehouse": WarehouseResource(),
         "dbt_project": DbtResource(),
-        "dbt": DbtCliResource(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE),
+        "dbt": DbtCommand(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE),
         "notifier": NotifierResource(),
         **(resource_overrides or {}),
     }

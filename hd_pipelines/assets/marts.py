@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from hd_pipelines.assets.session_asset import OWNERS
 from hd_pipelines.resources import WarehouseResource
 from hd_pipelines.resources.dbt import PROJECT, DbtResource, digest_project, ensure_manifest
+from hd_pipelines.resources.dbt_command import DagsterDbtTranslator, DbtCommand, dbt_assets
 from hd_pipelines.warehouse.read.bars import count_mart_relations, read_published_state
 
 FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
@@ -57,7 +57,7 @@ def _repeat_passed_checks(context: dg.AssetExecutionContext) -> Iterator[dg.Asse
 
 @dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=MartTranslator())
 def dbt_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, dbt_project: DbtResource, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, dbt: DbtCommand, dbt_project: DbtResource, warehouse: WarehouseResource
 ) -> Iterator[Any]:
     """All dbt models and their tests, in one invocation: each invocation takes three seconds before its first query.
 

@@ -20,7 +20,7 @@ from hd_pipelines.tables.catalogue import TABLES
 
 SNAPSHOT = Path(__file__).with_name("definitions_snapshot.json")
 UPDATE = "UPDATE_SNAPSHOTS"
-HEAVY = ("great_expectations", "scipy", "exchange_calendars", "hypothesis", "sklearn", "matplotlib")
+HEAVY = ("great_expectations", "dbt", "scipy", "exchange_calendars", "hypothesis", "sklearn", "matplotlib")
 MOST_CPU_SECONDS = 20.0
 
 
