@@ -5,57 +5,79 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from hd_pipelines.resources import dbt
 
-READ_THE_MANIFEST = """
-import json, sys
+SLOW_PARSE = """\
+#!/bin/sh
+# `dbt parse ... --target-path FOLDER` with a known outcome, which is incomplete for half a second.
+for folder; do :; done
+echo parsed >>"$PARSES"
+head -c 1000 "$PARSED_MANIFEST" >"$folder/manifest.json"
+echo whole >"$folder/partial_parse.msgpack"
+sleep 0.5
+cp "$PARSED_MANIFEST" "$folder/manifest.json"
+"""
+READ_THE_MANIFEST_IN_FOUR_PROCESSES = """
+import json, os, sys
 from pathlib import Path
 from hd_pipelines.resources import dbt
-dbt.PROJECT, dbt.TARGET = Path(sys.argv[1]), Path(sys.argv[1]) / "target"
-manifest = dbt.ensure_manifest()
-print(manifest.name, len(json.loads(manifest.read_bytes())["nodes"]))
+dbt.PROJECT, dbt.TARGET, dbt.DBT_EXECUTABLE = Path(sys.argv[1]), Path(sys.argv[1]) / "target", sys.argv[2]
+children = []
+for number in range(4):
+    child = os.fork()
+    if child == 0:
+        manifest = dbt.ensure_manifest()
+        nodes = len(json.loads(manifest.read_bytes())["nodes"])
+        os.write(1, f"{manifest.name} {nodes}\\n".encode())
+        os._exit(0)
+    children.append(child)
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
 """
 
 
-@pytest.fixture
-def project(tmp_path):
+@pytest.fixture(scope="module")
+def parsed():
+    """The manifest of the real project."""
+    return dbt.ensure_manifest()
+
+
+def copy_project(tmp_path, *left_out):
     copy = tmp_path / "dbt_project"
-    shutil.copytree(dbt.PROJECT, copy, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(dbt.PROJECT, copy, ignore=shutil.ignore_patterns("logs", "parse-*", *left_out))
     return copy
 
 
-def read_manifest(project) -> str:
+@pytest.mark.slow
+def test_processes_that_start_at_once_on_a_fresh_checkout_all_read_a_whole_manifest(tmp_path, parsed):
+    project = copy_project(tmp_path, "target")
+    slow_dbt, parses = tmp_path / "dbt", tmp_path / "parses"
+    slow_dbt.write_text(SLOW_PARSE)
+    slow_dbt.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-c", READ_THE_MANIFEST, str(project)],
+        [sys.executable, "-c", READ_THE_MANIFEST_IN_FOUR_PROCESSES, str(project), str(slow_dbt)],
         capture_output=True,
         text=True,
         check=False,
-        env=dict(os.environ),
+        env={**os.environ, "PARSED_MANIFEST": str(parsed), "PARSES": str(parses)},
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    manifests = done.stdout.splitlines()
+    assert len(manifests) == 4
+    assert set(manifests) == {f"{parsed.name} {len(json.loads(parsed.read_bytes())['nodes'])}"}
+    assert len(parses.read_text().splitlines()) > 1, "the processes did not meet"
+    assert sorted(path.name for path in (project / "target").iterdir()) == [parsed.name, "partial_parse.msgpack"]
 
 
 @pytest.mark.slow
-def test_processes_that_start_at_once_on_a_fresh_checkout_all_read_a_whole_manifest(project):
-    with ThreadPoolExecutor(4) as pool:
-        manifests = list(pool.map(read_manifest, [project] * 4))
-    assert len(set(manifests)) == 1
-    assert sorted(path.name for path in (project / "target").iterdir()) == [
-        manifests[0].split()[0],
-        "partial_parse.msgpack",
-    ]
-
-
-@pytest.mark.slow
-def test_a_changed_model_is_parsed_again_whatever_the_file_times(project, monkeypatch):
+def test_a_changed_model_is_parsed_again_whatever_the_file_times(tmp_path, parsed, monkeypatch):
+    project = copy_project(tmp_path)
     monkeypatch.setattr(dbt, "PROJECT", project)
     monkeypatch.setattr(dbt, "TARGET", project / "target")
     first = dbt.ensure_manifest()
+    assert first == project / "target" / parsed.name
     times = first.stat()
     model = next(project.rglob("fct_daily_returns.sql"))
     model.write_text(model.read_text() + "\n-- changed\n")
