@@ -10,13 +10,18 @@ pytest_plugins = [
     "tests.support.embedded",
     "tests.support.installation",
     "tests.support.option_installation",
+    "tests.support.signal_installation",
 ]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start modules with slow tests first, so that no worker waits for another one's slow module at the end."""
+    """Start modules with slow tests first, so that no worker waits for another one's slow module at the end.
+
+    The first of them are those that need a longer timeout than pytest's own.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    longest = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: (item.path not in longest, item.path not in slow))
 
 
 # A slow machine is no failure; pytest's own timeout ends what hangs.

@@ -15,9 +15,7 @@ from hd_pipelines.cli.terminal import console
 from hd_pipelines.loading.signals.scan import scan_sessions
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.installation import SYMBOLS, rows
-from tests.support.signal_installation import LAST, POLICY, breakout_installation
-
-__all__ = ["breakout_installation"]
+from tests.support.signal_installation import LAST, POLICY
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from hd_pipelines.loading.signals.scan import scan_now, scan_sessions
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.warehouse.records.signals import read_active_signals
 from tests.support.installation import SESSIONS, SYMBOLS, SmallInstallation, rows
-from tests.support.signal_installation import LAST, POLICY, breakout_installation, climbed, climbing
-
-__all__ = ["breakout_installation"]
+from tests.support.signal_installation import LAST, POLICY, climbed, climbing
 
 
 def stored(installation: SmallInstallation) -> list[tuple[object, ...]]:

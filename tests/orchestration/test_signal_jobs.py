@@ -22,9 +22,7 @@ from hd_pipelines.sensors.scan import find_newer, new_inputs_in_session
 from hd_pipelines.warehouse.records.watchlist import add_to_watchlist
 from tests.support.fixed_clock import FixedClock
 from tests.support.installation import SYMBOLS, rows
-from tests.support.signal_installation import LAST, POLICY, breakout_installation
-
-__all__ = ["breakout_installation"]
+from tests.support.signal_installation import LAST, POLICY
 
 HALF_DAY, HOLIDAY, SATURDAY = date(2026, 11, 27), date(2026, 5, 25), date(2026, 5, 23)
 

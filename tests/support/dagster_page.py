@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
+import pytest
+from dagster._core.definitions import reconstruct
 from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -237,10 +240,17 @@ def open_dagster_page(instance: dg.DagsterInstance) -> Iterator[DagsterPage]:
         wait_for_processes_on_shutdown=True,
     )
     with (
+        pytest.MonkeyPatch.context() as patch,
         servers,
         WorkspaceProcessContext(
             instance, WorkspaceFileTarget([str(WORKSPACE)]), grpc_server_registry=servers
         ) as process_context,
         TestClient(create_app_from_workspace_process_context(process_context)) as client,
     ):
+        # A run's own process loads the definitions once; the runs of this process share them.
+        patch.setattr(
+            reconstruct,
+            "reconstruct_repository_def_from_pointer",
+            cache(reconstruct.reconstruct_repository_def_from_pointer),
+        )
         yield DagsterPage(process_context, client)

@@ -8,10 +8,12 @@ def test_something(installation):
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 import psycopg
@@ -184,18 +186,37 @@ def bars_of(url: str) -> list[tuple[object, ...]]:
     ]
 
 
+class MakeInstallation(Protocol):
+    """Makes an empty installation, or a copy of `template`, whose database nobody is connected to."""
+
+    def __call__(self, template: SmallInstallation | None = None) -> SmallInstallation: ...
+
+
+def open_small_installation(url: str, home: Path) -> SmallInstallation:
+    """Open the installation whose lake and landing folder are below `home`."""
+    (home / "landed").mkdir(parents=True, exist_ok=True)
+    return SmallInstallation(url, Database(url), Lake(home / "lake"), home / "landed")
+
+
 @pytest.fixture
-def make_installation(
-    postgres_server: PostgresServer, migrated_url: str, tmp_path: Path
-) -> Iterator[Callable[[], SmallInstallation]]:
-    """Installations with a warehouse, a lake and a landing folder of their own."""
+def make_installation(postgres_server: PostgresServer, migrated_url: str, tmp_path: Path) -> Iterator[MakeInstallation]:
+    """Installations with a warehouse, a lake and a landing folder of their own: empty, or copies of a filled one."""
     made: list[SmallInstallation] = []
 
-    def make() -> SmallInstallation:
+    def make(template: SmallInstallation | None = None) -> SmallInstallation:
         home = tmp_path / f"installation{len(made)}"
-        (home / "landed").mkdir(parents=True)
-        url = postgres_server.new_database(template=migrated_url)
-        made.append(SmallInstallation(url, Database(url), Lake(home / "lake"), home / "landed"))
+        if template is None:
+            made.append(open_small_installation(postgres_server.new_database(template=migrated_url), home))
+        else:
+            shutil.copytree(template.folder.parent, home)
+            made.append(open_small_installation(postgres_server.new_database(template=template.url), home))
+            made[-1].landed_files = {
+                dataset: {
+                    day: replace(file, path=home / "landed" / file.path.relative_to(template.folder))
+                    for day, file in files.items()
+                }
+                for dataset, files in template.landed_files.items()
+            }
         return made[-1]
 
     yield make
@@ -205,7 +226,7 @@ def make_installation(
 
 
 @pytest.fixture
-def installation(make_installation: Callable[[], SmallInstallation]) -> SmallInstallation:
+def installation(make_installation: MakeInstallation) -> SmallInstallation:
     """One installation, empty."""
     return make_installation()
 

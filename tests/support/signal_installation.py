@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from hd_pipelines.signals.scanner.scan import DEFAULT_POLICY
-from tests.support.installation import SESSIONS, SmallInstallation
+from tests.support.installation import SESSIONS, MakeInstallation, SmallInstallation, open_small_installation
+from tests.support.postgres import PostgresServer
 
 LAST = SESSIONS[-1]
 # The market of these tests is small and has no context: they test what happens to a signal, not when one is found.
@@ -48,10 +49,23 @@ def climbed(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@pytest.fixture(scope="session")
+def breakout_template(
+    postgres_server: PostgresServer, migrated_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> SmallInstallation:
+    """Nine ordinary sessions and one in which AAPL climbs; loaded once, closed, and copied from then on."""
+    url = postgres_server.new_database(template=migrated_url)
+    template = open_small_installation(url, tmp_path_factory.mktemp("breakout"))
+    template.publish_files(SESSIONS[:-1])
+    template.publish_files([LAST], minutes=climbing, days=climbed)
+    template.refresh()
+    template.database.close()
+    return template
+
+
 @pytest.fixture
-def breakout_installation(installation: SmallInstallation) -> SmallInstallation:
-    """Nine ordinary sessions and one in which AAPL climbs."""
-    installation.publish_files(SESSIONS[:-1])
-    installation.publish_files([LAST], minutes=climbing, days=climbed)
-    installation.refresh()
-    return installation
+def breakout_installation(
+    make_installation: MakeInstallation, breakout_template: SmallInstallation
+) -> SmallInstallation:
+    """A copy of the breakout's installation, to be changed at will."""
+    return make_installation(breakout_template)
