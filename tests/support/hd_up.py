@@ -1,0 +1,94 @@
+"""`hd up` as a process of its own, over a database of the tests and a bucket of chosen sessions. It leaves no process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from embedded_postgres.reach import free_port
+
+SERVICE = """
+import sys
+from datetime import date
+from hd_pipelines.cli import services
+
+services.list_last_sessions = lambda *_: [date.fromisoformat(text) for text in sys.argv[1:]]
+services.run_services()
+"""
+"""`hd up`, but with a bucket of the sessions in its arguments instead of the last ninety."""
+START_SECONDS, STOP_SECONDS = 300.0, 90.0
+
+
+@dataclass(frozen=True)
+class RunningServices:
+    """Address of the page and the installation's folder."""
+
+    url: str
+    home: Path
+
+
+@contextmanager
+def running_services(home: Path, database_url: str, sessions: Sequence[date]) -> Iterator[RunningServices]:
+    """Start web server, daemon, code server and sandbox; afterwards stop them and fail if a process of theirs stays."""
+    port, log = free_port(home), home / "up.log"
+    environment = {
+        **os.environ,
+        "HD_HOME": str(home),
+        "HD_DATABASE_URL": database_url,
+        "HD_WATCHLIST": "SPX,AAPL",
+        "HD_UI_PORT": str(port),
+    }
+    command = [sys.executable, "-c", SERVICE, *(str(session) for session in sessions)]
+    with log.open("wb") as output:
+        service = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    try:
+        _wait_until_answering(f"http://127.0.0.1:{port}/server_info", service, log)
+        yield RunningServices(f"http://127.0.0.1:{port}", home)
+    finally:
+        service.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            service.wait(STOP_SECONDS)
+        left = _wait_until_ended(home)
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        service.wait(STOP_SECONDS)
+    assert not left, f"hd up left processes behind: {left}"
+    assert service.returncode == 0, log.read_text()[-3000:]
+
+
+def _wait_until_answering(url: str, service: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert service.poll() is None, log.read_text()[-3000:]
+        with suppress(OSError), urllib.request.urlopen(url, timeout=10):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"the page does not answer: {log.read_text()[-3000:]}")
+
+
+def _wait_until_ended(home: Path) -> dict[int, str]:
+    """Wait for the end of every process that was started for `home`; returns those that stay, with their commands."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (left := _list_processes(home)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return left
+
+
+def _list_processes(home: Path) -> dict[int, str]:
+    # By environment, not by parent or group: code server and runs have sessions of their own, and orphans no parent.
+    mark, found = f"HD_HOME={home}".encode(), {}
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
+    return found
