@@ -46,6 +46,8 @@ def running_services(home: Path, database_url: str, sessions: Sequence[date]) ->
         "HD_DATABASE_URL": database_url,
         "HD_WATCHLIST": "SPX,AAPL",
         "HD_UI_PORT": str(port),
+        # Default 60: at a load of 18 on two cores the code server took longer to start a run, which then failed unstarted.
+        "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
     }
     command = [sys.executable, "-c", SERVICE, *(str(session) for session in sessions)]
     with log.open("wb") as output:
