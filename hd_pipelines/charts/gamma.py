@@ -85,7 +85,7 @@ def draw_gamma(snapshot: Mapping[str, Any], strikes: pl.DataFrame, spots: Floats
 
 def _describe(snapshot: Mapping[str, Any]) -> str:
     gex, distance = snapshot["gex_usd_per_1pct"], snapshot["distance_to_zero_gamma_pct"]
-    side = "buy falls and sell rises" if gex > 0 else "sell falls and buy rises"
+    side = "buy dips and sell rallies" if gex > 0 else "sell dips and buy rallies"
     hedging = f"dealers {side}, {format_dollars(abs(gex))} for every 1 % move."
     if distance is None:
         return f"No zero-gamma level ({format_name(snapshot['zero_gamma_reason']).replace('pct', ' %')}); {hedging}"
@@ -110,7 +110,7 @@ def _merge_walls(levels: Sequence[Level]) -> list[Level]:
 
 
 def _draw_profile(figure: Figure, limits: tuple[float, float], spots: Floats, profile: Floats) -> None:
-    heading = "Net gamma if the underlying stood there, dollars per 1 %"
+    heading = "Net gamma by price of the underlying, dollars per 1 % move"
     write(figure, LEFT, PROFILE_TOP - 54, heading, weight="bold")
     if not spots.size:
         nothing = "No profile: nothing with open interest was valued."
@@ -143,7 +143,7 @@ def _draw_notes(figure: Figure, panel: Axes, trial: Floats, values: Floats) -> N
 
 
 def _draw_strikes(figure: Figure, limits: tuple[float, float], strikes: pl.DataFrame) -> Axes:
-    heading = "Gamma by strike at the present spot, dollars per 1 %"
+    heading = "Gamma by strike at spot, dollars per 1 % move"
     write(figure, LEFT, BARS_TOP - 16, heading, weight="bold", has_halo=True)
     write(figure, RIGHT, BARS_TOP - 16, "puts", align="right", colour="put", weight="bold")
     write(figure, RIGHT - 36, BARS_TOP - 16, "calls", align="right", colour="call", weight="bold")

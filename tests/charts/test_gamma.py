@@ -80,7 +80,7 @@ def test_the_highest_bar_of_calls_stands_at_the_call_wall():
 def test_the_reading_gives_the_distance_of_spot_from_zero_gamma():
     away = (5000 / snapshot()["zero_gamma"] - 1) * 100
     assert away > 0.1
-    assert get_reading(gamma_drawn()).startswith(f"Spot 5,000 is {away:.1f} % above zero gamma; dealers buy falls")
+    assert get_reading(gamma_drawn()).startswith(f"Spot 5,000 is {away:.1f} % above zero gamma; dealers buy dips")
 
 
 def test_below_zero_gamma_the_reading_turns():
@@ -90,7 +90,7 @@ def test_below_zero_gamma_the_reading_turns():
         "distance_to_zero_gamma_pct": (snapshot()["zero_gamma"] / 4800 - 1) * 100,
     }
     text = get_reading(parse(draw(short, *profile())))
-    assert "below zero gamma; dealers sell falls and buy rises, $2.5 bn for every 1 % move" in text
+    assert "below zero gamma; dealers sell dips and buy rallies, $2.5 bn for every 1 % move" in text
 
 
 def test_no_zero_gamma_is_explained_by_its_reason_and_not_marked():
