@@ -54,7 +54,7 @@ def historical_greeks(
     )
     log_findings(context, (*valued.findings, *traded.findings))
     attach_pictures(context, sessions, draw_smiles(warehouse.database, symbols, sessions))
-    traded_metadata = {f"traded_{name}": value for name, value in describe_refresh(traded).items()}
+    traded_metadata = {f"option_bars_{name}": value for name, value in describe_refresh(traded).items()}
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **describe_refresh(valued), **traded_metadata},
         check_results=[suite.build_result(SOUND_GREEKS)],

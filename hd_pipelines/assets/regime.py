@@ -32,6 +32,5 @@ def market_regime_history(
     report = refresh_regime(
         warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, validate=make_validator(suite)
     )
-    return report_refresh(
-        context, sessions, report, suite.build_result(SOUND), draw_regimes(warehouse.database, sessions)
-    )
+    pictures = draw_regimes(warehouse.database, sessions)
+    return report_refresh(context, sessions, report, suite.build_result(SOUND), pictures, unit="sessions")

@@ -25,13 +25,13 @@ def attach_pictures(
     context.add_asset_metadata(pictures, partition_key=str(sessions[-1]))
 
 
-def describe_refresh(report: DerivedReport) -> dict[str, dg.MetadataValue]:
-    """Describe what a refresh of a derived table did."""
+def describe_refresh(report: DerivedReport, unit: str = "symbol_sessions") -> dict[str, dg.MetadataValue]:
+    """Describe what a refresh of a derived table did. `unit`: what it publishes or withholds as a whole."""
     return {
         "rows_written": dg.MetadataValue.int(report.rows),
-        "published_symbol_sessions": dg.MetadataValue.int(report.published),
-        "up_to_date_symbol_sessions": dg.MetadataValue.int(report.up_to_date),
-        "withheld_symbol_sessions": dg.MetadataValue.int(report.withheld),
+        f"published_{unit}": dg.MetadataValue.int(report.published),
+        f"up_to_date_{unit}": dg.MetadataValue.int(report.up_to_date),
+        f"withheld_{unit}": dg.MetadataValue.int(report.withheld),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         **describe_findings(report.findings),
     }
@@ -43,8 +43,12 @@ def report_refresh(
     report: DerivedReport,
     check: dg.AssetCheckResult,
     pictures: Mapping[str, dg.MarkdownMetadataValue],
+    *,
+    unit: str = "symbol_sessions",
 ) -> dg.MaterializeResult:
     """Log the findings of a refreshed table, attach its pictures and build the asset's result."""
     log_findings(context, report.findings)
     attach_pictures(context, sessions, pictures)
-    return dg.MaterializeResult(metadata={"sessions": len(sessions), **describe_refresh(report)}, check_results=[check])
+    return dg.MaterializeResult(
+        metadata={"sessions": len(sessions), **describe_refresh(report, unit)}, check_results=[check]
+    )

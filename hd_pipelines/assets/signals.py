@@ -18,12 +18,15 @@ from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.loading.signals.outcomes import settle_outcomes
 from hd_pipelines.loading.signals.reports import ScanReport
 from hd_pipelines.loading.signals.scan import scan_sessions
+from hd_pipelines.market.sessions import NEW_YORK
 from hd_pipelines.partitions import list_sessions
 from hd_pipelines.resources import Clock, WarehouseResource
 from hd_pipelines.warehouse.records.signals import count_rejections, read_signals
 
 EVERY_SYMBOL_WAS_SEEN = "every_symbol_was_seen"
 MOST_ROWS = 50
+UNBROKEN = str.maketrans({"-": "\N{NON-BREAKING HYPHEN}", " ": "\N{NO-BREAK SPACE}"})
+"""The Dagster page breaks a time in a narrow column over three lines."""
 
 
 @session_asset(
@@ -98,7 +101,7 @@ def _build_signals_table(signals: list[dict[str, Any]]) -> dg.TableMetadataValue
     records = [
         dg.TableRecord(
             {
-                "as_of": f"{row['as_of']:%Y-%m-%d %H:%M}",
+                "as_of_new_york": f"{row['as_of'].astimezone(NEW_YORK):%Y-%m-%d %H:%M}".translate(UNBROKEN),
                 "symbol": row["symbol"],
                 "detector": row["detector"],
                 "direction": row["direction"],
