@@ -1,5 +1,5 @@
 # Every target works on a fresh machine that has python3.11 or newer, make and git.
-.PHONY: demo test up bench validation lint check docs calendar lock clean help
+.PHONY: demo test up bench validation lint check docs screenshots calendar lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -51,6 +51,9 @@ docs: $(READY)  ## write again what docs say of tables, settings, detectors, eng
 	@$(BIN)/python scripts/write_detectors.py
 	@$(BIN)/python scripts/draw_engines.py --text
 	@$(BIN)/python -m tests.signals.scanner.tables
+
+screenshots: $(READY)  ## docs/img/*.png of the Dagster pages, from a running installation (make demo, make up)
+	@$(BIN)/python scripts/take_screenshots.py
 
 calendar: $(READY)  ## take a new snapshot of the exchange calendar from the locked library
 	@$(BIN)/python scripts/write_calendar.py

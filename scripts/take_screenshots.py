@@ -1,13 +1,15 @@
 """Write docs/img/*.png from a running installation (`make up` after `make demo`): lineage, two assets, four pictures.
 
-Needs Debian's chromium, which Playwright drives; its own browsers are not downloaded.
+`make screenshots` runs it. Needs Debian's chromium, which Playwright drives; its own browsers are not downloaded.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from hd_pipelines.settings import load_settings
@@ -17,9 +19,9 @@ CHROMIUM = "/usr/bin/chromium"
 # Chromium otherwise looks for updates and half a dozen services at every start.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PAGES = {
-    "lineage": ("/assets/composite_signals?view=lineage&lineageScope=upstream&lineageDepth=6", "composite_signals"),
+    "lineage": ("/assets/rpt_radar?view=lineage&lineageScope=upstream&lineageDepth=8", "rpt_radar"),
     "asset": ("/assets/historical_bars?view=overview", "Column name"),
-    "signals": ("/assets/composite_signals?view=overview", "rejections"),
+    "signals": ("/assets/composite_signals?view=events", "newest_signals"),
 }
 PICTURES = {
     "smile": ("historical_greeks", "smile_SPX"),
@@ -37,12 +39,12 @@ def main() -> None:
         sys.exit("take_screenshots: install chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1760, "height": 1240})
+        page = browser.new_page(viewport={"width": 1760, "height": 1360})
         for name, (path, expected) in PAGES.items():
             page.goto(base + path)
             page.get_by_text(expected).first.wait_for(timeout=30_000)
-            page.wait_for_timeout(5_000)
-            page.screenshot(path=str(IMAGES / f"{name}.png"))
+            page.wait_for_timeout(8_000)
+            _save(page.screenshot(), name)
         for name, (asset, key) in PICTURES.items():
             page.goto(f"{base}/assets/{asset}?view=overview")
             row = page.locator("tr", has=page.get_by_text(key, exact=True))
@@ -50,8 +52,15 @@ def main() -> None:
             picture = page.locator("[role=dialog] img, .bp5-dialog img, .dagster-dialog img, img[alt]").last
             picture.wait_for(timeout=30_000)
             page.wait_for_timeout(1_000)
+            # In its own colours: 256 of them turn the orange of a small label brown.
             picture.screenshot(path=str(IMAGES / f"{name}.png"))
         browser.close()
+
+
+def _save(png: bytes, name: str) -> None:
+    """Write a PNG of 256 colours, a third of the size: the page has few more, all of them in smoothed edges."""
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
