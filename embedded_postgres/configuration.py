@@ -13,12 +13,12 @@ _MB = 1024 * 1024
 _SHM = Path("/dev/shm")  # noqa: S108 - where PostgreSQL puts shared memory, not a temporary file
 
 
-def memory_mb() -> int:
+def read_memory_mb() -> int:
     """Physical memory of this machine, MB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MB
 
 
-def shared_memory_mb() -> int:
+def read_shared_memory_mb() -> int:
     """Room in /dev/shm, MB; 0 if there is none. Containers often give 64."""
     if not _SHM.is_dir():
         return 0
@@ -26,7 +26,7 @@ def shared_memory_mb() -> int:
     return room.f_frsize * room.f_blocks // _MB
 
 
-def server_configuration(*, port: int, socket_dir: Path, memory_mb: int, shared_memory_mb: int) -> str:
+def build_server_configuration(*, port: int, socket_dir: Path, memory_mb: int, shared_memory_mb: int) -> str:
     """The text of `hd.conf` for a machine with this memory (MB)."""
     shared_buffers = min(1024, max(128, memory_mb // 8))
     dynamic = "posix" if shared_memory_mb >= 512 else "mmap"
@@ -41,7 +41,7 @@ unix_socket_permissions = 0700
 password_encryption = 'scram-sha-256'
 max_connections = 100
 
-# Memory, for a desk of {memory_mb} MB that does other work too.
+# Memory, on a machine of {memory_mb} MB that does other work too.
 shared_buffers = {shared_buffers}MB
 effective_cache_size = {max(256, memory_mb // 2)}MB
 work_mem = 32MB

@@ -9,7 +9,7 @@ import os
 import pwd
 import sys
 
-from embedded_postgres.account import ROOT_UID, Account, first_closed
+from embedded_postgres.account import ROOT_UID, Account, find_first_closed
 from embedded_postgres.errors import (
     EmbeddedPostgresError,
     HomeNotReachableError,
@@ -52,7 +52,7 @@ def refuse_foreign_owner(paths: ClusterPaths) -> None:
 
 def refuse_unreachable(paths: ClusterPaths, account: Account) -> None:
     """Raise `HomeNotReachableError` unless the server's user may enter `HD_HOME/postgres`."""
-    closed = first_closed(account, paths.root)
+    closed = find_first_closed(account, paths.root)
     if closed is None:
         return
     raise HomeNotReachableError(

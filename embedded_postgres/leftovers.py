@@ -10,10 +10,10 @@ import logging
 import signal
 import time
 
-from embedded_postgres.account import owner_of
+from embedded_postgres.account import find_owner
 from embedded_postgres.errors import StopFailedError
 from embedded_postgres.layout import ClusterPaths
-from embedded_postgres.processes import ProcessIdentity, postgres_processes_in, send_signal
+from embedded_postgres.processes import ProcessIdentity, list_postgres_processes, send_signal
 from embedded_postgres.reach import is_socket_answered, remove_sockets
 
 FAST_SECONDS, IMMEDIATE_SECONDS = 60.0, 20.0
@@ -54,5 +54,7 @@ def _processes(paths: ClusterPaths) -> list[ProcessIdentity]:
     if not paths.data.exists():
         return []
     # As the owner: in a container even root may lack the right to look at another user's processes.
-    found = owner_of(paths.data).call(lambda: [(each.pid, each.started) for each in postgres_processes_in(paths.data)])
+    found = find_owner(paths.data).call(
+        lambda: [(each.pid, each.started) for each in list_postgres_processes(paths.data)]
+    )
     return [ProcessIdentity(pid, started) for pid, started in found]

@@ -76,7 +76,7 @@ def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
     return True
 
 
-def postgres_processes_in(data: Path) -> list[ProcessIdentity]:
+def list_postgres_processes(data: Path) -> list[ProcessIdentity]:
     """All live `postgres` processes whose working directory is `data`, those that no other of them started first.
 
     Only processes that the caller may inspect are seen: run it as the server's user.

@@ -20,7 +20,7 @@ FIRST_PORT, LAST_PORT = 20_000, 32_000
 _PROTOCOL_3_0 = 196608
 
 
-def free_port(root: Path) -> int:
+def find_free_port(root: Path) -> int:
     """Find a free port of 127.0.0.1. The search starts at a number derived from the path, so that homes differ."""
     span = LAST_PORT - FIRST_PORT
     start = int.from_bytes(hashlib.sha256(os.fsencode(root)).digest()[:8], "big") % span
@@ -51,7 +51,7 @@ def refuse_held_port(port: int) -> None:
         )
 
 
-def socket_folder(paths: ClusterPaths) -> Path:
+def choose_socket_folder(paths: ClusterPaths) -> Path:
     """Where the socket is: `run` in the cluster, or a short folder in /tmp if that path is too long for a socket."""
     if len(os.fsencode(paths.sockets)) <= LONGEST_SOCKET_DIR:
         return paths.sockets
@@ -61,7 +61,7 @@ def socket_folder(paths: ClusterPaths) -> Path:
 
 def make_socket_folder(paths: ClusterPaths, account: Account) -> Path:
     """Make the socket folder, 0700 and the server's. Raises `EmbeddedPostgresError` if somebody else made it."""
-    folder = socket_folder(paths)
+    folder = choose_socket_folder(paths)
     try:
         folder.mkdir(mode=0o700)
         account.own(folder)
@@ -77,13 +77,13 @@ def make_socket_folder(paths: ClusterPaths, account: Account) -> Path:
 
 def remove_sockets(paths: ClusterPaths) -> None:
     """Remove sockets that nobody answers and their lock files, which like `postmaster.pid` hold a number to mistake."""
-    for leftover in socket_folder(paths).glob(".s.PGSQL.*"):
+    for leftover in choose_socket_folder(paths).glob(".s.PGSQL.*"):
         leftover.unlink(missing_ok=True)
 
 
 def remove_short_socket_folder(paths: ClusterPaths) -> None:
     """Remove the socket folder in /tmp, if there is one. A folder inside the cluster stays."""
-    folder = socket_folder(paths)
+    folder = choose_socket_folder(paths)
     if folder != paths.sockets and folder.is_dir():
         remove_sockets(paths)
         folder.rmdir()
@@ -91,7 +91,7 @@ def remove_short_socket_folder(paths: ClusterPaths) -> None:
 
 def is_socket_answered(paths: ClusterPaths) -> bool:
     """Whether some process listens on a socket in the cluster's socket folder, wherever it was started from."""
-    for place in socket_folder(paths).glob(".s.PGSQL.*[0-9]"):
+    for place in choose_socket_folder(paths).glob(".s.PGSQL.*[0-9]"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             try:
                 probe.connect(str(place))
@@ -101,7 +101,7 @@ def is_socket_answered(paths: ClusterPaths) -> bool:
     return False
 
 
-def why_not_ready(port: int, seconds: float = 5.0) -> str | None:
+def explain_not_ready(port: int, seconds: float = 5.0) -> str | None:
     """None once the server on `port` asks for a password, else its own or the system's words for why it does not.
 
     Speaks the first two messages of the protocol (PostgreSQL manual, "Message Formats"): StartupMessage, then

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from embedded_postgres.cluster import PreparedCluster, server_environment
+from embedded_postgres.cluster import PreparedCluster, build_server_environment
 from embedded_postgres.errors import StartFailedError, StopFailedError
 from embedded_postgres.processes import bound_to_this_process
-from embedded_postgres.reach import why_not_ready
+from embedded_postgres.reach import explain_not_ready
 
 HANDLED_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
 FAST_SECONDS, IMMEDIATE_SECONDS = 60.0, 20.0
@@ -48,7 +48,7 @@ class Server:
         """
         self._launch()
         begun = told = time.monotonic()
-        while (reason := why_not_ready(self.cluster.port)) is not None:
+        while (reason := explain_not_ready(self.cluster.port)) is not None:
             if wait_for_signal(0.01) in (signal.SIGTERM, signal.SIGINT):
                 raise StopRequestedError("asked to, during the start")
             if not self.is_running():
@@ -70,7 +70,7 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                env=server_environment(self.cluster),
+                env=build_server_environment(self.cluster),
                 preexec_fn=bound_to_this_process(signal.SIGINT),  # noqa: PLW1509 - one thread; SIGINT ends it cleanly
                 **self.cluster.account.switch,
             )

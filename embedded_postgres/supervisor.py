@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded_postgres.account import server_account
+from embedded_postgres.account import find_server_account
 from embedded_postgres.binaries import locate
 from embedded_postgres.cluster import PreparedCluster, prepare
 from embedded_postgres.errors import EmbeddedPostgresError, StartFailedError
@@ -103,7 +103,7 @@ class Supervisor:
         """Prepare, start, watch, stop. Raises a subclass of `EmbeddedPostgresError`."""
         self.paths.connection.unlink(missing_ok=True)
         self._report("looking at the cluster on disk")
-        account = server_account(self.options.os_user)
+        account = find_server_account(self.options.os_user)
         refuse_unreachable(self.paths, account)
         binaries = locate(self.options.bindir)
         end_leftovers(self.paths)

@@ -14,8 +14,8 @@ import dagster as dg
 
 from hd_pipelines.market.sessions import (
     NEW_YORK,
+    get_last_snapshot_session,
     is_session,
-    last_snapshot_session,
     list_closed_weekdays,
     list_sessions_between,
 )
@@ -49,7 +49,7 @@ def _end_of_exclusions(today: date) -> date:
 
     In steps of a year, so that processes started on different days have the same partitions.
     """
-    end = last_snapshot_session()
+    end = get_last_snapshot_session()
     if today + CALENDAR_WARNING <= end:
         return end
     _log.warning(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine_pictures import COLOURS, MIDDLE, format_word, note
 
-from hd_pipelines.charts.figure import LEFT, RIGHT, TOP, add_panel, new_figure, write
+from hd_pipelines.charts.figure import LEFT, RIGHT, TOP, add_panel, make_figure, write
 from hd_pipelines.charts.marks import fill_boxes, plot_line
 from hd_pipelines.charts.style import use_style
 from hd_pipelines.signals.engines import permissions, regime
@@ -35,7 +35,7 @@ def add_table(figure: Figure) -> Axes:
 @use_style
 def draw_regime() -> Figure:
     """Every regime and VIX, for both directions and a style that the regime favours."""
-    figure = new_figure(
+    figure = make_figure(
         "Regime: the multiplier over its whole range",
         "Trends help trades that go along and cost those that do not; panic favours buyers, euphoria nobody.",
         492,
@@ -90,7 +90,7 @@ def _draw_value(
 @use_style
 def draw_freshness() -> Figure:
     """Over age in trading minutes."""
-    figure = new_figure(
+    figure = make_figure(
         "Age: how much of an opinion is left",
         "A daily row counts through the whole next session and is gone after four; nights and weekends do not count.",
         430,
@@ -128,7 +128,7 @@ def draw_freshness() -> Figure:
 @use_style
 def draw_permissions() -> Figure:
     """Every strategy in every regime, for both directions, and at every VIX."""
-    figure = new_figure(
+    figure = make_figure(
         "Permissions: which strategies a market forbids",
         "No market forbids everything before the VIX reaches 40, and every strategy may trade either way in some market.",
         430,

@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from hd_pipelines.analytics.volatility.iv_classes import FAVORABLE_BELOW, REGIME_CUT_OFFS
-from hd_pipelines.charts.figure import LEFT, RIGHT, TOP, add_panel, new_figure, write
+from hd_pipelines.charts.figure import LEFT, RIGHT, TOP, add_panel, make_figure, write
 from hd_pipelines.charts.marks import fill_boxes, plot_dots, plot_line, set_ticks
 from hd_pipelines.charts.style import get_colour, use_style
 from hd_pipelines.signals.engines import flow, gamma_exposure, iv_percentile, mtf_alignment
@@ -88,7 +88,7 @@ def set_multiplier_ticks(panel: Axes) -> None:
 @use_style
 def draw_iv() -> Figure:
     """Over the percentile, for both directions."""
-    figure = new_figure(
+    figure = make_figure(
         "IV percentile: the multiplier over its whole range",
         "Cheap options are worth up to ×1.38 to a long trade and ×1.08 to a short one; dear ones cost up to 44 % and 23 %.",
         470,
@@ -146,7 +146,7 @@ _GAMMA_COLOURS = {
 @use_style
 def draw_gamma() -> Figure:
     """Over side, size, behaviour and walls; both directions are the same."""
-    figure = new_figure(
+    figure = make_figure(
         "Gamma exposure: the multiplier over its whole range",
         "Short gamma amplifies longs and shorts alike, long gamma dampens both; a wall in the way takes a part back.",
         480,
@@ -193,7 +193,7 @@ def _compute_from_gamma(place: int, behavior: ExpectedBehavior, *, is_in_the_way
 @use_style
 def draw_alignment() -> Figure:
     """Over all 625 combinations of four trends, for weak, medium and strong ones."""
-    figure = new_figure(
+    figure = make_figure(
         "Alignment of timeframes: the multiplier over its whole range",
         "All four with the trade: ×1.25 to ×1.50; all four against it: ×0.73 to ×0.46; no trends: ×1, not a conflict.",
         470,
@@ -230,7 +230,7 @@ def _list_trend_multipliers(strength: float) -> Iterator[tuple[float, float]]:
 @use_style
 def draw_flow() -> Figure:
     """Over the put/call ratio, for both directions, with and without institutions."""
-    figure = new_figure(
+    figure = make_figure(
         "Flow: the multiplier over its whole range",
         "Flow with the trade is worth up to ×1.59, flow against it ×0.8; institutions never boost what they oppose.",
         470,

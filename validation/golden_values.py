@@ -18,7 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hd_pipelines.analytics.volatility.variance_strip import Strip, StripQuotes, strip_variance, volatility_at_30_days
+from hd_pipelines.analytics.volatility.variance_strip import (
+    Strip,
+    StripQuotes,
+    compute_volatility_at_30_days,
+    strip_variance,
+)
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.pricing import black
 from hd_pipelines.pricing.settlement import MINUTES_PER_YEAR, count_years, list_settlements
@@ -239,7 +244,7 @@ def _compare_vix_example(folder: Path) -> Iterator[dict[str, Any]]:
     (near, near_minutes), (after, after_minutes) = strips
     if not (isinstance(near, Strip) and isinstance(after, Strip)):
         raise TypeError(f"{folder / paper['options_file']}: no variance from the paper's quotes: {near}, {after}")
-    index = 100 * volatility_at_30_days(near.variance, near_minutes, after.variance, after_minutes)
+    index = 100 * compute_volatility_at_30_days(near.variance, near_minutes, after.variance, after_minutes)
     source = "Cboe, VIX White Paper 2009"
     forwards = np.array([near.forward - paper["F1"], after.forward - paper["F2"]])
     variances = np.array([near.variance - paper["sigma1_sq"], after.variance - paper["sigma2_sq"]])

@@ -32,7 +32,7 @@ from hd_pipelines.analytics.volatility.iv_classes import (
     classify_iv_trend,
 )
 from hd_pipelines.analytics.volatility.model_free import MODEL_FREE
-from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.market.frames import build_frame_schema
 from hd_pipelines.market.sessions import is_session, list_sessions_between
 from hd_pipelines.market.symbols import canonicalize_symbol
 from hd_pipelines.tables.vocabulary import SnapshotKind
@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _CHUNK = 16_384
 
-_SCHEMA = frame_schema(IV_PERCENTILE_CACHE)
+_SCHEMA = build_frame_schema(IV_PERCENTILE_CACHE)
 OBSERVATIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     name: _SCHEMA[name]
     for name in (

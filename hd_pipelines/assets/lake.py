@@ -52,7 +52,7 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             warehouse.database,
             lake.datasets,
             dataset,
-            flat_file_bucket.client.landed(dataset, sessions),
+            flat_file_bucket.client.find_landed(dataset, sessions),
             sessions=sessions,
             run_id=context.run.run_id,
         )

@@ -30,7 +30,7 @@ from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_r
 PICTURED = 2
 """Symbols that get a picture of their own: those with most contracts."""
 TWO_YEARS, FIVE_YEARS = timedelta(days=731), timedelta(days=1827)
-CHEAP_BELOW, DEAR_ABOVE = REGIME_CUT_OFFS[1], REGIME_CUT_OFFS[3]
+CHEAP_BELOW, RICH_ABOVE = REGIME_CUT_OFFS[1], REGIME_CUT_OFFS[3]
 Pictures = dict[str, dg.MarkdownMetadataValue]
 
 
@@ -74,7 +74,7 @@ def draw_volatility_histories(database: Database, symbols: Sequence[str], sessio
     for symbol, _ in _find_busiest(database, symbols, sessions):
         with database.connect() as connection:
             rows = read_iv_percentiles(connection, [symbol], last - TWO_YEARS, last)
-        picture = draw_volatility(rows, cheap_below=CHEAP_BELOW, dear_above=DEAR_ABOVE)
+        picture = draw_volatility(rows, cheap_below=CHEAP_BELOW, rich_above=RICH_ABOVE)
         pictures[f"volatility_{symbol}"] = to_markdown(picture)
     return pictures
 

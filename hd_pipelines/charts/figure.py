@@ -32,15 +32,15 @@ class Picture:
     svg: str
 
 
-def new_figure(title: str, reading: str, height: float) -> Figure:
+def make_figure(title: str, reading: str, height: float) -> Figure:
     """A picture with title and reading above, empty below. Sizes are in pixels; one pixel is one point."""
-    figure = new_card(WIDTH, height)
+    figure = make_card(WIDTH, height)
     write(figure, 24, 34, title, gid="title", size=18, weight="bold", colour="ink")
     write(figure, 24, 57, reading, gid="reading", size=14)
     return figure
 
 
-def new_card(width: float, height: float) -> Figure:
+def make_card(width: float, height: float) -> Figure:
     """An empty figure on a rounded card of its own, so that it reads on a light page and on a dark one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ def finish(figure: Figure, title: str, reading: str) -> Picture:
 def draw_missing(title: str, reason: str) -> Picture:
     """A picture that says why there is nothing to draw."""
     reading = f"Nothing to draw: {reason}."
-    return finish(new_figure(title, reading, 76), title, reading)
+    return finish(make_figure(title, reading, 76), title, reading)
 
 
 def get_pixels(figure: Figure) -> Transform:

@@ -17,7 +17,7 @@ from hd_pipelines.charts.figure import (
     draw_missing,
     find_limits,
     finish,
-    new_figure,
+    make_figure,
     write,
 )
 from hd_pipelines.charts.marks import Floats, Level, draw_levels, fill_band, fill_boxes, plot_line, set_ticks
@@ -60,7 +60,7 @@ def draw_gamma(snapshot: Mapping[str, Any], strikes: pl.DataFrame, spots: Floats
     if snapshot["gex_usd_per_1pct"] is None:
         return draw_missing(title, "no contract has both open interest and a gamma")
     reading = _describe(snapshot)
-    figure = new_figure(title, reading, HEIGHT)
+    figure = make_figure(title, reading, HEIGHT)
     reach = _find_reach(snapshot, spot)
     limits = (spot * (1 - reach), spot * (1 + reach))
     _draw_profile(figure, limits, spots, profile)

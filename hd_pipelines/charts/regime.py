@@ -18,7 +18,7 @@ from hd_pipelines.charts.figure import (
     draw_missing,
     find_limits,
     finish,
-    new_figure,
+    make_figure,
     write,
 )
 from hd_pipelines.charts.marks import add_missing_sessions, fill_boxes, plot_dots, plot_line, set_date_ticks, set_ticks
@@ -63,7 +63,7 @@ def draw_regime(rows: pl.DataFrame) -> Picture:
     title, reading = f"Market regime, {history[-1]['date']}", _describe(history)
     present = _count_classes(shown)
     height = LEGEND_TOP + LEGEND_STEP * math.ceil(max(len(present), 1) / LEGEND_COLUMNS) + 4
-    figure = new_figure(title, reading, height)
+    figure = make_figure(title, reading, height)
     _draw_ribbon(figure, history)
     whole = add_missing_sessions(history)
     if shown["spy_close"].count():

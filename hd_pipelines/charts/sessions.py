@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from hd_pipelines.charts.figure import Picture, add_panel, find_limits, finish, get_pixels, new_card, write
+from hd_pipelines.charts.figure import Picture, add_panel, find_limits, finish, get_pixels, make_card, write
 from hd_pipelines.charts.marks import fill_boxes, plot_line
 from hd_pipelines.charts.style import get_colour, use_style
 
@@ -54,7 +54,7 @@ def _new_small_figure(
     """A picture with a heading, one panel, and its first and last day below."""
     from matplotlib.lines import Line2D
 
-    figure = new_card(WIDTH, HEIGHT)
+    figure = make_card(WIDTH, HEIGHT)
     write(figure, MARGIN, 18, heading, size=11, gid="reading")
     base = HEIGHT - MARGIN
     panel = add_panel(figure, MARGIN, MARGIN, WIDTH - MARGIN, base, x=x, y=y)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hd_pipelines.charts.figure import Picture, add_panel, draw_missing, find_limits, finish, new_figure, write
+from hd_pipelines.charts.figure import Picture, add_panel, draw_missing, find_limits, finish, make_figure, write
 from hd_pipelines.charts.marks import find_ticks, plot_dots, plot_line, set_ticks
 from hd_pipelines.charts.numbers import format_number, format_percent, format_time
 from hd_pipelines.charts.style import get_colour, use_style
@@ -53,7 +53,7 @@ def draw_smile(valued: pl.DataFrame, terms: pl.DataFrame, puts: pl.DataFrame, ca
     if not smiles:
         return draw_missing(title, _explain_absence(last))
     reading = _describe(smiles, puts, calls)
-    figure = new_figure(title, reading, HEIGHT)
+    figure = make_figure(title, reading, HEIGHT)
     low, high = _find_width(smiles)
     shown = [each["points"].filter(pl.col("strike").is_between(low, high)) for each in smiles]
     up = find_limits([iv for points in shown for iv in points["implied_volatility"]])

@@ -18,7 +18,7 @@ from hd_pipelines.charts.figure import (
     draw_missing,
     find_limits,
     finish,
-    new_figure,
+    make_figure,
     write,
 )
 from hd_pipelines.charts.marks import (
@@ -48,13 +48,13 @@ Row = Mapping[str, Any]
 
 
 @use_style
-def draw_volatility(rows: pl.DataFrame, *, cheap_below: float, dear_above: float) -> Picture:
+def draw_volatility(rows: pl.DataFrame, *, cheap_below: float, rich_above: float) -> Picture:
     """The last two years of `rows` of `iv_percentile_cache`, in any order.
 
     Args:
         rows: one symbol; raises `ValueError` if there are several.
         cheap_below: percentile (0 to 1) below which volatility is shaded as cheap.
-        dear_above: percentile above which it is shaded as dear.
+        rich_above: percentile above which it is shaded as rich.
     """
     symbols = rows["symbol"].unique().to_list()
     if len(symbols) != 1:
@@ -67,10 +67,10 @@ def draw_volatility(rows: pl.DataFrame, *, cheap_below: float, dear_above: float
     if shown["iv30"].count() == 0:
         return draw_missing(title, f"no session has a value ({last['iv_reason']})")
     reading = _describe(last)
-    figure = new_figure(title, reading, HEIGHT)
+    figure = make_figure(title, reading, HEIGHT)
     history = add_missing_sessions(list(shown.iter_rows(named=True)))
     _draw_range(figure, history)
-    _draw_percentile(figure, history, cheap_below, dear_above)
+    _draw_percentile(figure, history, cheap_below, rich_above)
     return finish(figure, title, reading)
 
 
@@ -137,14 +137,14 @@ def _draw_legend(figure: Figure, *, has_range: bool) -> None:
         write(figure, LEFT + 386, y + 4, "median")
 
 
-def _draw_percentile(figure: Figure, history: Sequence[Row], cheap_below: float, dear_above: float) -> None:
+def _draw_percentile(figure: Figure, history: Sequence[Row], cheap_below: float, rich_above: float) -> None:
     heading = "Percentile: share of the previous 252 sessions strictly below"
     write(figure, LEFT, SHARE_TOP - 12, heading, weight="bold")
     days, across = _find_days(history)
     panel = add_panel(figure, LEFT, SHARE_TOP, EDGE, SHARE_BOTTOM, x=across, y=(0, 1))
     set_date_ticks(panel, history[0]["date"], history[-1]["date"], 14)
     panel.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    panel.axhspan(dear_above, 1, color=get_colour("put"), alpha=0.13, linewidth=0, gid="dear")
+    panel.axhspan(rich_above, 1, color=get_colour("put"), alpha=0.13, linewidth=0, gid="rich")
     panel.axhspan(0, cheap_below, color=get_colour("call"), alpha=0.13, linewidth=0, gid="cheap")
     shares = _get_column(history, "iv_percentile")
     height = SHARE_BOTTOM - SHARE_TOP
@@ -153,7 +153,7 @@ def _draw_percentile(figure: Figure, history: Sequence[Row], cheap_below: float,
         write(figure, LEFT + 12, SHARE_BOTTOM - height / 2 + 4, unknown, has_halo=True)
         return
     plot_line(panel, days, shares, colour="ink", width=1.6, gid="percentile")
-    write(figure, EDGE + 9, SHARE_BOTTOM - height * (1 + dear_above) / 2 + 4, "dear", colour="put")
+    write(figure, EDGE + 9, SHARE_BOTTOM - height * (1 + rich_above) / 2 + 4, "rich", colour="put")
     write(figure, EDGE + 9, SHARE_BOTTOM - height * cheap_below / 2 + 4, "cheap", colour="call")
     if np.isfinite(shares[-1]):
         plot_dots(panel, [days[-1]], [shares[-1]], radius=4.5, fill="zero", gid="last_percentile")

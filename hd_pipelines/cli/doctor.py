@@ -15,7 +15,7 @@ from rich.markup import escape
 import embedded_postgres as embedded
 from hd_pipelines.cli.output.table import Column, print_table
 from hd_pipelines.cli.terminal import print_json
-from hd_pipelines.market.sessions import last_snapshot_session
+from hd_pipelines.market.sessions import get_last_snapshot_session
 from hd_pipelines.providers.source import read_announced_address
 from hd_pipelines.settings import Settings, load_settings
 from hd_pipelines.warehouse.engine import Database, mask_url
@@ -117,11 +117,11 @@ def _check_disk(settings: Settings) -> Diagnosis:
 
 
 def _check_calendar(_: Settings) -> Diagnosis:
-    left = last_snapshot_session() - datetime.now(UTC).date()
+    left = get_last_snapshot_session() - datetime.now(UTC).date()
     return Diagnosis(
         "calendar",
         is_well=left > CALENDAR_WARNING,
-        state=f"the calendar snapshot ends on {last_snapshot_session()}; later sessions are computed",
+        state=f"the calendar snapshot ends on {get_last_snapshot_session()}; later sessions are computed",
         cure="" if left > CALENDAR_WARNING else "update exchange-calendars in the lock and run `make calendar`",
     )
 

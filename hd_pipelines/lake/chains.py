@@ -71,7 +71,7 @@ class ChainLake:
     def __init__(self, store: Store, storage_options: dict[str, str] | None) -> None:
         self._store, self._storage_options = store, storage_options
 
-    def snapshots(
+    def list_snapshots(
         self,
         first: date,
         last: date,
@@ -180,9 +180,9 @@ class ChainLake:
         """Find snapshots with the token of their version."""
         wanted = None if underlyings is None else {to_file_name(to_ticker(name)) for name in underlyings}
         if first == last:
-            versions = self._store.versions(f"{DATASET}/session={first}")
+            versions = self._store.list_versions(f"{DATASET}/session={first}")
         else:
-            versions = self._store.versions(DATASET, f"session={first}", f"session={last}")
+            versions = self._store.list_versions(DATASET, f"session={first}", f"session={last}")
         found = []
         for path, token in versions.items():
             match = _SNAPSHOT.match(path)

@@ -66,7 +66,7 @@ def ingest(
     started = time.perf_counter()
     place = ObjectPlace(landed.dataset.name, landed.session, landed.key)
     if not read_again and is_published(landed, lake):
-        part = lake.part(landed.dataset, landed.session)
+        part = lake.find_part(landed.dataset, landed.session)
         rows, aside = (part.source.rows, part.source.rows_set_aside) if part else (0, 0)
         return _build_report(landed, rows, aside, (), started, is_unchanged=True)
     _refuse_closed_day(landed, place)
@@ -92,7 +92,7 @@ def ingest(
 
 def is_published(landed: LandedFile, lake: Lake) -> bool:
     """Whether the lake's part of this session was made from exactly this version by this code. Reads a footer."""
-    part = lake.part(landed.dataset, landed.session)
+    part = lake.find_part(landed.dataset, landed.session)
     return part is not None and (part.source.etag, part.source.sha256, part.source.ingest_version) == (
         landed.etag,
         landed.sha256,

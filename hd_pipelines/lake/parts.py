@@ -75,7 +75,7 @@ class Lake:
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
 
-    def sessions(self, dataset: FlatFileDataset) -> list[date]:
+    def list_sessions(self, dataset: FlatFileDataset) -> list[date]:
         """List the sessions that have a part, ascending. One listing."""
         return sorted(self._versions(dataset))
 
@@ -88,7 +88,7 @@ class Lake:
         wanted ticker are not read. Polars opens a file twice, footer first, so a part that is replaced in between gives an
         error. `read` retries; prefer it unless the query continues lazily.
         """
-        return self._scan(dataset, [s for s in self.sessions(dataset) if first <= s <= last], tickers)
+        return self._scan(dataset, [s for s in self.list_sessions(dataset) if first <= s <= last], tickers)
 
     def read(
         self,
@@ -121,7 +121,7 @@ class Lake:
         )
 
     def _versions(self, dataset: FlatFileDataset, first: date = date.min, last: date = date.max) -> dict[date, str]:
-        files = ((_PART.match(path), token) for path, token in self._store.versions(dataset.name).items())
+        files = ((_PART.match(path), token) for path, token in self._store.list_versions(dataset.name).items())
         versions = {date.fromisoformat(match[2]): token for match, token in files if match}
         return {session: token for session, token in versions.items() if first <= session <= last}
 
@@ -136,10 +136,10 @@ class Lake:
         )
         return rows if tickers is None else rows.filter(pl.col("ticker").is_in(sorted(set(tickers))))
 
-    def part(self, dataset: FlatFileDataset, session: date) -> LakePart | None:
+    def find_part(self, dataset: FlatFileDataset, session: date) -> LakePart | None:
         """Get the part of `session`, or None. Reads the footer only. Raises `ValueError` for a file of another program."""
         path = _build_path(dataset, session)
-        if path not in self._store.versions(f"{dataset.name}/session={session}"):
+        if path not in self._store.list_versions(f"{dataset.name}/session={session}"):
             return None
         url = self._store.url(path)
         footer = pl.read_parquet_metadata(url, storage_options=self._storage_options)

@@ -28,7 +28,7 @@ class Store(Protocol):
     def url(self, path: str) -> str:
         """The location as polars opens it: an absolute path or an s3:// URL."""
 
-    def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
+    def list_versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
         """List all Parquet files below `folder` with a token that changes when they do; empty if `folder` is absent.
 
         Of the names directly in `folder`, only those from `first` to `last` are examined.
@@ -57,7 +57,7 @@ class FolderStore:
         """Absolute path."""
         return os.path.join(self._root, path)  # noqa: PTH118 - asked for thousands of paths at a time
 
-    def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
+    def list_versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
         """Inode and time of every Parquet file below `folder`."""
         found: dict[str, str] = {}
         waiting = [folder]
@@ -118,7 +118,7 @@ class ObjectStore:
         """An s3:// URL."""
         return f"{self._url}/{path}"
 
-    def versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
+    def list_versions(self, folder: str, first: str = "", last: str = LAST_NAME) -> dict[str, str]:
         """Time and size of every object below `folder`. One LIST per thousand objects.
 
         Objects outside `first` to `last` are listed too.
@@ -148,7 +148,7 @@ class ObjectStore:
 
     def remove(self, path: str) -> None:
         """Delete the object. S3 has no folders to delete, and pyarrow would leave a marker of one."""
-        if path in self.versions(path.rpartition("/")[0]):
+        if path in self.list_versions(path.rpartition("/")[0]):
             self._filesystem.delete_dir(f"{self._base}/{path}".rpartition("/")[0])
 
     def scratch(self) -> Path:

@@ -28,7 +28,7 @@ class TreasuryYields:
 
     def read(self) -> pl.DataFrame:
         """Read all points as `YIELDS`, ordered by date and years; empty if none were ever published."""
-        if _PATH not in self._store.versions(DATASET):
+        if _PATH not in self._store.list_versions(DATASET):
             return pl.DataFrame(schema=YIELDS)
         return pl.read_parquet(self._store.url(_PATH), storage_options=self._storage_options)
 

@@ -18,7 +18,7 @@ from datetime import date
 
 import polars as pl
 
-from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.market.frames import build_frame_schema
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, get_regular_hours, list_week_sessions
 from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.tables.vocabulary import Timeframe
@@ -32,7 +32,7 @@ MINUTES = {Timeframe.M5: 5, Timeframe.M15: 15, Timeframe.H1: 60, Timeframe.H4: 2
 
 _ROUNDING = 1e-6
 
-SCHEMA = pl.Schema(frame_schema(HISTORICAL_BARS, instants="ns"))
+SCHEMA = pl.Schema(build_frame_schema(HISTORICAL_BARS, instants="ns"))
 """Columns of a bar frame. `volume`, `vwap` and `trades` are null where the source has none."""
 
 

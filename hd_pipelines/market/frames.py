@@ -28,7 +28,7 @@ _TYPES: dict[Type, Any] = {
 }
 
 
-def frame_schema(
+def build_frame_schema(
     table: Table, *, without: Collection[str] = (), instants: Literal["us", "ns"] = "us"
 ) -> dict[str, Any]:
     """Columns and polars types of a frame that holds rows of `table`, in its order.

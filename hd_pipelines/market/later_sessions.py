@@ -14,7 +14,7 @@ _EARLY_CLOSE = time(13)
 _log = logging.getLogger(__name__)
 
 
-def later_sessions(first: date, last: date) -> tuple[tuple[date, ...], frozenset[date]]:
+def compute_later_sessions(first: date, last: date) -> tuple[tuple[date, ...], frozenset[date]]:
     """All sessions from `first` to `last`, ascending, and those of them that close at 13:00 New York."""
     import exchange_calendars
 

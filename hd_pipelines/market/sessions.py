@@ -85,12 +85,12 @@ def _snapshot() -> _Calendar:
 
 
 def _extended(through: date) -> _Calendar:
-    from hd_pipelines.market.later_sessions import later_sessions
+    from hd_pipelines.market.later_sessions import compute_later_sessions
 
     end = date(through.year, 12, 31)
     end += timedelta(days=6 - end.weekday())  # a whole week, so that the number of its sessions is right
     snapshot = _snapshot()
-    later, early = later_sessions(_SNAPSHOT_END + timedelta(days=1), end)
+    later, early = compute_later_sessions(_SNAPSHOT_END + timedelta(days=1), end)
     sessions = snapshot.sessions + later
     return _Calendar(sessions, frozenset(sessions), snapshot.early_closes | early, end)
 
@@ -128,14 +128,14 @@ def get_regular_hours(session: date) -> Hours:
     return Hours(session, opens_at, closes_at)
 
 
-def known_sessions(through: date | None = None) -> tuple[date, ...]:
+def list_known_sessions(through: date | None = None) -> tuple[date, ...]:
     """All sessions from the first one on, ascending, at least up to `through`; a session's position never changes."""
     return _calendar(through or _SNAPSHOT_END).sessions
 
 
 def list_sessions_between(first: date, last: date) -> list[date]:
     """List all sessions from `first` to `last`, both included, ascending."""
-    known = known_sessions(last)
+    known = list_known_sessions(last)
     return list(known[bisect_left(known, first) : bisect_right(known, last)])
 
 
@@ -145,7 +145,7 @@ def list_closed_weekdays(first: date, last: date) -> list[date]:
     return [day for day in days if day.weekday() < 5 and not is_session(day)]
 
 
-def last_snapshot_session() -> date:
+def get_last_snapshot_session() -> date:
     """Last session of the calendar snapshot. Later ones are computed by `exchange_calendars` when they are asked for."""
     return _SNAPSHOT_END
 
@@ -155,7 +155,7 @@ def find_last_completed_session(now: datetime) -> date:
     if now.tzinfo is None:
         raise ValueError("now must carry a timezone")
     today = now.astimezone(NEW_YORK).date()
-    known = known_sessions(today)
+    known = list_known_sessions(today)
     position = bisect_right(known, today) - 1
     if get_regular_hours(known[position]).closes_at > now:
         position -= 1
@@ -164,7 +164,7 @@ def find_last_completed_session(now: datetime) -> date:
 
 def list_last_sessions(last: date, count: int) -> list[date]:
     """List the `count` sessions that end with `last` (or the session before it if `last` is closed), ascending."""
-    known = known_sessions(last)
+    known = list_known_sessions(last)
     end = bisect_right(known, last)
     return list(known[max(0, end - count) : end])
 

@@ -21,7 +21,7 @@ from hd_pipelines.notifier.observed_http import (
     HTTP,
     READ_SECONDS,
     Observation,
-    current_observation,
+    get_current_observation,
     observe_sending,
 )
 from hd_pipelines.notifier.outcome import Outcome, classify_attempt
@@ -234,7 +234,7 @@ class _Complaints(logging.Handler):
     """Adds apprise's warnings to the observation of the message being sent: plugins report errors only in their log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        observation = current_observation()
+        observation = get_current_observation()
         if observation is not None:
             observation.complaints.append(record.getMessage())
 

@@ -41,7 +41,7 @@ class Observation:
 _current: ContextVar[Observation | None] = ContextVar("observation", default=None)
 
 
-def current_observation() -> Observation | None:
+def get_current_observation() -> Observation | None:
     """Return the observation of the message that this thread is sending, if it is sending one."""
     return _current.get()
 

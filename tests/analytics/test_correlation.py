@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hd_pipelines.analytics.regime.correlation import (
     average_pairwise_correlation,
     classify_correlation,
-    rolling_correlation,
+    compute_rolling_correlation,
 )
 
 
@@ -28,13 +28,13 @@ def test_a_window_with_a_hole_has_no_correlation():
     rng = np.random.default_rng(1)
     first, second = rng.normal(size=(2, 60))
     first[25] = np.nan
-    found = rolling_correlation(first, second)
+    found = compute_rolling_correlation(first, second)
     assert np.isnan(found[25:45]).all()
     assert np.isfinite(found[[24, 45]]).all()
 
 
 def test_a_flat_series_correlates_with_nothing():
-    assert np.isnan(rolling_correlation(np.full(25, 0.01), np.arange(25.0))).all()
+    assert np.isnan(compute_rolling_correlation(np.full(25, 0.01), np.arange(25.0))).all()
 
 
 def test_a_sector_listed_later_joins_when_it_has_a_whole_window():

@@ -24,9 +24,9 @@ from hd_pipelines.analytics.volatility.variance_strip import (
     Strip,
     StripQuotes,
     StripReason,
+    compute_volatility_at_30_days,
     implied_forward,
     strip_variance,
-    volatility_at_30_days,
 )
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.pricing.settlement import MINUTES_PER_YEAR
@@ -94,7 +94,11 @@ def test_the_white_papers_index_is_61_22():
         strip_variance(white_paper_strip(days), minutes / MINUTES_PER_YEAR, paper["rate"])
         for days, minutes in ((9, 12960), (37, 53280))
     )
-    assert round(100 * volatility_at_30_days(near.variance, 12960, after.variance, 53280), 2) == paper["VIX"] == 61.22
+    assert (
+        round(100 * compute_volatility_at_30_days(near.variance, 12960, after.variance, 53280), 2)
+        == paper["VIX"]
+        == 61.22
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_the_white_papers_index_is_61_22():
 )
 def test_later_white_papers_interpolate_to_their_published_index(edition, index):
     paper = white_paper(edition)
-    volatility = volatility_at_30_days(paper["sigma1_sq"], paper["NT1"], paper["sigma2_sq"], paper["NT2"])
+    volatility = compute_volatility_at_30_days(paper["sigma1_sq"], paper["NT1"], paper["sigma2_sq"], paper["NT2"])
     assert round(100 * volatility, 2) == paper[index]
     assert paper["NT1"] / MINUTES_PER_YEAR == pytest.approx(paper["T1"], abs=5e-8)
 
@@ -194,7 +198,7 @@ def test_settled_expirations_and_repeated_strikes_are_refused():
     with pytest.raises(ValueError, match="ascend"):
         strip_variance(quotes_of(strikes, strikes, strikes), 0.1, 0.0)
     with pytest.raises(ValueError, match="settle after"):
-        volatility_at_30_days(0.04, 43200, 0.04, 43200)
+        compute_volatility_at_30_days(0.04, 43200, 0.04, 43200)
 
 
 # --- expirations -------------------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from hd_pipelines.charts.figure import (
     draw_missing,
     find_limits,
     finish,
+    make_figure,
     measure,
-    new_figure,
 )
 from hd_pipelines.charts.marks import Level, draw_levels, drop_level_points, find_ticks, plot_line, set_date_ticks
 from hd_pipelines.charts.numbers import format_dollars, format_price
@@ -37,7 +37,7 @@ FIRST = date(2024, 1, 2)
 @given(st.lists(st.floats(LEFT, RIGHT), min_size=1, max_size=6))
 @use_style
 def test_names_of_levels_never_cover_each_other(places):
-    figure = new_figure("t", "r", 300)
+    figure = make_figure("t", "r", 300)
     panel = add_panel(figure, LEFT, 150, RIGHT, 250, x=(LEFT, RIGHT), y=(0, 1))
     draw_levels(figure, panel, [Level(at, f"Level {at:.1f}", "ink", "level") for at in places], 150, 250)
     found = []
@@ -100,7 +100,7 @@ def test_limits_hold_their_values(values, has_zero):
 @use_style
 def draw_line(heights) -> list[ET.Element]:
     """Paths of a line over 0, 1, 2, … on a panel whose limits are its pixels."""
-    figure = new_figure("t", "r", 400)
+    figure = make_figure("t", "r", 400)
     panel = add_panel(figure, 0, 50, 900, 350, x=(0, 900), y=(300, 0))
     plot_line(panel, range(len(heights)), heights, colour="ink", gid="line")
     return list(find_named(parse(finish(figure, "t", "r")), "line")[0].iter(f"{NS}path"))
@@ -124,7 +124,7 @@ def test_a_level_line_is_drawn_with_few_points():
 
 
 def test_unknown_values_interrupt_a_line_and_a_value_alone_is_a_dot():
-    figure = use_style(new_figure)("t", "r", 400)
+    figure = use_style(make_figure)("t", "r", 400)
     panel = add_panel(figure, 0, 50, 900, 350, x=(0, 900), y=(300, 0))
     use_style(plot_line)(panel, range(7), [1.0, 2.0, None, 3.0, None, 4.0, 5.0], colour="ink", gid="line")
     root = parse(use_style(finish)(figure, "t", "r"))
@@ -149,7 +149,7 @@ def test_level_stretches_of_a_band_lose_points_and_nothing_else():
     ],
 )
 def test_dates_are_days_months_or_years_as_the_span_asks_and_years_are_bold(days, labels):
-    figure = use_style(new_figure)("t", "r", 200)
+    figure = use_style(make_figure)("t", "r", 200)
     last = FIRST + timedelta(days=days)
     since = (FIRST - date(1970, 1, 1)).days
     panel = add_panel(figure, LEFT, 80, RIGHT, 160, x=(since, since + days + 1), y=(0, 1))
@@ -166,7 +166,7 @@ def test_dates_are_days_months_or_years_as_the_span_asks_and_years_are_bold(days
 
 def test_names_with_markup_in_them_stay_text():
     title, reading = "<A&B> [x]", 'say "no" for $5 or $6'
-    figure = use_style(new_figure)(title, reading, 80)
+    figure = use_style(make_figure)(title, reading, 80)
     assert list_texts(parse(use_style(finish)(figure, title, reading))) == [title, reading]
 
 

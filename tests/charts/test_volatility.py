@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from hd_pipelines.analytics.iv_percentile import compute_percentile_rows
-from hd_pipelines.assets.option_pictures import CHEAP_BELOW, DEAR_ABOVE
+from hd_pipelines.assets.option_pictures import CHEAP_BELOW, RICH_ABOVE
 from hd_pipelines.charts.volatility import draw_volatility
 from hd_pipelines.market.sessions import list_last_sessions
 from tests.charts.reading_svg import (
@@ -26,7 +26,7 @@ from tests.orchestration.test_option_suites import SESSION
 
 
 def draw(rows: pl.DataFrame):
-    return draw_volatility(rows, cheap_below=CHEAP_BELOW, dear_above=DEAR_ABOVE)
+    return draw_volatility(rows, cheap_below=CHEAP_BELOW, rich_above=RICH_ABOVE)
 
 
 def history(sessions: int, gap: range = range(0)) -> pl.DataFrame:
@@ -103,10 +103,10 @@ def test_no_volatility_at_all_is_no_picture_but_a_reason():
         draw(pl.concat([rows, rows.with_columns(symbol=pl.lit("SPY"))]))
 
 
-def test_cheap_and_dear_are_shaded_where_their_limits_are():
+def test_cheap_and_rich_are_shaded_where_their_limits_are():
     root = parse(draw(history(500)))
     share = through(root, 1, {"0 %": 0.0, "100 %": 1.0})
-    for name, role, low, high in (("dear", "put", DEAR_ABOVE, 1.0), ("cheap", "call", 0.0, CHEAP_BELOW)):
+    for name, role, low, high in (("rich", "put", RICH_ABOVE, 1.0), ("cheap", "call", 0.0, CHEAP_BELOW)):
         ((_, _, top, bottom),) = boxes(path(root, name))
         assert (top, bottom) == pytest.approx((share(high), share(low)), abs=0.3)
         assert colour(path(root, name)) == f"var(--{role})"

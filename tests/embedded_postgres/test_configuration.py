@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 import embedded_postgres as embedded
-from embedded_postgres.cluster import server_environment
-from embedded_postgres.configuration import server_configuration
+from embedded_postgres.cluster import build_server_environment
+from embedded_postgres.configuration import build_server_configuration
 from embedded_postgres.layout import ClusterPaths
 from tests.support.embedded import ask, connection_record
 
@@ -83,7 +83,7 @@ def test_the_same_settings_hold_on_postgresql_15(hd_home):
 
 
 def text(memory_mb=16_000, shared_memory_mb=8_000, socket_dir="/home/hd/postgres/run"):
-    return server_configuration(
+    return build_server_configuration(
         port=20_000, socket_dir=Path(socket_dir), memory_mb=memory_mb, shared_memory_mb=shared_memory_mb
     )
 
@@ -111,7 +111,7 @@ def test_a_library_that_shifts_the_clock_reaches_the_server_also_when_its_accoun
     monkeypatch.setenv("LD_PRELOAD", str(library))
     paths = ClusterPaths.of(tmp_path)
     environments = [
-        server_environment(SimpleNamespace(account=SimpleNamespace(is_own=is_own), paths=paths))
+        build_server_environment(SimpleNamespace(account=SimpleNamespace(is_own=is_own), paths=paths))
         for is_own in (True, False)
     ]
     assert [each["CLOCK_SHIFT"] for each in environments] == ["86400"] * 2
@@ -120,4 +120,4 @@ def test_a_library_that_shifts_the_clock_reaches_the_server_also_when_its_accoun
     assert copy.is_relative_to(paths.server_copies)
     assert copy.read_bytes() == b"library"
     monkeypatch.delenv("LD_PRELOAD")
-    assert "CLOCK_SHIFT" not in server_environment(SimpleNamespace())
+    assert "CLOCK_SHIFT" not in build_server_environment(SimpleNamespace())

@@ -11,8 +11,8 @@ from embedded_postgres.processes import (
     ProcessIdentity,
     identify,
     is_alive,
+    list_postgres_processes,
     own_identity,
-    postgres_processes_in,
     send_signal,
 )
 from tests.support.embedded import eventually, exists
@@ -76,11 +76,11 @@ def test_only_postgres_in_that_very_folder_is_taken_for_its_server(tmp_path):
         subprocess.Popen(["sleep", "300"], cwd=there),
     ]
     try:
-        assert eventually(lambda: len(postgres_processes_in(there)) == 1)
-        assert postgres_processes_in(there) == [identify(running[0].pid)]
+        assert eventually(lambda: len(list_postgres_processes(there)) == 1)
+        assert list_postgres_processes(there) == [identify(running[0].pid)]
     finally:
         for process in running:
             process.kill()
             process.wait()
-    assert postgres_processes_in(there) == []
-    assert postgres_processes_in(tmp_path / "nowhere") == []
+    assert list_postgres_processes(there) == []
+    assert list_postgres_processes(tmp_path / "nowhere") == []

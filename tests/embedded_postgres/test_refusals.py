@@ -18,7 +18,7 @@ from embedded_postgres.errors import (
     PortHeldError,
 )
 from embedded_postgres.layout import Cluster, ClusterPaths, read_record, write_record
-from embedded_postgres.reach import LONGEST_SOCKET_DIR, socket_folder
+from embedded_postgres.reach import LONGEST_SOCKET_DIR, choose_socket_folder
 from tests.support.embedded import ask, connection_record
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
@@ -129,7 +129,7 @@ def test_a_path_too_long_for_a_socket_gets_a_private_folder_in_tmp_that_goes_wit
 def test_a_socket_folder_that_somebody_else_made_is_refused(hd_home):
     long = hd_home / ("x" * 60) / ("y" * 60)
     long.mkdir(parents=True)
-    folder = socket_folder(ClusterPaths.of(long))
+    folder = choose_socket_folder(ClusterPaths.of(long))
     folder.mkdir(mode=0o777)
     try:
         with pytest.raises(EmbeddedPostgresError, match=f"{folder}.*made or opened by somebody else"):

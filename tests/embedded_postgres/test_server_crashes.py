@@ -14,7 +14,7 @@ import pytest
 
 import embedded_postgres as embedded
 from embedded_postgres import State
-from embedded_postgres.account import server_account
+from embedded_postgres.account import find_server_account
 from embedded_postgres.layout import ClusterPaths
 from tests.support.embedded import ask, eventually, exists, kill, postmaster_pid, supervisor_pid
 
@@ -47,7 +47,7 @@ def bystander():
 
     It belongs to the server's user: PostgreSQL itself shrugs off a number that it may not signal.
     """
-    process = subprocess.Popen(["sleep", "300"], **server_account("hd_pg").switch)
+    process = subprocess.Popen(["sleep", "300"], **find_server_account("hd_pg").switch)
     yield process
     assert process.poll() is None, "an unrelated process was ended"
     process.kill()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import embedded_postgres as embedded
-from embedded_postgres.account import Account, first_closed, server_account
-from embedded_postgres.binaries import Binaries, locate, reachable_binaries
+from embedded_postgres.account import Account, find_first_closed, find_server_account
+from embedded_postgres.binaries import Binaries, find_reachable_binaries, locate
 from embedded_postgres.layout import ClusterPaths
 from tests.support.embedded import ask, eventually, exists, postmaster_pid, supervisor_pid
 
@@ -30,14 +30,14 @@ embedded.stop(home)
 """
 
 
-def owner_of(pid):
+def find_owner(pid):
     return (Path("/proc") / str(pid)).stat().st_uid
 
 
 def test_root_runs_the_server_as_the_dedicated_user(home):
     with embedded.running(home):
-        account = server_account("hd_pg")
-        assert owner_of(postmaster_pid(home)) == account.uid != 0
+        account = find_server_account("hd_pg")
+        assert find_owner(postmaster_pid(home)) == account.uid != 0
         assert ClusterPaths.of(home).data.stat().st_uid == account.uid
 
 
@@ -59,7 +59,7 @@ def python_for(account):
     """An interpreter that this user can run and that has what this package needs: the standard library of 3.11."""
     for name in (sys.executable, "python3.13", "python3.12", "python3.11", "python3"):
         found = shutil.which(name, path="/usr/local/bin:/usr/bin")
-        if found is None or first_closed(account, Path(found).resolve()):
+        if found is None or find_first_closed(account, Path(found).resolve()):
             continue
         probe = [found, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
         if subprocess.run(probe, check=False).returncode == 0:
@@ -76,7 +76,7 @@ def test_a_normal_user_runs_everything_as_themselves(hd_home):
     shutil.copytree(
         REPOSITORY / "embedded_postgres", source / "embedded_postgres", ignore=shutil.ignore_patterns("__pycache__")
     )
-    programs = reachable_binaries(account, locate(), copies=hd_home / "programs")
+    programs = find_reachable_binaries(account, locate(), copies=hd_home / "programs")
     home = hd_home / "home"
     home.mkdir()
     account.own(home)
@@ -129,4 +129,4 @@ def test_programs_below_a_closed_folder_are_copied_into_the_cluster(fresh_home, 
 
 def test_reachable_programs_are_used_where_they_are(tmp_path):
     found = Binaries(Path("/usr/bin"), "18.4", 18)
-    assert reachable_binaries(Account("me", os.geteuid(), os.getegid(), is_own=True), found, tmp_path) == found
+    assert find_reachable_binaries(Account("me", os.geteuid(), os.getegid(), is_own=True), found, tmp_path) == found

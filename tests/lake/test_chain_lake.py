@@ -50,7 +50,7 @@ def lake(request, tmp_path, monkeypatch):
 def test_an_empty_lake_reads_as_no_rows(lake):
     rows = lake.chains.read(["SPY"], SESSION, SESSION)
     assert (rows.height, dict(rows.schema)) == (0, dict(CHAIN))
-    assert lake.chains.snapshots(SESSION, SESSION) == []
+    assert lake.chains.list_snapshots(SESSION, SESSION) == []
 
 
 def test_what_was_published_is_read_again_with_its_source(lake):
@@ -76,7 +76,7 @@ def test_publishing_again_replaces_the_snapshot_and_nothing_else(lake):
     lake.chains.publish(chain(), SOURCE)
     lake.chains.publish(chain(count=4), SOURCE)
     assert lake.chains.read(["SPY"], SESSION, SESSION).equals(chain(count=4))
-    assert len(lake.chains.snapshots(SESSION, SESSION)) == 2
+    assert len(lake.chains.list_snapshots(SESSION, SESSION)) == 2
 
 
 def test_an_own_close_precedes_a_bought_one_of_the_same_session(lake):
@@ -95,14 +95,14 @@ def test_many_snapshots_are_published_as_one_by_one(lake):
     published = lake.chains.publish_all(list(zip(chains, sources, strict=True)))
     assert lake.chains.read(None, BEFORE, SESSION).equals(pl.concat(chains))
     assert [lake.chains.source(snapshot) for snapshot in published] == sources
-    assert lake.chains.snapshots(BEFORE, SESSION) == published
+    assert lake.chains.list_snapshots(BEFORE, SESSION) == published
 
 
 def test_windows_and_names_choose(lake):
     for session in (BEFORE, SESSION):
         for underlying in ("SPY", "BRK.B", "I:SPX"):
             lake.chains.publish(chain(underlying, get_regular_hours(session).closes_at), SOURCE)
-    found = lake.chains.snapshots(BEFORE, SESSION, ["SPX", "BRK.B"])
+    found = lake.chains.list_snapshots(BEFORE, SESSION, ["SPX", "BRK.B"])
     assert [(one.underlying, one.session) for one in found] == [
         ("BRK.B", BEFORE),
         ("BRK.B", SESSION),
@@ -125,7 +125,7 @@ def test_what_is_no_snapshot_is_not_published(tmp_path, rows, why):
     lake = Lake(tmp_path / "lake")
     with pytest.raises(ValueError, match=why):
         lake.chains.publish(rows, SOURCE)
-    assert lake.chains.snapshots(date(2000, 1, 3), date(2030, 1, 3)) == []
+    assert lake.chains.list_snapshots(date(2000, 1, 3), date(2030, 1, 3)) == []
 
 
 def test_an_interrupted_write_leaves_nothing_to_read(tmp_path, monkeypatch):
@@ -169,7 +169,7 @@ def test_many_that_are_interrupted_leave_nothing_to_read(tmp_path, monkeypatch):
         crash.setattr(os, "fsync", killed)
         with pytest.raises(KeyboardInterrupt):
             lake.chains.publish_all([(chain(name), SOURCE) for name in NAMES])
-    assert lake.chains.snapshots(SESSION, SESSION) == []
+    assert lake.chains.list_snapshots(SESSION, SESSION) == []
     assert list((tmp_path / "lake").rglob("*.parquet")) == []
 
 
@@ -180,7 +180,7 @@ def test_sessions_outside_the_window_are_not_even_listed(tmp_path, monkeypatch):
         lake.chains.publish(chain("SPY", get_regular_hours(session).closes_at), SOURCE)
     listed, scandir = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: listed.append(Path(folder).name) or scandir(folder))
-    found = lake.chains.snapshots(sessions[1], sessions[3])
+    found = lake.chains.list_snapshots(sessions[1], sessions[3])
     assert [snapshot.session for snapshot in found] == sessions[1:4]
     assert sorted(listed) == ["option_chains", *(f"session={session}" for session in sessions[1:4])]
 

@@ -43,7 +43,7 @@ def test_a_good_file_becomes_the_part_of_its_session(lake, file):
     report = ingest(given, lake)
     assert (report.rows, report.rows_set_aside, report.findings, report.is_unchanged) == (200, 0, (), False)
     assert (report.dataset, report.session, report.key) == (STOCK_MINUTE, SESSION, STOCK_MINUTE.key(SESSION))
-    part = lake.part(STOCK_MINUTE, SESSION)
+    part = lake.find_part(STOCK_MINUTE, SESSION)
     assert (part.source.etag, part.source.sha256, part.source.rows) == (given.etag, given.sha256, 200)
     assert lake.scan(STOCK_MINUTE, SESSION, SESSION).collect().height == 200
 
@@ -64,7 +64,7 @@ def test_f19_a_republished_file_replaces_its_session(lake, file):
     ingest(file(), lake)
     report = ingest(file(packed(good_rows(201))), lake)
     assert (report.is_unchanged, report.rows) == (False, 201)
-    assert lake.part(STOCK_MINUTE, SESSION).source.etag == report.etag
+    assert lake.find_part(STOCK_MINUTE, SESSION).source.etag == report.etag
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_a_refused_file_leaves_the_last_good_part(lake, file, body, rule):
         ingest(file(body), lake, history_rows=usual(200))
     assert refused.value.finding.rule is rule
     assert refused.value.finding.subject == STOCK_MINUTE.key(SESSION)
-    assert lake.part(STOCK_MINUTE, SESSION).source.etag == good.etag
+    assert lake.find_part(STOCK_MINUTE, SESSION).source.etag == good.etag
     assert lake.scan(STOCK_MINUTE, SESSION, SESSION).collect().height == 200
 
 
 def test_a_refused_first_file_leaves_no_part(lake, file):
     with pytest.raises(FileRefusedError):
         ingest(file(packed([])), lake)
-    assert lake.sessions(STOCK_MINUTE) == []
+    assert lake.list_sessions(STOCK_MINUTE) == []
 
 
 def test_f06_an_empty_file_on_a_closed_day_is_no_session(lake, file):
@@ -144,7 +144,7 @@ def test_f28_the_same_bytes_under_another_date_are_refused(lake, file):
         ingest(file(), lake, session_of_sha256=lambda sha256: date(2026, 5, 21) if sha256 == first.sha256 else None)
     assert refused.value.finding.rule is Rule.OBJECT_UNDER_TWO_DATES
     assert "2026-05-21" in refused.value.finding.detail
-    assert lake.sessions(STOCK_MINUTE) == []
+    assert lake.list_sessions(STOCK_MINUTE) == []
 
 
 def test_f28_the_same_bytes_under_the_same_date_are_fine(lake, file):
@@ -156,7 +156,7 @@ def test_a_landed_file_that_changed_on_disk_is_refused(lake, file):
     given.path.write_bytes(packed(good_rows(150)))
     with pytest.raises(FileRefusedError, match="SHA-256 differs"):
         ingest(given, lake)
-    assert lake.sessions(STOCK_MINUTE) == []
+    assert lake.list_sessions(STOCK_MINUTE) == []
 
 
 def test_from_bucket_to_lake_and_on_after_a_republication(lake, vendor_bucket, tmp_path):

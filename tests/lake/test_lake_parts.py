@@ -38,8 +38,8 @@ def lake(request, tmp_path, monkeypatch):
 
 
 def test_an_empty_lake_has_no_sessions_and_scans_to_nothing(lake):
-    assert lake.sessions(STOCK_MINUTE) == []
-    assert lake.part(STOCK_MINUTE, SESSION) is None
+    assert lake.list_sessions(STOCK_MINUTE) == []
+    assert lake.find_part(STOCK_MINUTE, SESSION) is None
     nothing = lake.scan(STOCK_MINUTE, date(2020, 1, 1), date(2026, 1, 1)).collect()
     assert nothing.height == 0
     assert nothing.schema == {**BAR_SCHEMA, "session": pl.Date()}
@@ -57,29 +57,29 @@ def test_a_scan_is_of_its_sessions_and_tickers(lake):
     for day in days:
         lake.publish(STOCK_MINUTE, day, bars(), source())
     lake.publish(INDEX_DAY, SESSION, bars(["I:SPX"]), source())
-    assert lake.sessions(STOCK_MINUTE) == days
+    assert lake.list_sessions(STOCK_MINUTE) == days
     found = lake.scan(STOCK_MINUTE, days[0], days[1], tickers=["NA", "absent"]).collect()
     assert found.select("session", "ticker").unique().sort("session").rows() == [(days[0], "NA"), (days[1], "NA")]
 
 
 def test_a_part_records_its_source_and_its_order(lake):
     published = lake.publish(STOCK_MINUTE, SESSION, bars(), source("abc-4"))
-    assert lake.part(STOCK_MINUTE, SESSION) == published
+    assert lake.find_part(STOCK_MINUTE, SESSION) == published
     assert published.source == source("abc-4")
 
 
 def test_a_replaced_session_shows_only_the_new_rows(lake):
     lake.publish(STOCK_MINUTE, SESSION, bars(), source("a"))
     lake.publish(STOCK_MINUTE, SESSION, bars(["SPY"], close=2.5), source("b"))
-    assert lake.part(STOCK_MINUTE, SESSION).source.etag == "b"
+    assert lake.find_part(STOCK_MINUTE, SESSION).source.etag == "b"
     assert lake.scan(STOCK_MINUTE, SESSION, SESSION).collect()["close"].to_list() == [2.5] * 3
 
 
 def test_a_removed_session_is_gone(lake):
     lake.publish(STOCK_MINUTE, SESSION, bars(), source())
     lake.remove(STOCK_MINUTE, SESSION)
-    assert lake.sessions(STOCK_MINUTE) == []
-    assert lake.part(STOCK_MINUTE, SESSION) is None
+    assert lake.list_sessions(STOCK_MINUTE) == []
+    assert lake.find_part(STOCK_MINUTE, SESSION) is None
 
 
 def test_a_large_part_goes_through_s3_in_several_pieces(tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_a_part_of_another_maker_is_not_taken_for_ours(tmp_path):
     part.parent.mkdir(parents=True)
     bars().write_parquet(part)
     with pytest.raises(ValueError, match="not written by this lake"):
-        lake.part(STOCK_MINUTE, SESSION)
+        lake.find_part(STOCK_MINUTE, SESSION)
 
 
 def test_bars_of_another_shape_are_not_published(lake):
@@ -130,7 +130,7 @@ def test_bars_of_another_shape_are_not_published(lake):
         lake.publish(STOCK_MINUTE, SESSION, bars().drop("volume"), source())
     with pytest.raises(ValueError, match="needs columns"):
         lake.publish(STOCK_MINUTE, SESSION, bars().with_columns(pl.col("window_start").cast(pl.Float64)), source())
-    assert lake.sessions(STOCK_MINUTE) == []
+    assert lake.list_sessions(STOCK_MINUTE) == []
 
 
 def test_a_failed_write_leaves_the_last_good_part(tmp_path, monkeypatch):
@@ -143,7 +143,7 @@ def test_a_failed_write_leaves_the_last_good_part(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         lake.publish(STOCK_MINUTE, SESSION, bars(close=1.5), source("bad"))
-    assert lake.part(STOCK_MINUTE, SESSION).source.etag == "good"
+    assert lake.find_part(STOCK_MINUTE, SESSION).source.etag == "good"
     assert list((tmp_path / ".unpublished").iterdir()) == []
 
 
@@ -193,5 +193,5 @@ def test_a_damaged_part_is_not_mistaken_for_a_replaced_one(tmp_path):
 
 def test_a_session_folder_without_a_part_is_no_session(tmp_path):
     (tmp_path / "stock_minute_aggs/session=2026-05-22").mkdir(parents=True)
-    assert Lake(tmp_path).sessions(STOCK_MINUTE) == []
+    assert Lake(tmp_path).list_sessions(STOCK_MINUTE) == []
     assert Lake(tmp_path).read(STOCK_MINUTE, SESSION, SESSION).height == 0

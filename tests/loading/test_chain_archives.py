@@ -193,7 +193,7 @@ def test_the_size_of_a_batch_changes_nothing(make_installation, archive, monkeyp
 def test_only_wanted_underlyings_and_sessions_are_loaded(installation, archive):
     report = load(installation, archive, SESSIONS[-3:], ["SPY"])
     assert report.loaded == 3
-    assert {(one.underlying, one.session) for one in installation.lake.chains.snapshots(FIRST, LAST)} == {
+    assert {(one.underlying, one.session) for one in installation.lake.chains.list_snapshots(FIRST, LAST)} == {
         ("SPY", session) for session in SESSIONS[-3:]
     }
 

@@ -23,7 +23,7 @@ def download(installation, client) -> int:
     for dataset in ROWS:
         outcome = client.download_many(client.list_objects(dataset, SESSIONS[0], SESSIONS[-1]))
         fetched += outcome.downloaded
-        installation.landed_files[dataset] = {file.session: file for file in client.landed(dataset, SESSIONS)}
+        installation.landed_files[dataset] = {file.session: file for file in client.find_landed(dataset, SESSIONS)}
     return fetched
 
 

@@ -33,20 +33,20 @@ def test_every_version_is_recorded_and_the_newest_is_current(installation):
     minutes = [(etag, current) for dataset, _, etag, current in manifest(installation) if dataset == STOCK_MINUTE.name]
     newest = installation.landed_files[STOCK_MINUTE][LAST].etag
     assert [(etag == newest, current) for etag, current in minutes] == [(False, False), (True, True)]
-    assert installation.lake.part(STOCK_MINUTE, LAST).source.etag == newest
+    assert installation.lake.find_part(STOCK_MINUTE, LAST).source.etag == newest
 
 
 def test_a_refused_file_keeps_the_last_good_part_and_lets_others_on(installation):
     installation.publish_files(SESSIONS[-2:])
     installation.refresh(SESSIONS[-2:])
-    part, bars = installation.lake.part(STOCK_MINUTE, LAST).source, installation.bars()
+    part, bars = installation.lake.find_part(STOCK_MINUTE, LAST).source, installation.bars()
     body = installation.landed_files[STOCK_MINUTE][LAST].path.read_bytes()
     installation.land(STOCK_MINUTE, LAST, body[: len(body) // 2])
     installation.publish_files([SESSIONS[0]])
     report = installation.to_lake()[STOCK_MINUTE]
     assert (report.ingested, report.refused) == (1, 1)
     assert report.findings[0].rule is Rule.GZIP_TRUNCATED
-    assert installation.lake.part(STOCK_MINUTE, LAST).source == part
+    assert installation.lake.find_part(STOCK_MINUTE, LAST).source == part
     installation.to_bars(SESSIONS[-2:])
     assert installation.bars() == bars
     (found,) = [found for found in installation.findings() if found.dataset == STOCK_MINUTE.name]
@@ -74,7 +74,7 @@ def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(installat
         crash.setattr(loading_lake, "_record", killed)
         with pytest.raises(KeyboardInterrupt):
             installation.to_lake()
-    assert installation.lake.part(STOCK_MINUTE, LAST) is not None
+    assert installation.lake.find_part(STOCK_MINUTE, LAST) is not None
     assert manifest(installation) == installation.findings() == []
     installation.to_lake()
     assert sorted((dataset, current) for dataset, _, _, current in manifest(installation)) == [
@@ -91,7 +91,7 @@ def test_a_part_that_was_lost_is_made_again(installation):
     installation.lake.remove(STOCK_DAY, LAST)
     report = installation.to_lake()[STOCK_DAY]
     assert (report.ingested, report.already_known) == (1, 9)
-    assert installation.lake.part(STOCK_DAY, LAST) is not None
+    assert installation.lake.find_part(STOCK_DAY, LAST) is not None
 
 
 def test_parts_made_by_older_code_are_made_again(installation, monkeypatch):
@@ -117,7 +117,7 @@ def test_the_same_bytes_under_a_second_date_are_refused(installation):
     installation.land(STOCK_DAY, SESSIONS[-2], body)
     report = installation.to_lake()[STOCK_DAY]
     assert report.findings[0].rule is Rule.OBJECT_UNDER_TWO_DATES
-    assert installation.lake.sessions(STOCK_DAY) == [LAST]
+    assert installation.lake.list_sessions(STOCK_DAY) == [LAST]
 
 
 def test_progress_and_window_are_reported(installation):

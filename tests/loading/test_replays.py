@@ -42,7 +42,7 @@ def replay(
             wanted = [remote for remote in client.list_objects(dataset, first, last) if remote.session in sessions]
             if outcome := client.download_many(wanted):
                 assert outcome.errors == () or list(outcome.errors) == []
-            for file in client.landed(dataset, sessions):
+            for file in client.find_landed(dataset, sessions):
                 installation.landed_files.setdefault(dataset, {})[file.session] = file
     installation.symbols = tuple(symbols)
     installation.to_lake(sessions)

@@ -84,14 +84,14 @@ def test_the_same_snapshot_again_changes_nothing(installation, take):
     assert [
         (one.underlying, one.snapshot_at, one.contracts, one.completeness) for one in records(installation)
     ] == before[1]
-    assert len(installation.lake.chains.snapshots(SESSION, SESSION)) == 3
+    assert len(installation.lake.chains.list_snapshots(SESSION, SESSION)) == 3
 
 
 def test_snapshots_of_a_day_stand_beside_each_other(installation, take):
     for minutes in (15, 30, 45):
         take(now=OPENS + timedelta(minutes=minutes), kind=SnapshotKind.INTRADAY)
     take()
-    assert len(installation.lake.chains.snapshots(SESSION, SESSION, ["SPY"])) == 4
+    assert len(installation.lake.chains.list_snapshots(SESSION, SESSION, ["SPY"])) == 4
     assert installation.lake.chains.read(["SPY"], SESSION, SESSION, SnapshotKind.CLOSE).height == 60
 
 
@@ -113,7 +113,7 @@ def test_a_chain_that_cannot_be_fetched_is_reported_and_the_others_go_on(install
     report = take(attempts=2)
     assert (report.taken, report.refused) == (("I:SPX", "SPY"), ("QQQ",))
     assert open_rules(installation) == [(rule, "/v3/snapshot/options/QQQ")]
-    assert [one.underlying for one in installation.lake.chains.snapshots(SESSION, SESSION)] == ["I:SPX", "SPY"]
+    assert [one.underlying for one in installation.lake.chains.list_snapshots(SESSION, SESSION)] == ["I:SPX", "SPY"]
     assert [error.finding.rule for error in report.errors] == [rule]
 
     server.faults.clear()
@@ -126,7 +126,7 @@ def test_a_snapshot_that_fails_on_a_later_page_publishes_nothing(installation, s
     server.faults.add(make_rest_fault(Refuse(503), nth=4, times=None))
     report = take(["SPY"], attempts=2)
     assert (report.taken, report.refused, report.contracts) == ((), ("SPY",), 0)
-    assert installation.lake.chains.snapshots(SESSION, SESSION) == []
+    assert installation.lake.chains.list_snapshots(SESSION, SESSION) == []
     assert records(installation) == []
     assert not list((installation.folder.parent / "lake").rglob("*.parquet"))
 
@@ -150,7 +150,7 @@ def test_a_kill_before_the_record_is_healed_by_the_next_round(installation, take
     assert records(installation) == []
     take()
     assert len(records(installation)) == 3
-    assert len(installation.lake.chains.snapshots(SESSION, SESSION)) == 3
+    assert len(installation.lake.chains.list_snapshots(SESSION, SESSION)) == 3
 
 
 def test_a_wrong_key_stops_the_round_and_is_reported(installation, take):

@@ -13,11 +13,11 @@ from hd_pipelines.market.sessions import (
     CHICAGO,
     compute_midnight_ns,
     find_last_completed_session,
+    get_last_snapshot_session,
     get_regular_hours,
     is_session,
-    known_sessions,
-    last_snapshot_session,
     list_closed_weekdays,
+    list_known_sessions,
     list_last_sessions,
     list_sessions_between,
     list_week_sessions,
@@ -42,12 +42,12 @@ def our_hours(first: date, last: date) -> dict[date, tuple[datetime, datetime]]:
 
 
 def test_every_session_and_its_hours_equal_the_exchange_calendars_library():
-    last = last_snapshot_session()
+    last = get_last_snapshot_session()
     assert our_hours(FIRST, last) == hours_in_library(FIRST, last), "not the library's: run `make calendar`"
 
 
 def test_sessions_after_the_snapshot_are_computed_by_the_library():
-    first = last_snapshot_session() + timedelta(days=1)
+    first = get_last_snapshot_session() + timedelta(days=1)
     last = date(first.year + 4, 12, 31)
     later = our_hours(first, last)
     assert later == hours_in_library(first, last)
@@ -61,11 +61,14 @@ def weekdays(first: date, last: date) -> list[date]:
 
 
 def test_the_snapshot_and_later_sessions_are_one_calendar():
-    end = last_snapshot_session()
+    end = get_last_snapshot_session()
     across = list_sessions_between(end - timedelta(days=10), end + timedelta(days=60))
     assert across == sorted(set(across))
     assert list_last_sessions(across[-1], len(across)) == across
-    assert known_sessions(across[-1])[: len(known_sessions(end))] == known_sessions(end)[: len(known_sessions(end))]
+    assert (
+        list_known_sessions(across[-1])[: len(list_known_sessions(end))]
+        == list_known_sessions(end)[: len(list_known_sessions(end))]
+    )
     assert find_last_completed_session(get_regular_hours(across[-1]).closes_at) == across[-1]
 
 

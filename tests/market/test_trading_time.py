@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hd_pipelines.market.sessions import (
     NEW_YORK,
     count_trading_minutes,
+    get_last_snapshot_session,
     get_regular_hours,
-    last_snapshot_session,
     list_sessions_between,
     measure_trading_time_ns,
     subtract_trading_minutes,
@@ -77,7 +77,7 @@ def test_what_the_calendar_does_not_know_is_refused():
 
 
 def test_trading_time_goes_on_after_the_end_of_the_calendar_snapshot():
-    end = last_snapshot_session()
+    end = get_last_snapshot_session()
     sessions = list_sessions_between(end, end + timedelta(days=45))
     close, later = get_regular_hours(end).closes_at_ns, get_regular_hours(sessions[-1]).closes_at_ns
     minutes = sum(get_regular_hours(session).minutes for session in sessions[1:])

@@ -58,7 +58,7 @@ def read_error(page: Page) -> str:
 
 def test_three_sessions_of_an_asset_and_its_source_are_backfilled_by_clicks(services, sessions):
     lake, names = Lake(services.home / "lake"), [str(session) for session in sessions]
-    assert lake.sessions(STOCK_DAY) == []
+    assert lake.list_sessions(STOCK_DAY) == []
     with open_tab() as page:
         address = f"{services.url}/assets/lake/stock_day_aggs?view=lineage&lineageScope=upstream"
         launch_backfill(page, address, names)
@@ -69,6 +69,6 @@ def test_three_sessions_of_an_asset_and_its_source_are_backfilled_by_clicks(serv
         expect(status).to_be_visible(timeout=BACKFILLED)
         assert status.inner_text() == "Succeeded", read_error(page)
         expect(page.get_by_text("100% completed")).to_have_count(2)
-    assert lake.sessions(STOCK_DAY) == sessions
+    assert lake.list_sessions(STOCK_DAY) == sessions
     bars = lake.read(STOCK_DAY, sessions[0], sessions[-1], ["AAPL"])
     assert bars["session"].to_list() == sessions

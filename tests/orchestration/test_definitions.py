@@ -14,7 +14,7 @@ import pytest
 from hd_pipelines.assets.all_assets import SESSION_ASSET_KEYS
 from hd_pipelines.checks.standing import NO_PARTITIONS_LEFT_FAILED
 from hd_pipelines.definitions import build_definitions
-from hd_pipelines.market.sessions import last_snapshot_session
+from hd_pipelines.market.sessions import get_last_snapshot_session
 from hd_pipelines.partitions import CALENDAR_WARNING
 from hd_pipelines.tables.catalogue import TABLES
 
@@ -145,6 +145,6 @@ def test_loading_the_definitions_is_cheap_and_loads_nothing_heavy():
     seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     loaded = {name.partition(".")[0] for name in json.loads(answer.stdout)}
     # Near the end of the calendar's snapshot every process computes later sessions, with a warning in its log.
-    is_snapshot_ending = datetime.now(UTC).date() + CALENDAR_WARNING > last_snapshot_session()
+    is_snapshot_ending = datetime.now(UTC).date() + CALENDAR_WARNING > get_last_snapshot_session()
     assert loaded.isdisjoint(set(HEAVY) - ({"exchange_calendars"} if is_snapshot_ending else set()))
     assert seconds < MOST_CPU_SECONDS * (2 if is_snapshot_ending else 1)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.sessions import (
     NEW_YORK,
+    get_last_snapshot_session,
     is_session,
-    last_snapshot_session,
     list_closed_weekdays,
     list_sessions_between,
 )
@@ -80,7 +80,7 @@ def test_the_calendar_answers_for_partitions_to_come():
 
 
 def test_partitions_go_on_after_the_calendar_snapshot_with_a_warning_before(caplog):
-    end = last_snapshot_session()
+    end = get_last_snapshot_session()
     assert _end_of_exclusions(end - CALENDAR_WARNING) == end
     assert not caplog.records
     assert _end_of_exclusions(end - CALENDAR_WARNING + timedelta(days=1)) >= end + timedelta(days=40)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.option_products import find_product
-from hd_pipelines.market.sessions import get_regular_hours, is_session, last_snapshot_session
+from hd_pipelines.market.sessions import get_last_snapshot_session, get_regular_hours, is_session
 from hd_pipelines.pricing.settlement import (
     count_years,
     find_settlement_instant,
@@ -75,7 +75,7 @@ def test_winter_and_summer_settle_at_the_same_new_york_time():
 
 
 def test_after_the_calendar_snapshot_holidays_and_early_closes_are_known_too():
-    assert date(2040, 11, 23) > last_snapshot_session()
+    assert date(2040, 11, 23) > get_last_snapshot_session()
     assert settles("SPX", date(2040, 12, 21)) == datetime(2040, 12, 21, 14, 30, tzinfo=UTC)
     assert settles("SPY", date(2040, 12, 22)) == datetime(2040, 12, 21, 21, 0, tzinfo=UTC)
     assert settles("SPX", date(2049, 4, 16)) == datetime(2049, 4, 15, 13, 30, tzinfo=UTC)  # Good Friday

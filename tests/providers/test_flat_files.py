@@ -138,7 +138,7 @@ def test_a_landed_file_that_is_not_whole_is_fetched_again(files, damage):
         sidecar.write_text(sidecar.read_text()[:40])
     else:
         first.path.write_bytes(BODY[:-1])
-    assert files.landed_version(remote_of(files)) is None
+    assert files.find_landed_version(remote_of(files)) is None
     assert files.download(remote_of(files)) == first
     assert first.path.read_bytes() == BODY
 
@@ -179,7 +179,7 @@ def test_f19_both_versions_of_a_republished_object_stay(vendor_bucket, files):
     assert first.path.read_bytes() == BODY
     assert second.path.read_bytes() == NEXT_BODY
     assert second.rows - first.rows == 1
-    assert files.landed(STOCK_MINUTE, [SESSION]) == [second]
+    assert files.find_landed(STOCK_MINUTE, [SESSION]) == [second]
 
 
 def test_f19_a_version_that_the_vendor_puts_back_is_the_newest_again(files, monkeypatch):
@@ -195,9 +195,9 @@ def test_f19_a_version_that_the_vendor_puts_back_is_the_newest_again(files, monk
     from hd_pipelines.providers.massive.flat_files.landing import write_sidecar
 
     write_sidecar(other)
-    assert files.landed(STOCK_MINUTE, [SESSION])[0].etag == "other"
+    assert files.find_landed(STOCK_MINUTE, [SESSION])[0].etag == "other"
     files.download(replace(remote, last_modified=datetime(2091, 1, 1, tzinfo=UTC)))
-    assert files.landed(STOCK_MINUTE, [SESSION])[0].etag == first.etag
+    assert files.find_landed(STOCK_MINUTE, [SESSION])[0].etag == first.etag
 
 
 def test_f19_an_object_republished_since_it_was_listed_is_not_taken_for_the_old_one(vendor_bucket, files, landing):

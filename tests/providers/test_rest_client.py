@@ -32,7 +32,7 @@ PLACE = ObjectPlace("option_chains", SESSION, SPY)
 
 def tickers(api, limit=10):
     """Tickers of all pages, in the order they came."""
-    pages = api.pages(SPY, {"limit": limit}, PLACE)
+    pages = api.fetch_pages(SPY, {"limit": limit}, PLACE)
     return [contract["details"]["ticker"] for page in pages for contract in page.results]
 
 
@@ -225,11 +225,11 @@ def test_r10_a_refusal_inside_a_200_is_treated_as_a_refusal(server, api_of, chan
 
 def test_r10_delayed_data_is_data(server, api_of):
     server.faults.add(make_rest_fault(Rewrite(lambda answer: answer.update(status="DELAYED")), times=None))
-    assert {page.is_delayed for page in api_of(server).pages(SPY, {"limit": 10}, PLACE)} == {True}
+    assert {page.is_delayed for page in api_of(server).fetch_pages(SPY, {"limit": 10}, PLACE)} == {True}
 
 
 def test_r11_nanoseconds_do_not_pass_through_a_float(server, api_of):
-    page = next(api_of(server).pages(SPY, {"limit": 1}, PLACE))
+    page = next(api_of(server).fetch_pages(SPY, {"limit": 1}, PLACE))
     assert page.results[0]["last_quote"]["last_updated"] == contract_rows(1)["quote_at_ns"][0]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import embedded_postgres as embedded
 from embedded_postgres.layout import Cluster, ClusterPaths, read_record, write_record
-from embedded_postgres.reach import free_port
+from embedded_postgres.reach import find_free_port
 from tests.support.postgres import enterable_folder
 
 MakeHome = Callable[[], Path]
@@ -126,4 +126,4 @@ def kill(pid: int) -> None:
 @pytest.fixture
 def unused_port() -> int:
     """Find an unused port of 127.0.0.1."""
-    return free_port(Path(f"/{os.getpid()}/{time.monotonic_ns()}"))
+    return find_free_port(Path(f"/{os.getpid()}/{time.monotonic_ns()}"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from embedded_postgres.reach import free_port
+from embedded_postgres.reach import find_free_port
 
 SERVICE = """
 import sys
@@ -39,7 +39,7 @@ class RunningServices:
 @contextmanager
 def running_services(home: Path, database_url: str, sessions: Sequence[date]) -> Iterator[RunningServices]:
     """Start web server, daemon, code server and sandbox; afterwards stop them and fail if a process of theirs stays."""
-    port, log = free_port(home), home / "up.log"
+    port, log = find_free_port(home), home / "up.log"
     environment = {
         **os.environ,
         "HD_HOME": str(home),

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.market.frames import build_frame_schema
 from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS
 from hd_pipelines.tables.gamma_rows import GAMMA_BY_EXPIRATION, GAMMA_BY_STRIKE
 
-SNAPSHOT_COLUMNS = frame_schema(GAMMA_EXPOSURE_SNAPSHOTS)
+SNAPSHOT_COLUMNS = build_frame_schema(GAMMA_EXPOSURE_SNAPSHOTS)
 """One snapshot. Key: `symbol`, `timestamp`. JSON columns are text."""
-STRIKE_COLUMNS = frame_schema(GAMMA_BY_STRIKE)
+STRIKE_COLUMNS = build_frame_schema(GAMMA_BY_STRIKE)
 """One strike of a snapshot, over all expirations. Key: `symbol`, `timestamp`, `strike`."""
-EXPIRATION_COLUMNS = frame_schema(GAMMA_BY_EXPIRATION)
+EXPIRATION_COLUMNS = build_frame_schema(GAMMA_BY_EXPIRATION)
 """One expiration of a snapshot, over all strikes. Key: `symbol`, `timestamp`, `expiration`."""
 
 

@@ -27,7 +27,7 @@ from hd_pipelines.analytics.regime.decision import (
     measure_coverage,
 )
 from hd_pipelines.analytics.regime.rules import RULES
-from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.market.frames import build_frame_schema
 from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY
 from hd_pipelines.tables.vocabulary import MarketRegime, TickRegime
 
@@ -41,7 +41,7 @@ HELD_CONFIDENCE = 0.8
 """Factor on the confidence of a session whose own evidence favours another regime than the one that is held."""
 TICK_CUT_OFFS = (-800.0, -300.0, 300.0, 800.0)
 
-REGIME_ROWS = frame_schema(MARKET_REGIME_HISTORY)
+REGIME_ROWS = build_frame_schema(MARKET_REGIME_HISTORY)
 """Columns of `market_regime_history` without its two timestamps. Key: date. Ratios and shares are plain numbers, `_pct` is
 per cent; `confidence_score` 0-100; `regime_reason` names the rule, why another regime is held, and what is missing.
 """

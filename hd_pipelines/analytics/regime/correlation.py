@@ -25,7 +25,7 @@ INDEX_CUT_OFFS = (0.77, 0.85, 0.925, 0.95)
 FEWEST_SECTORS = 5
 
 
-def rolling_correlation(first: Floats, second: Floats, window: int = WINDOW) -> Floats:
+def compute_rolling_correlation(first: Floats, second: Floats, window: int = WINDOW) -> Floats:
     """Pearson correlation of the last `window` pairs at each position; NaN where a value is missing or one side is flat."""
     return average_pairwise_correlation(np.column_stack([first, second]), window, fewest=2)
 

@@ -17,7 +17,7 @@ from hd_pipelines.analytics.regime.breadth_splits import adjust_for_splits
 from hd_pipelines.analytics.regime.correlation import (
     average_pairwise_correlation,
     classify_correlation,
-    rolling_correlation,
+    compute_rolling_correlation,
 )
 from hd_pipelines.analytics.regime.put_call import PUT_CALL, compute_put_call
 from hd_pipelines.analytics.regime.sectors import SECTOR_FUNDS, SECTORS, find_sector_leadership
@@ -202,7 +202,9 @@ def _measure_breadth(
 def _measure_correlations(closes: pl.DataFrame) -> pl.DataFrame:
     returns = closes.select((pl.col(c) / pl.col(c).shift(1) - 1) for c in closes.columns if c != "date")
     array = {name: returns[name].cast(pl.Float64).to_numpy() for name in returns.columns}
-    by_pair = {name: rolling_correlation(array["SPY"], array[name]) for name in ("I:NDX", "QQQ", "I:RUT", "IWM")}
+    by_pair = {
+        name: compute_rolling_correlation(array["SPY"], array[name]) for name in ("I:NDX", "QQQ", "I:RUT", "IWM")
+    }
     sectors = average_pairwise_correlation(np.column_stack([array[fund] for fund in SECTOR_FUNDS]))
     found = pl.DataFrame({**by_pair, "average_pairwise_correlation": sectors}).fill_nan(None)
     ndx, rut = (pl.coalesce(index, proxy) for index, proxy in (("I:NDX", "QQQ"), ("I:RUT", "IWM")))

@@ -33,8 +33,8 @@ from hd_pipelines.analytics.volatility.variance_strip import (
     Strip,
     StripQuotes,
     StripReason,
+    compute_volatility_at_30_days,
     strip_variance,
-    volatility_at_30_days,
 )
 from hd_pipelines.market.option_chains import STAMP
 from hd_pipelines.market.option_products import find_product
@@ -232,7 +232,7 @@ def _compute_volatility(
         if isinstance(strip, StrEnum):
             return strip
         variances.append(strip.variance)
-    volatility = volatility_at_30_days(
+    volatility = compute_volatility_at_30_days(
         variances[0], near.years * MINUTES_PER_YEAR, variances[1], after.years * MINUTES_PER_YEAR
     )
     return ModelFreeReason.NEGATIVE_VARIANCE if np.isnan(volatility) else volatility

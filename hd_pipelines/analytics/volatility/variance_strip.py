@@ -111,7 +111,7 @@ def strip_variance(quotes: StripQuotes, years: float, rate: float) -> Strip | St
     )
 
 
-def volatility_at_30_days(
+def compute_volatility_at_30_days(
     near_variance: float, near_minutes: float, next_variance: float, next_minutes: float
 ) -> float:
     """Volatility per year at 30 days, linear in total variance between two expirations.

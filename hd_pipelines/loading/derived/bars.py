@@ -251,5 +251,5 @@ def _compute_fingerprints(
 
 def list_lake_sessions(lake: Lake) -> list[date]:
     """List the sessions for which the lake has any input of bars, ascending."""
-    found = {s for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE) for s in lake.sessions(dataset)}
+    found = {s for dataset in (STOCK_DAY, STOCK_MINUTE, INDEX_DAY, INDEX_MINUTE) for s in lake.list_sessions(dataset)}
     return [session for session in list_sessions_between(min(found), max(found)) if session in found] if found else []

@@ -50,7 +50,7 @@ def refresh_greeks(
     with database.connect() as connection:
         recorded = read_recorded_chains(connection, first, last)
         stored = read_fingerprints(connection, TABLE, [to_symbol(ticker) for ticker in tickers], first, last)
-    in_lake = {(held.underlying, held.snapshot_at) for held in lake.chains.snapshots(first, last)}
+    in_lake = {(held.underlying, held.snapshot_at) for held in lake.chains.list_snapshots(first, last)}
     recorded = [chain for chain in recorded if (chain.underlying, chain.snapshot_at) in in_lake]
     rates = _find_rates(recorded, curve)
     chains = [chain for chain in recorded if chain.underlying in tickers]

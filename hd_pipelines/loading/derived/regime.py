@@ -97,7 +97,7 @@ def refresh_regime(
 
 def _read_volumes(lake: Lake, first: date, last: date) -> pl.DataFrame:
     """Sum option volumes session by session: a year of a full market's options does not fit into memory."""
-    held = [day for day in lake.sessions(OPTION_DAY) if first <= day <= last]
+    held = [day for day in lake.list_sessions(OPTION_DAY) if first <= day <= last]
     volumes = [sum_option_volumes(lake.scan(OPTION_DAY, day, day)) for day in held]
     return pl.concat(volumes) if volumes else pl.DataFrame(schema=VOLUMES)
 

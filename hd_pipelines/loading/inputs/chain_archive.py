@@ -168,7 +168,7 @@ def _read_known_fingerprints(
     if not files:
         return {}
     tickers = {file.underlying for file in files}
-    in_lake = {(s.underlying, s.snapshot_at) for s in lake.chains.snapshots(sessions[0], sessions[-1], tickers)}
+    in_lake = {(s.underlying, s.snapshot_at) for s in lake.chains.list_snapshots(sessions[0], sessions[-1], tickers)}
     with database.connect() as connection:
         records = read_recorded_chains(connection, sessions[0], sessions[-1], tickers)
     return {

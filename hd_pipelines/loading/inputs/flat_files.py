@@ -140,9 +140,9 @@ def _read_known_versions(
     database: Database, lake: Lake, dataset: FlatFileDataset, sessions: Sequence[date]
 ) -> dict[date, tuple[str, str]]:
     """Read the versions that are in the manifest and still in the lake as this code version made them."""
-    in_lake = set(lake.sessions(dataset))
+    in_lake = set(lake.list_sessions(dataset))
     loads = [load for load in _read_current_loads(database, dataset, sessions) if load.session in in_lake]
-    if loads and (part := lake.part(dataset, loads[-1].session)) and part.source.ingest_version != INGEST_VERSION:
+    if loads and (part := lake.find_part(dataset, loads[-1].session)) and part.source.ingest_version != INGEST_VERSION:
         return {}
     return {load.session: (load.etag, load.sha256) for load in loads}
 

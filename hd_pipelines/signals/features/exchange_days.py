@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hd_pipelines.market.sessions import get_regular_hours, known_sessions
+from hd_pipelines.market.sessions import get_regular_hours, list_known_sessions
 from hd_pipelines.signals.frame import Integers
 from hd_pipelines.signals.tape import to_day_number
 
@@ -32,12 +32,12 @@ class ExchangeDays(NamedTuple):
 
 def load_exchange_days() -> ExchangeDays:
     """Load the calendar, which covers at least every session passed to `find_positions` so far; cached."""
-    return _build_exchange_days(len(known_sessions()))
+    return _build_exchange_days(len(list_known_sessions()))
 
 
 @lru_cache(maxsize=4)
 def _build_exchange_days(known: int) -> ExchangeDays:
-    sessions = known_sessions()[:known]
+    sessions = list_known_sessions()[:known]
     hours = [get_regular_hours(session) for session in sessions]
     day = np.array([to_day_number(session) for session in sessions], np.int64)
     week = compute_week(day)
@@ -64,7 +64,7 @@ def find_positions(sessions: Sequence[date]) -> Integers:
 
     Raises `ValueError` for a day without a session, and if the sessions do not ascend.
     """
-    known = _number_sessions(len(known_sessions(max(sessions, default=None))))
+    known = _number_sessions(len(list_known_sessions(max(sessions, default=None))))
     unknown = [session for session in sessions if session not in known]
     if unknown:
         raise ValueError(f"{unknown[0]} is not an exchange session; use sessions from market.sessions")
@@ -76,4 +76,4 @@ def find_positions(sessions: Sequence[date]) -> Integers:
 
 @lru_cache(maxsize=4)
 def _number_sessions(count: int) -> dict[date, int]:
-    return {session: position for position, session in enumerate(known_sessions()[:count])}
+    return {session: position for position, session in enumerate(list_known_sessions()[:count])}

@@ -11,7 +11,7 @@ import polars as pl
 from psycopg import sql
 from sqlalchemy import Connection, func, select, text
 
-from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.market.frames import build_frame_schema
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.tables.vocabulary import Timeframe
@@ -21,7 +21,7 @@ from hd_pipelines.warehouse.read.frames import read_frame, to_select_list
 from hd_pipelines.warehouse.records.derivations import read_derived_state
 from hd_pipelines.warehouse.schema.tables import TIMEFRAMES, bars_manifest, historical_bars
 
-BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = frame_schema(HISTORICAL_BARS)
+BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = build_frame_schema(HISTORICAL_BARS)
 """Types of a frame of bars as read, and as `publish_bars` takes it."""
 _PAIR = {"symbol": pl.String, "session": pl.Date}
 

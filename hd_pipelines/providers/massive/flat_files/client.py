@@ -125,7 +125,7 @@ class FlatFiles:
         versions = [
             version
             for prefix in _list_prefixes(dataset, first, last)
-            for version in self._bucket.versions(ObjectPlace(dataset.name, None, prefix))
+            for version in self._bucket.list_versions(ObjectPlace(dataset.name, None, prefix))
         ]
         remotes = [_build_remote(dataset, version) for version in sorted(versions, key=lambda version: version.key)]
         return [remote for remote in remotes if remote.session is None or first <= remote.session <= last]
@@ -142,12 +142,12 @@ class FlatFiles:
         dataset, session = parsed
         return _build_remote(dataset, self._bucket.head(ObjectPlace(dataset.name, session, key)))
 
-    def landed(self, dataset: FlatFileDataset, sessions: Iterable[date]) -> list[LandedFile]:
+    def find_landed(self, dataset: FlatFileDataset, sessions: Iterable[date]) -> list[LandedFile]:
         """The newest landed version of each of `sessions` that has one. Looks at this disk only."""
         newest = (find_newest_version(self._landing, dataset, session) for session in sessions)
         return [landed for landed in newest if landed is not None]
 
-    def landed_version(self, remote: RemoteObject) -> LandedFile | None:
+    def find_landed_version(self, remote: RemoteObject) -> LandedFile | None:
         """This exact version of the object if it has landed before. Costs one stat and no request."""
         if remote.session is None:
             return None
@@ -169,7 +169,7 @@ class FlatFiles:
         """
         if remote.session is None:
             raise ValueError(f"{remote.key!r} is a stray object of {remote.dataset}, not one of its sessions")
-        if known := self.landed_version(remote):
+        if known := self.find_landed_version(remote):
             return known
         target = build_landed_path(self._landing, remote.dataset, remote.session, remote.etag)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +213,7 @@ class FlatFiles:
         refused: list[CredentialsRefusedError] = []
 
         def one(remote: RemoteObject) -> LandedFile:
-            if known := self.landed_version(remote):
+            if known := self.find_landed_version(remote):
                 return known
             if refused:
                 raise refused[0]

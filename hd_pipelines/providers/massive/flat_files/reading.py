@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.market.frames import frame_schema
+from hd_pipelines.market.frames import build_frame_schema
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.bar_order import KeyRange, is_strictly_rising, sort_by_key
 from hd_pipelines.providers.massive.bar_rules import SetAside, is_sound, split_broken
@@ -28,7 +28,7 @@ from hd_pipelines.providers.massive.flat_files.text import parse_carefully, pars
 from hd_pipelines.tables.bars import LAKE_BARS
 from hd_pipelines.tables.vocabulary import Rule
 
-BAR_SCHEMA: dict[str, pl.DataType] = dict(pl.Schema(frame_schema(LAKE_BARS)))
+BAR_SCHEMA: dict[str, pl.DataType] = dict(pl.Schema(build_frame_schema(LAKE_BARS)))
 """Columns of every dataset once read: `window_start` in ns UTC, `volume` and `transactions` null where not given."""
 
 MAX_BAD_SHARE = 0.01

@@ -92,7 +92,7 @@ class S3Bucket:
         parts = urlsplit(self._url)
         return f"S3Bucket({parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}, {self._bucket!r})"
 
-    def versions(self, place: ObjectPlace) -> Iterator[ObjectVersion]:
+    def list_versions(self, place: ObjectPlace) -> Iterator[ObjectVersion]:
         """List the current versions of all objects whose key begins with `place.key`; one LIST per thousand."""
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=place.key):

@@ -137,7 +137,7 @@ def fetch_chain(api: VendorApi, underlying: str, *, now: datetime, kind: Snapsho
     contracts: list[_Contract] = []
     fetched: list[datetime] = []
     is_delayed = False
-    for page in api.pages(path, {"limit": PAGE_SIZE, "order": "asc", "sort": "ticker"}, place):
+    for page in api.fetch_pages(path, {"limit": PAGE_SIZE, "order": "asc", "sort": "ticker"}, place):
         digest.update(page.body)
         contracts += read_contracts(page.results, place)
         fetched.append(page.fetched_at)

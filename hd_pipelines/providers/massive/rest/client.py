@@ -99,7 +99,7 @@ class VendorApi:
         """Close the connections."""
         self._client.close()
 
-    def pages(
+    def fetch_pages(
         self,
         path: str,
         params: Mapping[str, str | int],

@@ -121,7 +121,7 @@ def fetch_minutes(api: VendorApi, symbol: str, *, now: datetime, tolerance: time
     following = re.compile(rf"/v2/aggs/ticker/{re.escape(ticker)}/range/1/minute/[0-9-]+/[0-9-]+")
     rows: list[_Row] = []
     asked_at, pages, is_delayed = now, 0, False
-    answer = api.pages(
+    answer = api.fetch_pages(
         path, params, place, next_path=following, repeated=("adjusted",), deadline_seconds=DEADLINE_SECONDS
     )
     for page in answer:

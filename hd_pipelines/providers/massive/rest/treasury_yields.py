@@ -68,7 +68,7 @@ def fetch_yields(api: VendorApi, first: date, last: date) -> FetchedYields:
         "limit": PAGE_SIZE,
     }
     digest, rows = hashlib.sha256(), []
-    for page in api.pages(PATH, params, place):
+    for page in api.fetch_pages(PATH, params, place):
         digest.update(page.body)
         rows += [_to_row(result, place) for result in page.results]
     wide = pl.DataFrame(rows, schema={"date": pl.String, **dict.fromkeys(MATURITIES, pl.Float64)})
