@@ -34,6 +34,7 @@ from hd_pipelines.analytics.gamma.sums import (
     sum_by_strike,
     sum_snapshots,
 )
+from hd_pipelines.pricing.reasons import Reason
 
 __all__ = ["GammaExposure", "compute_gamma_exposure", "gamma_profile", "zero_gamma"]
 
@@ -114,6 +115,8 @@ def _find_zero_gammas(contracts: pl.DataFrame) -> pl.DataFrame:
 def _find_zero_gamma(chain: pl.DataFrame) -> tuple[NDArray[np.float64], str | None]:
     """Find the roots, and the reason if there are none."""
     none = np.empty(0)
+    if chain["underlying_price"].null_count() == chain.height:
+        return none, Reason.NO_SPOT.value
     if chain["open_interest"].null_count() == chain.height:
         return none, "oi_unknown"
     held = chain.filter(pl.col("is_valued") & (pl.col("open_interest") > 0))
@@ -162,7 +165,7 @@ def _classify_row(row: dict[str, Any], earlier: Sequence[float]) -> dict[str, An
     return {
         "dealer_positioning": classified.positioning,
         "positioning_strength": classified.strength,
-        "positioning_reason": classified.reason,
+        "positioning_reason": Reason.NO_SPOT.value if row["underlying_price"] is None else classified.reason,
         "n_history": classified.n_history,
         "expected_behavior": behavior,
     }
@@ -171,6 +174,8 @@ def _classify_row(row: dict[str, Any], earlier: Sequence[float]) -> dict[str, An
 def _count_daily_moves(row: dict[str, Any], found: list[float | None]) -> float | None:
     """Distance to the nearest level in daily moves of spot * gamma-weighted volatility / sqrt(252)."""
     spot, volatility = row["underlying_price"], row["volatility"]
+    if spot is None:
+        return None
     distances = [abs(level - spot) for level in found if level is not None]
     if not distances or not volatility or math.isnan(volatility):
         return None

@@ -118,7 +118,7 @@ def _describe(smiles: list[dict[str, Any]], puts: pl.DataFrame, calls: pl.DataFr
     if put is None or call is None:
         return f"{level}; no pair of 25-delta contracts to measure the skew by."
     dearer, cheaper = ("put", "call") if put >= call else ("call", "put")
-    return f"{level}; a 25-delta {dearer} stands {abs(put - call) * 100:.1f} points over a 25-delta {cheaper}."
+    return f"{level}; 25-delta {dearer}s trade {abs(put - call) * 100:.1f} volatility points over {cheaper}s."
 
 
 def _find_iv(instants: pl.DataFrame, settles_at: datetime) -> float | None:

@@ -75,7 +75,7 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
                 Type.NUMBER,
                 "Absolute call gamma over absolute put gamma.",
                 "ratio",
-                null="no put gamma",
+                null="one side unknown, or no put gamma",
                 expected=FROM_ZERO,
             ),
             unit="USD per 1 %",
@@ -92,7 +92,7 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
                 Type.NUMBER,
                 "Open interest in puts over that in calls.",
                 "ratio",
-                null="no open calls",
+                null="one side unknown, or no open calls",
                 check="ratios",
             ),
             Column("total_call_volume", Type.COUNT, "Calls traded in the session so far."),
@@ -102,7 +102,7 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
                 Type.NUMBER,
                 "Puts traded over calls traded.",
                 "ratio",
-                null="no calls traded",
+                null="one side unknown, or no calls traded",
                 check="ratios",
             ),
             unit="contracts",
@@ -200,9 +200,9 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
         Column(
             "n_history",
             Type.COUNT,
-            "Earlier sessions that the strength is measured against.",
+            "Earlier sessions that the strength is measured against: at most some 62, since the table keeps 90 days.",
             "count",
-            null="not measured",
+            null="not counted; no such row is written",
             bounds=FROM_ZERO,
             check="counts",
         ),
@@ -242,7 +242,7 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
         Column(
             "oi_coverage",
             Type.NUMBER,
-            "`contracts_valued` / `contracts`.",
+            "Share of contracts, by number, valued from their own quote: `contracts_valued` / `contracts`.",
             "0 to 1",
             null="no contracts",
             bounds=SHARE,
@@ -253,8 +253,8 @@ GAMMA_EXPOSURE_SNAPSHOTS = Table(
             Column(
                 "contracts_valued",
                 Type.COUNT,
-                "Contracts with open interest, deliverable and a gamma from their own quote. The sums also include "
-                "contracts whose gamma comes from the smile (`analytics.gamma.smiles`).",
+                "Contracts with known open interest (0 counts), deliverable and a gamma from their own quote. The sums "
+                "also include contracts whose gamma comes from the smile (`analytics.gamma.smiles`).",
             ),
             unit="count",
             bounds=FROM_ZERO,

@@ -236,6 +236,18 @@ def test_a_ratio_over_nothing_is_null():
     assert row["gamma_skew"] is row["put_call_oi_ratio"] is row["total_put_oi"] is row["total_call_volume"] is None
 
 
+def test_a_chain_without_a_price_of_its_underlying_is_a_row_of_reasons_and_stops_no_other():
+    pinned = black_chain(expiration=FRIDAY)
+    blind = [row | {"symbol": "BLIND", "underlying_price": None} for row in pinned]
+    found = compute_gamma_exposure(frame([*pinned, *blind])).snapshots
+    row = found.filter(pl.col("symbol") == "BLIND").row(0, named=True)
+    assert row["max_pain"] is not None  # needs no price of the underlying
+    assert (row["gex_usd_per_1pct"], row["zero_gamma"], row["dealer_positioning"]) == (None, None, None)
+    assert (row["zero_gamma_reason"], row["positioning_reason"]) == ("no_spot", "no_spot")
+    alone = compute_gamma_exposure(frame(pinned)).snapshots
+    assert found.filter(pl.col("symbol") == "XYZ").equals(alone)
+
+
 def test_unknown_open_interest_is_no_gamma_with_a_reason():
     row = only([contract(strike, "call", None, 0.01) for strike in range(90, 110)])
     assert row["zero_gamma_reason"] == "oi_unknown"

@@ -44,7 +44,7 @@ def test_the_smile_slopes_as_its_volatilities_do():
 def test_the_reading_of_a_smile_is_level_and_skew():
     text = get_reading(parse(draw_last_smile(greeks())))
     found = re.fullmatch(
-        r"(\d+)-day volatility at the forward is ([\d.]+) %; a 25-delta put stands ([\d.]+) points over a 25-delta call.",
+        r"(\d+)-day volatility at the forward is ([\d.]+) %; 25-delta puts trade ([\d.]+) volatility points over calls.",
         text,
     )
     assert found

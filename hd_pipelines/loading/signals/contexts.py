@@ -162,7 +162,7 @@ def _to_gamma(row: Mapping[str, Any], usual: _Usual, strikes: StrikeArrays) -> G
         zero_gamma=_to_number(row["zero_gamma"]),
         absolute_gamma_strike=_to_number(row["absolute_gamma_strike"]),
         max_pain=_to_number(row["max_pain"]),
-        max_pain_expires_at_ns=_find_settlement_ns(row["max_pain_expiration"]),
+        max_pain_expires_at_ns=_find_expiration_close_ns(row["max_pain_expiration"]),
         total_open_interest=_to_number(row["total_open_interest"]),
         option_volume=_to_number(row["option_volume"]),
         zero_dte_share=_to_number(row["zero_dte_share"]),
@@ -172,8 +172,8 @@ def _to_gamma(row: Mapping[str, Any], usual: _Usual, strikes: StrikeArrays) -> G
     )
 
 
-def _find_settlement_ns(expiration: date | None) -> int | None:
-    """Find the end of trading; contracts that settle at the open stop trading at the close of an earlier session."""
+def _find_expiration_close_ns(expiration: date | None) -> int | None:
+    """Find the close of the session in which the expiration settles, also for contracts that settled at its open."""
     return None if expiration is None else get_regular_hours(find_settlement_session(expiration)).closes_at_ns
 
 
