@@ -43,6 +43,7 @@ def lines_by_year(days: list[date]) -> str:
 def main() -> None:
     """Ask the library and write the module."""
     end = date(date.today().year + YEARS_AHEAD, 12, 31)  # noqa: DTZ011
+    end -= timedelta(days=(end.weekday() + 1) % 7)  # a Sunday: the number of sessions of the last week must be right
     schedule = exchange_calendars.get_calendar("XNYS", start=str(FIRST), end=str(end)).schedule
     sessions = [stamp.date() for stamp in schedule.index]
     local_closes = schedule["close"].dt.tz_convert("America/New_York")

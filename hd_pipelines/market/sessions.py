@@ -6,6 +6,7 @@ The authority is the XNYS calendar of `exchange_calendars` (holidays, early clos
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -63,16 +64,18 @@ class _Calendar:
 
 _SNAPSHOT_END = date.fromisoformat(LAST_SESSION)
 _LATEST_DAY = date(2099, 12, 31)
+_widening = threading.Lock()
 _widest: list[_Calendar] = []  # what was computed so far; answers do not depend on it, only how soon they come
 
 
 def _calendar(through: date) -> _Calendar:
     """A calendar that covers `through`: the snapshot, extended by `exchange_calendars` if a later day is asked for."""
-    if not _widest:
-        _widest.append(_snapshot())
-    if _widest[-1].end < min(through, _LATEST_DAY):
-        _widest.append(_extended(min(through, _LATEST_DAY)))
-    return _widest[-1]
+    with _widening:
+        if not _widest:
+            _widest.append(_snapshot())
+        if _widest[-1].end < min(through, _LATEST_DAY):
+            _widest.append(_extended(min(through, _LATEST_DAY)))
+        return _widest[-1]
 
 
 def _snapshot() -> _Calendar:

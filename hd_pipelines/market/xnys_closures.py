@@ -6,7 +6,7 @@ commit gives the same partitions everywhere. tests/market/test_sessions.py holds
 """
 
 FIRST_SESSION = "2003-09-10"
-LAST_SESSION = "2031-12-31"
+LAST_SESSION = "2031-12-26"
 
 CLOSED_WEEKDAYS = """
 2003-11-27 2003-12-25
