@@ -67,9 +67,9 @@ class Database:
 
     @contextmanager
     def connect(self, role: Role = Role.READER) -> Iterator[Connection]:
-        """Open a read-only transaction as `role`, in UTC."""
+        """Open a read-only transaction as `role`, in UTC; all of its statements see the same state of the database."""
         with self.engine.begin() as connection:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             set_local_role(connection, role)
             yield connection
 

@@ -35,7 +35,7 @@ TABLES = (
     "composite_signals",
     "signal_scans",
 )
-CLEANED = ("greeks", "flow", "iv", "gamma", "gamma_by_strike", "gamma_by_expiration", "regime")
+CLEANED = ("greeks", "flow", "iv", "gamma", "regime")
 LEAF = "historical_bars_y2025m11"
 
 

@@ -48,6 +48,17 @@ def test_a_transaction_is_in_its_role_and_the_next_one_is_not(database: Database
         assert connection.execute(text("SELECT current_user")).scalar_one() == Role.READER
 
 
+def test_a_reading_transaction_sees_one_state_of_the_database(database: Database) -> None:
+    count = text("SELECT count(*) FROM watchlist")
+    with database.connect() as reading:
+        before = reading.execute(count).scalar_one()
+        with database.begin() as writing:
+            writing.execute(text("INSERT INTO watchlist (symbol, ticker) VALUES ('NEW', 'NEW')"))
+        assert reading.execute(count).scalar_one() == before
+    with database.connect() as later:
+        assert later.execute(count).scalar_one() == before + 1
+
+
 def test_reading_transactions_cannot_write(database: Database) -> None:
     with database.connect(Role.SERVICE) as connection, pytest.raises(Exception, match="read-only transaction"):
         connection.execute(text("DELETE FROM watchlist"))

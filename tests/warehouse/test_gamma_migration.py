@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -122,6 +124,25 @@ def test_documents_become_rows_of_the_same_values(old_url: str) -> None:
     assert one(old_url, "SELECT to_regclass('marts.stg_gamma_exposure')") is None
 
 
+def test_a_load_that_commits_during_the_upgrade_keeps_its_rows(old_url: str) -> None:
+    with psycopg.connect(old_url) as load, ThreadPoolExecutor(1) as upgrading:
+        load.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (GAMMA.lock,))
+        load.execute("SET LOCAL ROLE hd_service")
+        load.execute(
+            "INSERT INTO gamma_exposure_snapshots SELECT (jsonb_populate_record(held, jsonb_build_object('symbol', 'QQQ',"
+            " 'id', gen_random_uuid()))).* FROM gamma_exposure_snapshots AS held WHERE symbol = 'SPX'"
+        )
+        upgraded = upgrading.submit(schema.upgrade, old_url)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%advisory%%'"
+        while not one(old_url, waiting):
+            assert not upgraded.done(), upgraded.result()
+            time.sleep(0.05)
+        load.commit()
+        assert upgraded.result(60) == schema.get_head_revision()
+    assert _read(old_url, SELECT_STRIKES, "QQQ", at(NOVEMBER)) == STRIKES
+    assert _read(old_url, SELECT_EXPIRATIONS, "QQQ", at(NOVEMBER)) == EXPIRATIONS
+
+
 def test_the_new_tables_have_the_months_of_the_snapshots_closed_like_theirs(old_url: str) -> None:
     schema.upgrade(old_url)
     with Database(old_url) as database:
@@ -143,5 +164,7 @@ def test_rows_become_the_same_documents_again(old_url: str) -> None:
     for symbol, day in (("SPY", OCTOBER), ("SPX", NOVEMBER)):
         (found,) = _read(old_url, select, symbol, at(day))
         assert json.loads(json.dumps(found)) == list(DOCUMENTS.values())
+    written = "SELECT array_agg(DISTINCT updated_at::date) FROM gamma_exposure_snapshots"
+    assert one(old_url, written) == [date(2025, 11, 5)]
     schema.upgrade(old_url)
     assert _read(old_url, SELECT_STRIKES, "SPX", at(NOVEMBER)) == STRIKES

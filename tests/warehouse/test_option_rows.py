@@ -202,6 +202,13 @@ def test_thirty_years_of_regimes_have_one_partition_a_year(database: Database, w
         assert option_queries.read_regime_history(connection, days[0], days[-1])["date"].to_list() == days
 
 
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1])
+def test_an_integer_that_is_too_large_for_its_column_is_refused(database: Database, number: int) -> None:
+    rows = iv_rows(["SPY"], [MONDAY]).with_columns(n_observations=pl.lit(number, pl.Int64))
+    with pytest.raises(RowsRefusedError, match=f"n_observations.*{number} in row 0 is too large"):
+        put_rows(database, "iv_percentile_cache", rows)
+
+
 def test_findings_are_settled_in_the_same_transaction(database: Database) -> None:
     finding = Finding(Rule.NO_ROWS, Severity.ERROR, "iv_percentile_cache", MONDAY, "SPY", "d", "c")
     bad = iv_rows(["SPY"], [MONDAY]).with_columns(iv_rank=pl.lit(7.0))

@@ -248,13 +248,13 @@ def test_retention_drops_whole_partitions_of_every_table_with_their_manifest_row
         "historical_greeks": 4,
         "options_flow_history": 0,
         "iv_percentile_cache": 1,
-        "gamma_exposure_snapshots": 1,
-        "gamma_by_strike": 3,
-        "gamma_by_expiration": 1,
+        "gamma_exposure_snapshots": 1 + 3 + 1,  # with its rows by strike and by expiration
         "market_regime_history": 1,
         "historical_bars": 4,
     }
     assert list_partitions(database, GREEKS) == [Partition.of(recent, GREEKS).name]
+    assert (one(warehouse_url, "SELECT count(*) FROM gamma_by_strike WHERE session = %s", old)) == 0
+    assert (one(warehouse_url, "SELECT count(*) FROM gamma_by_strike WHERE session = %s", recent)) == 3
     assert one(warehouse_url, "SELECT count(*) FROM derivation_manifest WHERE session = %s", ancient) == 0
     assert one(warehouse_url, "SELECT count(*) FROM derivation_manifest WHERE session = %s", old) == 2
     assert set(drop_old_rows(database).values()) == {0}

@@ -83,7 +83,7 @@ LAST_STATEMENTS = {
     "0010": "ALTER TABLE market_regime_history",
     "0011": "GRANT SELECT ON alert_channels",
     "0012": "GRANT SELECT ON signal_scans",
-    "0013": "CREATE OR REPLACE FUNCTION cleanup_all_historical_data",
+    "0013": "COMMENT ON FUNCTION cleanup_old_gamma",
 }
 
 

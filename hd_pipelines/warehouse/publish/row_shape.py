@@ -65,6 +65,8 @@ def _check_column(values: pl.Series, column: Column[Any], error: type[RowsRefuse
             raise error(
                 f"{where} holds a number that is not finite. Remedy: leave it out, missing is null."
             ) from refusal
+    if isinstance(column.type, Integer):
+        return _to_integer(values, pl.Int64 if isinstance(column.type, BigInteger) else pl.Int32, where, error)
     return values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum) else values
 
 
@@ -74,6 +76,14 @@ def _to_microseconds(values: pl.Series, where: str, error: type[RowsRefusedError
     if inexact.any():
         raise error(f"{where}: row {inexact.arg_max()} is finer than a microsecond. Remedy: round the instant.")
     return stamps
+
+
+def _to_integer(values: pl.Series, dtype: type[pl.DataType], where: str, error: type[RowsRefusedError]) -> pl.Series:
+    fitting = values.cast(dtype, strict=False)
+    if fitting.null_count() > values.null_count():
+        row = (fitting.is_null() & values.is_not_null()).to_list().index(True)
+        raise error(f"{where}: {values[row]} in row {row} is too large for the column. Remedy: look for what made it.")
+    return fitting
 
 
 def _to_json(value: object) -> str:

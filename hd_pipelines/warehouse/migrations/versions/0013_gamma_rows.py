@@ -16,18 +16,10 @@ _SNAPSHOTS = "gamma_exposure_snapshots"
 _TABLES = ("gamma_by_strike", "gamma_by_expiration")
 _DOCUMENTS = ("gamma_by_strike", "gamma_by_expiration", "oi_by_strike", "volume_by_strike")
 _KEPT_BY_INSTANT = ("historical_greeks", "options_flow_history", _SNAPSHOTS)
-_CLEANUPS = {
-    "historical_greeks": "cleanup_old_greeks",
-    "options_flow_history": "cleanup_old_flow",
-    "iv_percentile_cache": "cleanup_old_iv",
-    _SNAPSHOTS: "cleanup_old_gamma",
-    **{table: f"cleanup_old_{table}" for table in _TABLES},
-    "market_regime_history": "cleanup_old_regime",
-    "historical_bars": "cleanup_old_historical_bars",
-}
 
 
 def upgrade() -> None:
+    _keep_loads_out()
     _create_tables()
     for table in _TABLES:
         _copy_partitions(table)
@@ -42,22 +34,13 @@ def upgrade() -> None:
         f" ADD CONSTRAINT {_SNAPSHOTS}_documents CHECK (jsonb_typeof(zero_gamma_crossings) = 'array')"
     )
     _define_forgetting((*_KEPT_BY_INSTANT, *_TABLES))
-    for table in _TABLES:
-        op.execute(
-            f"""
-            CREATE FUNCTION cleanup_old_{table}(keep interval DEFAULT '90 days') RETURNS bigint
-            LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s' AS $$
-                SELECT public.drop_old_leaves('{table}', 'month', keep)
-            $$
-            """
-        )
-        op.execute(
-            f"COMMENT ON FUNCTION cleanup_old_{table}(interval) IS"
-            f" 'Drops the leaves of {table} that lie wholly before now - keep; returns the rows deleted'"
-        )
-        op.execute(f"REVOKE ALL ON FUNCTION cleanup_old_{table}(interval) FROM PUBLIC")
-        op.execute(f"GRANT EXECUTE ON FUNCTION cleanup_old_{table}(interval) TO hd_service")
-    _define_cleanup_of_all(list(_CLEANUPS))
+    _define_cleanup((_SNAPSHOTS, *_TABLES))
+
+
+def _keep_loads_out() -> None:
+    """Wait for a running load and block the next ones: what one commits meanwhile would be lost with the columns."""
+    op.execute(f"SELECT pg_advisory_xact_lock(hashtextextended('hd_pipelines:{_SNAPSHOTS}', 0))")
+    op.execute(f"LOCK TABLE {_SNAPSHOTS} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _create_tables() -> None:
@@ -215,18 +198,25 @@ def _define_forgetting(kept_by_instant: tuple[str, ...]) -> None:
     op.execute("REVOKE CREATE ON SCHEMA public FROM hd_service")
 
 
-def _define_cleanup_of_all(tables: list[str]) -> None:
+def _define_cleanup(tables: tuple[str, ...]) -> None:
+    """Let the clean-up of the snapshots drop the rows that belong to them too: alone, neither could be derived again."""
+    dropped = " + ".join(f"public.drop_old_leaves('{table}', 'month', keep)" for table in tables)
     op.execute(
         f"""
-        CREATE OR REPLACE FUNCTION cleanup_all_historical_data() RETURNS TABLE (table_name text, rows_deleted bigint)
-        LANGUAGE sql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
-            VALUES {", ".join(f"('{table}', public.{_CLEANUPS[table]}())" for table in tables)}
+        CREATE OR REPLACE FUNCTION cleanup_old_gamma(keep interval DEFAULT '90 days') RETURNS bigint
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '30s' AS $$
+            SELECT {dropped}
         $$
-        """  # noqa: S608  (the names are constants of this file)
+        """
+    )
+    op.execute(
+        "COMMENT ON FUNCTION cleanup_old_gamma(interval) IS"
+        f" 'Drops the leaves of {', '.join(tables)} that lie wholly before now - keep; returns the rows deleted'"
     )
 
 
 def downgrade() -> None:
+    _keep_loads_out()
     op.execute(
         f"ALTER TABLE {_SNAPSHOTS} DROP CONSTRAINT {_SNAPSHOTS}_documents,"
         f" {', '.join(f'ADD COLUMN {name} jsonb' for name in _DOCUMENTS)}, ADD CONSTRAINT {_SNAPSHOTS}_documents CHECK ("
@@ -234,12 +224,12 @@ def downgrade() -> None:
         " jsonb_typeof(oi_by_strike) = 'array' AND jsonb_typeof(volume_by_strike) = 'array' AND"
         " jsonb_typeof(zero_gamma_crossings) = 'array')"
     )
+    op.execute(f"ALTER TABLE {_SNAPSHOTS} DISABLE TRIGGER stamp_updated_at")  # the snapshots themselves do not change
     op.execute("SET LOCAL ROLE hd_service")
     _move_to_documents()
     op.execute("SET LOCAL ROLE hd_owner")
-    _define_cleanup_of_all([table for table in _CLEANUPS if table not in _TABLES])
-    for table in _TABLES:
-        op.execute(f"DROP FUNCTION cleanup_old_{table}(interval)")
+    op.execute(f"ALTER TABLE {_SNAPSHOTS} ENABLE TRIGGER stamp_updated_at")
+    _define_cleanup((_SNAPSHOTS,))
     _define_forgetting(_KEPT_BY_INSTANT)
     op.execute(f"DROP TABLE {', '.join(_TABLES)}")
 
