@@ -124,7 +124,9 @@ class S3Bucket:
             )
         body = answer["Body"]
         try:
-            if (given := _strip_quotes(answer["ETag"])) != etag:  # not every store of this protocol knows If-Match
+            if (
+                given := _strip_quotes(answer.get("ETag", ""))
+            ) != etag:  # not every store of this protocol knows If-Match
                 raise refusals.build_republished_error(place, f"while it was downloaded: {etag} became {given}")
             while piece := body.read(_PIECE_BYTES):
                 yield piece
@@ -150,6 +152,8 @@ class S3Bucket:
             return refusals.build_absent_error(place)
         if status == 412:
             return refusals.build_republished_error(place, "while it was downloaded (412 on If-Match)")
+        if status == 416:
+            return refusals.build_republished_error(place, "while it was downloaded: it is shorter now (416)")
         return refusals.build_unavailable_error(place, _describe_error(error))
 
     def _forbidden(self, place: ObjectPlace) -> FlatFileError:
