@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from hd_pipelines.analytics.gamma.smiles import fill_from_smile
 from hd_pipelines.analytics.gamma_exposure import gamma_profile, zero_gamma
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import list_chain_files, read_chain
+from hd_pipelines.providers.archive.chains import read_chain
+from hd_pipelines.providers.archive.files import list_chain_files
 
 Floats = NDArray[np.float64]
 

@@ -21,7 +21,8 @@ from pathlib import Path
 import polars as pl
 
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import list_archived_days, list_chain_files, read_chain
+from hd_pipelines.providers.archive.chains import read_chain
+from hd_pipelines.providers.archive.files import list_archived_days, list_chain_files
 from hd_pipelines.tables.vocabulary import OptionType
 from validation.vendor_inputs import estimate_vendor_clock, value_at_vendor_inputs
 from validation.vix_against_official import read_treasury_rates

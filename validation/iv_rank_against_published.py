@@ -20,7 +20,8 @@ from hd_pipelines.analytics.iv_percentile import (
 from hd_pipelines.analytics.volatility.constant_maturity import observe
 from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import list_archived_days, list_chain_files, read_chain
+from hd_pipelines.providers.archive.chains import read_chain
+from hd_pipelines.providers.archive.files import list_archived_days, list_chain_files
 from validation.vix_against_official import read_treasury_rates
 
 DECIMALS = 6

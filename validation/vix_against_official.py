@@ -18,7 +18,8 @@ import polars as pl
 
 from hd_pipelines.analytics.volatility.model_free import compute_model_free_volatility, derive_rates
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import list_archived_days, list_chain_files, read_chain
+from hd_pipelines.providers.archive.chains import read_chain
+from hd_pipelines.providers.archive.files import list_archived_days, list_chain_files
 
 SLOPE_SESSIONS = 252
 MATURITIES = {

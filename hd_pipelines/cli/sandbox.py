@@ -15,7 +15,7 @@ import polars as pl
 
 from hd_pipelines.cli.terminal import Refusal, Steps, console
 from hd_pipelines.market.sessions import find_last_completed_session, is_session, list_last_sessions
-from hd_pipelines.providers.archive.chains import list_archived_days
+from hd_pipelines.providers.archive.files import list_archived_days
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.providers.source import SandboxAddress, announce, withdraw
 from hd_pipelines.sandbox.generation import GenerationReport, Workers, generate

@@ -15,7 +15,8 @@ from hd_pipelines.analytics.volatility.constant_maturity import OBSERVED, Observ
 from hd_pipelines.analytics.volatility.smile import AtmMethod, SmileReason, interpolate_at_forward
 from hd_pipelines.market.option_chains import VALUED
 from hd_pipelines.pricing.valuation import value_chain
-from hd_pipelines.providers.archive.chains import list_chain_files, read_chain
+from hd_pipelines.providers.archive.chains import read_chain
+from hd_pipelines.providers.archive.files import list_chain_files
 from validation.vix_against_official import read_treasury_rates
 
 RECORDING = Path(__file__).parents[2].parent / "shared" / "recordings" / "spx-2019q2"

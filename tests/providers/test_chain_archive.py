@@ -8,15 +8,8 @@ import pytest
 
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import list_sessions_between
-from hd_pipelines.providers.archive.chains import (
-    COLUMNS,
-    find_archive_gaps,
-    list_archived_days,
-    list_chain_files,
-    read_chain,
-    read_chains,
-    to_folder_name,
-)
+from hd_pipelines.providers.archive.chains import COLUMNS, read_chain, read_chains
+from hd_pipelines.providers.archive.files import find_archive_gaps, list_archived_days, list_chain_files, to_folder_name
 from hd_pipelines.providers.errors import FileRefusedError
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows

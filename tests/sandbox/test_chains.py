@@ -8,7 +8,8 @@ import pytest
 import QuantLib as ql  # noqa: N813
 
 from hd_pipelines.market.sessions import get_regular_hours, list_sessions_between
-from hd_pipelines.providers.archive.chains import OPTIONAL, list_chain_files, read_chain
+from hd_pipelines.providers.archive.chains import OPTIONAL, read_chain
+from hd_pipelines.providers.archive.files import list_chain_files
 from hd_pipelines.sandbox.market.chain_extent import Extent
 from hd_pipelines.sandbox.market.chains import build_synthetic_chains, write_chain_archive
 from hd_pipelines.sandbox.market.daily_paths import get_daily_paths

@@ -25,15 +25,14 @@ from hd_pipelines.loading.inputs.chain_records import (
 )
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.symbols import to_symbol
-from hd_pipelines.providers.archive.chains import (
+from hd_pipelines.providers.archive.chains import READ_VERSION, read_chains
+from hd_pipelines.providers.archive.files import (
     ARCHIVE_RULES,
     DATASET,
-    READ_VERSION,
     ChainFile,
     find_archive_gaps,
     list_archived_days,
     list_chain_files,
-    read_chains,
     to_folder_name,
 )
 from hd_pipelines.providers.errors import FlatFileError

@@ -20,7 +20,7 @@ from hd_pipelines.market.chain_coverage import (
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.market.symbols import to_symbol
-from hd_pipelines.providers.archive.chains import ARCHIVE_RULES
+from hd_pipelines.providers.archive.files import ARCHIVE_RULES
 from hd_pipelines.providers.chain_rules import ValidatedChain
 from hd_pipelines.tables.vocabulary import PriceSource, Rule, SnapshotKind
 from hd_pipelines.warehouse.engine import Database

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hd_pipelines.market.sessions import NANOSECONDS_PER_MINUTE, NEW_YORK, Hours, get_regular_hours
 from hd_pipelines.market.symbols import canonicalize_symbol, is_index, to_ticker
-from hd_pipelines.providers.archive.chains import to_folder_name
+from hd_pipelines.providers.archive.files import to_folder_name
 from hd_pipelines.sandbox.bucket import Bucket
 from hd_pipelines.sandbox.generation import GenerationReport, Progress, Workers, WrittenObject, fill, put_object
 from hd_pipelines.sandbox.market.chain_extent import Extent, choose_contracts

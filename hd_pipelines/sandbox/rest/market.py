@@ -24,7 +24,7 @@ from hd_pipelines.market.sessions import (
     list_sessions_between,
 )
 from hd_pipelines.market.symbols import is_index, to_ticker
-from hd_pipelines.providers.archive.chains import list_archived_days, to_folder_name
+from hd_pipelines.providers.archive.files import list_archived_days, to_folder_name
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_MINUTE, STOCK_MINUTE
 from hd_pipelines.providers.massive.rest.treasury_yields import ARCHIVE_FILE, MATURITIES
 from hd_pipelines.sandbox.market.chain_extent import Extent
