@@ -11,15 +11,19 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from hd_pipelines.providers.errors import CredentialsRefusedError, FlatFileError, ObjectPlace, ObjectRepublishedError
 from hd_pipelines.providers.massive.flat_files import refusals
+from hd_pipelines.providers.massive.flat_files.disk_reserve import (
+    DISK_MARGIN_BYTES,
+    DiskReserve,
+    DiskUsage,
+    name_disk_errors,
+)
 from hd_pipelines.providers.massive.flat_files.gzip_stream import count_lines
 from hd_pipelines.providers.massive.flat_files.landing import (
     LandedFile,
@@ -34,17 +38,7 @@ from hd_pipelines.providers.massive.flat_files.s3_bucket import ObjectVersion, S
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-DISK_MARGIN_BYTES = 2 << 30
-"""Free space that a download must leave, because a database without disk space is worse than a late file."""
 _MANY_MONTHS = 3
-
-
-class DiskUsage(Protocol):
-    """The parts of `shutil.disk_usage`'s result that are used here."""
-
-    @property
-    def free(self) -> int:
-        """Bytes free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +103,7 @@ class FlatFiles:
     ) -> None:
         self._bucket = S3Bucket(url, bucket, key_id, secret, max_attempts=max_attempts, max_connections=max_connections)
         self._landing, self._max_attempts = landing, max_attempts
-        self._disk_margin_bytes, self._disk_usage = disk_margin_bytes, disk_usage
-        self._lock = threading.Lock()
-        self._bytes_under_way = 0
+        self._disk = DiskReserve(landing, disk_margin_bytes, disk_usage)
 
     def __repr__(self) -> str:
         return f"FlatFiles({self._bucket!r})"
@@ -175,7 +167,7 @@ class FlatFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")
         try:
-            with self._disk_space(remote):
+            with self._disk.reserve(remote.place, remote.size):
                 sha256 = self._fetch(remote, temporary)
                 lines = count_lines(temporary, remote.place)
                 self._expect_unchanged(remote, "while it was downloaded")
@@ -260,7 +252,7 @@ class FlatFiles:
         """Write the body to `temporary` and sync it; returns its SHA-256."""
         digest = hashlib.sha256()
         offset, cuts = 0, 0
-        with self._disk_errors(remote), temporary.open("wb") as file:
+        with name_disk_errors(remote.place, remote.size), temporary.open("wb") as file:
             while offset < remote.size:
                 before = offset
                 for piece in self._bucket.body(remote.place, remote.etag, offset, remote.size):
@@ -273,35 +265,6 @@ class FlatFiles:
             file.flush()
             os.fsync(file.fileno())
         return digest.hexdigest()
-
-    @contextmanager
-    def _disk_space(self, remote: RemoteObject) -> Iterator[None]:
-        """Reserve space for the object during its download; refuse if less than the margin would stay free."""
-        with self._lock:
-            free = self._disk_usage(self._landing).free - self._bytes_under_way - remote.size
-            if free < self._disk_margin_bytes:
-                raise refusals.build_disk_error(
-                    remote.place,
-                    f"{remote.size:,} bytes would leave {max(free, 0):,} bytes free, the margin is "
-                    f"{self._disk_margin_bytes:,}.",
-                )
-            self._bytes_under_way += remote.size
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._bytes_under_way -= remote.size
-
-    @contextmanager
-    def _disk_errors(self, remote: RemoteObject) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in {ENOSPC, EDQUOT}:
-                raise
-            raise refusals.build_disk_error(
-                remote.place, f"the disk filled up while {remote.size:,} bytes were written."
-            ) from error
 
 
 def _build_remote(dataset: FlatFileDataset, version: ObjectVersion) -> RemoteObject:
