@@ -389,7 +389,7 @@ def test_f24_the_margin_counts_all_downloads_under_way(vendor_bucket, files, lan
     remotes = files.list_objects(STOCK_MINUTE, days[0], days[-1])
     assert len(room_for_one.download_many(remotes, workers=1).landed) == 5
     shutil.rmtree(landing)
-    with room_for_one._disk_space(remotes[0]), pytest.raises(DiskNearlyFullError):
+    with room_for_one._disk.reserve(remotes[0].place, remotes[0].size), pytest.raises(DiskNearlyFullError):
         room_for_one.download(remotes[1])
 
 
