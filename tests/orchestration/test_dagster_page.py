@@ -15,7 +15,7 @@ from hd_pipelines.settings import load_settings
 from tests.support.dagster_page import IN_PROCESS, open_dagster_page
 from tests.support.installation import SESSIONS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 WINDOW = list_last_sessions(SESSIONS[-1], 3)
 NAMES = [str(session) for session in WINDOW]
 DBT_GROUPS = {"staging", "marts"}
