@@ -21,7 +21,8 @@ storage:
     class: PooledPostgresStorage
     config: {}
 
-# Finds a run whose process was killed, marks it as failed within two minutes, and frees its concurrency slots.
+# Marks a run as failed whose process was killed under its code server, and frees its concurrency slots. Runs of killed
+# commands are not found: docs/operations.md says how to end them.
 run_monitoring:
   enabled: true
   start_timeout_seconds: 180
