@@ -28,7 +28,7 @@ class Refusing:
     def __init__(self, error):
         self.error = error
 
-    def pages(self, *_):
+    def fetch_pages(self, *_):
         raise self.error
 
 
