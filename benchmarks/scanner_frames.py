@@ -1,8 +1,8 @@
 """The scanner alone, on frames in memory: quiet symbols, one stored signal, a year of minutes, all detectors on many rows.
 
-`python -m benchmarks.scanner_frames` needs no database. Each task has the limit that the design gives it. The peers do the
-same work one row at a time, as a scanner without arrays does: `rows_one_by_one` scans `SAMPLE` minutes of the year singly
-and `detectors_one_by_one` evaluates every detector on as many single rows; both are scaled up to the whole frame.
+`python -m benchmarks.scanner_frames` needs no database. Each task has a limit of its own. The peers do the same
+work one row at a time, as a scanner without arrays does: `rows_one_by_one` scans `SAMPLE` minutes of the year singly and
+`detectors_one_by_one` evaluates every detector on as many single rows; both are scaled up to the whole frame.
 """
 
 import time

@@ -2,12 +2,12 @@
 
 `python -m benchmarks.signal_features` makes 272 sessions of minutes of one symbol, with a chain every 15 minutes of the
 last 60, regimes, volatilities and 100,000 option prints, and turns the last 252 sessions, 98,000 rows, into the feature
-frame that a backtest reads: `ours`. `plain_pandas` is the peer: the same indicators, session position, VWAP, RVOL and prior
-levels as a notebook computes them, in one pass of pandas over the year; it has no swings, divergences, trends, key-level
-distances or context. `to_detectors` adds all seventeen detectors over every row, with their points where they fire; its
-limit is a second. `to_signals` adds engines, scanner and signals. Where both compute the same quantity, they are compared
-first, on a session whose windows are equal. `latest_50` is `evaluate` of fifty symbols, as a scan calls it, and has a limit
-of its own.
+frame that a scan of a year reads: `ours`. `plain_pandas` is the peer: the same indicators, session position, VWAP, RVOL
+and prior levels as a notebook computes them, in one pass of pandas over the year; it has no swings, divergences, trends,
+key-level distances or context. `to_detectors` adds all seventeen detectors over every row, with their points where they
+fire; its limit is a second. `to_signals` adds engines, scanner and signals. Where both compute the same quantity, they are
+compared first, on a session whose windows are equal. `latest_50` is `evaluate` of fifty symbols, as a scan calls it, and
+has a limit of its own.
 """
 
 import json

@@ -351,8 +351,8 @@ def _render_document(result: dict, plans: list[tuple[Question, str]]) -> str:
         ),
         build_table(result),
         (
-            "Plain tables are those of the earlier system: one table each, an index on symbol and time, no row-level "
-            "security, rows as Python objects; its radar needs 101 queries."
+            "The peer is a plain schema: one table each, an index on symbol and time, no row-level security; its radar runs "
+            "101 queries."
         ),
     ]
     for question, plan in plans:
