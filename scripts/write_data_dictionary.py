@@ -120,9 +120,10 @@ def _describe_models() -> list[str]:
             (f"`{column['name']}`", _one_line(column.get("description")), ", ".join(_tests(column)))
             for column in model["columns"]
         ]
+        tests = f" Tested as a whole: {', '.join(_tests(model))}." if _tests(model) else ""
         parts.append(
-            f"### `marts.{model['name']}`\n\n{_one_line(model['description'])} Tested as a whole: "
-            f"{', '.join(_tests(model)) or 'nothing'}.\n\n{_grid(('column', 'meaning', 'tested'), rows)}"
+            f"### `marts.{model['name']}`\n\n{_one_line(model['description'])}{tests}\n\n"
+            f"{_grid(('column', 'meaning', 'tested'), rows)}"
         )
     return parts
 

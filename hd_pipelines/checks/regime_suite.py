@@ -36,7 +36,7 @@ _ROUNDING = 1e-6
 
 
 def build_regime_suite() -> TableSuite:
-    """Build the suite for frames with the columns that `regime.compute_regime_rows` returns."""
+    """Build the suite for frames with the columns that `classification.classify_regimes` returns."""
     return TableSuite(TableRules(TABLE.name, ("date",), _compute_facts, _build_expectations))
 
 

@@ -26,7 +26,7 @@ ALERTS = Table(
             "rule",
             Type.TEXT,
             "What is broken: `run_failed`, `check_failed`, `data_late`, or a rule of data-quality.md.",
-            source="`sensors.alerts`",
+            source="`sensors.failure_alerts`, `sensors.late_data_alerts`",
         ),
         Column(
             "subject", Type.TEXT, "What it is broken for: a job and its partitions, a check, a dataset and its session."

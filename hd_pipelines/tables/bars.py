@@ -113,7 +113,7 @@ LAKE_BARS = Table(
     name="lake_bars",
     about="The vendor's aggregates as published: every row of a flat file that passed the reading rules.",
     grain="One row per ticker and start of the aggregate. One Parquet file per dataset and session, sorted by that key.",
-    written_by="`loading.lake.refresh_lake`.",
+    written_by="`loading.inputs.flat_files.refresh_lake`.",
     key=("ticker", "window_start"),
     columns=(
         Column("ticker", Type.KEY_TEXT, "The vendor's ticker: `SPY`, `I:SPX`, `O:SPXW190501C01800000`."),

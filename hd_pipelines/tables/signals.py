@@ -15,7 +15,7 @@ from hd_pipelines.tables.vocabulary import (
 COMPOSITE_SIGNALS = Table(
     name="composite_signals",
     about="Setups that a detector found and every filter let pass, with the plan of the trade and what became "
-    "of it. What a signal says never changes, a trigger holds that; only its outcome does. See "
+    "of it. A stored signal never changes (a trigger enforces it); only its outcome does. See "
     "scanner.md and detectors.md.",
     grain="One row per symbol, detector and bar, for ever: the same scan again finds the same row.",
     written_by="`loading.signals.scan`; outcomes by `loading.signals.outcomes`.",
@@ -150,7 +150,7 @@ COMPOSITE_SIGNALS = Table(
             Type.INSTANT,
             "When its alert was written to the outbox.",
             null="it has not been announced",
-            source="`sensors.alerts`",
+            source="`sensors.alert_signals`",
         ),
         Column("dismissed_at", Type.INSTANT, "When it was dismissed.", null="it was not"),
         Column("filled_at", Type.INSTANT, "When an order on it was filled.", null="none was"),
