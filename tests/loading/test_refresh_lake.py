@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.loading.inputs import flat_files as loading_lake
+from hd_pipelines.loading.inputs import flat_files
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.installation import SESSIONS, minute_rows, vendor_object
@@ -71,7 +71,7 @@ def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(installat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crash:
-        crash.setattr(loading_lake, "_record", killed)
+        crash.setattr(flat_files, "_record", killed)
         with pytest.raises(KeyboardInterrupt):
             installation.to_lake()
     assert installation.lake.find_part(STOCK_MINUTE, LAST) is not None
@@ -97,7 +97,7 @@ def test_a_part_that_was_lost_is_made_again(installation):
 def test_parts_made_by_older_code_are_made_again(installation, monkeypatch):
     installation.publish_files(SESSIONS[:3])
     installation.to_lake(SESSIONS[:3])
-    monkeypatch.setattr(loading_lake, "INGEST_VERSION", 2)
+    monkeypatch.setattr(flat_files, "INGEST_VERSION", 2)
     assert installation.to_lake(SESSIONS[:3])[STOCK_DAY].ingested == 3
 
 
@@ -124,7 +124,7 @@ def test_progress_and_window_are_reported(installation):
     installation.publish_files(SESSIONS[:2])
     steps = []
     files = list(installation.landed_files[STOCK_DAY].values())
-    report = loading_lake.refresh_lake(
+    report = flat_files.refresh_lake(
         installation.database,
         installation.lake,
         STOCK_DAY,

@@ -130,7 +130,10 @@ class FlatFiles:
         """
         parsed = parse_key(key)
         if parsed is None:
-            raise ValueError(f"{key!r} is not the key of a known dataset; see flat_file_layout.DATASETS")
+            raise ValueError(
+                f"{key!r} is not the key of a known dataset; see `DATASETS` in "
+                "hd_pipelines/providers/massive/flat_files/layout.py"
+            )
         dataset, session = parsed
         return _build_remote(dataset, self._bucket.head(ObjectPlace(dataset.name, session, key)))
 
