@@ -79,7 +79,7 @@ def write_signal_message(signal: SignalNotice) -> Message:
         body="\n".join(line for line in (signal.context_line, *reasons) if line),
         fields=tuple(fields),
         at=signal.bar_time,
-        footer=f"signal {signal.signal_id[:8]}, paper trading, no advice",
+        footer=f"signal {signal.signal_id[:8]}, not financial advice",
     )
 
 

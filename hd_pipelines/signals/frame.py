@@ -1,7 +1,7 @@
 """The feature frame: one row per minute of a symbol's session, one column per feature of the catalogue.
 
-Scanner, backtest and paper trading read the same frame. A row depends only on what was known at its `as_of`: cutting all
-inputs at t leaves every row at or before t unchanged.
+Live scans and scans of past sessions read the same frame. A row depends only on what was known at its `as_of`: cutting
+all inputs at t leaves every row at or before t unchanged.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ The rule: a position is entered at the signal's entry price at the signal's inst
 - If nothing traded while the signal was valid (a halt), it exits at the first open after that; beyond the stop that is a
   STOP.
 
-Bars must be on the same basis as the entry price: not adjusted for a later split. Backtests that trail stops or take
-partial profits have their own rules.
+Bars must be on the same basis as the entry price: not adjusted for a later split.
 """
 
 from __future__ import annotations

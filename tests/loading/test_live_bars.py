@@ -102,7 +102,7 @@ def test_a_round_adds_the_minutes_that_ended(installation, play):
 
 
 def test_a_session_played_minute_by_minute_is_what_its_files_give(installation, play):
-    """The bars of the platform do not depend on the way they came: a signal seen live is seen in a backtest."""
+    """The bars of the platform do not depend on the way they came: a signal seen live is seen in a later scan."""
     added = sum(play(at(minute), ["SPY", "SPX"]).rows_added for minute in (*range(1, 391, 13), 390, 391, 406))
     live = installation.table(BARS + " order by 1, 2, 3")
     assert added == len(live) == 2 * (390 + 78 + 26 + 7 + 2)

@@ -1,4 +1,4 @@
-"""Build feature frames. The scanner, backtests and paper trading use the same functions, so they see the same numbers."""
+"""Build feature frames. Live scans and scans of past sessions use the same functions, so they see the same numbers."""
 
 from hd_pipelines.signals.features.day_frames import build_day_frame
 from hd_pipelines.signals.features.minute_frames import build_frames, build_session_frame, evaluate

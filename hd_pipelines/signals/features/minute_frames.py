@@ -1,7 +1,7 @@
 """Build minute feature frames: of one session, of many, and the single row of an instant.
 
 `evaluate` is `build_session_frame` of a tape cut at the instant, and `build_frames` is `build_session_frame` of many
-sessions at once, so the scanner, backtests and paper trading read the same numbers.
+sessions at once, so live scans and scans of past sessions read the same numbers.
 
 A row is independent of everything after it, and of the length of the tape:
 - an indicator's window starts a fixed number of exchange sessions before the row's session (20 for 5-minute bars, from
@@ -34,7 +34,7 @@ def build_session_frame(tape: SymbolTape, session: date, as_of_ns: int | None = 
     """Build one row per minute from the session's first minute to the last one with a bar, whether or not it traded.
 
     With `as_of_ns` (ns UTC): the rows of the minutes that were over by then, as they were then, including minutes without
-    trades since the last bar, so that a live scan sees the same rows as a backtest. Rows before the first trade have no
+    trades since the last bar, so that a live scan sees the same rows as a later one. Rows before the first trade have no
     price. Without data: no rows and a label, `no_bars_today` or `before_open`. Raises `ValueError` if the exchange was
     closed that day.
     """

@@ -75,7 +75,7 @@ class PutCallRegime(StrEnum):
 
 
 class MarketRegime(StrEnum):
-    """The eleven market regimes, shared by engine, detectors, scanner and backtest."""
+    """The eleven market regimes, shared by engine, detectors and scanner."""
 
     STRONG_UPTREND = "STRONG_UPTREND"
     WEAK_UPTREND = "WEAK_UPTREND"

@@ -1,4 +1,4 @@
-"""Reads `marts.rpt_radar` as a frame for the terminal and the web pages, with its ages counted up to the present."""
+"""Reads `marts.rpt_radar` as a frame for the terminal, with its ages counted up to the present."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_a_halted_symbol_keeps_its_last_price_with_its_age():
     assert "no_trade_for_15_minutes" in during.labels
     assert during["price_age_minutes"].tolist() == [30]
     rows_then = build_session_frame(tape, TODAY, opens_ns + 130 * MINUTE + 1)
-    assert len(rows_then) == 130  # a scan at that minute sees the minutes that a backtest will see
+    assert len(rows_then) == 130  # a scan at that minute sees the minutes that a later scan will see
     assert build_session_frame(tape, TODAY, opens_ns).labels == ("before_open",)
     assert frame["rvol"][155] < frame["rvol"][99]  # nothing traded while others' volume went on
 
