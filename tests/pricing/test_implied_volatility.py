@@ -64,7 +64,7 @@ def test_the_price_at_the_volatility_is_the_price_or_there_is_a_reason(forward, 
 
 
 @given(st.floats(0.1, 60), st.floats(60, 160), st.floats(0.01, 3), st.booleans())
-def test_a_dearer_option_has_the_higher_volatility(price, strike, years, is_call):
+def test_a_more_expensive_option_has_the_higher_volatility(price, strike, years, is_call):
     low, high = implied_volatility([price, price * 1.01], 100, strike, years, 1, is_call)
     assert np.isnan(low) or np.isnan(high) or low < high
 

@@ -41,7 +41,7 @@ def reason_at(valued: pl.DataFrame, strike: float, option_type: str) -> str:
     return reason
 
 
-def test_the_frame_is_the_contract_between_rooms(chain):
+def test_the_valued_frame_has_the_published_schema(chain):
     valued = value_chain(chain)
     assert dict(valued.schema) == VALUED
     assert valued.height == chain.height

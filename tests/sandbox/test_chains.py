@@ -95,12 +95,12 @@ def test_every_quote_has_two_sides_on_their_ticks(chain):
     assert (chain["bid"] >= 0).all()
     assert (chain["ask"] > chain["bid"]).all()
     assert ((chain["bid"] == 0) == (chain["bid_size"] == 0)).all()
-    dear = chain.filter((pl.col("bid") >= 3) & (pl.col("ask") >= 3))
-    nickels = dear.select(((pl.col("bid", "ask") * 20).round(6) % 1 == 0).all())
+    expensive = chain.filter((pl.col("bid") >= 3) & (pl.col("ask") >= 3))
+    nickels = expensive.select(((pl.col("bid", "ask") * 20).round(6) % 1 == 0).all())
     assert nickels.row(0) == (True, True)
 
 
-def test_deep_contracts_have_no_bid_and_dear_ones_wide_quotes(chain):
+def test_deep_contracts_have_no_bid_and_expensive_ones_wide_quotes(chain):
     assert 0.01 < (chain["bid"] == 0).mean() < 0.25
     quoted = chain.filter(pl.col("bid") > 1)
     relative = quoted.select((pl.col("ask") - pl.col("bid")) / pl.col("ask")).to_series()

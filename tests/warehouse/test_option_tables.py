@@ -64,7 +64,7 @@ def filled_url(database: Database, warehouse_url: str) -> str:
     return warehouse_url
 
 
-def test_tables_take_what_other_rooms_hand_over() -> None:
+def test_tables_have_the_columns_that_other_packages_write() -> None:
     assert set(list_published_columns(historical_greeks)) == {*VALUED, "iv_rank", "iv_percentile"}
     assert set(list_published_columns(iv_percentile_cache)) == set(
         compute_percentile_rows(pl.DataFrame(schema=OBSERVATIONS)).columns

@@ -61,7 +61,7 @@ def test_the_lean_of_a_put_call_ratio(ratio, kind, strength):
     ],
 )
 @pytest.mark.parametrize(("institutional", "factor"), [(20.0, 0.95), (30.0, 1.05), (70.0, 1.10), (90.0, 1.15)])
-def test_multipliers_of_the_facts(ratio, for_a_long, for_a_short, institutional, factor):
+def test_multipliers_match_the_published_table(ratio, for_a_long, for_a_short, institutional, factor):
     lean = flow.classify_ratio(ratio)
     for direction, of_lean in ((LONG, for_a_long), (SHORT, for_a_short)):
         of_institutions = min(factor, 1.0) if of_lean == 0.80 else factor
@@ -139,7 +139,7 @@ def test_no_print_at_all_is_named():
         (puts_over_calls(0.5, count=10, premium=6_000.0), 50),
     ],
 )
-def test_confidence_of_the_facts_and_less_where_most_sides_are_unknown(rows, confidence):
+def test_confidence_matches_the_published_table_and_is_less_where_most_sides_are_unknown(rows, confidence):
     assert read(rows).confidence == confidence
 
 
@@ -160,7 +160,7 @@ def test_an_hour_is_a_short_window():
         (90, 30, FlowRecommendation.NEUTRAL),
     ],
 )
-def test_recommendations_of_the_facts(strength, institutional, recommendation):
+def test_recommendations_match_the_published_table(strength, institutional, recommendation):
     assert flow.recommend(strength, institutional) == recommendation
 
 
@@ -190,7 +190,7 @@ def test_a_lull_of_three_hours_fades_the_flow():
 
 
 def test_flow_turned_around_leans_the_other_way():
-    """The facts' limits are not reciprocal (0.7 and 1.3; 40 at 0.5, 80 at 2): the size may differ, the side may not."""
+    """The limits are not reciprocal (0.7 and 1.3; 40 at 0.5, 80 at 2): the size may differ, the side may not."""
     rows = puts_over_calls(0.4)
     turned = [{**row, "is_call": not row["is_call"], "sentiment": -row["sentiment"]} for row in rows]
     assert read(rows, LONG).multiplier > 1.0

@@ -103,7 +103,7 @@ def test_a_print_without_a_premium_is_a_print():
     ("sweeps", "blocks", "large", "score"),
     [(0, 0, 0, 10), (1, 0, 0, 25), (3, 0, 0, 50), (0, 2, 0, 30), (0, 5, 0, 40), (0, 0, 5, 25), (9, 9, 9, 100)],
 )
-def test_the_aggregate_score_of_the_facts(sweeps, blocks, large, score):
+def test_aggregate_scores_match_the_published_table(sweeps, blocks, large, score):
     rows = [{"is_sweep": True}] * sweeps + [{"is_block": True}] * blocks + [{"is_large": True}] * large + [{}]
     assert counted(*rows).score == score
 
@@ -123,7 +123,7 @@ def test_the_aggregate_score_of_the_facts(sweeps, blocks, large, score):
         (10, 10, 10, 200_000, 100),
     ],
 )
-def test_the_institutional_score_of_the_facts(large, sweeps, blocks, premium, score):
+def test_institutional_scores_match_the_published_table(large, sweeps, blocks, premium, score):
     """Of ten prints."""
     rows = [
         {"premium": float(premium), "is_large": n < large, "is_sweep": n < sweeps, "is_block": n < blocks}

@@ -60,7 +60,9 @@ def read(context, direction: Direction = LONG, price: float = 100.0):
     ],
 )
 @pytest.mark.parametrize("direction", Direction)
-def test_multipliers_of_the_facts_for_either_direction(positioning, strength, behavior, opinion, direction):
+def test_multipliers_match_the_published_table_for_either_direction(
+    positioning, strength, behavior, opinion, direction
+):
     assert read(gamma(positioning, strength, behavior), direction).opinion == pytest.approx(opinion)
 
 
@@ -106,7 +108,7 @@ def test_a_wall_within_one_per_cent_hinders_only_the_trade_that_runs_into_it(
         (WEAK, math.nan, 65),
     ],
 )
-def test_confidence_of_the_facts(strength, open_interest, confidence):
+def test_confidence_matches_the_published_table(strength, open_interest, confidence):
     assert read(gamma(SHORT_GAMMA, strength, total_open_interest=open_interest)).confidence == confidence
 
 

@@ -34,7 +34,7 @@ def read(percentile: float, direction: Direction = LONG, **changed):
         (0.93, 0.70 * 0.80, 0.70 * 1.10),
     ],
 )
-def test_multipliers_of_the_facts(percentile, for_a_long, for_a_short):
+def test_multipliers_match_the_published_table(percentile, for_a_long, for_a_short):
     assert read(percentile, LONG).multiplier == pytest.approx(for_a_long)
     assert read(percentile, SHORT).multiplier == pytest.approx(for_a_short)
 
@@ -51,7 +51,7 @@ def test_a_share_is_not_read_as_per_cent():
     ("percentile", "observations", "confidence"),
     [(0.5, 252, 100), (0.5, 200, 100), (0.5, 126, 92.6), (0.04, 252, 90), (0.05, 252, 100), (0.96, 126, 82.6)],
 )
-def test_confidence_of_the_facts(percentile, observations, confidence):
+def test_confidence_matches_the_published_table(percentile, observations, confidence):
     assert read(percentile, n_observations=observations).confidence == pytest.approx(confidence)
 
 
@@ -62,9 +62,9 @@ def test_the_recommendation_is_the_one_that_the_table_stores(percentile):
 
 
 @given(shares, shares)
-def test_dearer_options_never_help_a_long_trade(one, other):
-    cheap, dear = sorted((one, other))
-    assert read(cheap).opinion >= read(dear).opinion
+def test_more_expensive_options_never_help_a_long_trade(one, other):
+    cheap, expensive = sorted((one, other))
+    assert read(cheap).opinion >= read(expensive).opinion
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def read(row, direction: Direction = LONG):
         ((-2, -2, -2, -2), 0.65 * 0.70, "AVOID_DIVERGENCE"),
     ],
 )
-def test_multipliers_of_the_facts(row, opinion, recommendation):
+def test_multipliers_match_the_published_table(row, opinion, recommendation):
     found = read(trends(*row))
     assert found.opinion == pytest.approx(opinion)
     assert found.recommendation == recommendation

@@ -126,7 +126,7 @@ def test_a_market_turned_around_forbids_the_mirrored_trade():
         assert (here is None) == (turned is None)
 
 
-def test_the_vix_matrix_as_printed():
+def test_the_vix_matrix_matches_the_published_table():
     refused = {
         vix: {strategy for strategy in Strategy if strategy in PUBLISHED.at_vix.get(vix, frozenset())}
         for vix in VixRegime
@@ -162,7 +162,7 @@ def test_nothing_is_held_over_nights_against_a_strong_trend():
 
 
 def test_a_policy_may_do_without_the_vix_matrix():
-    """As printed it forbids reversals wherever the VIX is below 16: on 250 of 251 sessions of 2017."""
+    """By the table alone it forbids reversals wherever the VIX is below 16: on 250 of 251 sessions of 2017."""
     calm = {"regime": MarketRegime.RANGE_BOUND, "vix": VixRegime.EXTREMELY_LOW}
     assert find_refusal(Strategy.MEAN_REVERSION, LONG, **calm) is not None
     assert find_refusal(Strategy.MEAN_REVERSION, LONG, **calm, policy=Policy(at_vix={})) is None

@@ -49,12 +49,12 @@ def read(context, direction: Direction = LONG, style: TradingStyle = SCALP):
         (MarketRegime.EUPHORIA, VixRegime.EXTREMELY_LOW, SHORT, SCALP, 0.70 * 1.05 * 1.25 * 0.85),
     ],
 )
-def test_multipliers_of_the_facts(market, vix, direction, style, opinion):
+def test_multipliers_match_the_published_table(market, vix, direction, style, opinion):
     assert read(row_of(market, vix), direction, style).multiplier == pytest.approx(opinion)
 
 
 def test_a_market_against_the_trade_never_boosts_it():
-    """As printed a short in a breakout with a LOW VIX would: 1.30 × 1.10 × 0.70 = 1.001."""
+    """By the table alone a short in a breakout with a LOW VIX would: 1.30 × 1.10 × 0.70 = 1.001."""
     assert 1.30 * 1.10 * 0.70 > 1.0
     for market, vix, direction, style in EVERYTHING:
         if regime.find_course(market, direction) < 0:

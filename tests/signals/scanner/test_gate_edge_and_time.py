@@ -46,7 +46,7 @@ def history(percentile=0.3, ivs=(0.2,) * 6, reason=None):
         (0.99, True, 1.0),
     ],
 )
-def test_premium_is_not_bought_in_the_dearest_quarter(percentile, is_blocked, size):
+def test_premium_is_not_bought_in_the_most_expensive_quarter(percentile, is_blocked, size):
     found = evaluate_iv_gate(history(percentile), NOW, GATE)
     assert (found.is_blocked, found.size) == (is_blocked, size)
 

@@ -152,10 +152,10 @@ def test_an_edge_lifts_and_lowers_the_score_of_its_style():
     )
 
 
-def test_dear_options_are_not_bought():
+def test_expensive_options_are_not_bought():
     known = contexts()
-    dear = tuple(replace(each, iv_percentile=0.8, regime=IvRegime.HIGH) for each in known.iv)
-    assert reasons(setup(BREAKOUT), replace(known, iv=dear)) == [Rejection.IV_TOO_HIGH]
+    expensive = tuple(replace(each, iv_percentile=0.8, regime=IvRegime.HIGH) for each in known.iv)
+    assert reasons(setup(BREAKOUT), replace(known, iv=expensive)) == [Rejection.IV_TOO_HIGH]
 
 
 def test_no_style_is_left_at_the_last_minutes_for_options_that_expire_today():

@@ -78,7 +78,7 @@ def test_a_level_too_near_or_too_far_is_passed_over():
     assert plan(SCALP, levels={"vwap": 198.8}).levels == {}  # 1.25, the most is 1.125
 
 
-def test_the_buffer_is_wider_where_options_are_dear_and_narrower_where_cheap():
+def test_the_buffer_is_wider_where_options_are_expensive_and_narrower_where_cheap():
     level = {"vwap": 199.2}
     assert plan(SCALP, iv=0.75, levels=level).stop_price == Decimal("199.14")
     assert plan(SCALP, iv=0.10, levels=level).stop_price == Decimal("199.16")  # 199.155
