@@ -39,11 +39,11 @@ def build_address_variables(url: str) -> dict[str, str]:
     """
     parts = urlsplit(url)
     return {
-        "DBT_DESK_HOST": parts.hostname or "127.0.0.1",
-        "DBT_DESK_PORT": str(parts.port or 5432),
-        "DBT_DESK_USER": unquote(parts.username or ""),
-        "DBT_ENV_SECRET_DESK_PASSWORD": unquote(parts.password or ""),
-        "DBT_DESK_DATABASE": parts.path.lstrip("/"),
+        "DBT_WAREHOUSE_HOST": parts.hostname or "127.0.0.1",
+        "DBT_WAREHOUSE_PORT": str(parts.port or 5432),
+        "DBT_WAREHOUSE_USER": unquote(parts.username or ""),
+        "DBT_ENV_SECRET_WAREHOUSE_PASSWORD": unquote(parts.password or ""),
+        "DBT_WAREHOUSE_DATABASE": parts.path.lstrip("/"),
     }
 
 

@@ -43,5 +43,11 @@ def test_unit_tests_of_the_models_pass(database_url, tmp_path):
 )
 def test_dbt_gets_the_address_in_parts_and_the_password_as_a_secret(url, expected):
     variables = build_address_variables(url)
-    names = ("DBT_DESK_HOST", "DBT_DESK_PORT", "DBT_DESK_USER", "DBT_ENV_SECRET_DESK_PASSWORD", "DBT_DESK_DATABASE")
+    names = (
+        "DBT_WAREHOUSE_HOST",
+        "DBT_WAREHOUSE_PORT",
+        "DBT_WAREHOUSE_USER",
+        "DBT_ENV_SECRET_WAREHOUSE_PASSWORD",
+        "DBT_WAREHOUSE_DATABASE",
+    )
     assert tuple(variables[name] for name in names) == expected
