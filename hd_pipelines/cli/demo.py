@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from hd_pipelines.cli.sandbox import (
     read_recording_range,
     serve_sandbox,
 )
-from hd_pipelines.cli.terminal import Refusal, Step, Steps, console
+from hd_pipelines.cli.terminal import Refusal, Step, Steps, console, log_to_stderr
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
 from hd_pipelines.sandbox.recording import has_bars
 from hd_pipelines.settings import Settings, load_settings
@@ -55,6 +56,8 @@ def run_demo(
     steps = Steps()
     # Ranks need a year of sessions; those before the window come as day bars and sparse chains.
     is_sandboxed = replay is not None or not settings.has_vendor_credentials
+    # The title has named the market: log lines about that choice would only break into the steps.
+    log_to_stderr(logging.WARNING if is_sandboxed else logging.INFO)
     missing = max(WINDOW + 1 - len(window), 0) if is_sandboxed and replay is None else 0
     history = list_last_sessions(window[0], missing + 1)[:-1]
     with fill_in_background(settings, replay, window, history) if is_sandboxed else nullcontext() as files:

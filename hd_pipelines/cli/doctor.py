@@ -67,7 +67,7 @@ def _check_database(settings: Settings) -> Diagnosis:
     if settings.database_url is not None:
         return Diagnosis("database", is_well=True, state=mask_url(settings.database_url.get_secret_value()))
     status = embedded.status(settings.home)
-    note = "embedded: one machine, no TLS, backups are yours (pg_dump)"
+    note = "one machine, no TLS, backups are yours (pg_dump)"
     return Diagnosis(
         "database",
         is_well=status.state is embedded.State.RUNNING,

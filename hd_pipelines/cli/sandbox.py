@@ -47,7 +47,7 @@ class Filled:
     @property
     def note(self) -> str:
         """Summary for a progress line."""
-        return f"{self.written} objects written, {self.known} known"
+        return f"{self.written:,} files written, {self.known:,} already there"
 
 
 def fill(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import structlog
 import typer
@@ -33,9 +35,15 @@ def console() -> Console:
     return Console(file=sys.stdout, highlight=False, width=width, soft_wrap=not is_terminal)
 
 
-def log_to_stderr() -> None:
-    """Log one line per event to standard error, so that standard output stays data."""
+def get_command_prefix(home: Path) -> str:
+    """Return what stands before a command that is printed for copying: the setting of HD_HOME, if it is set here."""
+    return "" if os.environ.get("HD_HOME") is None else f"HD_HOME={home} "
+
+
+def log_to_stderr(least_level: int = logging.INFO) -> None:
+    """Log one line per event of `least_level` or above to standard error, so that standard output stays data."""
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(least_level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),

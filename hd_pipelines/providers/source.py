@@ -96,7 +96,7 @@ def open_flat_files(settings: Settings) -> FlatFiles:
             landing=settings.landing,
         )
     address = _find_running_sandbox(settings, "HD_FLAT_FILES_KEY_ID and HD_FLAT_FILES_SECRET")
-    _log_choice("no vendor credentials: flat files come from the sandbox", url=address.url, plays=address.plays)
+    _log_choice("no vendor credentials: flat files come from the sandbox", url=address.url, market=address.plays)
     return FlatFiles(
         url=address.url,
         bucket=settings.flat_files_bucket,
@@ -112,7 +112,7 @@ def open_vendor_api(settings: Settings) -> VendorApi:
         _log_choice("chains and yields come from the vendor", url=settings.vendor_api_url)
         return VendorApi(url=settings.vendor_api_url, key=settings.vendor_api_key)
     address = _find_running_sandbox(settings, "HD_VENDOR_API_KEY")
-    _log_choice("no vendor key: chains and yields come from the sandbox", url=address.url, plays=address.plays)
+    _log_choice("no vendor key: chains and yields come from the sandbox", url=address.url, market=address.plays)
     return VendorApi(url=address.url, key=SecretStr(SANDBOX_SECRET))
 
 

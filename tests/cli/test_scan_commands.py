@@ -49,7 +49,7 @@ def test_a_scan_prints_signals_by_detector_the_newest_ones_and_rejections(hd, br
     assert "1,170 symbol-minutes scanned" in result.stdout
     assert "The warehouse has no marts.rpt_radar" in result.stdout
     assert "breakout_bullish" in result.stdout
-    assert ids[0][:8] in result.stdout
+    assert f".venv/bin/hd explain {ids[0][:8]}` explains the first of these." in result.stdout
     assert "Rejected:" in result.stdout
     again = hd("scan", "--from", str(LAST), "--to", str(LAST))
     assert "Nothing changed since the last scan." in again.stdout

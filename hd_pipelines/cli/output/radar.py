@@ -52,7 +52,7 @@ def _describe_market(row: Row) -> str:
         f"[bold]Market[/bold] on {row['regime_as_of']}: [bold]{row['market_regime']}[/bold]{since}",
         f"confidence {row['regime_confidence_score']:.0f} of 100",
         f"VIX {row['vix_level']:.2f} ({_format_signed(row['vix_change_pct'], 1)} %, {row['vix_regime']})",
-        row["vix_term_structure"] or "term structure unknown",
+        f"term structure {row['vix_term_structure'] or 'unknown'}",
         f"breadth {row['breadth_regime'] or 'unknown'}",
     ]
     return ", ".join(parts)

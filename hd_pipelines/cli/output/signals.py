@@ -11,7 +11,7 @@ from typing import Any
 from hd_pipelines.cli.installation import Installation
 from hd_pipelines.cli.output.radar import NOTHING
 from hd_pipelines.cli.output.table import Column, Priority, print_table
-from hd_pipelines.cli.terminal import console
+from hd_pipelines.cli.terminal import console, get_command_prefix
 from hd_pipelines.loading.signals.reports import ScanReport
 from hd_pipelines.market.sessions import NEW_YORK, list_sessions_between
 from hd_pipelines.signals.detectors.registry import DETECTORS
@@ -41,8 +41,9 @@ def show_signals(
         out.print(f"No signals.{_list_rejections(rejections)}")
         return
     newest = rows[:NEWEST_SHOWN]
-    print_table(_SIGNAL_COLUMNS, newest, title=f"The newest {len(newest)}", wide=wide)
-    out.print(f"`hd explain {rows[0]['signal_id'][:8]}` explains the first of these.{_list_rejections(rejections)}")
+    print_table(_SIGNAL_COLUMNS, newest, title="Newest signals", wide=wide)
+    command = f"{get_command_prefix(installation.settings.home)}.venv/bin/hd explain {rows[0]['signal_id'][:8]}"
+    out.print(f"`{command}` explains the first of these.{_list_rejections(rejections)}")
 
 
 def describe_report(report: ScanReport) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from rich.markup import escape
 from hd_pipelines.cli.installation import Installation
 from hd_pipelines.cli.output.table import Column, Priority, print_table
 from hd_pipelines.cli.runs import JobOutcome
-from hd_pipelines.cli.terminal import console
+from hd_pipelines.cli.terminal import console, get_command_prefix
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.settings import Settings
 from hd_pipelines.warehouse.read.bars import TimeframeSummary, summarize_bars
@@ -85,7 +84,7 @@ def show_summary(summary: Summary, settings: Settings, *, wide: bool = False) ->
     lake = ", ".join(f"{name} {rows:,}" for name, rows in sorted(summary.lake_rows.items()))
     out.print(f"Lake rows in this window: {lake or 'none'}")
     _show_findings(summary, wide=wide)
-    prefix = "" if os.environ.get("HD_HOME") is None else f"HD_HOME={settings.home} "
+    prefix = get_command_prefix(settings.home)
     verdict = "[green]done[/green]" if summary.succeeded else "[red]failed[/red]"
     out.print(f"{verdict} in {summary.seconds:.1f} s. Look around: {prefix}make up, or")
     out.print(f'  {prefix}.venv/bin/hd query "{EXAMPLE}"')
