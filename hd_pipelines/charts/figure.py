@@ -33,7 +33,7 @@ class Picture:
 
 
 def make_figure(title: str, reading: str, height: float) -> Figure:
-    """A picture with title and reading above, empty below. Sizes are in pixels; one pixel is one point."""
+    """Make a picture with title and reading above, empty below. Sizes are in pixels; one pixel is one point."""
     figure = make_card(WIDTH, height)
     write(figure, 24, 34, title, gid="title", size=18, weight="bold", colour="ink")
     write(figure, 24, 57, reading, gid="reading", size=14)
@@ -41,7 +41,7 @@ def make_figure(title: str, reading: str, height: float) -> Figure:
 
 
 def make_card(width: float, height: float) -> Figure:
-    """An empty figure on a rounded card of its own, so that it reads on a light page and on a dark one."""
+    """Make an empty figure on a rounded card of its own, so that it reads on a light page and on a dark one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import FancyBboxPatch
@@ -71,13 +71,13 @@ def finish(figure: Figure, title: str, reading: str) -> Picture:
 
 @use_style
 def draw_missing(title: str, reason: str) -> Picture:
-    """A picture that says why there is nothing to draw."""
+    """Draw a picture that says why there is nothing to draw."""
     reading = f"Nothing to draw: {reason}."
     return finish(make_figure(title, reading, 76), title, reading)
 
 
 def get_pixels(figure: Figure) -> Transform:
-    """Transform from pixels, counted from the top left, to the figure."""
+    """Return the transform from pixels, counted from the top left, to the figure."""
     from matplotlib.transforms import Affine2D
 
     to_inches = Affine2D().scale(1 / 72, -1 / 72).translate(0, figure.get_figheight())
@@ -139,7 +139,7 @@ def write(
 
 
 def measure(figure: Figure, words: str, size: float = TEXT_SIZE, weight: str = "normal") -> float:
-    """Width of a text in pixels."""
+    """Measure the width of a text in pixels."""
     probe = write(figure, 0, 0, words, size=size, weight=weight)
     width = probe.get_window_extent(dpi=72).width
     probe.remove()
@@ -147,14 +147,14 @@ def measure(figure: Figure, words: str, size: float = TEXT_SIZE, weight: str = "
 
 
 def to_png(figure: Figure, *, scale: float = 1.0) -> bytes:
-    """The figure as PNG, `scale` pixels for each of its own."""
+    """Return the figure as PNG, `scale` pixels for each of its own."""
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=72 * scale, facecolor=figure.get_facecolor(), metadata={"Software": None})
     return written.getvalue()
 
 
 def find_limits(values: Sequence[float], *, room: float = 0.06, has_zero: bool = False) -> tuple[float, float]:
-    """Limits that hold all values with some room beyond; equal values are put in the middle.
+    """Find limits that hold all values with some room beyond; equal values are put in the middle.
 
     has_zero: 0 is inside too, and is an end of its own where all values lie on one side of it.
     """

@@ -45,7 +45,7 @@ LEVELS = (
 
 @use_style
 def draw_gamma(snapshot: Mapping[str, Any], strikes: pl.DataFrame, spots: Floats, profile: Floats) -> Picture:
-    """Profile and strikes of one snapshot.
+    """Draw profile and strikes of one snapshot.
 
     Args:
         snapshot: one row of `gamma_exposure_snapshots` by column name.
@@ -101,7 +101,7 @@ def _find_reach(snapshot: Mapping[str, Any], spot: float) -> float:
 
 
 def _merge_walls(levels: Sequence[Level]) -> list[Level]:
-    """Walls at one strike are one line with both names: `Call and put wall 4,500`."""
+    """Make one line with both names of walls at one strike: `Call and put wall 4,500`."""
     walls = [level for level in levels if level.key.endswith("_wall")]
     if len(walls) == 2 and walls[0].at == walls[1].at:
         both = Level(walls[0].at, f"Call and put wall {format_number(walls[0].at)}", "call", "call_wall")
@@ -168,7 +168,7 @@ def _draw_strikes(figure: Figure, limits: tuple[float, float], strikes: pl.DataF
 def _gather_bars(
     strikes: Sequence[Mapping[str, float]], limits: tuple[float, float]
 ) -> tuple[list[dict[str, float]], float]:
-    """Calls and puts by strike, neighbours added up where bars would be too thin, and the width of a bar in strikes."""
+    """Gather calls and puts by strike, neighbours added up where bars would be too thin, and a bar's width in strikes."""
     pixel = (limits[1] - limits[0]) / (RIGHT - LEFT)
     if len(strikes) <= MOST_BARS:
         gaps = [b["strike"] - a["strike"] for a, b in pairwise(strikes)]

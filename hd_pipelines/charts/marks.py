@@ -40,19 +40,19 @@ class Level:
 
 
 def get_line_style(dashes: Dashes) -> str | tuple[float, tuple[float, float]]:
-    """The line style of matplotlib for `dashes`."""
+    """Return the line style of matplotlib for `dashes`."""
     return (0, dashes) if dashes else "solid"
 
 
 def set_ticks(axis: Axis, about: int, label: Callable[[float], str]) -> None:
-    """Round tick values inside the limits, about as many as asked for."""
+    """Set round tick values inside the limits, about as many as asked for."""
     low, high = sorted(axis.get_view_interval())
     ticks = find_ticks(low, high, about)
     axis.set_ticks(ticks, [label(tick) for tick in ticks])
 
 
 def find_ticks(low: float, high: float, about: int) -> list[float]:
-    """Round values from `low` to `high`, about as many as asked for."""
+    """Find round values from `low` to `high`, about as many as asked for."""
     step = 10.0 ** math.floor(math.log10((high - low) / about))
     step *= min((1, 2, 2.5, 5, 10), key=lambda times: abs((high - low) / (step * times) - about))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -60,7 +60,7 @@ def find_ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def set_date_ticks(axes: Axes, first: date, last: date, tick_top: float) -> None:
-    """Days, months or years below the panel; years are bold. Short ticks hang at `tick_top` pixels below its foot."""
+    """Set days, months or years below the panel, years in bold. Short ticks hang `tick_top` pixels below its foot."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
     months = ["%Y", "%b", "%b %-d", "%H:%M", "%H:%M", "%S"]
@@ -130,7 +130,7 @@ def plot_dots(
 def fill_band(
     axes: Axes, x: Floats, low: Floats, high: Floats, *, colour: str, opacity: float, gid: str | None = None
 ) -> None:
-    """What lies between two lines, where both are known; a shape for each stretch of neighbours."""
+    """Fill what lies between two lines, where both are known; a shape for each stretch of neighbours."""
     known = np.isfinite(low) & np.isfinite(high)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
     for begin, end in zip(edges[::2], edges[1::2], strict=True):
@@ -140,7 +140,7 @@ def fill_band(
 
 
 def drop_level_points(x: Floats, y: Floats) -> Floats:
-    """The points (x, y) without those inside a level stretch, which add bytes and no shape."""
+    """Return the points (x, y) without those inside a level stretch, which add bytes and no shape."""
     is_inside = np.zeros(y.size, dtype=bool)
     is_inside[1:-1] = (y[1:-1] == y[:-2]) & (y[1:-1] == y[2:])
     return np.column_stack([x, y])[~is_inside]
@@ -173,7 +173,7 @@ def fill_boxes(
 
 
 def draw_levels(figure: Figure, axes: Axes, levels: Sequence[Level], top: float, bottom: float) -> None:
-    """Vertical lines from pixel `top` to `bottom`, names above them on as many rows as they need not to overlap."""
+    """Draw vertical lines from pixel `top` to `bottom`, names above them on as many rows as they need not to overlap."""
     from matplotlib.lines import Line2D
     from matplotlib.transforms import blended_transform_factory
 
@@ -204,7 +204,7 @@ def draw_levels(figure: Figure, axes: Axes, levels: Sequence[Level], top: float,
 
 
 def add_missing_sessions(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Rows ascending by `date` with an empty one for each session that has none, so that a line shows its gaps."""
+    """Add an empty row for each session without one to `rows`, ascending by `date`, so that a line shows its gaps."""
     held = {row["date"]: row for row in rows}
     days = {*held, *list_sessions_between(rows[0]["date"], rows[-1]["date"])}
     return [held.get(day) or {**dict.fromkeys(rows[0]), "date": day} for day in sorted(days)]

@@ -55,7 +55,7 @@ Row = Mapping[str, Any]
 
 @use_style
 def draw_regime(rows: pl.DataFrame) -> Picture:
-    """The last five years of `rows` of `market_regime_history`, in any order."""
+    """Draw the last five years of `rows` of `market_regime_history`, in any order."""
     shown = rows.sort("date").tail(MOST_SESSIONS)
     if shown.is_empty():
         return draw_missing("Market regime", "no session was decided")
@@ -93,18 +93,18 @@ def _describe(history: Sequence[Row]) -> str:
 
 
 def _find_limits(history: Sequence[Row]) -> tuple[float, float]:
-    """Limits of the time axis: from the first day to the end of the last."""
+    """Find the limits of the time axis: from the first day to the end of the last."""
     first, last = history[0]["date"], history[-1]["date"]
     return float(_count_days(first)), float(_count_days(last) + 1)
 
 
 def _count_days(day: date) -> int:
-    """Days as matplotlib counts them, since 1970."""
+    """Count days as matplotlib does, since 1970."""
     return (day - date(1970, 1, 1)).days
 
 
 def _draw_ribbon(figure: Figure, history: Sequence[Row]) -> None:
-    """The class of each spell in full colour below, and as a tint behind the lines."""
+    """Draw the class of each spell in full colour below, and as a tint behind the lines."""
     across = _find_limits(history)
     tint = add_panel(figure, LEFT, TOP, RIGHT, VIX_BOTTOM, x=across, y=(0, 1))
     ribbon = add_panel(figure, LEFT, RIBBON_TOP, RIGHT, RIBBON_BOTTOM, x=across, y=(0, 1))
@@ -117,7 +117,7 @@ def _draw_ribbon(figure: Figure, history: Sequence[Row]) -> None:
 
 
 def _find_spells(history: Sequence[Row]) -> dict[str | None, list[tuple[date, date]]]:
-    """By class, the first day of every spell and the day it ends: the first of the next spell, or the day after all."""
+    """Find, by class, the first day of each spell and the day it ends: the first of the next, or the day after all."""
     starts = [row for before, row in zip([None, *history], history, strict=False) if _starts_spell(before, row)]
     ends = [*(row["date"] for row in starts[1:]), history[-1]["date"] + timedelta(days=1)]
     spells: dict[str | None, list[tuple[date, date]]] = {}
@@ -148,7 +148,7 @@ def _draw_line(figure: Figure, history: Sequence[Row], column: str, room: tuple[
 
 
 def _count_classes(shown: pl.DataFrame) -> dict[MarketRegime, int]:
-    """Classes that occur, best first, and their sessions."""
+    """Count the sessions of the classes that occur, best first."""
     counts = dict(shown["market_regime"].value_counts().iter_rows())
     return {regime: counts[regime.value] for regime in COLOURS if regime.value in counts}
 

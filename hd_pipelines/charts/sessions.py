@@ -20,7 +20,7 @@ MOST_COLUMNS = 120
 
 @use_style
 def draw_columns(counts: Sequence[tuple[date, int]], caption: str) -> Picture:
-    """A column per session, the latest 120. The caption says what is counted."""
+    """Draw a column per session, the latest 120. The caption says what is counted."""
     shown = counts[-MOST_COLUMNS:]
     highest = max((count for _, count in shown), default=0) or 1
     reading = f"highest {highest:,}"
@@ -34,7 +34,7 @@ def draw_columns(counts: Sequence[tuple[date, int]], caption: str) -> Picture:
 
 @use_style
 def draw_closes(series: Sequence[tuple[date, float]], caption: str) -> Picture:
-    """A line through closing prices; a sentence where there are fewer than two."""
+    """Draw a line through closing prices; a sentence where there are fewer than two."""
     values = [value for _, value in series]
     if len(values) < 2:
         reading = "fewer than two sessions"
@@ -51,7 +51,7 @@ def draw_closes(series: Sequence[tuple[date, float]], caption: str) -> Picture:
 def _new_small_figure(
     heading: str, days: Sequence[date], x: tuple[float, float], y: tuple[float, float]
 ) -> tuple[Figure, Axes]:
-    """A picture with a heading, one panel, and its first and last day below."""
+    """Make a picture with a heading, one panel, and its first and last day below."""
     from matplotlib.lines import Line2D
 
     figure = make_card(WIDTH, HEIGHT)

@@ -84,7 +84,7 @@ def add_session_vwap(bars: pl.DataFrame) -> pl.DataFrame:
 
 @use_style
 def draw_signal(bars: pl.DataFrame, plan: Plan, levels: Mapping[str, float]) -> bytes | None:
-    """PNG of the last bars up to the signal; None if there are fewer than two.
+    """Draw the last bars up to the signal as PNG; None if there are fewer than two.
 
     Args:
         bars: ascending; timestamp, open, high, low, close, and session_vwap, which may be null.
@@ -117,7 +117,7 @@ def draw_signal(bars: pl.DataFrame, plan: Plan, levels: Mapping[str, float]) -> 
 
 
 def find_price_limits(rows: Sequence[Mapping[str, Any]], planned: Sequence[float]) -> tuple[float, float]:
-    """Prices at the foot and the head of the chart: all bars and the plan, with some room at both ends."""
+    """Find the prices at the foot and the head of the chart: all bars and the plan, with some room at both ends."""
     return find_limits([*(row[name] for row in rows for name in ("low", "high")), *planned], room=0.05)
 
 
@@ -140,7 +140,7 @@ def _add_price_panel(figure: Figure, bars: int, limits: tuple[float, float]) -> 
 
 
 def _draw_times(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Half hours or hours below the bars, and a line where a new day begins."""
+    """Draw half hours or hours below the bars, and a line where a new day begins."""
     times = [row["timestamp"].astimezone(NEW_YORK) for row in rows]
     every = 30 if len(rows) <= 40 else 60
     gap = LABEL_GAP / (RIGHT - LEFT) * (len(rows) + BEYOND_SIGNAL)
@@ -160,13 +160,13 @@ def _draw_times(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _find_first_bars(times: Sequence[datetime]) -> list[int]:
-    """Positions of bars that begin a new day, the first bar of all excepted."""
+    """Find the positions of bars that begin a new day, the first bar of all excepted."""
     days: list[date] = [time.date() for time in times]
     return [n for n in range(1, len(days)) if days[n] != days[n - 1]]
 
 
 def _draw_zones(panel: Axes, bars: int, plan: Plan) -> None:
-    """Risk and reward, to the right of the signal's bar."""
+    """Draw risk and reward, to the right of the signal's bar."""
     left, right = bars - 0.5, bars + BEYOND_SIGNAL - 0.5
     for price, colour, opacity in ((plan.stop, STOP, 0.16), (plan.targets[-1], TARGET, 0.13)):
         fill_boxes(panel, [(left, right, plan.entry, price)], colour=colour, opacity=opacity)
@@ -192,7 +192,7 @@ def _draw_bars(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _draw_vwap(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A line in each session; it begins anew with the next."""
+    """Draw a line in each session; it begins anew with the next."""
     values: Floats = np.array([np.nan if row["session_vwap"] is None else row["session_vwap"] for row in rows])
     starts = _find_first_bars([row["timestamp"].astimezone(NEW_YORK) for row in rows])
     for begin, end in zip([0, *starts], [*starts, len(rows)], strict=True):
@@ -200,7 +200,7 @@ def _draw_vwap(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _draw_levels(figure: Figure, panel: Axes, levels: Sequence[_Level]) -> None:
-    """Lines across, and their names to the right, moved apart where they would touch."""
+    """Draw lines across, and their names to the right, moved apart where they would touch."""
     from matplotlib.lines import Line2D
 
     ordered = sorted(levels, key=lambda level: -level.price)
@@ -221,14 +221,14 @@ def _draw_levels(figure: Figure, panel: Axes, levels: Sequence[_Level]) -> None:
 
 
 def _fit(figure: Figure, name: str, room: float) -> str:
-    """The name, without the letters at its end for which there is no room."""
+    """Cut the letters at the end of a name for which there is no room."""
     while name and measure(figure, name, LABEL_SIZE) > room:
         name = name[:-1].rstrip()
     return name
 
 
 def spread_labels(wanted: Sequence[float]) -> list[float]:
-    """Pixel positions near the wanted ones, ascending, at least a label apart, inside the picture."""
+    """Find pixel positions near the wanted ones, ascending, at least a label apart, inside the picture."""
     places: list[float] = []
     for y in wanted:
         places.append(max(y, places[-1] + LABEL_HEIGHT) if places else max(y, TOP - 8))

@@ -32,7 +32,7 @@ LINE_STEP, DOT_STEP = 2.5, 9.0
 
 @use_style
 def draw_smile(valued: pl.DataFrame, terms: pl.DataFrame, puts: pl.DataFrame, calls: pl.DataFrame) -> Picture:
-    """The last snapshot in `valued`. Raises `ValueError` if there are several symbols.
+    """Draw the last snapshot in `valued`. Raises `ValueError` if there are several symbols.
 
     Args:
         valued: contracts of one symbol, as `market.option_chains.VALUED`.
@@ -70,7 +70,7 @@ def draw_smile(valued: pl.DataFrame, terms: pl.DataFrame, puts: pl.DataFrame, ca
 
 
 def _choose_smiles(snapshot: pl.DataFrame, terms: pl.DataFrame) -> list[dict[str, Any]]:
-    """Term, out-of-the-money points and days of the expirations nearest to `TARGET_DAYS`, ascending."""
+    """Choose term, out-of-the-money points and days of the expirations nearest to `TARGET_DAYS`, ascending."""
     known = terms.filter(pl.col("atm_iv").is_not_null() & (pl.col("years") > 0))
     is_call = pl.col("option_type") == OptionType.CALL.value
     points = snapshot.filter(
@@ -102,7 +102,7 @@ def _explain_absence(snapshot: pl.DataFrame) -> str:
 
 
 def _find_width(smiles: list[dict[str, Any]]) -> tuple[float, float]:
-    """Strikes from the lowest to the highest that has a delta worth looking at, in maturities up to three months."""
+    """Find the lowest and the highest strike whose delta is worth looking at, in maturities up to three months."""
     near = [each for each in smiles if each["days"] <= 100] or smiles
     strikes = pl.concat(each["points"].filter(pl.col("delta").abs() >= SHOWN_DELTA)["strike"] for each in near)
     if strikes.len() < 2:
@@ -127,7 +127,7 @@ def _find_iv(instants: pl.DataFrame, settles_at: datetime) -> float | None:
 
 
 def _write_distances(figure: Figure, limits: tuple[float, float], spot: float) -> None:
-    """A second row below the axis: distance from spot."""
+    """Write a second row below the axis: distance from spot."""
     low, high = ((limit / spot - 1) * 100 for limit in limits)
     for tick in find_ticks(low, high, 7):
         words = "spot" if tick == 0 else f"{tick:+.3g} %"
@@ -153,7 +153,7 @@ def _draw_one(panel: Axes, smile: dict[str, Any], points: pl.DataFrame, colour: 
 
 
 def _space_out(points: pl.DataFrame, panel: Axes, step: float) -> pl.DataFrame:
-    """The points that stand at least `step` pixels to the right of the one before; first and last always."""
+    """Keep points that stand at least `step` pixels to the right of the one before; first and last always."""
     low, high = panel.get_xlim()
     pixels = ((points["strike"] - low) / (high - low) * (RIGHT - LEFT)).to_list()
     kept: list[int] = []

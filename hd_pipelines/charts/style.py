@@ -52,7 +52,7 @@ SETTINGS: dict[Any, Any] = {
 
 
 def get_colour(name: str) -> str:
-    """The light-theme colour of a role; a colour given as `#rrggbb` is returned as it is."""
+    """Return the light-theme colour of a role; a colour given as `#rrggbb` is returned as it is."""
     return name if name.startswith("#") else LIGHT[name]
 
 

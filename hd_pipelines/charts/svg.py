@@ -25,7 +25,7 @@ _DEFAULTS = {"stroke-linejoin: round", "stroke-linecap: butt", f"font-size: {TEX
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as SVG text.
+    """Return the figure as SVG text.
 
     Colours of the light palette become CSS variables with a dark set beside them, coordinates are rounded to a tenth of
     a pixel, and groups without a name are dropped. Artists with a gid stay findable as `<g id="…">`.

@@ -49,7 +49,7 @@ Row = Mapping[str, Any]
 
 @use_style
 def draw_volatility(rows: pl.DataFrame, *, cheap_below: float, rich_above: float) -> Picture:
-    """The last two years of `rows` of `iv_percentile_cache`, in any order.
+    """Draw the last two years of `rows` of `iv_percentile_cache`, in any order.
 
     Args:
         rows: one symbol; raises `ValueError` if there are several.
@@ -88,7 +88,7 @@ def _describe(last: Row) -> str:
 
 
 def _find_days(history: Sequence[Row]) -> tuple[Floats, tuple[float, float]]:
-    """Days since 1970, as matplotlib counts them, and the limits of an axis for them."""
+    """Find the days since 1970, as matplotlib counts them, and the limits of an axis for them."""
     days = np.array([(row["date"] - date(1970, 1, 1)).days for row in history], dtype=float)
     return days, (float(days[0]), float(max(days[-1], days[0] + 1)))
 
