@@ -34,26 +34,33 @@ DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that passed every check that needs no context. order: position of the detector, to break ties.
+    """A row that passed every check that needs no context. Tuples of three are in the order of `styles.STYLES`."""
 
-    raw_score: weighted mean of the factors. base_score: raw score times data confidence. conditions: the style conditions
-    that hold. style_scores: by `styles.STYLES`, before contexts. suits: unbounded product of the style modifiers, which
-    ranks styles whose scores are equal. window, band: positions in `WINDOWS` and `BANDS`.
-    """
-
+    # Position of the row in the frame.
     row: int
+    # Position of the detector among all, to break ties.
     order: int
     detector: Detector
     direction: Direction
+    # Weighted mean of the factors, 0 to 100.
     raw_score: float
+    # Raw score times data confidence.
     base_score: float
+    # Data confidence, 0 to 100.
     confidence: float
+    # Weighted share of the features that are known, 0 to 100.
     completeness: float
+    # Names of the features that are not known.
     missing: tuple[str, ...]
+    # Scores by style, before contexts.
     style_scores: tuple[float, float, float]
+    # Products of the style modifiers, unbounded; they rank styles whose scores are equal.
     suits: tuple[float, float, float]
+    # Style conditions that hold.
     conditions: tuple[StyleCondition, ...]
+    # Position in `WINDOWS`.
     window: int
+    # Position in `BANDS`.
     band: int
 
 

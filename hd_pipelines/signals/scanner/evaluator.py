@@ -80,9 +80,9 @@ class CandidateEvaluator:
     def evaluate(self, candidate: Candidate) -> Draft | str:
         """Return a draft, or the name of the first check that fails."""
         policy = self._policy
-        offered = self._offered(candidate)
-        if isinstance(offered, str):
-            return offered
+        styles = self._find_styles(candidate)
+        if isinstance(styles, str):
+            return styles
         context = self._context(candidate)
         verdicts = {
             style: evaluate_edge(self._edges.get((candidate.detector.name, style)), policy.edge) for style in STYLES
@@ -95,14 +95,14 @@ class CandidateEvaluator:
             style: math.prod((suits, verdicts[style].multiplier, context.of_style[style].multiplier))
             for style, suits in zip(STYLES, candidate.suits, strict=True)
         }
-        style = max(offered, key=lambda each: (scores[each], strengths[each]))
-        asked = find_requirements(
+        style = max(styles, key=lambda each: (scores[each], strengths[each]))
+        requirements = find_requirements(
             candidate.detector.strategy, self._frame.asset_class, candidate.window, candidate.band, policy.thresholds
         )
-        kept_back = _find_rejection(scores[style], asked, verdicts[style], context.iv)
-        made = kept_back or self._plan(candidate, style, context.iv, asked)
-        if isinstance(made, Rejection):
-            return made
+        rejection = _find_rejection(scores[style], requirements, verdicts[style], context.iv)
+        plan = rejection or self._plan(candidate, style, context.iv, requirements)
+        if isinstance(plan, Rejection):
+            return plan
         readings = (*context.shared, context.of_style[style])
         return Draft(
             candidate=candidate,
@@ -110,16 +110,18 @@ class CandidateEvaluator:
             style=style,
             strength=strengths[style],
             readings=readings,
-            demand=asked,
+            demand=requirements,
             edge=verdicts[style],
             iv=context.iv,
-            plan=made,
-            valid_until=offered[style],
+            plan=plan,
+            valid_until=styles[style],
         )
 
-    def _plan(self, candidate: Candidate, style: TradingStyle, iv: IvGate, asked: Requirements) -> Plan | Rejection:
+    def _plan(
+        self, candidate: Candidate, style: TradingStyle, iv: IvGate, requirements: Requirements
+    ) -> Plan | Rejection:
         rules = self._policy.plan
-        made = build_plan(
+        plan = build_plan(
             self._frame,
             candidate.row,
             direction=candidate.direction,
@@ -127,11 +129,11 @@ class CandidateEvaluator:
             iv_percentile=iv.percentile,
             rules=rules,
         )
-        if isinstance(made, Plan) and made.risk_reward < asked.risk_reward(rules.profiles[style]):
+        if isinstance(plan, Plan) and plan.risk_reward < requirements.risk_reward(rules.profiles[style]):
             return Rejection.RISK_REWARD_TOO_LOW
-        return made
+        return plan
 
-    def _offered(self, candidate: Candidate) -> dict[TradingStyle, datetime] | str:
+    def _find_styles(self, candidate: Candidate) -> dict[TradingStyle, datetime] | str:
         """Return the styles that have time, an option, permission and an ATR, with their expiry; or the rejection."""
         frame, row, detector = self._frame, candidate.row, candidate.detector
         as_of, session = frame.as_of(row), frame.session(row)
@@ -184,8 +186,8 @@ class CandidateEvaluator:
         return self._of_row[direction]
 
 
-def _find_rejection(score: float, asked: Requirements, edge: EdgeVerdict, iv: IvGate) -> Rejection | None:
-    if score < asked.style:
+def _find_rejection(score: float, requirements: Requirements, edge: EdgeVerdict, iv: IvGate) -> Rejection | None:
+    if score < requirements.style:
         return Rejection.STYLE_SCORE_TOO_LOW
     if edge.is_lost:
         return Rejection.EDGE_LOST
