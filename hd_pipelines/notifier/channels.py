@@ -57,7 +57,7 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """`discord-1a2b3c4d5e`."""
+        """Service and a digest of the URL: `discord-1a2b3c4d5e`."""
 
     @property
     def service(self) -> str:

@@ -37,7 +37,7 @@ class PlacedBars:
 
     @property
     def volume(self) -> Floats:
-        """Shape (n,)."""
+        """Volume of each bar, NaN where there is none; shape (n,)."""
         volume: Floats = self.values[4]
         return volume
 

@@ -50,7 +50,7 @@ class Cases:
         return _drop_repeats(*self.needs, *_list_tested_features(self.cases), *line)
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,)."""
+        """Compute the points of each row, NaN where a feature in `needs` is missing; shape (n,)."""
         is_missing = _is_any_missing(self.needs, view)
         points = evaluate_fallback(self.otherwise, view, is_missing)
         for _, tests, given in reversed(self.cases):
@@ -96,7 +96,7 @@ class Bonuses:
         return _drop_repeats(*self.needs, *_list_tested_features(self.bonuses))
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,)."""
+        """Compute the points of each row, NaN where a feature in `needs` is missing; shape (n,)."""
         points = np.where(_is_any_missing(self.needs, view), np.nan, self.base)
         for _, tests, given in self.bonuses:
             points = points + given * all_hold(tests, view)
@@ -131,7 +131,7 @@ class ShareOfTests:
         return _drop_repeats(*(test.feature for group in self.groups for test in group))
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,); NaN where no group is known."""
+        """Compute the points of each row, shape (n,); NaN where no group is known."""
         known = np.array([~_is_any_missing(tuple(test.feature for test in group), view) for group in self.groups])
         holding = np.array([all_hold(group, view) for group in self.groups])
         with np.errstate(invalid="ignore"):

@@ -69,7 +69,7 @@ class Test:
         return f"{self.feature}.{self.comparison}"
 
     def holds(self, view: View) -> Booleans:
-        """Whether the test holds, shape (n,); False where the feature is missing."""
+        """Whether the test holds on each row, shape (n,); False where the feature is missing."""
         held: Booleans = _COMPARE[self.comparison](view[self.feature], self.threshold)
         return held
 
@@ -91,7 +91,7 @@ class IsOneOf:
     negated: bool = False
 
     def holds(self, view: View) -> Booleans:
-        """Whether the test holds, shape (n,); False where the feature is missing."""
+        """Whether the test holds on each row, shape (n,); False where the feature is missing."""
         values = view[self.feature]
         first, *others = _codes(self.feature, self.values)
         is_one: Booleans = values == first

@@ -30,7 +30,7 @@ class Curve(Protocol):
         """The features it uses, without repeats."""
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,), unbounded; NaN where a required feature is missing."""
+        """Compute the points of each row, unbounded, shape (n,); NaN where a required feature is missing."""
 
     def parameters(self, prefix: str) -> dict[str, float]:
         """Tunable numbers by name."""
@@ -53,11 +53,11 @@ class Line:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The one feature."""
+        """Name of the feature, as a tuple of one."""
         return (self.feature,)
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,)."""
+        """Compute the points of each row, NaN where the feature is missing; shape (n,)."""
         values = view[self.feature]
         return self.intercept + self.slope * (np.abs(values) if self.absolute else values)
 
@@ -108,11 +108,11 @@ class Steps:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The one feature."""
+        """Name of the feature, as a tuple of one."""
         return (self.feature,)
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,)."""
+        """Compute the points of each row, NaN where the feature is missing; shape (n,)."""
         values = view[self.feature]
         points = evaluate_fallback(self.otherwise, view, np.isnan(values))
         for bound, given in reversed(self.steps):
@@ -158,11 +158,11 @@ class ValuePoints:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The one feature."""
+        """Name of the feature, as a tuple of one."""
         return (self.feature,)
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,); NaN for an enum value that is not in the table."""
+        """Compute the points of each row, shape (n,); NaN for an enum value that is not in the table."""
         by_code = np.full(len(FEATURES[self.feature].enum_values), np.nan)
         for word, given in self.table:
             by_code[int(encode_value(self.feature, word))] = given

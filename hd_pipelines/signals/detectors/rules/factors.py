@@ -23,7 +23,7 @@ class Factor:
     curve: Curve
 
     def evaluate(self, view: View) -> Floats:
-        """Points, shape (n,), clipped to 0 to 100; NaN where a feature is missing."""
+        """Compute the points of each row, shape (n,), clipped to 0 to 100; NaN where a feature is missing."""
         return np.clip(self.curve.evaluate(view), 0.0, 100.0)
 
     def parameters(self) -> dict[str, float]:
