@@ -28,7 +28,7 @@ from hd_pipelines.sandbox.market.daily_paths import Floats, get_daily_paths
 from hd_pipelines.sandbox.market.minute_paths import MinuteGrid, round_to_tick
 from hd_pipelines.sandbox.market.option_chains import ListedContracts, list_contracts
 from hd_pipelines.sandbox.market.option_quotes import (
-    ContractLuck,
+    ContractRandomness,
     Purpose,
     compute_contract_keys,
     compute_open_interest,
@@ -79,12 +79,12 @@ def build_synthetic_chains(
     at_open = compute_option_volatilities(roots, day.open_, session)
     contracts = list_contracts(roots, np.exp(day.open_[rows]), at_open.near, session)
     log_prices = _read_log_prices(seed, session, minute, hours.minutes)
-    open_interest_, traded, luck = _compute_interest_and_volume(
+    open_interest_, traded, randomness = _compute_interest_and_volume(
         seed, session, contracts, at_open, minute / hours.minutes
     )
 
     chosen = choose_contracts(extent, contracts, day.open_[rows], at_open.near, session)
-    luck, held, volume_ = luck.of(chosen), open_interest_[chosen], traded[chosen]
+    randomness, held, volume_ = randomness.of(chosen), open_interest_[chosen], traded[chosen]
     terms = ContractTerms.of(contracts, chosen)
     at_ns = hours.opens_at_ns + minute * NANOSECONDS_PER_MINUTE
     now = compute_option_volatilities(roots, log_prices, session)
@@ -93,10 +93,10 @@ def build_synthetic_chains(
     moment_key = (session.toordinal(), minute)
     activity = np.array([root.activity for root in roots])[terms.root]
     ticks = np.array([TICK_KINDS[root.tick] for root in roots])[terms.root]
-    quotes = make_quotes(fair, ticks, activity, luck, session=session.toordinal(), minute=minute)
-    greeks = compute_vendor_greeks(terms, fair, quotes, luck.chance(Purpose.VENDOR_IV, *moment_key))
+    quotes = make_quotes(fair, ticks, activity, randomness, session=session.toordinal(), minute=minute)
+    greeks = compute_vendor_greeks(terms, fair, quotes, randomness.chance(Purpose.VENDOR_IV, *moment_key))
     middle = np.round(0.5 * (quotes.bid + quotes.ask), 2)
-    quote_age = np.minimum(-4.0 * np.log(luck.chance(Purpose.QUOTE_AGE, *moment_key)) / np.sqrt(activity), 600.0)
+    quote_age = np.minimum(-4.0 * np.log(randomness.chance(Purpose.QUOTE_AGE, *moment_key)) / np.sqrt(activity), 600.0)
     root = pl.Series([r.root for r in roots])
     return (
         pl.DataFrame(
@@ -136,7 +136,7 @@ def build_synthetic_chains(
 
 def _compute_interest_and_volume(
     seed: int, session: date, contracts: ListedContracts, at_open: Volatilities, share_of_day: float
-) -> tuple[Ints, Ints, ContractLuck]:
+) -> tuple[Ints, Ints, ContractRandomness]:
     """Compute open interest, volume so far and random numbers of all listed contracts, whatever the extent."""
     roots, every = contracts.roots, np.arange(len(contracts.strike))
     rows = [POSITION[root.underlying] for root in roots]
@@ -144,7 +144,7 @@ def _compute_interest_and_volume(
     root_seeds = np.array([zlib.crc32(f"{seed} {root.root}".encode()) for root in roots])[terms.root]
     ordinals = np.array([day.toordinal() for day in contracts.expirations])[contracts.expiration]
     days = ordinals - session.toordinal()
-    luck = ContractLuck(compute_contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
+    randomness = ContractRandomness(compute_contract_keys(root_seeds, ordinals, terms.strike, terms.is_call))
     activity = np.array([root.activity for root in roots])[terms.root]
     held = compute_open_interest(
         terms,
@@ -152,7 +152,7 @@ def _compute_interest_and_volume(
         days=days,
         is_monthly=contracts.is_monthly,
         activity=activity,
-        luck=luck,
+        randomness=randomness,
     )
     traded = compute_volume(
         terms,
@@ -160,11 +160,11 @@ def _compute_interest_and_volume(
         at_open.near[terms.root],
         days=days,
         activity=activity,
-        luck=luck,
+        randomness=randomness,
         session=session.toordinal(),
         share=min(share_of_day + 0.02, 1.0),
     )
-    return held, traded, luck
+    return held, traded, randomness
 
 
 def write_chain_archive(

@@ -58,7 +58,7 @@ class Purpose(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ContractLuck:
+class ContractRandomness:
     """Reproducible random numbers of contracts. `keys`: one number per contract, see `compute_contract_keys`."""
 
     keys: NDArray[np.uint64]
@@ -74,9 +74,9 @@ class ContractLuck:
         chance = self.chance(purpose, session, minute)
         return np.asarray(np.log(chance / (1 - chance)) / 1.702)
 
-    def of(self, chosen: Ints) -> ContractLuck:
+    def of(self, chosen: Ints) -> ContractRandomness:
         """Random numbers of the selected contracts."""
-        return ContractLuck(self.keys[chosen])
+        return ContractRandomness(self.keys[chosen])
 
 
 def compute_contract_keys(
@@ -96,18 +96,18 @@ def _scramble(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def make_quotes(
-    fair: FairValues, tick_kind: Ints, activity: Floats, luck: ContractLuck, *, session: int, minute: int
+    fair: FairValues, tick_kind: Ints, activity: Floats, randomness: ContractRandomness, *, session: int, minute: int
 ) -> Quotes:
     """Set bids below and asks above fair value. Wider for expensive, deep and illiquid contracts; no bid far out."""
     tick = find_tick_size(fair.value, tick_kind)
     half = tick * (0.45 + 0.5 / np.sqrt(activity)) + (0.0015 + 0.004 / np.sqrt(activity)) * fair.value
-    middle = fair.value + (luck.chance(Purpose.MIDDLE, session, minute) - 0.5) * 0.4 * tick
+    middle = fair.value + (randomness.chance(Purpose.MIDDLE, session, minute) - 0.5) * 0.4 * tick
     below, above = np.maximum(middle - half, 0.0), middle + half
     bid_tick, ask_tick = find_tick_size(below, tick_kind), find_tick_size(above, tick_kind)
     bid = np.floor(below / bid_tick + 1e-9) * bid_tick
     ask = np.maximum(np.ceil(above / ask_tick - 1e-9) * ask_tick, bid + bid_tick)
     bid_size, ask_size = (
-        np.exp(2.5 + 1.1 * luck.normal(side, session, minute)).astype(np.int64) + 1
+        np.exp(2.5 + 1.1 * randomness.normal(side, session, minute)).astype(np.int64) + 1
         for side in (Purpose.BID_SIZE, Purpose.ASK_SIZE)
     )
     return Quotes(np.asarray(np.round(bid, 2)), np.asarray(np.round(ask, 2)), np.where(bid > 0, bid_size, 0), ask_size)
@@ -149,7 +149,7 @@ def compute_open_interest(
     days: Ints,
     is_monthly: NDArray[np.bool_],
     activity: Floats,
-    luck: ContractLuck,
+    randomness: ContractRandomness,
 ) -> Ints:
     """Compute open contracts: calls above and puts below recent prices, with peaks on round strikes.
 
@@ -162,7 +162,7 @@ def compute_open_interest(
     far_out = np.where(terms.is_call, 0.25 * (x > 0.3), 0.6 * (x < -0.5))
     shape = np.exp(-0.5 * out**2) + far_out + 0.01
     gathered = np.where(is_monthly, 8.0 * np.exp(-days / 300.0), 0.4 + days / 60)
-    weight = shape * gathered * _weigh_round_strikes(terms) * np.exp(0.8 * luck.normal(Purpose.OPEN_INTEREST))
+    weight = shape * gathered * _weigh_round_strikes(terms) * np.exp(0.8 * randomness.normal(Purpose.OPEN_INTEREST))
     weight = weight * np.where(terms.is_call, 1.0, PUTS_PER_CALL)
     return _scale_to_total(weight, terms, OPEN_INTEREST_PER_ACTIVITY * activity)
 
@@ -174,7 +174,7 @@ def compute_volume(
     *,
     days: Ints,
     activity: Floats,
-    luck: ContractLuck,
+    randomness: ContractRandomness,
     session: int,
     share: float,
 ) -> Ints:
@@ -187,7 +187,10 @@ def compute_volume(
     out = np.where(terms.is_call, x, -x)
     shape = 1 / (1 + (np.abs(x) / 0.8) ** 3) * np.where(out < -0.3, 0.3, 1.0)
     weight = (
-        shape / (days + 1.0) ** 0.8 * _weigh_round_strikes(terms) * np.exp(0.9 * luck.normal(Purpose.VOLUME, session))
+        shape
+        / (days + 1.0) ** 0.8
+        * _weigh_round_strikes(terms)
+        * np.exp(0.9 * randomness.normal(Purpose.VOLUME, session))
     )
     return _scale_to_total(weight, terms, VOLUME_PER_ACTIVITY * activity * share)
 
