@@ -40,7 +40,7 @@ OUT_OF_REACH = {
 
 INTRODUCTION = (
     "Written by `make validation` (`scripts/write_validation.py`) from recordings and reference values that are not part of "
-    "this repository; change code, not this file. Each section says what is compared with whom, what was demanded, what was "
+    "this repository; change code, not this file. Each section says what is compared with whom, what was required, what was "
     "measured, and what differs."
 )
 
@@ -83,9 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
     given.output.write_text(render_document("Validation", INTRODUCTION, found))
     missed = [requirement for section in found for requirement in section.requirements if not requirement.is_met]
     for requirement in missed:
-        known = " (known, see the document)" if requirement.demanded in OUT_OF_REACH else ""
-        print(f"not met{known}: {requirement.demanded}: {requirement.measured}, demanded {requirement.limit}")
-    return int(any(requirement.demanded not in OUT_OF_REACH for requirement in missed))
+        known = " (known, see the document)" if requirement.required in OUT_OF_REACH else ""
+        print(f"not met{known}: {requirement.required}: {requirement.measured}, required {requirement.limit}")
+    return int(any(requirement.required not in OUT_OF_REACH for requirement in missed))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ MISSING = "–"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One requirement and whether it is met: what is demanded, the limit, and the measured value, all as text."""
+    """One requirement and whether it is met: what is required, the limit, and the measured value, all as text."""
 
-    demanded: str
+    required: str
     limit: str
     measured: str
     is_met: bool
@@ -56,7 +56,7 @@ def render_document(title: str, introduction: str, sections: Sequence[Section]) 
         f"# {title}",
         introduction,
         "## All requirements",
-        _render_markdown(["", "comparison", "demanded", "limit", "measured", "met"], summary, set()),
+        _render_markdown(["", "comparison", "required", "limit", "measured", "met"], summary, set()),
         *(_render_section(number, section) for number, section in enumerate(sections, 1)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -68,7 +68,7 @@ def _render_section(number: int, section: Section) -> str:
         f"## {number}. {section.title}",
         section.compared,
         f"Source: {section.source}",
-        _render_markdown(["demanded", "limit", "measured", "met"], requirements, set()),
+        _render_markdown(["required", "limit", "measured", "met"], requirements, set()),
         "**What differs, and why.** " + section.differs,
         *(f"{table.caption}\n\n{_render_table(table)}" for table in section.tables),
     ]
@@ -77,7 +77,7 @@ def _render_section(number: int, section: Section) -> str:
 
 def _render_cells(requirement: Requirement) -> list[str]:
     is_met = "yes" if requirement.is_met else "**no**"
-    return [requirement.demanded, requirement.limit, requirement.measured, is_met]
+    return [requirement.required, requirement.limit, requirement.measured, is_met]
 
 
 def _render_table(table: Table) -> str:

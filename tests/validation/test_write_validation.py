@@ -87,7 +87,7 @@ def test_ranks_of_a_year_of_spy_equal_a_recomputation_and_use_no_later_data():
 @pytest.mark.parametrize("name", ["official VIX", "VIX since 1990", "gamma", "golden values", "regime"])
 def test_requirements_are_met_but_for_those_that_are_known_not_to_be(name: str):
     section = sections(SHARED)[name]()
-    missed = {requirement.demanded for requirement in section.requirements if not requirement.is_met}
+    missed = {requirement.required for requirement in section.requirements if not requirement.is_met}
     assert missed <= OUT_OF_REACH
     assert section.tables
     assert render_document("T", "I", [section])
