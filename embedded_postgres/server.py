@@ -47,7 +47,7 @@ class Server:
         killed it, `StopRequestedError` if this process is told to stop.
         """
         self._launch()
-        begun = told = time.monotonic()
+        begun = last_report = time.monotonic()
         while (reason := explain_not_ready(self.cluster.port)) is not None:
             if wait_for_signal(0.01) in (signal.SIGTERM, signal.SIGINT):
                 raise StopRequestedError("asked to, during the start")
@@ -56,8 +56,8 @@ class Server:
                     raise KilledError
                 raise StartFailedError(f"PostgreSQL ended while starting: {self.read_last_errors()}")
             now = time.monotonic()
-            if now - told >= 1.0:
-                told = now
+            if now - last_report >= 1.0:
+                last_report = now
                 report_delay(
                     f"PostgreSQL has been starting for {now - begun:.0f} s ({reason}); after a crash it replays its log"
                 )

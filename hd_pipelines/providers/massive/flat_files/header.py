@@ -71,7 +71,7 @@ def parse_header(line: bytes, dataset: FlatFileDataset, place: ObjectPlace) -> H
             )
         )
     extra = [name for name in names if name not in known]
-    told = place.warning(
+    warning = place.warning(
         Rule.COLUMN_EXTRA, f"the header has unknown columns, ignored: {', '.join(extra)}.", _TELL_VENDOR, first_row=0
     )
-    return Header(names, dataset.columns, has_carriage_returns, (told,) if extra else ())
+    return Header(names, dataset.columns, has_carriage_returns, (warning,) if extra else ())

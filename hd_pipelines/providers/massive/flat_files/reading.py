@@ -75,11 +75,11 @@ def read_flat_file(
         )
     aside = SetAside.of(block.aside for block in read)
     bars = pl.concat([block.frame for block in read], rechunk=False)
-    told: tuple[Finding, ...] = ()
+    order_findings: tuple[Finding, ...] = ()
     if not is_strictly_rising(block.keys for block in read):
-        bars, told = sort_by_key(bars, place, aside)
+        bars, order_findings = sort_by_key(bars, place, aside)
     _refuse_if_mostly_bad(rows, bars.height, aside, place)
-    findings = (*header.findings, *told, *aside.findings(place))
+    findings = (*header.findings, *order_findings, *aside.findings(place))
     return FlatFileBars(_lake_columns(bars), lines.sha256, rows, aside.rows, findings)
 
 

@@ -149,8 +149,8 @@ class VendorApi:
         is_vendors = parts.scheme == "https" and parts.hostname in VENDOR_HOSTS and parts.port in {None, 443}
         is_ours = (origin == self._origin or is_vendors) and "@" not in parts.netloc
         prefix = urlsplit(self.url).path
-        told = unquote(parts.path).removeprefix(prefix)
-        leads_on = parts.path.startswith(prefix) and following.fullmatch(told) is not None
+        next_path = unquote(parts.path).removeprefix(prefix)
+        leads_on = parts.path.startswith(prefix) and following.fullmatch(next_path) is not None
         if not is_ours or not leads_on or not parts.query:
             raise ApiPaginationError(
                 place.error(
@@ -159,7 +159,7 @@ class VendorApi:
                     "Not followed: the key goes to the configured service only. " + ASK_VENDOR,
                 )
             )
-        return told, {name: value for name, value in parse_qsl(parts.query) if name.lower() != "apikey"}
+        return next_path, {name: value for name, value in parse_qsl(parts.query) if name.lower() != "apikey"}
 
     def _page(self, path: str, query: Mapping[str, str], place: ObjectPlace, ends_at: float) -> Page:
         attempt = 1
