@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, date, datetime
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from hd_pipelines.cli import app
 from hd_pipelines.cli.backfill import choose_window
-from hd_pipelines.cli.terminal import Refusal, console
+from hd_pipelines.cli.terminal import Refusal, console, log_to_stderr
 from hd_pipelines.warehouse.schema import revision as schema
 from tests.support.installation import SESSIONS, rows
 
@@ -234,3 +236,15 @@ def test_ninety_sessions_are_the_default():
 def test_more_sessions_than_there_are_partitions_is_refused():
     with pytest.raises(Refusal, match="partitions begin on"):
         choose_window(5000, None, None, now=SATURDAY)
+
+
+def test_log_lines_below_the_level_of_a_command_are_left_out(capsys):
+    try:
+        log_to_stderr(logging.WARNING)
+        structlog.get_logger().info("flat files come from the sandbox")
+        structlog.get_logger().warning("the calendar ends soon")
+    finally:
+        log_to_stderr()
+    printed = capsys.readouterr()
+    assert "the calendar ends soon" in printed.err
+    assert "flat files come from the sandbox" not in printed.err + printed.out
