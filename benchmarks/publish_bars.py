@@ -25,7 +25,7 @@ CASE = Path(__file__).parents[2] / "shared" / "benchmarks" / "predecessor_case.p
 """Writes the file of the earlier system's case. Not part of this repository; where it is absent, the case is skipped."""
 CASE_SESSION = date(2025, 11, 13)
 EARLIER_SYSTEM_ROWS_PER_S = {"as_shipped": 4_489, "repaired": 52_000, "parse_only": 298_000}
-"""Rates of Honey Drip, the earlier system: as shipped, without its quadratic line, and parsing alone. Measured on another,
+"""Rates of the earlier system: as shipped, without its quadratic line, and parsing alone. Measured on another,
 loaded machine of two cores."""
 
 

@@ -1,4 +1,5 @@
-"""The scanner alone, on frames in memory: quiet symbols, one stored signal, a year of minutes, all detectors on many rows.
+"""The scanner alone, on frames in memory: quiet symbols, one stored signal, a year of minutes, all detectors on many rows,
+the five context engines on one row, flow at every minute of a year.
 
 `python -m benchmarks.scanner_frames` needs no database. Each task has a limit of its own. The peers do the same
 work one row at a time, as a scanner without arrays does: `rows_one_by_one` scans `SAMPLE` minutes of the year singly and
@@ -10,19 +11,30 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.measure import describe_machine
 from hd_pipelines.market.sessions import get_regular_hours, list_sessions_between
 from hd_pipelines.signals.detectors.registry import DETECTORS
+from hd_pipelines.signals.flow_window import compute_flow_columns
 from hd_pipelines.signals.frame import FeatureFrame
 from hd_pipelines.signals.scanner.scan import scan
-from hd_pipelines.tables.vocabulary import AssetClass
+from hd_pipelines.signals.tape import Contexts, Prints
+from hd_pipelines.tables.vocabulary import AssetClass, Direction, TradingStyle
 from tests.signals.detectors.frames import SIDES, random_frame
+from tests.signals.engines import made
 from tests.signals.scanner.setups import SESSION, chain, contexts, row, setup
 
 SAMPLE = 500
 ROWS_OF_DETECTORS = 49_000
-LIMITS_S = {"fifty_quiet_symbols": 0.060, "one_stored_signal": 0.002, "year_of_minutes": 0.350, "all_detectors": 0.300}
+LIMITS_S = {
+    "fifty_quiet_symbols": 0.060,
+    "one_stored_signal": 0.002,
+    "year_of_minutes": 0.350,
+    "all_detectors": 0.300,
+    "five_engines": 0.0003,
+    "year_of_flow": 0.050,
+}
 
 
 def run() -> dict[str, object]:
@@ -32,6 +44,15 @@ def run() -> dict[str, object]:
     quiet = [row(kinds[i % 3]) for i in range(50)]
     ready, quotes = setup(DETECTORS["breakout_bullish"]), chain()
     year = year_of_minutes()
+    prints = year_of_prints(year.as_of_ns)
+    compute_flow_columns(prints, year.as_of_ns[:10])  # compiles
+    trends = made.trends(1, 1, 1, -1, price=100.0)
+    bought = made.prints(*([made.BOUGHT_CALL] * 1_000 + [made.BOUGHT_PUT] * 1_000))
+    held = Contexts((made.iv(),), (made.gamma(),), (made.regime(),), bought)
+
+    def read_engines() -> object:
+        return made.read_all(held, trends, 0, direction=Direction.LONG, style=TradingStyle.SWING)
+
     many = [random_frame(ROWS_OF_DETECTORS, kind, seed=3) for kind in (AssetClass.STOCK, AssetClass.INDEX)]
     single = [part(year, at) for at in range(0, len(year), len(year) // SAMPLE)][:SAMPLE]
     few = [part(frame, at) for frame in many for at in range(SAMPLE // 2)]
@@ -40,6 +61,8 @@ def run() -> dict[str, object]:
         "one_stored_signal": best_of(30, lambda: scan(ready, known, chain_at=lambda _: quotes)),
         "year_of_minutes": best_of(3, lambda: scan(year, known)),
         "all_detectors": best_of(3, lambda: ask_detectors(many)),
+        "five_engines": best_of(5, lambda: [read_engines() for _ in range(100)]) / 100,
+        "year_of_flow": best_of(3, lambda: compute_flow_columns(prints, year.as_of_ns)),
     }
     one_by_one = best_of(2, lambda: [scan(frame, known) for frame in single]) * len(year) / len(single)
     asked = best_of(2, lambda: ask_detectors(few)) * sum(map(len, many)) / len(few)
@@ -70,6 +93,21 @@ def year_of_minutes() -> FeatureFrame:
     columns["rsi_14"] = random.normal(50, 10, minute.size)
     levels = {name: np.repeat(values, minute.size) for name, values in one.levels.items()}
     return FeatureFrame("AAPL", one.asset_class, one.resolution, opens + minute * 60_000_000_000, columns, levels)
+
+
+def year_of_prints(instants: NDArray[np.int64]) -> Prints:
+    """A hundred thousand prints between the first and the last of `instants`."""
+    random, count = np.random.default_rng(5), 100_000
+    return Prints(
+        at_ns=np.sort(random.integers(instants[0], instants[-1], count)),
+        premium=random.uniform(100, 1e5, count),
+        size=random.uniform(1, 500, count).round(),
+        is_call=random.random(count) < 0.5,
+        sentiment=random.integers(-1, 2, count).astype(float),
+        is_sweep=random.random(count) < 0.05,
+        is_block=random.random(count) < 0.05,
+        is_large=random.random(count) < 0.1,
+    )
 
 
 def part(frame: FeatureFrame, at: int) -> FeatureFrame:

@@ -12,19 +12,6 @@ from hd_pipelines.signals.tape import Contexts, find_newest
 from hd_pipelines.tables.vocabulary import Direction, TradingStyle
 
 
-def read_all(
-    contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction, style: TradingStyle
-) -> list[Reading]:
-    """Read all five engines for a trade at a frame's row, in the order of `ContextEngine`.
-
-    Only context known at the row's instant is used, whatever else `contexts` holds.
-    """
-    return [
-        *read_shared(contexts, frame, row, direction=direction),
-        read_regime(contexts, frame, row, direction=direction, style=style),
-    ]
-
-
 def read_shared(contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction) -> list[Reading]:
     """Read the four engines whose answer is the same for every style: volatility, gamma, alignment, flow."""
     as_of_ns = int(frame.as_of_ns[row])

@@ -7,16 +7,20 @@ from datetime import date, datetime
 import numpy as np
 
 from hd_pipelines.market.sessions import NEW_YORK
+from hd_pipelines.signals.engines import read_regime, read_shared
+from hd_pipelines.signals.engines.reading import Reading
 from hd_pipelines.signals.frame import FeatureFrame, empty_columns, empty_levels
-from hd_pipelines.signals.tape import GammaContext, IvContext, Prints, RegimeContext
+from hd_pipelines.signals.tape import Contexts, GammaContext, IvContext, Prints, RegimeContext
 from hd_pipelines.tables.vocabulary import (
     AssetClass,
     DealerPositioning,
+    Direction,
     ExpectedBehavior,
     IvRegime,
     MarketRegime,
     PositioningStrength,
     Resolution,
+    TradingStyle,
     VixRegime,
 )
 
@@ -114,3 +118,13 @@ def trends(week: float, day: float, hour: float, quarter: float, strength: float
         **{f"mtf_strength_{name}": strength for name in named},
         **features,
     )
+
+
+def read_all(
+    contexts: Contexts, frame: FeatureFrame, row: int, *, direction: Direction, style: TradingStyle
+) -> list[Reading]:
+    """Read all five engines, in the order of `ContextEngine`, as the scanner does."""
+    return [
+        *read_shared(contexts, frame, row, direction=direction),
+        read_regime(contexts, frame, row, direction=direction, style=style),
+    ]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
-from datetime import date
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hd_pipelines.market.sessions import get_regular_hours, list_last_sessions
 from hd_pipelines.signals.flow_window import FlowSummary, compute_flow_columns, summarize_prints
 from hd_pipelines.signals.tape import Prints
 from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, SOLD_CALL, SOLD_PUT, ns, prints
@@ -225,32 +222,3 @@ def test_turning_the_market_around_turns_the_lean_around(table: Prints):
     assert there is not None
     assert (here.bullish, here.bearish_premium, here.score) == (there.bearish, there.bullish_premium, there.score)
     assert here.buy_pressure == pytest.approx(100 - there.buy_pressure, nan_ok=True)
-
-
-def test_a_year_of_minutes_takes_less_than_fifty_milliseconds():
-    instants = np.concatenate(
-        [
-            get_regular_hours(day).opens_at_ns + MINUTE * np.arange(1, get_regular_hours(day).minutes + 1)
-            for day in list_last_sessions(date(2025, 3, 12), 252)
-        ]
-    )
-    random = np.random.default_rng(5)
-    count = 100_000
-    table = Prints(
-        at_ns=np.sort(random.integers(instants[0], instants[-1], count)),
-        premium=random.uniform(100, 1e5, count),
-        size=random.uniform(1, 500, count).round(),
-        is_call=random.random(count) < 0.5,
-        sentiment=random.integers(-1, 2, count).astype(float),
-        is_sweep=random.random(count) < 0.05,
-        is_block=random.random(count) < 0.05,
-        is_large=random.random(count) < 0.1,
-    )
-    compute_flow_columns(table, instants[:10])
-    taken = []
-    for _ in range(3):
-        began = time.thread_time()
-        compute_flow_columns(table, instants)
-        taken.append(time.thread_time() - began)
-    assert instants.size > 97_000
-    assert min(taken) < 0.05

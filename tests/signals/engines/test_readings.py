@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hd_pipelines.signals.engines import read_all, read_regime, read_shared
+from hd_pipelines.signals.engines import read_regime, read_shared
 from hd_pipelines.signals.engines.reading import apply_readings
 from hd_pipelines.signals.tape import Contexts
 from hd_pipelines.tables.vocabulary import (
@@ -26,7 +24,7 @@ from hd_pipelines.tables.vocabulary import (
     VixRegime,
 )
 from tests.signals.engines import made
-from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, ns
+from tests.signals.engines.made import BOUGHT_CALL, BOUGHT_PUT, MINUTE, NOW, ns, read_all
 
 LONG_WEEKEND = (ns(2025, 1, 17, 16, 0), ns(2025, 1, 21, 9, 30))
 trend = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0, math.nan])
@@ -144,21 +142,3 @@ def test_daily_context_of_friday_is_fresh_on_the_tuesday_after_a_long_weekend():
     spoke = [reading for reading in found if reading.status is not ContextStatus.MISSING]
     assert [reading.age_minutes for reading in spoke] == [0.0, 0.0, 0.0]
     assert [reading.status for reading in spoke] == [ContextStatus.FRESH] * 3
-
-
-@pytest.mark.parametrize("direction", Direction)
-def test_five_engines_take_less_than_a_third_of_a_millisecond(direction):
-    held = Contexts(
-        (made.iv(),),
-        (made.gamma(),),
-        (made.regime(),),
-        made.prints(*([BOUGHT_CALL] * 1_000 + [BOUGHT_PUT] * 1_000)),
-    )
-    row = made.trends(1, 1, 1, -1, price=100.0)
-    taken = []
-    for _ in range(5):
-        began = time.thread_time()
-        for _ in range(100):
-            read_all(held, row, 0, direction=direction, style=TradingStyle.SWING)
-        taken.append((time.thread_time() - began) / 100)
-    assert min(taken) < 300e-6
