@@ -22,7 +22,8 @@ def check_bars(frame: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     Raises `BarsRefusedError` for a missing or foreign column, a wrong type, a null in a required column, a stamp finer
     than a microsecond, or a bar outside `scope`.
     """
-    require_within(rows := check_rows(frame, BARS.table, BarsRefusedError), scope.frame, BarsRefusedError)
+    rows = check_rows(frame, BARS.table, BarsRefusedError)
+    require_within(rows, scope.frame, BarsRefusedError)
     return rows
 
 
