@@ -9,8 +9,14 @@ from hd_pipelines.loading.derived.fingerprints import decode_marks, encode_marks
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import get_regular_hours
 from hd_pipelines.tables.vocabulary import Rule, Severity
-from tests.support.installation import rows
-from tests.support.option_installation import ALL_SESSIONS, OPTION_SESSIONS, OPTION_SYMBOLS, THIN_SESSIONS
+from tests.support.installation import open_small_installation, rows
+from tests.support.option_installation import (
+    ALL_SESSIONS,
+    OPTION_SESSIONS,
+    OPTION_SYMBOLS,
+    THIN_SESSIONS,
+    OptionInstallation,
+)
 
 GAMMA_TABLES = ("gamma_exposure_snapshots", "gamma_by_strike", "gamma_by_expiration")
 TABLES = ("historical_greeks", "iv_percentile_cache", *GAMMA_TABLES)
@@ -22,6 +28,24 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def a_short_year(monkeypatch):
     monkeypatch.setattr(iv_percentile, "FEWEST_OBSERVATIONS", FEWEST)
+
+
+@pytest.fixture(scope="module")
+def refreshed_template(postgres_server, migrated_url, option_archive, tmp_path_factory):
+    """Every table filled once for all tests that begin with it."""
+    with postgres_server.copied_database(migrated_url) as url:
+        filled = OptionInstallation(open_small_installation(url, tmp_path_factory.mktemp("filled")), option_archive)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(iv_percentile, "FEWEST_OBSERVATIONS", FEWEST)
+            filled.refresh()
+        filled.installation.database.close()
+        yield filled
+
+
+@pytest.fixture
+def refreshed(make_option_installation, refreshed_template):
+    """An installation whose tables are filled, to be changed at will."""
+    return make_option_installation(refreshed_template)
 
 
 def archived(option_installation, symbol, session):
@@ -56,37 +80,34 @@ def test_every_contract_has_values_or_a_reason_and_a_second_refresh_does_nothing
     assert {table: option_installation.versions(table) for table in TABLES} == before
 
 
-def test_ranks_appear_once_enough_sessions_came_before(option_installation):
-    option_installation.refresh()
+def test_ranks_appear_once_enough_sessions_came_before(refreshed):
     ranked = rows(
-        option_installation.installation.url,
+        refreshed.installation.url,
         "select symbol, min(date) filter (where iv_percentile is not null), max(n_observations)"
         " from iv_percentile_cache group by 1 order by 1",
     )
     assert ranked == [(symbol, ALL_SESSIONS[FEWEST], len(ALL_SESSIONS) - 1) for symbol in OPTION_SYMBOLS]
     contracts = rows(
-        option_installation.installation.url,
+        refreshed.installation.url,
         "select bool_or(iv_percentile is not null) from historical_greeks where session = %s",
         ALL_SESSIONS[FEWEST - 1],
     )
     assert contracts == [(False,)]
 
 
-def test_no_row_uses_data_after_its_session(make_option_installation):
-    whole, cut = make_option_installation(), make_option_installation()
+def test_no_row_uses_data_after_its_session(make_option_installation, refreshed):
+    cut = make_option_installation()
     last = OPTION_SESSIONS[1]
     for session in OPTION_SESSIONS[2:]:
         for symbol in OPTION_SYMBOLS:
             archived(cut, symbol, session).unlink()
-    whole.refresh()
     cut.refresh()
     for table in TABLES:
-        assert whole.contents(table, until=last) == cut.contents(table)
+        assert refreshed.contents(table, until=last) == cut.contents(table)
 
 
-def test_the_order_in_which_sessions_come_changes_no_observation(make_option_installation):
-    at_once, in_parts = make_option_installation(), make_option_installation()
-    at_once.refresh()
+def test_the_order_in_which_sessions_come_changes_no_observation(make_option_installation, refreshed):
+    at_once, in_parts = refreshed, make_option_installation()
     in_parts.refresh(OPTION_SESSIONS[1:])
     in_parts.refresh([*THIN_SESSIONS, OPTION_SESSIONS[0]])
     assert at_once.contents("iv_percentile_cache") == in_parts.contents("iv_percentile_cache")
@@ -100,31 +121,27 @@ def test_the_order_in_which_sessions_come_changes_no_observation(make_option_ins
     assert observed[0] == observed[1]
 
 
-def test_only_a_republished_chain_is_valued_and_later_sessions_are_ranked_again(option_installation):
-    option_installation.refresh()
-    untouched = [version for version in option_installation.versions("historical_greeks") if version[0] == "SPX"]
+def test_only_a_republished_chain_is_valued_and_later_sessions_are_ranked_again(refreshed):
+    untouched = [version for version in refreshed.versions("historical_greeks") if version[0] == "SPX"]
     highest = "select date, iv_52w_high from iv_percentile_cache where symbol = 'AAPL' and iv_52w_high is not null"
-    before = dict(rows(option_installation.installation.url, highest))
-    raise_price(archived(option_installation, "AAPL", THIN_SESSIONS[-1]))
-    again = option_installation.refresh()
+    before = dict(rows(refreshed.installation.url, highest))
+    raise_price(archived(refreshed, "AAPL", THIN_SESSIONS[-1]))
+    again = refreshed.refresh()
     assert [again[name].published for name in ("greeks", "percentiles", "gamma")] == [1, 1, 1]
-    assert [
-        version for version in option_installation.versions("historical_greeks") if version[0] == "SPX"
-    ] == untouched
-    now = rows(
-        option_installation.installation.url, "select date, current_iv from iv_percentile_cache where symbol = 'AAPL'"
-    )
+    assert [version for version in refreshed.versions("historical_greeks") if version[0] == "SPX"] == untouched
+    now = rows(refreshed.installation.url, "select date, current_iv from iv_percentile_cache where symbol = 'AAPL'")
     changed = dict(now)[THIN_SESSIONS[-1]]
-    after = dict(rows(option_installation.installation.url, highest))
+    after = dict(rows(refreshed.installation.url, highest))
     assert changed > max(before.values())
     assert [after[session] for session in OPTION_SESSIONS if session in before] == [changed] * len(
         before.keys() & set(OPTION_SESSIONS)
     )
 
 
-def test_a_load_killed_between_batches_is_continued_with_the_same_result(make_option_installation, monkeypatch):
-    whole, dying = make_option_installation(), make_option_installation()
-    whole.refresh()
+def test_a_load_killed_between_batches_is_continued_with_the_same_result(
+    make_option_installation, refreshed, monkeypatch
+):
+    whole, dying = refreshed, make_option_installation()
     monkeypatch.setattr(greeks_loading, "MAX_CONTRACTS_PER_BATCH", 400)
     publish = greeks_loading.publish_greeks
     for allowed in (1, 2):
@@ -148,52 +165,50 @@ def test_a_load_killed_between_batches_is_continued_with_the_same_result(make_op
     assert dying.manifest() == whole.manifest()
 
 
-def test_an_error_of_the_validator_keeps_what_was_published(option_installation):
-    option_installation.refresh()
+def test_an_error_of_the_validator_keeps_what_was_published(refreshed):
     session = OPTION_SESSIONS[-1]
-    before = option_installation.contents("historical_greeks")
-    raise_price(archived(option_installation, "AAPL", session))
-    raise_price(archived(option_installation, "SPX", session))
-    option_installation.to_lake()
+    before = refreshed.contents("historical_greeks")
+    raise_price(archived(refreshed, "AAPL", session))
+    raise_price(archived(refreshed, "SPX", session))
+    refreshed.to_lake()
 
     def refuse_apple(_valued):
         return [Finding(Rule.VALUE_UNREADABLE, Severity.ERROR, "historical_greeks", session, "AAPL", "Wrong.", "None.")]
 
-    report = option_installation.to_greeks(validate=refuse_apple)
+    report = refreshed.to_greeks(validate=refuse_apple)
     assert (report.published, report.withheld) == (1, 1)
-    now = option_installation.contents("historical_greeks")
+    now = refreshed.contents("historical_greeks")
     assert [row for row in now if "AAPL" in row[0]] == [row for row in before if "AAPL" in row[0]]
     assert [row for row in now if "SPX" in row[0]] != [row for row in before if "SPX" in row[0]]
-    assert [finding.subject for finding in option_installation.installation.findings()] == ["AAPL"]
-    assert option_installation.to_greeks().published == 1
-    assert option_installation.installation.findings() == []
+    assert [finding.subject for finding in refreshed.installation.findings()] == ["AAPL"]
+    assert refreshed.to_greeks().published == 1
+    assert refreshed.installation.findings() == []
 
 
-def test_an_error_about_gamma_keeps_the_snapshot_with_its_strikes_and_expirations(option_installation):
-    option_installation.refresh()
+def test_an_error_about_gamma_keeps_the_snapshot_with_its_strikes_and_expirations(refreshed):
     session = OPTION_SESSIONS[-1]
     for symbol in OPTION_SYMBOLS:
-        raise_price(archived(option_installation, symbol, session))
-    option_installation.to_lake()
-    option_installation.to_greeks()
-    before = {table: option_installation.contents(table) for table in GAMMA_TABLES}
+        raise_price(archived(refreshed, symbol, session))
+    refreshed.to_lake()
+    refreshed.to_greeks()
+    before = {table: refreshed.contents(table) for table in GAMMA_TABLES}
     given = []
 
     def refuse_apple(*frames):
         given.append([set(frame["symbol"]) for frame in frames])
         return [Finding(Rule.EXPECTATION_BROKEN, Severity.ERROR, GAMMA_TABLES[0], session, "AAPL", "Wrong.", "None.")]
 
-    report = option_installation.to_gamma(validate=refuse_apple)
+    report = refreshed.to_gamma(validate=refuse_apple)
     assert (report.published, report.withheld) == (1, 1)
     assert given == [[set(OPTION_SYMBOLS)] * 3]
     for table in GAMMA_TABLES:
-        now = option_installation.contents(table)
+        now = refreshed.contents(table)
         for symbol, is_kept in (("AAPL", True), ("SPX", False)):
             versions = [[row for row in rows if f'"{symbol}"' in row[0]] for rows in (before[table], now)]
             assert versions[0]
             assert (versions[0] == versions[1]) is is_kept, (table, symbol)
-    assert option_installation.to_gamma().published == 1
-    assert option_installation.to_gamma().rows == 0
+    assert refreshed.to_gamma().published == 1
+    assert refreshed.to_gamma().rows == 0
 
 
 def test_fingerprints_of_a_session_name_its_snapshots_and_only_the_new_one_is_due():

@@ -13,7 +13,7 @@ from hd_pipelines.loading.derived.regime import refresh_regime
 from hd_pipelines.market.sessions import compute_midnight_ns, list_last_sessions
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_DAY
 from hd_pipelines.warehouse.records.files import IngestedFile, record_load
-from tests.support.installation import rows
+from tests.support.installation import open_small_installation, rows
 
 pytestmark = pytest.mark.slow
 LAST = date(2026, 5, 22)
@@ -58,12 +58,21 @@ def publish(installation, dataset, session: date, rows_: pl.DataFrame) -> None:
         record_load(connection, file)
 
 
+@pytest.fixture(scope="module")
+def market_template(postgres_server, migrated_url, tmp_path_factory):
+    """The lake of a year, filled once for all tests."""
+    with postgres_server.copied_database(migrated_url) as url:
+        filled = open_small_installation(url, tmp_path_factory.mktemp("year"))
+        for session in ALL:
+            publish(filled, STOCK_DAY, session, bars(session, STOCKS))
+            publish(filled, INDEX_DAY, session, bars(session, INDICES))
+        filled.database.close()
+        yield filled
+
+
 @pytest.fixture
-def market(installation):
-    for session in ALL:
-        publish(installation, STOCK_DAY, session, bars(session, STOCKS))
-        publish(installation, INDEX_DAY, session, bars(session, INDICES))
-    return installation
+def market(make_installation, market_template):
+    return make_installation(market_template)
 
 
 def regimes(installation) -> list[tuple[object, ...]]:

@@ -7,10 +7,11 @@ def test_something(option_installation):
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -21,7 +22,7 @@ from hd_pipelines.loading.derived.refresh import DerivedReport
 from hd_pipelines.loading.inputs.chain_archive import ChainsReport, refresh_chain_archive
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.sandbox.market.chains import write_chain_archive
-from tests.support.installation import SmallInstallation, rows
+from tests.support.installation import MakeInstallation, SmallInstallation, rows
 
 OPTION_SYMBOLS = ("AAPL", "SPX")
 OPTION_SESSIONS = list_last_sessions(date(2026, 5, 22), 4)
@@ -115,23 +116,29 @@ def option_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class MakeOptionInstallation(Protocol):
+    """Makes an installation with an empty warehouse, or a copy of `template`, whose database nobody is connected to."""
+
+    def __call__(self, template: OptionInstallation | None = None) -> OptionInstallation: ...
+
+
 @pytest.fixture
 def make_option_installation(
-    make_installation: Callable[[], SmallInstallation], option_archive: Path, tmp_path: Path
-) -> Callable[[], OptionInstallation]:
+    make_installation: MakeInstallation, option_archive: Path, tmp_path: Path
+) -> MakeOptionInstallation:
     """Installations with an archive of their own."""
     made: list[OptionInstallation] = []
 
-    def make() -> OptionInstallation:
+    def make(template: OptionInstallation | None = None) -> OptionInstallation:
         archive = tmp_path / f"archive{len(made)}"
-        shutil.copytree(option_archive, archive)
-        made.append(OptionInstallation(make_installation(), archive))
+        shutil.copytree(template.archive if template else option_archive, archive)
+        made.append(OptionInstallation(make_installation(template.installation if template else None), archive))
         return made[-1]
 
     return make
 
 
 @pytest.fixture
-def option_installation(make_option_installation: Callable[[], OptionInstallation]) -> OptionInstallation:
+def option_installation(make_option_installation: MakeOptionInstallation) -> OptionInstallation:
     """One such installation."""
     return make_option_installation()

@@ -13,16 +13,16 @@ from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(scope="module")
-def _module_warehouse_url(postgres_server: PostgresServer, migrated_url: str) -> Iterator[str]:
-    url = postgres_server.new_database(template=migrated_url)
-    yield url
-    postgres_server.drop_database(url)
+def module_warehouse_url(postgres_server: PostgresServer, migrated_url: str) -> Iterator[str]:
+    """URL of a warehouse at head for one test module. What one test leaves in it, the next one finds."""
+    with postgres_server.copied_database(migrated_url) as url:
+        yield url
 
 
 @pytest.fixture
-def warehouse_url(_module_warehouse_url: str) -> str:
+def warehouse_url(module_warehouse_url: str) -> str:
     """URL of an empty warehouse at head. One database per module, emptied for each test: ten times faster than new."""
-    with psycopg.connect(_module_warehouse_url) as connection:
+    with psycopg.connect(module_warehouse_url) as connection:
         connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
         partitions = connection.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
@@ -30,7 +30,7 @@ def warehouse_url(_module_warehouse_url: str) -> str:
         ).fetchall()
         for (partition,) in partitions:
             connection.execute(f"DROP TABLE {partition}")
-    return _module_warehouse_url
+    return module_warehouse_url
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.publish.bars import Method
+from tests.support.postgres import PostgresServer
 from tests.warehouse.bar_frames import MONDAY, TUESDAY, bars, one, publish
 
 TABLES = (
@@ -48,12 +49,14 @@ def acting_as(url: str, role: str) -> Iterator[psycopg.Connection[tuple[object, 
         connection.rollback()
 
 
-@pytest.fixture(params=list(Method))
-def filled_url(request: pytest.FixtureRequest, database: Database, warehouse_url: str) -> str:
-    """A warehouse whose partition was created and refilled in one of both ways."""
-    publish(database, bars(["SPY"], [MONDAY]), method=request.param)
-    publish(database, bars(["QQQ"], [TUESDAY]), method=request.param)
-    return warehouse_url
+@pytest.fixture(scope="module", params=list(Method))
+def filled_url(request: pytest.FixtureRequest, postgres_server: PostgresServer, migrated_url: str) -> Iterator[str]:
+    """A warehouse whose partition was created and refilled in one of both ways; what a test writes it rolls back."""
+    with postgres_server.copied_database(migrated_url) as url:
+        with Database(url) as database:
+            publish(database, bars(["SPY"], [MONDAY]), method=request.param)
+            publish(database, bars(["QQQ"], [TUESDAY]), method=request.param)
+        yield url
 
 
 def _count(connection: psycopg.Connection[tuple[object, ...]], relation: str) -> object:

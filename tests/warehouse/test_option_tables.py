@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 import polars as pl
@@ -35,6 +36,7 @@ from hd_pipelines.warehouse.schema.tables import (
     iv_percentile_cache,
     market_regime_history,
 )
+from tests.support.postgres import PostgresServer
 from tests.warehouse.bar_frames import MONDAY, bars, one, publish
 from tests.warehouse.option_frames import gamma_rows, iv_rows, put_greeks, put_rows, regime_rows, valued, yield_rows
 from tests.warehouse.test_access import acting_as
@@ -53,15 +55,17 @@ STAMPED = (
 )
 
 
-@pytest.fixture
-def filled_url(database: Database, warehouse_url: str) -> str:
-    """Two sessions of everything, written in every way there is."""
-    put_greeks(database, valued(["SPY", "SPX"], [FRIDAY, MONDAY]))
-    put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [FRIDAY, MONDAY]))
-    put_rows(database, "gamma_exposure_snapshots", gamma_rows(["SPY"], [FRIDAY, MONDAY]))
-    put_rows(database, "market_regime_history", regime_rows([FRIDAY, MONDAY]))
-    put_rows(database, "treasury_yields", yield_rows([FRIDAY, MONDAY]))
-    return warehouse_url
+@pytest.fixture(scope="module")
+def filled_url(postgres_server: PostgresServer, migrated_url: str) -> Iterator[str]:
+    """Two sessions of everything, written in every way there is; no test changes a number in it."""
+    with postgres_server.copied_database(migrated_url) as url:
+        with Database(url) as database:
+            put_greeks(database, valued(["SPY", "SPX"], [FRIDAY, MONDAY]))
+            put_rows(database, "iv_percentile_cache", iv_rows(["SPY"], [FRIDAY, MONDAY]))
+            put_rows(database, "gamma_exposure_snapshots", gamma_rows(["SPY"], [FRIDAY, MONDAY]))
+            put_rows(database, "market_regime_history", regime_rows([FRIDAY, MONDAY]))
+            put_rows(database, "treasury_yields", yield_rows([FRIDAY, MONDAY]))
+        yield url
 
 
 def test_tables_have_the_columns_that_other_packages_write() -> None:
