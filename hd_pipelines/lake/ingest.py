@@ -18,7 +18,7 @@ from hd_pipelines.market.sessions import get_regular_hours, is_session
 from hd_pipelines.providers.errors import FileRefusedError, ObjectPlace
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset, Interval
-from hd_pipelines.providers.massive.flat_files.reading import read_flat_file
+from hd_pipelines.providers.massive.flat_files.reading import FlatFileBars, read_flat_file
 from hd_pipelines.tables.vocabulary import Rule
 
 INGEST_VERSION = 1
@@ -55,6 +55,7 @@ def ingest(
     history_rows: Mapping[date, int] | None = None,
     session_of_sha256: Callable[[str], date | None] = lambda _: None,
     read_again: bool = False,
+    read: Callable[[], FlatFileBars] | None = None,
 ) -> IngestReport:
     """Publish `landed` as the part of its session.
 
@@ -71,8 +72,8 @@ def ingest(
         return _build_report(landed, rows, aside, (), started, is_unchanged=True)
     _refuse_closed_day(landed, place)
     _refuse_bytes_of_another_date(landed, place, session_of_sha256)
-    read = read_flat_file(landed.path, landed.dataset, landed.session)
-    if read.sha256 != landed.sha256:
+    found = read() if read is not None else read_flat_file(landed.path, landed.dataset, landed.session)
+    if found.sha256 != landed.sha256:
         raise FileRefusedError(
             place.error(
                 Rule.GZIP_CORRUPT,
@@ -80,14 +81,14 @@ def ingest(
                 "Delete it and download it again; check the disk.",
             )
         )
-    unusual = check_row_count(landed.dataset, landed.session, read.bars.height, history_rows or {})
+    unusual = check_row_count(landed.dataset, landed.session, found.bars.height, history_rows or {})
     if unusual:
-        raise FileRefusedError(unusual, *read.findings)
+        raise FileRefusedError(unusual, *found.findings)
     source = PartSource(
-        landed.key, landed.etag, landed.sha256, landed.size, read.bars.height, read.rows_set_aside, INGEST_VERSION
+        landed.key, landed.etag, landed.sha256, landed.size, found.bars.height, found.rows_set_aside, INGEST_VERSION
     )
-    lake.publish(landed.dataset, landed.session, read.bars, source)
-    return _build_report(landed, read.bars.height, read.rows_set_aside, read.findings, started)
+    lake.publish(landed.dataset, landed.session, found.bars, source)
+    return _build_report(landed, found.bars.height, found.rows_set_aside, found.findings, started)
 
 
 def is_published(landed: LandedFile, lake: Lake) -> bool:

@@ -5,7 +5,9 @@ A refused file leaves the last good version in place and an open finding; the ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -17,11 +19,13 @@ from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES
+from hd_pipelines.providers.massive.flat_files.reading import FlatFileBars, read_flat_file
 from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.files import (
     CurrentLoad,
     IngestedFile,
+    find_loaded_contents,
     find_session_by_sha256,
     read_current_loads,
     record_load,
@@ -72,14 +76,11 @@ def refresh_lake(
     history = _read_row_counts(database, dataset, sessions)
     known = _read_known_versions(database, lake, dataset, sessions)
     fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
-    for done, file in enumerate(sorted(fresh, key=lambda f: f.session), start=1):
+    find_session = _make_session_lookup(database, dataset, fresh)
+    for done, (file, read) in enumerate(_read_ahead(sorted(fresh, key=lambda f: f.session)), start=1):
         try:
             report = ingest(
-                file,
-                lake,
-                history_rows=history,
-                session_of_sha256=_make_session_lookup(database, dataset),
-                read_again=True,
+                file, lake, history_rows=history, session_of_sha256=find_session, read_again=True, read=read.result
             )
         except FlatFileError as refusal:
             refusals.append(refusal)
@@ -100,6 +101,17 @@ def refresh_lake(
         rows_by_session=tuple((load.session, load.rows) for load in current),
         source_sha256=current[-1].sha256 if current else None,
     )
+
+
+def _read_ahead(files: Sequence[LandedFile]) -> Iterator[tuple[LandedFile, Future[FlatFileBars]]]:
+    """Yield each file with its contents; the next file is read while the caller publishes this one."""
+    under_way: deque[tuple[LandedFile, Future[FlatFileBars]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        for file in files:
+            under_way.append((file, reader.submit(read_flat_file, file.path, file.dataset, file.session)))
+            if len(under_way) > 1:
+                yield under_way.popleft()
+        yield from under_way
 
 
 def _record(database: Database, file: LandedFile, report: IngestReport, run_id: str | None) -> None:
@@ -154,8 +166,18 @@ def _read_row_counts(database: Database, dataset: FlatFileDataset, sessions: Seq
     return {load.session: load.rows for load in loads}
 
 
-def _make_session_lookup(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
+def _make_session_lookup(
+    database: Database, dataset: FlatFileDataset, landed: Sequence[LandedFile]
+) -> Callable[[str], date | None]:
+    """Make the function that finds the session of a content. Only contents that may be there twice cost a query."""
+    times = Counter(file.sha256 for file in landed)
+    with database.connect() as connection:
+        asked = find_loaded_contents(connection, dataset.name, times.keys())
+    asked |= {sha256 for sha256, count in times.items() if count > 1}
+
     def look_up(sha256: str) -> date | None:
+        if sha256 not in asked:
+            return None
         with database.connect() as connection:
             return find_session_by_sha256(connection, dataset.name, sha256)
 
