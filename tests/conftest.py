@@ -7,6 +7,7 @@ from hypothesis import settings
 
 pytest_plugins = [
     "tests.support.postgres",
+    "tests.support.warehouse",
     "tests.support.embedded",
     "tests.support.installation",
     "tests.support.option_installation",

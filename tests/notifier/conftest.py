@@ -10,9 +10,6 @@ import pytest
 
 from hd_pipelines.notifier.discord import RichDiscord
 from tests.notifier.webhook_receiver import Receiver, webhook_receiver
-from tests.warehouse.conftest import _module_warehouse_url, database, warehouse_url
-
-__all__ = ["_module_warehouse_url", "database", "warehouse_url"]
 
 DISCORD = "discord://4174296324183162/JHZ7lQml277CDHmQKMHI8qBe7bk2ZwO5UKjCiOAF"
 OTHER_DISCORD = "discord://9988776655443322/another7lQml277CDHmQKMHI8qBe7bk2ZwO5"
