@@ -7,6 +7,7 @@ the law is not kept by silence.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -70,8 +71,26 @@ def make_tape(asset_class: AssetClass, seed: int) -> SymbolTape:
     return tape_of(minutes, symbol="SPX", asset_class=asset_class, contexts=known, proxy=fund)
 
 
-TAPES = {asset_class: make_tape(asset_class, 5) for asset_class in (AssetClass.STOCK, AssetClass.INDEX)}
-WHOLE = {asset_class: build_frames(tape, SCANNED) for asset_class, tape in TAPES.items()}
+@cache
+def get_tape(asset_class: AssetClass) -> SymbolTape:
+    return make_tape(asset_class, 5)
+
+
+@cache
+def get_frames(asset_class: AssetClass, until_ns: int | None = None):
+    """The scanned minutes, of the whole tape or of one that ends at `until_ns`."""
+    tape = get_tape(asset_class)
+    if until_ns is None:
+        return build_frames(tape, SCANNED)
+    return build_frames(tape.until(until_ns), [session for session in SCANNED if _began(session, until_ns)])
+
+
+@cache
+def get_signals(asset_class: AssetClass):
+    """What a scan of the whole tape accepts."""
+    return scan(get_frames(asset_class), get_tape(asset_class).contexts, detectors=OPENED, policy=POLICY).signals
+
+
 CUTS = tuple(OPENS_NS + minutes * MINUTE for minutes in (17, 64, 201, 389, 390, 1_440 + 31, 1_440 + 300))
 
 
@@ -83,8 +102,8 @@ def class_of(detector: Detector) -> AssetClass:
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_gives_the_same_result_for_every_minute_before_the_cut(name: str, cut_ns: int) -> None:
     asset_class = class_of(DETECTORS[name])
-    cut = build_frames(TAPES[asset_class].until(cut_ns), [session for session in SCANNED if _began(session, cut_ns)])
-    whole = WHOLE[asset_class].select(WHOLE[asset_class].as_of_ns <= cut_ns)
+    cut, whole = get_frames(asset_class, cut_ns), get_frames(asset_class)
+    whole = whole.select(whole.as_of_ns <= cut_ns)
     assert cut.as_of_ns.tolist() == whole.as_of_ns.tolist()
     for detector in (DETECTORS[name], OPENED[name]):
         for direction in detector.directions:
@@ -97,33 +116,28 @@ def _began(session, cut_ns: int) -> bool:
     return get_regular_hours(session).opens_at_ns < cut_ns
 
 
-@pytest.mark.parametrize("asset_class", TAPES)
+@pytest.mark.parametrize("asset_class", [AssetClass.STOCK, AssetClass.INDEX])
 @pytest.mark.parametrize("cut_ns", CUTS)
 def test_a_scan_finds_before_the_cut_what_the_whole_scan_finds_there(asset_class: AssetClass, cut_ns: int) -> None:
-    tape = TAPES[asset_class]
-    cut = tape.until(cut_ns)
-    rows = build_frames(cut, [session for session in SCANNED if _began(session, cut_ns)])
-    found = scan(rows, cut.contexts, detectors=OPENED, policy=POLICY).signals
-    whole = scan(WHOLE[asset_class], tape.contexts, detectors=OPENED, policy=POLICY).signals
-    expected = [signal for signal in whole if signal.as_of.timestamp() * 1e9 <= cut_ns]
+    contexts_then = get_tape(asset_class).until(cut_ns).contexts
+    found = scan(get_frames(asset_class, cut_ns), contexts_then, detectors=OPENED, policy=POLICY).signals
+    expected = [signal for signal in get_signals(asset_class) if signal.as_of.timestamp() * 1e9 <= cut_ns]
     assert [signal.signal_id for signal in found] == [signal.signal_id for signal in expected]
     assert list(found) == expected
 
 
 def test_every_detector_has_signals_here() -> None:
     found = {
-        signal.detector
-        for asset_class, tape in TAPES.items()
-        for signal in scan(WHOLE[asset_class], tape.contexts, detectors=OPENED, policy=POLICY).signals
+        signal.detector for asset_class in (AssetClass.STOCK, AssetClass.INDEX) for signal in get_signals(asset_class)
     }
     assert found == set(DETECTORS)
 
 
 def test_a_feature_that_looks_ahead_by_one_minute_would_be_seen() -> None:
-    frame = WHOLE[AssetClass.STOCK]
+    frame = get_frames(AssetClass.STOCK)
     ahead = replace(frame, columns={**frame.columns, "rvol": np.roll(frame["rvol"], -1)})
     cut_ns = CUTS[2]
-    cut = build_frames(TAPES[AssetClass.STOCK].until(cut_ns), SCANNED[:1])
+    cut = build_frames(get_tape(AssetClass.STOCK).until(cut_ns), SCANNED[:1])
     seen = replace(cut, columns={**cut.columns, "rvol": np.roll(cut["rvol"], -1)})
     detector = OPENED["breakout_bullish"]
     direction = detector.directions[0]
