@@ -30,9 +30,10 @@ demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox
 up: $(READY)  ## everything as a service: Dagster UI on 127.0.0.1:3000
 	@$(BIN)/hd up
 
-# Three workers on two cores: tests wait for servers, browsers and disks a fifth of their time.
+# Three workers on two cores: tests wait for servers, browsers and disks a fifth of their time. Without bytecode, which
+# some machines never write by themselves, each worker would compile all tests again.
 test: $(READY)  ## all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder tests
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder tests
 
 lint: $(READY)  ## style, types, import rules
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache

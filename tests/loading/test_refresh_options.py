@@ -142,7 +142,7 @@ def test_a_load_killed_between_batches_is_continued_with_the_same_result(
     make_option_installation, refreshed, monkeypatch
 ):
     whole, dying = refreshed, make_option_installation()
-    monkeypatch.setattr(greeks_loading, "MAX_CONTRACTS_PER_BATCH", 400)
+    monkeypatch.setattr(greeks_loading, "MAX_CONTRACTS_PER_BATCH", 1_000)
     publish = greeks_loading.publish_greeks
     for allowed in (1, 2):
         left = iter(range(allowed))
