@@ -71,15 +71,16 @@ class TableSuite:
             for name, part in facts.items():
                 if part.is_empty():
                     continue
-                self.evaluated += len(expectations[name])
-                found += [self._record_failure(broken, part) for broken in _find_broken(name, part, expectations[name])]
+                evaluated, broken_rules = _find_broken(name, part, expectations[name])
+                self.evaluated += evaluated
+                found += [self._record_failure(outcome, part) for outcome in broken_rules]
         broken = pl.concat(found).unique(subset=[*scope, "rule"], maintain_order=True)
         return Verdict(frame.join(broken, on=scope, how="anti", nulls_equal=True, maintain_order="left"), broken)
 
     def _record_failure(self, outcome: dict[str, Any], part: pl.DataFrame) -> pl.DataFrame:
         configured, detail = outcome["expectation_config"], outcome["result"]
         scope = list(self.rules.scope)
-        rule = configured["meta"]["rule"]
+        rule = _get_rule(outcome)
         found = {each[ROW]: each for each in detail.get("unexpected_index_list") or ()}
         error = "" if found else _error(outcome)
         # An expectation that could not be evaluated, or that cannot name rows, counts as broken by every row.
@@ -268,8 +269,8 @@ def _no_broken_rules(frame: pl.DataFrame, scope: list[str]) -> pl.DataFrame:
     return frame.select(scope).clear().with_columns(rule=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
 
 
-def _find_broken(name: str, facts: pl.DataFrame, expectations: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the outcomes of the expectations that `facts` break, each with the rows that break it.
+def _find_broken(name: str, facts: pl.DataFrame, expectations: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many expectations were evaluated, and the outcomes of those that `facts` break, with the rows.
 
     All are first only asked whether they hold: the outcome that names rows costs three times as much.
     """
@@ -289,9 +290,21 @@ def _find_broken(name: str, facts: pl.DataFrame, expectations: Sequence[Any]) ->
     def validate(chosen: Sequence[Any], result_format: str | dict[str, Any]) -> list[dict[str, Any]]:
         suite = gx.ExpectationSuite(name=name, expectations=list(chosen))
         outcomes: list[dict[str, Any]] = batch.validate(suite, result_format=result_format).to_json_dict()["results"]
-        return [outcome for outcome in outcomes if not outcome["success"]]
+        return outcomes
 
-    broken = {outcome["expectation_config"]["meta"]["rule"] for outcome in validate(expectations, "BOOLEAN_ONLY")}
-    again = [expectation for expectation in expectations if expectation.meta["rule"] in broken]
+    asked = validate(expectations, "BOOLEAN_ONLY")
+    broken = {_get_rule(outcome): outcome for outcome in asked if not outcome["success"]}
+    if not broken:
+        return len(asked), []
     named = {"unexpected_index_column_names": [ROW], "include_unexpected_rows": False}
-    return validate(again, {"result_format": "COMPLETE", **named}) if again else []
+    again = [expectation for expectation in expectations if expectation.meta["rule"] in broken]
+    answered = [
+        outcome for outcome in validate(again, {"result_format": "COMPLETE", **named}) if not outcome["success"]
+    ]
+    # What only the first pass saw names no row, so every row counts as breaking it.
+    unexplained = broken.keys() - {_get_rule(outcome) for outcome in answered}
+    return len(asked), [*answered, *(broken[rule] | {"result": {}} for rule in sorted(unexplained))]
+
+
+def _get_rule(outcome: dict[str, Any]) -> str:
+    return str(outcome["expectation_config"]["meta"]["rule"])

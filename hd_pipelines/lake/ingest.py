@@ -61,8 +61,9 @@ def ingest(
 
     `history_rows`: rows per session of the same dataset already in the lake; the last 20 before this one define a usual
     file. `session_of_sha256`: the session that was loaded from the same bytes, if any. `read_again`: read and publish a
-    version again that the lake already has, for its findings. Raises `FileRefusedError` with all findings; the lake is then
-    unchanged.
+    version again that the lake already has, for its findings. `read`: returns what `read_flat_file` returns for this file,
+    where somebody has begun to read it; the report's time is then without it. Raises `FileRefusedError` with all findings;
+    the lake is then unchanged.
     """
     started = time.perf_counter()
     place = ObjectPlace(landed.dataset.name, landed.session, landed.key)

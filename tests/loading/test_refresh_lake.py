@@ -1,5 +1,6 @@
 """From landed files to the lake: the manifest knows every version, a refused file changes nothing."""
 
+import threading
 from datetime import date
 
 import polars as pl
@@ -108,6 +109,43 @@ def test_a_file_half_as_long_as_the_sessions_before_is_refused(installation):
     installation.land(STOCK_MINUTE, LAST, vendor_object(rows, STOCK_MINUTE, LAST))
     report = installation.to_lake()[STOCK_MINUTE]
     assert (report.refused, report.findings[0].rule) == (1, Rule.ROW_COUNT_UNUSUAL)
+
+
+def test_a_damaged_file_is_refused_in_its_turn_and_those_before_and_after_it_are_loaded(installation):
+    before, damaged, after = SESSIONS[-3:]
+    installation.publish_files([before, damaged, after])
+    body = installation.landed_files[STOCK_MINUTE][damaged].path.read_bytes()
+    installation.land(STOCK_MINUTE, damaged, body[: len(body) // 2])
+    report = installation.to_lake()[STOCK_MINUTE]
+    assert (report.ingested, report.refused) == (2, 1)
+    assert [finding.session for finding in report.findings] == [damaged]
+    assert installation.lake.list_sessions(STOCK_MINUTE) == [before, after]
+    assert [session for dataset, session, *_ in manifest(installation) if dataset == STOCK_MINUTE.name] == [
+        before,
+        after,
+    ]
+
+
+def test_a_run_that_dies_while_the_next_file_is_read_leaves_no_thread(installation, monkeypatch):
+    installation.publish_files()
+
+    def die(*_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flat_files, "_record", die)
+    with pytest.raises(KeyboardInterrupt):
+        installation.to_lake()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def test_the_same_bytes_under_two_dates_of_one_run_are_loaded_once(installation):
+    first, second = SESSIONS[-2:]
+    installation.publish_files([first])
+    body = installation.landed_files[STOCK_DAY][first].path.read_bytes()
+    installation.land(STOCK_DAY, second, body)
+    report = installation.to_lake()[STOCK_DAY]
+    assert [(finding.rule, finding.session) for finding in report.findings] == [(Rule.OBJECT_UNDER_TWO_DATES, second)]
+    assert installation.lake.list_sessions(STOCK_DAY) == [first]
 
 
 def test_the_same_bytes_under_a_second_date_are_refused(installation):

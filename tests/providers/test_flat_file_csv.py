@@ -255,6 +255,15 @@ def test_f12_a_line_of_ten_megabytes_sets_its_row_aside(read, line, rule):
     assert len(only_finding(file).detail) < 400
 
 
+def test_f12_a_line_of_commas_is_not_given_to_polars(read, monkeypatch):
+    # It would split the line into as many columns, at a second for each million.
+    def parse(*_given, **_named):
+        raise AssertionError
+
+    monkeypatch.setattr(pl, "read_csv", parse)
+    assert read([*GOOD, row("X") + "," * 10_000]).rows_set_aside == 1
+
+
 @pytest.mark.parametrize("line", ["SPY,1,2", "", row() + ",9", row().rsplit(",", 1)[0], "," * 7 + ","])
 def test_f13_a_ragged_row_is_set_aside(read, line):
     file = read([*GOOD, line, *good_rows(5, tickers=["TSLA"])])

@@ -74,7 +74,24 @@ class PostgresServer:
 
 
 MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4 * 2**30
-"""Linux's file system in memory, and what of it must be free before tests use it; their servers take less than half."""
+"""Linux's file system in memory, and what must be free before tests use it; their servers take less than half."""
+
+
+def _find_folder_in_memory() -> Path | None:
+    """Return the folder in memory, if it has room, memory is free, and programs in it may run."""
+    if not MEMORY.is_dir() or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return None
+    sizes = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(sizes["MemAvailable"].split()[0]) * 1024
+    return MEMORY if min(available, shutil.disk_usage(MEMORY).free) >= MEMORY_BYTES else None
+
+
+def _remove_leftovers() -> None:
+    """Remove what a killed test process left in memory; the owner's process id is part of each folder's name."""
+    for folder in MEMORY.glob("hd-test-*"):
+        owner = folder.name.split("-")[2]
+        if not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -84,8 +101,7 @@ def enterable_folder() -> Iterator[Path]:
     pytest's `tmp_path` is closed to others, so an `HD_HOME` with an embedded server has to be made here. It is in memory
     where there is room: a database is 300 files, and making it takes up to ten times as long on a disk.
     """
-    is_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="hd-test-", dir=MEMORY if is_room else None))
+    folder = Path(tempfile.mkdtemp(prefix=f"hd-test-{os.getpid()}-", dir=_find_folder_in_memory()))
     folder.chmod(0o755)
     try:
         yield folder
@@ -126,6 +142,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
         server.drop_all()
         return
+    _remove_leftovers()
     with enterable_folder() as home:
         try:
             with embedded.running(home, linger_seconds=2.0) as url:

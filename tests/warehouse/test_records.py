@@ -17,7 +17,6 @@ from hd_pipelines.warehouse.records import watchlist
 from hd_pipelines.warehouse.records.files import (
     CurrentLoad,
     IngestedFile,
-    find_loaded_contents,
     find_session_by_sha256,
     read_current_loads,
     record_load,
@@ -130,8 +129,6 @@ def test_etags_and_content_of_current_loads_can_be_looked_up(database: Database)
         assert find_session_by_sha256(connection, "stock_day_aggs", "b" * 64) == MONDAY
         assert find_session_by_sha256(connection, "stock_day_aggs", "a" * 64) is None
         assert find_session_by_sha256(connection, "index_day_aggs", "b" * 64) is None
-        assert find_loaded_contents(connection, "stock_day_aggs", {"a" * 64, "b" * 64}) == {"b" * 64}
-        assert find_loaded_contents(connection, "index_day_aggs", {"b" * 64}) == set()
 
 
 def _open(database: Database) -> list[tuple[str, str, int]]:

@@ -5,11 +5,13 @@ A refused file leaves the last good version in place and an open finding; the ot
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import chain
 
 from hd_pipelines.lake import IngestReport, Lake, ingest
 from hd_pipelines.lake.ingest import HISTORY_SESSIONS, INGEST_VERSION
@@ -25,7 +27,6 @@ from hd_pipelines.warehouse.engine import Database
 from hd_pipelines.warehouse.records.files import (
     CurrentLoad,
     IngestedFile,
-    find_loaded_contents,
     find_session_by_sha256,
     read_current_loads,
     record_load,
@@ -69,49 +70,59 @@ def refresh_lake(
     """Ingest every landed file that the lake does not have in its current version. `sessions`: the window, ascending.
 
     Each file's manifest row and findings are written in one transaction after its rows are in the lake. After a crash in
-    between, the next run reads the file again, since its findings are stored nowhere else.
+    between, the next run reads the file again, since its findings are stored nowhere else. The next file is read meanwhile,
+    so two are in memory.
     """
     reports: list[IngestReport] = []
-    refusals: list[FlatFileError] = []
+    refused: list[Sequence[Finding]] = []
     history = _read_row_counts(database, dataset, sessions)
     known = _read_known_versions(database, lake, dataset, sessions)
     fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
-    find_session = _make_session_lookup(database, dataset, fresh)
-    for done, (file, read) in enumerate(_read_ahead(sorted(fresh, key=lambda f: f.session)), start=1):
-        try:
-            report = ingest(
-                file, lake, history_rows=history, session_of_sha256=find_session, read_again=True, read=read.result
-            )
-        except FlatFileError as refusal:
-            refusals.append(refusal)
-            _settle(database, dataset, file.session, refusal.findings, run_id)
-        else:
-            reports.append(report)
-            history[file.session] = report.rows
-            _record(database, file, report, run_id)
-        on_progress(done, len(fresh))
+    with closing(_read_ahead(sorted(fresh, key=lambda f: f.session))) as files:
+        for done, (file, read) in enumerate(files, start=1):
+            try:
+                report = ingest(
+                    file,
+                    lake,
+                    history_rows=history,
+                    session_of_sha256=_make_session_lookup(database, dataset),
+                    read_again=True,
+                    read=read.result,
+                )
+            except FlatFileError as refusal:
+                refused.append(refusal.findings)  # not the error itself, whose traceback holds the rows
+                _settle(database, dataset, file.session, refusal.findings, run_id)
+            else:
+                reports.append(report)
+                history[file.session] = report.rows
+                _record(database, file, report, run_id)
+            on_progress(done, len(fresh))
     current = _read_current_loads(database, dataset, sessions)
     return LakeReport(
         ingested=len(reports),
         ingested_rows=sum(report.rows for report in reports),
         rows_set_aside=sum(report.rows_set_aside for report in reports),
         already_known=len(landed) - len(fresh),
-        refused=len(refusals),
-        findings=(*(f for refusal in refusals for f in refusal.findings), *(f for r in reports for f in r.findings)),
+        refused=len(refused),
+        findings=(*chain.from_iterable(refused), *(f for r in reports for f in r.findings)),
         rows_by_session=tuple((load.session, load.rows) for load in current),
         source_sha256=current[-1].sha256 if current else None,
     )
 
 
-def _read_ahead(files: Sequence[LandedFile]) -> Iterator[tuple[LandedFile, Future[FlatFileBars]]]:
-    """Yield each file with its contents; the next file is read while the caller publishes this one."""
+def _read_ahead(files: Sequence[LandedFile]) -> Generator[tuple[LandedFile, Future[FlatFileBars]]]:
+    """Yield each file with its contents; the next file is read while the caller publishes this one. Close it."""
     under_way: deque[tuple[LandedFile, Future[FlatFileBars]]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+    reader = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+    try:
         for file in files:
             under_way.append((file, reader.submit(read_flat_file, file.path, file.dataset, file.session)))
             if len(under_way) > 1:
                 yield under_way.popleft()
-        yield from under_way
+        while under_way:
+            yield under_way.popleft()
+    finally:
+        reader.shutdown(cancel_futures=True)
 
 
 def _record(database: Database, file: LandedFile, report: IngestReport, run_id: str | None) -> None:
@@ -166,18 +177,9 @@ def _read_row_counts(database: Database, dataset: FlatFileDataset, sessions: Seq
     return {load.session: load.rows for load in loads}
 
 
-def _make_session_lookup(
-    database: Database, dataset: FlatFileDataset, landed: Sequence[LandedFile]
-) -> Callable[[str], date | None]:
-    """Make the function that finds the session of a content. Only contents that may be there twice cost a query."""
-    times = Counter(file.sha256 for file in landed)
-    with database.connect() as connection:
-        asked = find_loaded_contents(connection, dataset.name, times.keys())
-    asked |= {sha256 for sha256, count in times.items() if count > 1}
-
+def _make_session_lookup(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
     def look_up(sha256: str) -> date | None:
-        if sha256 not in asked:
-            return None
+        # Asked file by file: another run may have loaded these bytes since this one began.
         with database.connect() as connection:
             return find_session_by_sha256(connection, dataset.name, sha256)
 

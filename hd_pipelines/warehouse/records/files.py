@@ -110,12 +110,3 @@ def find_session_by_sha256(connection: Connection, dataset: str, sha256: str) ->
         manifest.dataset == dataset, manifest.sha256 == sha256, manifest.superseded_by.is_(None)
     )
     return connection.execute(statement).scalar_one()
-
-
-def find_loaded_contents(connection: Connection, dataset: str, contents: Collection[str]) -> set[str]:
-    """Find which of `contents` (SHA-256) `dataset` currently holds under any session."""
-    manifest = load_manifest.c
-    statement = select(manifest.sha256).where(
-        manifest.dataset == dataset, manifest.sha256.in_(sorted(contents)), manifest.superseded_by.is_(None)
-    )
-    return set(connection.execute(statement).scalars())

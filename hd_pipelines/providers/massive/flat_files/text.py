@@ -80,8 +80,8 @@ def parse_carefully(block: bytes, header: Header, first_row: int, aside: SetAsid
 
 
 def _has_line_of_commas(block: bytes, fields: int) -> bool:
-    """Whether a line too long to be sound has more than `fields` in one stretch. Looks at few bytes of sound lines."""
-    step = MAX_LINE_BYTES // 2  # a longer line covers one of these stretches whole
+    """Whether a very long line has `fields` commas or more close together, as no sound one has. Reads little of others."""
+    step = MAX_LINE_BYTES // 2  # a line longer than the limit covers one of these stretches whole
     return any(
         block.find(b"\n", start, start + step) < 0 and block.count(b",", start, start + step) >= fields
         for start in range(0, len(block) - step + 1, step)
