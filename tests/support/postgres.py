@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class PostgresServer:
 
 MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4 * 2**30
 """Linux's file system in memory, and what must be free before tests use it; their servers take less than half."""
+SECONDS_OF_A_DAY = 86_400
 
 
 def _find_folder_in_memory() -> Path | None:
@@ -87,10 +89,11 @@ def _find_folder_in_memory() -> Path | None:
 
 
 def _remove_leftovers() -> None:
-    """Remove what a killed test process left in memory; the owner's process id is part of each folder's name."""
-    for folder in MEMORY.glob("hd-test-*"):
-        owner = folder.name.split("-")[2]
-        if not Path(f"/proc/{owner}").exists():
+    """Remove what killed test processes left in memory. Their ids are part of the folders' names."""
+    for folder in MEMORY.glob("hd-test-*-*"):
+        owner, age = folder.name.split("-")[2], time.time() - folder.stat().st_mtime
+        # Another container may share the memory and not the process ids, but its tests end within a day.
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and age > SECONDS_OF_A_DAY:
             shutil.rmtree(folder, ignore_errors=True)
 
 

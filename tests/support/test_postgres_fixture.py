@@ -1,8 +1,12 @@
 """The test databases themselves: fresh, named so that nothing else can be meant, cloneable."""
 
+import os
+import subprocess
 from urllib.parse import urlsplit
 
 import psycopg
+
+from tests.support import postgres
 
 
 def rows(url, statement):
@@ -27,3 +31,18 @@ def test_a_template_is_copied_with_its_rows(postgres_server, database_url):
     copy = postgres_server.new_database(template=database_url)
     assert rows(copy, "select close from bars") == [(42,)]
     postgres_server.drop_database(copy)
+
+
+def test_only_old_folders_of_dead_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres, "MEMORY", tmp_path)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    live, fresh, old = (
+        tmp_path / f"hd-test-{name}" for name in (f"{os.getpid()}-a", f"{ended.pid}-b", f"{ended.pid}-c")
+    )
+    for folder in (live, fresh, old):
+        folder.mkdir()
+    for folder in (live, old):
+        os.utime(folder, (0, 0))
+    postgres._remove_leftovers()
+    assert sorted(tmp_path.iterdir()) == sorted([live, fresh])
