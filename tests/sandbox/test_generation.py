@@ -19,7 +19,7 @@ def contents(root) -> dict[str, bytes]:
 
 def test_a_window_over_a_holiday_has_objects_on_sessions_only(tmp_path):
     report = generate(tmp_path, list_last_sessions(LAST, 4))
-    assert (report.sessions, report.objects_written, report.objects_skipped) == (4, 24, 0)
+    assert (report.sessions, report.objects_written, report.objects_skipped) == (4, 4 * len(DATASETS), 0)
     assert Bucket(tmp_path).list_keys(STOCK_DAY.prefix) == [
         STOCK_DAY.key(day) for day in (date(2026, 7, 2), date(2026, 7, 6), date(2026, 7, 7), LAST)
     ]
@@ -30,7 +30,7 @@ def test_generating_again_writes_nothing(tmp_path):
     generate(tmp_path, list_last_sessions(LAST, 2))
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.gz")}
     report = generate(tmp_path, list_last_sessions(LAST, 2))
-    assert (report.objects_written, report.objects_skipped, report.rows) == (0, 12, 0)
+    assert (report.objects_written, report.objects_skipped, report.rows) == (0, 2 * len(DATASETS), 0)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.gz")} == times
 
 
@@ -48,16 +48,16 @@ def test_a_changed_or_missing_object_is_made_again(tmp_path):
     before = contents(tmp_path)
     bucket = Bucket(tmp_path)
     bucket.put(STOCK_DAY.key(LAST), b"republished by a test")
-    assert generate(tmp_path, [LAST]).objects_written == 6
+    assert generate(tmp_path, [LAST]).objects_written == len(DATASETS)
     bucket.delete(STOCK_DAY.key(LAST))
-    assert generate(tmp_path, [LAST]).objects_written == 6
+    assert generate(tmp_path, [LAST]).objects_written == len(DATASETS)
     assert contents(tmp_path) == before
 
 
 def test_another_seed_replaces_the_objects(tmp_path):
     generate(tmp_path, [LAST])
     before = contents(tmp_path)
-    assert generate(tmp_path, [LAST], seed=8).objects_written == 6
+    assert generate(tmp_path, [LAST], seed=8).objects_written == len(DATASETS)
     after = contents(tmp_path)
     assert after.keys() == before.keys()
     assert all(after[key] != before[key] for key in after)
@@ -72,7 +72,7 @@ def test_progress_counts_sessions(tmp_path):
 def test_what_was_written_before_a_failure_is_remembered(tmp_path):
     with pytest.raises(ValueError, match="2026-07-04"):
         generate(tmp_path, [LAST, date(2026, 7, 4)])
-    assert generate(tmp_path, [LAST]).objects_skipped == 6
+    assert generate(tmp_path, [LAST]).objects_skipped == len(DATASETS)
 
 
 def test_processes_write_the_same_objects(tmp_path):
@@ -82,4 +82,4 @@ def test_processes_write_the_same_objects(tmp_path):
     alone = contents(tmp_path / "alone")
     together = contents(tmp_path / "processes")
     assert {key: together[key] for key in alone} == alone
-    assert len(together) == 6 * len(sessions)
+    assert len(together) == len(DATASETS) * len(sessions)
