@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from urllib.parse import urlsplit
 
 import psycopg
@@ -42,7 +43,7 @@ def test_only_old_folders_of_dead_processes_are_removed(tmp_path, monkeypatch):
     )
     for folder in (live, fresh, old):
         folder.mkdir()
-    for folder in (live, old):
-        os.utime(folder, (0, 0))
+    for folder, second in ((live, 0), (fresh, time.time()), (old, 0)):
+        os.utime(folder, (second, second))
     postgres._remove_leftovers()
     assert sorted(tmp_path.iterdir()) == sorted([live, fresh])
