@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -25,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path not in longest, item.path not in slow))
 
 
-# A slow machine is no failure; pytest's own timeout ends what hangs.
-settings.register_profile("any_machine", deadline=None)
-settings.load_profile("any_machine")
+# A slow machine is no failure; pytest's own timeout ends what hangs. Examples are the same in every run, so that the suite
+# fails for what was changed and not by the day; profile `explore` draws new ones.
+settings.register_profile("same_examples", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same_examples"))
