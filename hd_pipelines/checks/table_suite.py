@@ -71,9 +71,9 @@ class TableSuite:
             for name, part in facts.items():
                 if part.is_empty():
                     continue
-                evaluated, broken_rules = _find_broken(name, part, expectations[name])
+                evaluated, failed = _find_broken(name, part, expectations[name])
                 self.evaluated += evaluated
-                found += [self._record_failure(outcome, part) for outcome in broken_rules]
+                found += [self._record_failure(outcome, part) for outcome in failed]
         broken = pl.concat(found).unique(subset=[*scope, "rule"], maintain_order=True)
         return Verdict(frame.join(broken, on=scope, how="anti", nulls_equal=True, maintain_order="left"), broken)
 

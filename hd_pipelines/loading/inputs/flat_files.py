@@ -78,16 +78,12 @@ def refresh_lake(
     history = _read_row_counts(database, dataset, sessions)
     known = _read_known_versions(database, lake, dataset, sessions)
     fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
+    find_session = _make_session_lookup(database, dataset)
     with closing(_read_ahead(sorted(fresh, key=lambda f: f.session))) as files:
         for done, (file, read) in enumerate(files, start=1):
             try:
                 report = ingest(
-                    file,
-                    lake,
-                    history_rows=history,
-                    session_of_sha256=_make_session_lookup(database, dataset),
-                    read_again=True,
-                    read=read.result,
+                    file, lake, history_rows=history, session_of_sha256=find_session, read_again=True, read=read.result
                 )
             except FlatFileError as refusal:
                 refused.append(refusal.findings)  # not the error itself, whose traceback holds the rows
