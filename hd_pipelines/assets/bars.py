@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from hd_pipelines.assets.lake import get_lake_key
-from hd_pipelines.assets.pictures import to_markdown
+from hd_pipelines.assets.pictures import Drawing, show_pictures
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.charts.sessions import draw_closes, draw_columns
@@ -77,6 +77,18 @@ def historical_bars(
     with warehouse.database.connect() as connection:
         counts = bar_queries.count_bars_by_session(connection, sessions[0], sessions[-1])
         line = bar_queries.read_day_closes(connection, symbols[0], sessions[0], sessions[-1]) if symbols else []
+    closes = f"{symbols[0]}: day closes" if symbols else "The watchlist is empty"
+    show_pictures(
+        context,
+        sessions,
+        Drawing(
+            (counts, line, closes),
+            lambda: {
+                "rows": draw_columns(counts, "historical_bars: rows by session"),
+                "first_symbol": draw_closes(line, closes),
+            },
+        ),
+    )
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(rows for _, rows in counts),
@@ -91,10 +103,6 @@ def historical_bars(
             "seconds": round(report.seconds, 3),
             **{f"rows_{timeframe}": rows for timeframe, rows in sorted(report.rows_by_timeframe.items())},
             **describe_findings(report.findings),
-            "rows": to_markdown(draw_columns(counts, "historical_bars: rows by session")),
-            "first_symbol": to_markdown(
-                draw_closes(line, f"{symbols[0]}: day closes" if symbols else "The watchlist is empty")
-            ),
         },
         check_results=[suite.build_result(SOUND), _check_completeness(report.findings)],
     )

@@ -5,7 +5,7 @@
 
 import dagster as dg
 
-from hd_pipelines.assets.pictures import to_markdown
+from hd_pipelines.assets.pictures import Drawing, show_pictures
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.charts.sessions import draw_columns
@@ -58,6 +58,9 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 run_id=context.run.run_id,
             )
         log_findings(context, findings)
+        sizes = sorted((file.session, file.size) for file in outcome.landed)
+        caption = f"{dataset.name}: bytes by session"
+        show_pictures(context, sessions, Drawing(sizes, lambda: {"sizes": draw_columns(sizes, caption)}))
         return dg.MaterializeResult(
             metadata={
                 "sessions": len(sessions),
@@ -67,12 +70,6 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 "already_known": len(outcome.landed) - outcome.downloaded,
                 "refused": len(outcome.errors),
                 **describe_findings(findings),
-                "sizes": to_markdown(
-                    draw_columns(
-                        sorted((file.session, file.size) for file in outcome.landed),
-                        f"{dataset.name}: bytes by session",
-                    )
-                ),
             }
         )
 

@@ -6,7 +6,7 @@
 import dagster as dg
 
 from hd_pipelines.assets.flat_files import get_flat_file_key
-from hd_pipelines.assets.pictures import to_markdown
+from hd_pipelines.assets.pictures import Drawing, show_pictures
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.charts.sessions import draw_columns
@@ -57,6 +57,8 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             run_id=context.run.run_id,
         )
         log_findings(context, report.findings)
+        counts, caption = report.rows_by_session, f"{dataset.name}: rows by session"
+        show_pictures(context, sessions, Drawing(counts, lambda: {"rows": draw_columns(counts, caption)}))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.rows_in_window,
@@ -69,7 +71,6 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
                 "refused": report.refused,
                 "source_sha256": report.source_sha256,
                 **describe_findings(report.findings),
-                "rows": to_markdown(draw_columns(report.rows_by_session, f"{dataset.name}: rows by session")),
             }
         )
 

@@ -7,8 +7,9 @@ import dagster as dg
 
 from hd_pipelines.assets.lake import get_lake_key
 from hd_pipelines.assets.option_chains import option_chains, treasury_yields
-from hd_pipelines.assets.option_pictures import draw_gamma_profiles, draw_smiles, draw_volatility_histories
-from hd_pipelines.assets.results import attach_pictures, describe_refresh, log_findings, report_refresh
+from hd_pipelines.assets.option_pictures import prepare_gamma_profiles, prepare_smiles, prepare_volatility_histories
+from hd_pipelines.assets.pictures import show_pictures
+from hd_pipelines.assets.results import describe_refresh, log_findings, report_refresh
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.gamma_suite import build_gamma_suite
 from hd_pipelines.checks.greeks_suite import build_greeks_suite
@@ -53,7 +54,7 @@ def historical_greeks(
         for refresh in (refresh_greeks, refresh_traded_greeks)
     )
     log_findings(context, (*valued.findings, *traded.findings))
-    attach_pictures(context, sessions, draw_smiles(warehouse.database, symbols, sessions))
+    show_pictures(context, sessions, prepare_smiles(warehouse.database, symbols, sessions))
     traded_metadata = {f"option_bars_{name}": value for name, value in describe_refresh(traded).items()}
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **describe_refresh(valued), **traded_metadata},
@@ -84,8 +85,8 @@ def iv_percentile_cache(
         run_id=context.run.run_id,
         validate=make_validator(suite),
     )
-    pictures = draw_volatility_histories(warehouse.database, symbols, sessions)
-    return report_refresh(context, sessions, report, suite.build_result(SOUND_PERCENTILES), pictures)
+    drawing = prepare_volatility_histories(warehouse.database, symbols, sessions)
+    return report_refresh(context, sessions, report, suite.build_result(SOUND_PERCENTILES), drawing)
 
 
 @session_asset(
@@ -113,5 +114,5 @@ def gamma_exposure_snapshots(context: dg.AssetExecutionContext, warehouse: Wareh
         run_id=context.run.run_id,
         validate=make_validator(suite),
     )
-    pictures = draw_gamma_profiles(warehouse.database, symbols, sessions)
-    return report_refresh(context, sessions, report, suite.build_result(SOUND_GAMMA), pictures)
+    drawing = prepare_gamma_profiles(warehouse.database, symbols, sessions)
+    return report_refresh(context, sessions, report, suite.build_result(SOUND_GAMMA), drawing)

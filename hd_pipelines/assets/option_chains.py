@@ -10,7 +10,7 @@ from enum import Enum
 
 import dagster as dg
 
-from hd_pipelines.assets.pictures import to_markdown
+from hd_pipelines.assets.pictures import Drawing, show_pictures
 from hd_pipelines.assets.results import log_findings
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.charts.sessions import draw_columns
@@ -121,6 +121,8 @@ def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
     contracts: dict[date, int] = {}
     for chain in held:
         contracts[chain.session] = contracts.get(chain.session, 0) + chain.contracts
+    counts, caption = sorted(contracts.items()), "option_chains: contracts by session"
+    show_pictures(context, sessions, Drawing(counts, lambda: {"contracts": draw_columns(counts, caption)}))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(contracts.values()),
@@ -129,7 +131,6 @@ def option_chains(  # noqa: PLR0917 (Dagster injects the resources)
             "archive": str(archive is not None),
             **metadata,
             **describe_findings(findings),
-            "contracts": to_markdown(draw_columns(sorted(contracts.items()), "option_chains: contracts by session")),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -1,15 +1,17 @@
-"""Draws the pictures that the option and regime assets show: of the busiest symbols, as of their newest session."""
+"""The pictures that the option and regime assets show: of the busiest symbols, as of their newest session.
+
+What a picture is drawn from is identified by the fingerprints of its rows, so that it is known without reading them.
+"""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-import dagster as dg
 import polars as pl
 
 from hd_pipelines.analytics.gamma.snapshot_profile import compute_profile
 from hd_pipelines.analytics.volatility.iv_classes import REGIME_CUT_OFFS
 from hd_pipelines.analytics.volatility.smile import interpolate_at_delta, interpolate_at_forward
-from hd_pipelines.assets.pictures import to_markdown
+from hd_pipelines.assets.pictures import Drawing
 from hd_pipelines.charts.figure import Picture
 from hd_pipelines.charts.gamma import draw_gamma
 from hd_pipelines.charts.regime import draw_regime
@@ -25,22 +27,26 @@ from hd_pipelines.warehouse.read.options import (
     read_regime_history,
     read_valued,
 )
-from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
+from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints, read_row_counts
 
 PICTURED = 2
 """Symbols that get a picture of their own: those with most contracts."""
 TWO_YEARS, FIVE_YEARS = timedelta(days=731), timedelta(days=1827)
 CHEAP_BELOW, RICH_ABOVE = REGIME_CUT_OFFS[1], REGIME_CUT_OFFS[3]
-Pictures = dict[str, dg.MarkdownMetadataValue]
 
 
-def draw_smiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
-    """Draw `smile_<symbol>` of the busiest symbols, from their newest valued session in `sessions` (ascending)."""
-    with database.connect() as connection:
-        return {
-            f"smile_{symbol}": to_markdown(draw_last_smile(read_valued(connection, [symbol], session, session)))
-            for symbol, session in _find_busiest(database, symbols, sessions)
-        }
+def prepare_smiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Drawing:
+    """Prepare `smile_<symbol>` of the busiest symbols, from their newest valued session in `sessions` (ascending)."""
+    busiest = _find_busiest(database, symbols, sessions)
+
+    def draw() -> dict[str, Picture]:
+        with database.connect() as connection:
+            return {
+                f"smile_{symbol}": draw_last_smile(read_valued(connection, [symbol], session, session))
+                for symbol, session in busiest
+            }
+
+    return Drawing(_identify(database, busiest, "historical_greeks"), draw)
 
 
 def draw_last_smile(valued: pl.DataFrame) -> Picture:
@@ -50,40 +56,60 @@ def draw_last_smile(valued: pl.DataFrame) -> Picture:
     return draw_smile(last, interpolate_at_forward(last), puts, calls)
 
 
-def draw_gamma_profiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
-    """Draw `gamma_<symbol>` of the busiest symbols, from their newest snapshot in `sessions` (ascending)."""
-    pictures: Pictures = {}
-    for symbol, session in _find_busiest(database, symbols, sessions):
+def prepare_gamma_profiles(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Drawing:
+    """Prepare `gamma_<symbol>` of the busiest symbols, from their newest snapshot in `sessions` (ascending)."""
+    busiest = _find_busiest(database, symbols, sessions)
+
+    def draw() -> dict[str, Picture]:
+        pictures: dict[str, Picture] = {}
+        for symbol, session in busiest:
+            with database.connect() as connection:
+                snapshots = read_gamma_snapshots(connection, [symbol], session, session)
+                strikes = read_gamma_strikes(connection, [symbol], session, session)
+                valued = read_valued(connection, [symbol], session, session)
+            if snapshots.is_empty():
+                continue
+            newest = snapshots.row(-1, named=True)
+            is_newest = pl.col("timestamp") == newest["timestamp"]
+            spots, profile = compute_profile(valued.filter(is_newest))
+            pictures[f"gamma_{symbol}"] = draw_gamma(newest, strikes.filter(is_newest), spots, profile)
+        return pictures
+
+    return Drawing(_identify(database, busiest, "historical_greeks", "gamma_exposure_snapshots"), draw)
+
+
+def prepare_volatility_histories(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Drawing:
+    """Prepare `volatility_<symbol>` of the busiest symbols: two years up to the last of `sessions` (ascending)."""
+    busiest = [symbol for symbol, _ in _find_busiest(database, symbols, sessions)]
+    first, last = sessions[-1] - TWO_YEARS, sessions[-1]
+
+    def draw() -> dict[str, Picture]:
         with database.connect() as connection:
-            snapshots = read_gamma_snapshots(connection, [symbol], session, session)
-            strikes = read_gamma_strikes(connection, [symbol], session, session)
-            valued = read_valued(connection, [symbol], session, session)
-        if snapshots.is_empty():
-            continue
-        newest = snapshots.row(-1, named=True)
-        is_newest = pl.col("timestamp") == newest["timestamp"]
-        spots, profile = compute_profile(valued.filter(is_newest))
-        pictures[f"gamma_{symbol}"] = to_markdown(draw_gamma(newest, strikes.filter(is_newest), spots, profile))
-    return pictures
+            return {
+                f"volatility_{symbol}": draw_volatility(
+                    read_iv_percentiles(connection, [symbol], first, last),
+                    cheap_below=CHEAP_BELOW,
+                    rich_above=RICH_ABOVE,
+                )
+                for symbol in busiest
+            }
 
-
-def draw_volatility_histories(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Pictures:
-    """Draw `volatility_<symbol>` of the busiest symbols: two years up to the last of `sessions` (ascending)."""
-    last = sessions[-1]
-    pictures: Pictures = {}
-    for symbol, _ in _find_busiest(database, symbols, sessions):
-        with database.connect() as connection:
-            rows = read_iv_percentiles(connection, [symbol], last - TWO_YEARS, last)
-        picture = draw_volatility(rows, cheap_below=CHEAP_BELOW, rich_above=RICH_ABOVE)
-        pictures[f"volatility_{symbol}"] = to_markdown(picture)
-    return pictures
-
-
-def draw_regimes(database: Database, sessions: Sequence[date]) -> Pictures:
-    """Draw `regime`: five years up to the last of `sessions` (ascending)."""
     with database.connect() as connection:
-        rows = read_regime_history(connection, sessions[-1] - FIVE_YEARS, sessions[-1])
-    return {"regime": to_markdown(draw_regime(rows))}
+        held = read_fingerprints(connection, "iv_percentile_cache", busiest, first, last)
+    return Drawing((busiest, last, sorted(held.items())), draw)
+
+
+def prepare_regime(database: Database, sessions: Sequence[date]) -> Drawing:
+    """Prepare `regime`: five years up to the last of `sessions` (ascending)."""
+    first, last = sessions[-1] - FIVE_YEARS, sessions[-1]
+
+    def draw() -> dict[str, Picture]:
+        with database.connect() as connection:
+            return {"regime": draw_regime(read_regime_history(connection, first, last))}
+
+    with database.connect() as connection:
+        held = read_fingerprints(connection, "market_regime_history", [MARKET], first, last)
+    return Drawing((last, sorted(held.items())), draw)
 
 
 def _find_busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
@@ -97,3 +123,20 @@ def _find_busiest(database: Database, symbols: Sequence[str], sessions: Sequence
     newest = {symbol: session for symbol, session in by_session if held.get((symbol, session))}
     ranked = sorted(newest, key=lambda symbol: (-held[symbol, newest[symbol]], symbol))
     return [(symbol, newest[symbol]) for symbol in ranked[:PICTURED]]
+
+
+def _identify(
+    database: Database, shown: Sequence[tuple[str, date]], *tables: str
+) -> list[tuple[str, date, str, str | None]]:
+    """Identify the rows of `tables` for each symbol and session by their fingerprints; None for a table without rows."""
+    with database.connect() as connection:
+        return [
+            (
+                symbol,
+                session,
+                table,
+                read_fingerprints(connection, table, [symbol], session, session).get((symbol, session)),
+            )
+            for symbol, session in shown
+            for table in tables
+        ]

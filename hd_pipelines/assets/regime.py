@@ -3,7 +3,7 @@
 import dagster as dg
 
 from hd_pipelines.assets.lake import get_lake_key
-from hd_pipelines.assets.option_pictures import draw_regimes
+from hd_pipelines.assets.option_pictures import prepare_regime
 from hd_pipelines.assets.results import report_refresh
 from hd_pipelines.assets.session_asset import session_asset
 from hd_pipelines.checks.regime_suite import build_regime_suite
@@ -32,5 +32,5 @@ def market_regime_history(
     report = refresh_regime(
         warehouse.database, lake.datasets, sessions=sessions, run_id=context.run.run_id, validate=make_validator(suite)
     )
-    pictures = draw_regimes(warehouse.database, sessions)
-    return report_refresh(context, sessions, report, suite.build_result(SOUND), pictures, unit="sessions")
+    drawing = prepare_regime(warehouse.database, sessions)
+    return report_refresh(context, sessions, report, suite.build_result(SOUND), drawing, unit="sessions")

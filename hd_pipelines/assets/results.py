@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import dagster as dg
 
+from hd_pipelines.assets.pictures import Drawing, show_pictures
 from hd_pipelines.checks.findings_metadata import describe_findings
 from hd_pipelines.loading.derived.refresh import DerivedReport
 from hd_pipelines.market.findings import Finding
@@ -16,13 +17,6 @@ def log_findings(context: dg.AssetExecutionContext, findings: Iterable[Finding])
     """Write each finding to the run's log as a warning."""
     for finding in findings:
         context.log.warning(str(finding))
-
-
-def attach_pictures(
-    context: dg.AssetExecutionContext, sessions: Sequence[date], pictures: Mapping[str, dg.MarkdownMetadataValue]
-) -> None:
-    """Attach pictures to the newest of `sessions` (ascending) only: a run over a year would store each 252 times."""
-    context.add_asset_metadata(pictures, partition_key=str(sessions[-1]))
 
 
 def describe_refresh(report: DerivedReport, unit: str = "symbol_sessions") -> dict[str, dg.MetadataValue]:
@@ -42,13 +36,13 @@ def report_refresh(
     sessions: Sequence[date],
     report: DerivedReport,
     check: dg.AssetCheckResult,
-    pictures: Mapping[str, dg.MarkdownMetadataValue],
+    drawing: Drawing,
     *,
     unit: str = "symbol_sessions",
 ) -> dg.MaterializeResult:
-    """Log the findings of a refreshed table, attach its pictures and build the asset's result."""
+    """Log the findings of a refreshed table, show its pictures and build the asset's result."""
     log_findings(context, report.findings)
-    attach_pictures(context, sessions, pictures)
+    show_pictures(context, sessions, drawing)
     return dg.MaterializeResult(
         metadata={"sessions": len(sessions), **describe_refresh(report, unit)}, check_results=[check]
     )

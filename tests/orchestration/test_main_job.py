@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from hd_pipelines.assets.pictures import DRAWN_FROM
 from hd_pipelines.cli.installation import open_installation
 from hd_pipelines.cli.runs import run_main_job
 from hd_pipelines.cli.sandbox import fill, serve_sandbox
@@ -116,7 +117,7 @@ def test_a_clean_market_has_no_findings_but_its_adjusted_contracts(ran):
         }
 
 
-@pytest.mark.parametrize(
+PICTURED = pytest.mark.parametrize(
     "key",
     [
         "historical_bars",
@@ -128,6 +129,9 @@ def test_a_clean_market_has_no_findings_but_its_adjusted_contracts(ran):
         "market_regime_history",
     ],
 )
+
+
+@PICTURED
 def test_pictures_are_well_formed(ran, key):
     pictures = [SVG.search(str(value.value)) for value in ran.metadata[0][key].values()]
     drawn = [base64.b64decode(found[1]) for found in pictures if found]
@@ -135,6 +139,16 @@ def test_pictures_are_well_formed(ran, key):
     for picture in drawn:
         assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
     assert b"<path" in drawn[0]
+
+
+@PICTURED
+def test_the_second_run_takes_the_pictures_over(ran, key):
+    first, second = (
+        {name: value for name, value in metadata[key].items() if SVG.search(str(value.value))}
+        for metadata in ran.metadata
+    )
+    assert first == second
+    assert ran.metadata[0][key][DRAWN_FROM] == ran.metadata[1][key][DRAWN_FROM]
 
 
 def test_marts_are_built_and_the_reader_may_read_them(ran):
