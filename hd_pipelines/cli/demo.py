@@ -23,7 +23,7 @@ from hd_pipelines.cli.sandbox import (
     list_chain_sessions,
     list_minute_sessions,
     read_recording_range,
-    serve_sandbox,
+    serve_sandbox_apart,
 )
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console, log_to_stderr
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
@@ -75,12 +75,7 @@ def run_demo(
                 with steps.step(f"History: {len(history)} earlier sessions of day bars and sparse chains") as step:
                     step.note = _run_step(installation, "history", history, step).run_id[:8]
             wait_for_window()
-            for run_sessions in _split_into_runs(replay, window):
-                with steps.step("Main job") as step:
-                    outcome = _run_step(installation, "main", run_sessions, step)
-                    step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
-                if not outcome.succeeded:
-                    break
+            outcome = _run_main_job(installation, _split_into_runs(replay, window), steps)
     scanned = _choose_scanned_sessions(replay, window)
     if outcome.succeeded:
         with steps.step(f"Signals of {len(scanned)} sessions, minute by minute") as step:
@@ -144,7 +139,7 @@ def _open_vendor(
     )  # the server must know at its start whether there are chains
     if is_waiting:
         wait()
-    with serve_sandbox(settings, replay, window[-1]):
+    with serve_sandbox_apart(settings, replay, window[-1]):
         yield (lambda: None) if is_waiting else wait
 
 
@@ -158,6 +153,20 @@ def _has_history(installation: Installation, history: Sequence[date]) -> bool:
     with installation.database.connect() as connection:
         held = read_fingerprints(connection, "iv_percentile_cache", symbols, history[0], history[-1])
     return {session for _, session in held} >= set(history)
+
+
+def _run_main_job(installation: Installation, runs: Sequence[Sequence[date]], steps: Steps) -> JobOutcome:
+    """Run the main job over each of `runs` until one fails; returns how the last one ended."""
+    from hd_pipelines.resources.dbt import parse_ahead
+
+    with parse_ahead(installation.settings):
+        for window in runs:
+            with steps.step("Main job") as step:
+                outcome = _run_step(installation, "main", window, step)
+                step.note = f"run {outcome.run_id[:8]}, {outcome.steps} steps"
+            if not outcome.succeeded:
+                break
+    return outcome
 
 
 def _run_step(installation: Installation, name: str, window: Sequence[date], step: Step) -> JobOutcome:

@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
 from hd_pipelines.resources import dbt
+from hd_pipelines.settings import Settings
 
 SLOW_PARSE = """\
 #!/bin/sh
@@ -35,6 +37,14 @@ for number in range(4):
         os._exit(0)
     children.append(child)
 assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+"""
+PARSE = """\
+#!/bin/sh
+# `dbt parse ... --target-path FOLDER`, which ends when it may.
+for folder; do :; done
+echo "$DBT_WAREHOUSE_HOST" >>"$PARSES"
+while [ ! -e "$MAY_END" ]; do sleep 0.02; done
+echo whole >"$folder/partial_parse.msgpack"
 """
 
 
@@ -87,3 +97,47 @@ def test_a_changed_model_is_parsed_again_whatever_the_file_times(tmp_path, parse
     assert not first.exists()
     assert json.loads(second.read_bytes())["nodes"]
     assert dbt.ensure_manifest().stat().st_mtime_ns == second.stat().st_mtime_ns >= times.st_mtime_ns
+
+
+class Parsing:
+    """An installation for which dbt parses by a script: what it wrote, and when it may end."""
+
+    def __init__(self, folder, monkeypatch):
+        self.settings = Settings(home=folder / "home", database_url="postgresql://reader@warehouse:5432/db")
+        self.parses, self.may_end, script = folder / "parses", folder / "may_end", folder / "dbt"
+        script.write_text(PARSE)
+        script.chmod(0o755)
+        monkeypatch.setattr(dbt, "DBT_EXECUTABLE", str(script))
+        monkeypatch.setenv("PARSES", str(self.parses))
+        monkeypatch.setenv("MAY_END", str(self.may_end))
+
+    @property
+    def kept(self):
+        return sorted(path.name for path in (self.settings.home / "dbt" / "target").iterdir())
+
+    def wait_for(self, path):
+        deadline = time.monotonic() + 20
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def parsing(tmp_path, monkeypatch):
+    return Parsing(tmp_path, monkeypatch)
+
+
+def test_what_is_parsed_ahead_is_where_a_build_looks_for_it_and_parsed_once(parsing):
+    parsing.may_end.touch()
+    with dbt.parse_ahead(parsing.settings):
+        parsing.wait_for(parsing.settings.home / "dbt" / "target" / "partial_parse.msgpack")
+    assert parsing.kept == ["partial_parse.msgpack"]
+    with dbt.parse_ahead(parsing.settings):
+        pass
+    assert parsing.parses.read_text() == "warehouse\n"
+
+
+def test_a_parse_that_takes_longer_than_the_block_is_given_up(parsing):
+    with dbt.parse_ahead(parsing.settings):
+        parsing.wait_for(parsing.parses)
+    assert parsing.parses.exists()
+    assert parsing.kept == []
