@@ -5,10 +5,13 @@ Content and protocol of the sandbox are in `sandbox`.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import polars as pl
@@ -24,7 +27,7 @@ from hd_pipelines.sandbox.market.chains import write_chain_archive
 from hd_pipelines.sandbox.market.full_market import generate_full_market
 from hd_pipelines.sandbox.recording import has_bars, write_recording
 from hd_pipelines.sandbox.rest.market import RecordedRest, RestMarket, SyntheticRest
-from hd_pipelines.sandbox.server import SandboxServer, run_sandbox
+from hd_pipelines.sandbox.server import SandboxServer, SandboxStartError, run_sandbox
 from hd_pipelines.settings import Settings, load_settings
 
 SYNTHETIC = "synthetic"
@@ -113,6 +116,44 @@ def serve_sandbox(settings: Settings, replay: Path | None, last: date | None = N
             yield server.url
         finally:
             withdraw(settings.home)
+
+
+@contextmanager
+def serve_sandbox_apart(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
+    """Serve as `serve_sandbox` does, but in a process of its own, which spares its client the wait for Python's lock.
+
+    The process ends with the block, or with this process if that is killed. Raises `SandboxStartError`.
+    """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    server = context.Process(target=_serve_until_closed, args=(settings, replay, last, theirs), daemon=True)
+    server.start()
+    theirs.close()
+    try:
+        yield _receive_url(ours)
+    finally:
+        ours.close()
+        server.join()
+
+
+def _receive_url(connection: Connection) -> str:
+    try:
+        answer: str | SandboxStartError = connection.recv()
+    except EOFError:
+        raise SandboxStartError("the process of the sandbox ended before it answered") from None
+    if isinstance(answer, SandboxStartError):
+        raise answer
+    return answer
+
+
+def _serve_until_closed(settings: Settings, replay: Path | None, last: date | None, connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of the terminal; the parent closes the connection
+    try:
+        with serve_sandbox(settings, replay, last) as url:
+            connection.send(url)
+            connection.poll(None)  # true only at its end: nothing is ever sent
+    except SandboxStartError as error:
+        connection.send(error)
 
 
 def list_chain_sessions(recording: Path) -> list[date]:

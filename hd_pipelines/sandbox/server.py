@@ -1,4 +1,4 @@
-"""Run the sandbox: in a thread for the demo and tests, in the foreground for `hd sandbox`.
+"""Run the sandbox: in a thread beside other work, or in the foreground for `hd sandbox`.
 
 It owns sockets, threads and signals and routes paths; `s3` and `rest` produce the answers.
 """
