@@ -77,15 +77,15 @@ def historical_bars(
     with warehouse.database.connect() as connection:
         counts = bar_queries.count_bars_by_session(connection, sessions[0], sessions[-1])
         line = bar_queries.read_day_closes(connection, symbols[0], sessions[0], sessions[-1]) if symbols else []
-    closes = f"{symbols[0]}: day closes" if symbols else "The watchlist is empty"
+    caption = f"{symbols[0]}: day closes" if symbols else "The watchlist is empty"
     show_pictures(
         context,
         sessions,
         Drawing(
-            (counts, line, closes),
+            (counts, line, caption),
             lambda: {
                 "rows": draw_columns(counts, "historical_bars: rows by session"),
-                "first_symbol": draw_closes(line, closes),
+                "first_symbol": draw_closes(line, caption),
             },
         ),
     )

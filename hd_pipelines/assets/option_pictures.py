@@ -1,10 +1,10 @@
 """The pictures that the option and regime assets show: of the busiest symbols, as of their newest session.
 
-What a picture is drawn from is identified by the fingerprints of its rows, so that it is known without reading them.
+What a picture is drawn from is identified by the times at which its rows were published, without reading the rows.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -27,11 +27,18 @@ from hd_pipelines.warehouse.read.options import (
     read_regime_history,
     read_valued,
 )
-from hd_pipelines.warehouse.records.derivations import MARKET, read_fingerprints, read_row_counts
+from hd_pipelines.warehouse.records.derivations import (
+    MARKET,
+    read_fingerprints,
+    read_publication_times,
+    read_row_counts,
+)
 
 PICTURED = 2
 """Symbols that get a picture of their own: those with most contracts."""
 TWO_YEARS, FIVE_YEARS = timedelta(days=731), timedelta(days=1827)
+_SMILE = ("historical_greeks",)
+_GAMMA = ("historical_greeks", "gamma_exposure_snapshots")
 CHEAP_BELOW, RICH_ABOVE = REGIME_CUT_OFFS[1], REGIME_CUT_OFFS[3]
 
 
@@ -46,7 +53,7 @@ def prepare_smiles(database: Database, symbols: Sequence[str], sessions: Sequenc
                 for symbol, session in busiest
             }
 
-    return Drawing(_identify(database, busiest, "historical_greeks"), draw)
+    return Drawing([_read_publications(database, [symbol], day, day, *_SMILE) for symbol, day in busiest], draw)
 
 
 def draw_last_smile(valued: pl.DataFrame) -> Picture:
@@ -75,7 +82,7 @@ def prepare_gamma_profiles(database: Database, symbols: Sequence[str], sessions:
             pictures[f"gamma_{symbol}"] = draw_gamma(newest, strikes.filter(is_newest), spots, profile)
         return pictures
 
-    return Drawing(_identify(database, busiest, "historical_greeks", "gamma_exposure_snapshots"), draw)
+    return Drawing([_read_publications(database, [symbol], day, day, *_GAMMA) for symbol, day in busiest], draw)
 
 
 def prepare_volatility_histories(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Drawing:
@@ -94,9 +101,7 @@ def prepare_volatility_histories(database: Database, symbols: Sequence[str], ses
                 for symbol in busiest
             }
 
-    with database.connect() as connection:
-        held = read_fingerprints(connection, "iv_percentile_cache", busiest, first, last)
-    return Drawing((busiest, last, sorted(held.items())), draw)
+    return Drawing((busiest, last, _read_publications(database, busiest, first, last, "iv_percentile_cache")), draw)
 
 
 def prepare_regime(database: Database, sessions: Sequence[date]) -> Drawing:
@@ -107,9 +112,7 @@ def prepare_regime(database: Database, sessions: Sequence[date]) -> Drawing:
         with database.connect() as connection:
             return {"regime": draw_regime(read_regime_history(connection, first, last))}
 
-    with database.connect() as connection:
-        held = read_fingerprints(connection, "market_regime_history", [MARKET], first, last)
-    return Drawing((last, sorted(held.items())), draw)
+    return Drawing((last, _read_publications(database, [MARKET], first, last, "market_regime_history")), draw)
 
 
 def _find_busiest(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> list[tuple[str, date]]:
@@ -125,18 +128,11 @@ def _find_busiest(database: Database, symbols: Sequence[str], sessions: Sequence
     return [(symbol, newest[symbol]) for symbol in ranked[:PICTURED]]
 
 
-def _identify(
-    database: Database, shown: Sequence[tuple[str, date]], *tables: str
-) -> list[tuple[str, date, str, str | None]]:
-    """Identify the rows of `tables` for each symbol and session by their fingerprints; None for a table without rows."""
+def _read_publications(
+    database: Database, symbols: Sequence[str], first: date, last: date, *tables: str
+) -> list[tuple[str, list[tuple[tuple[str, date], datetime]]]]:
+    """Read when each session's rows of `tables` were published: what a picture of them is drawn from."""
     with database.connect() as connection:
         return [
-            (
-                symbol,
-                session,
-                table,
-                read_fingerprints(connection, table, [symbol], session, session).get((symbol, session)),
-            )
-            for symbol, session in shown
-            for table in tables
+            (table, sorted(read_publication_times(connection, table, symbols, first, last).items())) for table in tables
         ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -20,9 +21,8 @@ import dagster as dg
 from hd_pipelines.charts.figure import Picture
 
 DRAWN_FROM = "pictures_drawn_from"
-"""Metadata key of the digest of everything that decides what the pictures of a materialization look like."""
+"""Metadata key of the digest of what the pictures of a materialization were drawn from, and by which code."""
 _PACKAGE = Path(__file__).parents[1]
-_DRAWN_BY = (_PACKAGE / "charts", _PACKAGE / "analytics", _PACKAGE / "assets")
 _IMAGE = "![{text}](data:image/svg+xml;base64,{svg})"
 
 
@@ -30,7 +30,7 @@ _IMAGE = "![{text}](data:image/svg+xml;base64,{svg})"
 class Drawing:
     """Pictures of one asset by metadata key, not yet drawn.
 
-    `inputs`: the values that they are drawn from, or fingerprints of them; equal inputs give equal pictures.
+    `inputs`: the values that they are drawn from, or what identifies them; equal inputs give equal pictures.
     """
 
     inputs: object
@@ -38,7 +38,10 @@ class Drawing:
 
 
 def show_pictures(context: dg.AssetExecutionContext, sessions: Sequence[date], drawing: Drawing) -> None:
-    """Attach pictures to the newest of `sessions` (ascending) only: a run over a year would store each 252 times."""
+    """Attach pictures, drawn or taken over from the latest materialization, to the newest of `sessions` (ascending).
+
+    Only to that one: a run over a year would store each picture 252 times.
+    """
     drawn_from = hashlib.sha256(f"{_digest_code()} {drawing.inputs!r}".encode()).hexdigest()[:16]
     pictures = _find_drawn(context, drawn_from)
     if pictures is None:
@@ -71,8 +74,9 @@ def _find_drawn(context: dg.AssetExecutionContext, drawn_from: str) -> dict[str,
 
 @cache
 def _digest_code() -> str:
-    """Hash the modules that draw, and those that compute what is drawn."""
-    digest = hashlib.sha256()
-    for file in sorted(file for folder in _DRAWN_BY for file in folder.rglob("*.py")):
-        digest.update(file.read_bytes())
+    """Hash this package, any module of which may have a part in a picture, and the release of matplotlib."""
+    digest = hashlib.sha256(version("matplotlib").encode())
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        if file.is_file():  # an editor's lock is a dangling link
+            digest.update(file.read_bytes())
     return digest.hexdigest()

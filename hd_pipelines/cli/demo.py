@@ -23,7 +23,7 @@ from hd_pipelines.cli.sandbox import (
     list_chain_sessions,
     list_minute_sessions,
     read_recording_range,
-    serve_sandbox_apart,
+    serve_sandbox_in_process,
 )
 from hd_pipelines.cli.terminal import Refusal, Step, Steps, console, log_to_stderr
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions, list_sessions_between
@@ -139,7 +139,7 @@ def _open_vendor(
     )  # the server must know at its start whether there are chains
     if is_waiting:
         wait()
-    with serve_sandbox_apart(settings, replay, window[-1]):
+    with serve_sandbox_in_process(settings, replay, window[-1]):
         yield (lambda: None) if is_waiting else wait
 
 
@@ -156,7 +156,7 @@ def _has_history(installation: Installation, history: Sequence[date]) -> bool:
 
 
 def _run_main_job(installation: Installation, runs: Sequence[Sequence[date]], steps: Steps) -> JobOutcome:
-    """Run the main job over each of `runs` until one fails; returns how the last one ended."""
+    """Run the main job over each of `runs` until one fails, while dbt parses; returns how the last one ended."""
     from hd_pipelines.resources.dbt import parse_ahead
 
     with parse_ahead(installation.settings):

@@ -31,6 +31,7 @@ from hd_pipelines.sandbox.server import SandboxServer, SandboxStartError, run_sa
 from hd_pipelines.settings import Settings, load_settings
 
 SYNTHETIC = "synthetic"
+PROCESS_START_SECONDS = 60
 Progress = Callable[[int, int], None]
 
 
@@ -115,45 +116,53 @@ def serve_sandbox(settings: Settings, replay: Path | None, last: date | None = N
         try:
             yield server.url
         finally:
-            withdraw(settings.home)
+            withdraw(settings.home, server.url)
 
 
 @contextmanager
-def serve_sandbox_apart(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
-    """Serve as `serve_sandbox` does, but in a process of its own, which spares its client the wait for Python's lock.
+def serve_sandbox_in_process(settings: Settings, replay: Path | None, last: date | None = None) -> Iterator[str]:
+    """Serve as `serve_sandbox` does, in a process of its own: a server and its client in one share an interpreter lock.
 
-    The process ends with the block, or with this process if that is killed. Raises `SandboxStartError`.
+    The process ends with the block, or with this process, however that ends. Raises `SandboxStartError`.
     """
     context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=_serve_until_closed, args=(settings, replay, last, theirs), daemon=True)
+    parent_end, child_end = context.Pipe()
+    server = context.Process(target=_serve_until_closed, args=(settings, replay, last, child_end), daemon=True)
     server.start()
-    theirs.close()
+    child_end.close()
     try:
-        yield _receive_url(ours)
+        yield _receive_url(parent_end)
     finally:
-        ours.close()
+        parent_end.close()
         server.join()
 
 
 def _receive_url(connection: Connection) -> str:
+    if not connection.poll(PROCESS_START_SECONDS):
+        raise SandboxStartError(f"the process of the sandbox did not answer within {PROCESS_START_SECONDS} seconds")
     try:
         answer: str | SandboxStartError = connection.recv()
     except EOFError:
-        raise SandboxStartError("the process of the sandbox ended before it answered") from None
+        raise SandboxStartError("the process of the sandbox ended before it answered; see its error above") from None
     if isinstance(answer, SandboxStartError):
         raise answer
     return answer
 
 
 def _serve_until_closed(settings: Settings, replay: Path | None, last: date | None, connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of the terminal; the parent closes the connection
+    """Serve until the parent closes its end of the connection or dies. Signals to the whole group are left to the parent."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if connection.poll():
+        return  # the parent is gone already
     try:
         with serve_sandbox(settings, replay, last) as url:
             connection.send(url)
-            connection.poll(None)  # true only at its end: nothing is ever sent
+            connection.poll(None)  # nothing is ever sent, so this waits for the end
     except SandboxStartError as error:
         connection.send(error)
+    except BrokenPipeError:
+        return  # the parent has left while the server started
 
 
 def list_chain_sessions(recording: Path) -> list[date]:
@@ -203,14 +212,13 @@ def run_sandbox_command(*, sessions: int, replay: Path | None, full_market: bool
     with steps.step("Vendor files") as step:
         step.note = fill(settings, replay, window, step.advance).note
     port = settings.sandbox_port or _find_free_port()
-    announce(settings.home, _make_address(settings, replay, f"http://127.0.0.1:{port}"))
-    console().print(
-        f"The sandbox serves the vendor's bucket and REST service on http://127.0.0.1:{port}; Ctrl-C stops it."
-    )
+    url = f"http://127.0.0.1:{port}"
+    announce(settings.home, _make_address(settings, replay, url))
+    console().print(f"The sandbox serves the vendor's bucket and REST service on {url}; Ctrl-C stops it.")
     try:
         run_sandbox(get_bucket_folder(settings, replay), port, market=open_rest_market(settings, replay, window[-1]))
     finally:
-        withdraw(settings.home)
+        withdraw(settings.home, url)
 
 
 def _make_address(settings: Settings, replay: Path | None, url: str) -> SandboxAddress:

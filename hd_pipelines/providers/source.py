@@ -55,9 +55,11 @@ def announce(home: Path, address: SandboxAddress) -> None:
     part.replace(file)
 
 
-def withdraw(home: Path) -> None:
-    """Remove the address of a sandbox that stops."""
-    build_address_path(home).unlink(missing_ok=True)
+def withdraw(home: Path, url: str) -> None:
+    """Remove the address of the sandbox at `url`, which stops; not that of another one announced since."""
+    announced = read_announced_address(home)
+    if announced is not None and announced.url == url:
+        build_address_path(home).unlink(missing_ok=True)
 
 
 def read_announced_address(home: Path) -> SandboxAddress | None:

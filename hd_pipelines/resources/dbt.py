@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -29,6 +31,7 @@ DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))
 _READ_BY_DBT = ("*.sql", "*.yml")
 _PARSED = "partial_parse.msgpack"
 """Name that dbt gives to what it parsed, in the folder of its output."""
+_LONGEST_PARSE_SECONDS = 3600
 
 
 class ManifestError(RuntimeError):
@@ -104,6 +107,7 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
         yield
         return
     target.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(target)
     with tempfile.TemporaryDirectory(prefix="parse-", dir=target) as own:
         command = [*_build_parse_command(), "--target-path", own]
         process = subprocess.Popen(
@@ -112,16 +116,23 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_build_variables(settings), "DBT_LOG_PATH": f"{own}/logs"},
         )
-        keeper = threading.Thread(target=_keep_parsed, args=(process, Path(own), target))
-        keeper.start()
+        publisher = threading.Thread(target=_publish_parsed, args=(process, Path(own), target))
+        publisher.start()
         try:
             yield
         finally:
             process.terminate()
-            keeper.join()
+            publisher.join()
 
 
-def _keep_parsed(process: subprocess.Popen[bytes], own: Path, target: Path) -> None:
+def _remove_leftovers(target: Path) -> None:
+    """Remove the folders of commands that were killed while dbt parsed."""
+    for folder in target.glob("parse-*"):
+        if time.time() - folder.stat().st_mtime > _LONGEST_PARSE_SECONDS:
+            shutil.rmtree(folder)
+
+
+def _publish_parsed(process: subprocess.Popen[bytes], own: Path, target: Path) -> None:
     """Put what `process` parsed where a build looks for it, by a rename, so that no build reads a part of it."""
     if process.wait() == 0:
         (own / _PARSED).replace(target / _PARSED)

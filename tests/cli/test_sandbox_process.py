@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hd_pipelines.cli.sandbox import serve_sandbox_apart
+from hd_pipelines.cli.sandbox import serve_sandbox_in_process
 from hd_pipelines.providers.source import read_announced_address
 from hd_pipelines.sandbox.server import SandboxServer, SandboxStartError
 from hd_pipelines.settings import Settings
@@ -18,10 +18,10 @@ from hd_pipelines.settings import Settings
 SERVE_UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
-from hd_pipelines.cli.sandbox import serve_sandbox_apart
+from hd_pipelines.cli.sandbox import serve_sandbox_in_process
 from hd_pipelines.settings import Settings
 if __name__ == "__main__":
-    with serve_sandbox_apart(Settings(home=Path(sys.argv[1])), None) as url:
+    with serve_sandbox_in_process(Settings(home=Path(sys.argv[1])), None) as url:
         print(url, flush=True)
         time.sleep(60)
 """
@@ -37,7 +37,7 @@ def listens(url: str) -> bool:
 
 
 def test_it_is_announced_and_ends_with_the_block(tmp_path):
-    with serve_sandbox_apart(Settings(home=tmp_path), None) as url:
+    with serve_sandbox_in_process(Settings(home=tmp_path), None) as url:
         assert read_announced_address(tmp_path).url == url
         assert listens(url)
     assert not listens(url)
@@ -48,7 +48,7 @@ def test_a_port_that_is_taken_is_named(tmp_path):
     with (
         SandboxServer(tmp_path / "bucket") as other,
         pytest.raises(SandboxStartError, match=f"port {other.port}"),
-        serve_sandbox_apart(Settings(home=tmp_path, sandbox_port=other.port), None),
+        serve_sandbox_in_process(Settings(home=tmp_path, sandbox_port=other.port), None),
     ):
         pass
 

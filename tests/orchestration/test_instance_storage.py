@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from sqlalchemy.pool import NullPool, QueuePool
 
 from hd_pipelines.checks.standing import build_failed_partitions_check
@@ -102,7 +103,9 @@ def test_a_failed_partition_is_found_until_it_has_succeeded(instance):
     assert evaluate() == (True, 0, "")
 
 
-def test_a_planned_check_has_the_rows_that_dagster_postgres_would_write(instance, module_database_url, monkeypatch):
+def test_a_planned_check_has_a_row_per_partition_like_those_of_dagster_postgres(
+    instance, module_database_url, monkeypatch
+):
     @dg.asset(
         partitions_def=build_session_partitions(),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -110,11 +113,15 @@ def test_a_planned_check_has_the_rows_that_dagster_postgres_would_write(instance
     )
     def ranged() -> dg.MaterializeResult:
         """Nothing, over a range."""
+        if fails:
+            raise RuntimeError("no result")
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="sound", passed=True)])
 
     def write_planned_check():
         job = dg.Definitions(assets=[ranged]).resolve_implicit_global_asset_job_def()
-        run = job.execute_in_process(instance=instance, tags=build_range_tags(date(2026, 5, 18), date(2026, 5, 22)))
+        run = job.execute_in_process(
+            instance=instance, tags=build_range_tags(date(2026, 5, 18), date(2026, 5, 22)), raise_on_error=False
+        )
         return rows(
             module_database_url,
             "select asset_key, check_name, partition, execution_status, evaluation_event_storage_id is not null"
@@ -122,6 +129,14 @@ def test_a_planned_check_has_the_rows_that_dagster_postgres_would_write(instance
             run.run_id,
         )
 
+    fails = True
+    assert len(write_planned_check()) == 5
+    key = dg.AssetCheckKey(dg.AssetKey("ranged"), "sound")
+    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=5):
+        assert record.status is AssetCheckExecutionRecordStatus.PLANNED
+        assert record.event.step_key == "ranged"
+        assert record.event.dagster_event.asset_check_planned_data.asset_check_key == key
+    fails = False
     ours = write_planned_check()
     monkeypatch.delattr(BatchedEventLogStorage, "_store_asset_check_evaluation_planned")
     assert write_planned_check() == ours

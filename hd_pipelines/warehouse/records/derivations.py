@@ -6,7 +6,7 @@ Bars have a manifest of their own, `bars_manifest`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -58,6 +58,21 @@ def read_fingerprints(
     if symbols is not None:
         statement = statement.where(held.symbol.in_(sorted(symbols)))
     return {(row.symbol, row.session): row.fingerprint for row in connection.execute(statement)}
+
+
+def read_publication_times(
+    connection: Connection, table_name: str, symbols: Collection[str], first: date, last: date
+) -> dict[tuple[str, date], datetime]:
+    """Read when the rows of `table_name` were last published, by (symbol, session); absent where there are none.
+
+    Unlike a fingerprint, it also changes when rows are published again because rows that they refer to have changed, such
+    as the ranks of later sessions.
+    """
+    held = derivation_manifest.c
+    statement = select(held.symbol, held.session, held.loaded_at).where(
+        held.table_name == table_name, held.session.between(first, last), held.symbol.in_(sorted(symbols))
+    )
+    return {(row.symbol, row.session): row.loaded_at for row in connection.execute(statement)}
 
 
 def read_row_counts(
