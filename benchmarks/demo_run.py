@@ -22,7 +22,7 @@ from benchmarks.measure import Measurement, describe_machine, measure
 SESSIONS = 90
 SYMBOL = "PLTR"
 """A symbol of the synthetic market that is not on the default watchlist."""
-LIMIT_S = {"first_demo": 90.0, "second_demo": 15.0, "watchlist_add": 3.0}
+LIMIT_S = {"first_demo": 70.0, "second_demo": 10.0, "watchlist_add": 3.0}
 """Limits for 90 sessions on two otherwise idle cores."""
 
 
