@@ -12,9 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.checks.table_suite import (
-    TableRules,
-    TableSuite,
+from hd_pipelines.checks.expectations import (
     expect_at_least,
     expect_at_most,
     expect_known,
@@ -23,6 +21,7 @@ from hd_pipelines.checks.table_suite import (
     expect_values_in,
     expect_within,
 )
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 from hd_pipelines.market.bar_audit import USUAL_RATIO
 from hd_pipelines.tables.bars import HISTORICAL_BARS
 from hd_pipelines.tables.model import POSITIVE

@@ -11,9 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.checks.table_suite import (
-    TableRules,
-    TableSuite,
+from hd_pipelines.checks.expectations import (
     expect_at_least,
     expect_column_bounds,
     expect_enum_values,
@@ -23,6 +21,7 @@ from hd_pipelines.checks.table_suite import (
     expect_zero,
     list_non_finite_columns,
 )
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 from hd_pipelines.market.sessions import NEW_YORK
 from hd_pipelines.tables.chains import OPTION_CHAINS as TABLE
 from hd_pipelines.tables.vocabulary import OptionType

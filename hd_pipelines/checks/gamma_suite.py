@@ -11,9 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.checks.table_suite import (
-    TableRules,
-    TableSuite,
+from hd_pipelines.checks.expectations import (
     differ,
     expect_at_least,
     expect_at_most,
@@ -27,6 +25,7 @@ from hd_pipelines.checks.table_suite import (
     flag_contradictions,
     list_non_finite_columns,
 )
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 from hd_pipelines.tables.gamma import GAMMA_EXPOSURE_SNAPSHOTS as TABLE
 from hd_pipelines.tables.gamma_rows import GAMMA_BY_EXPIRATION, GAMMA_BY_STRIKE
 from hd_pipelines.tables.model import FROM_ZERO, POSITIVE, ROUNDED_SHARE, Type

@@ -12,9 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.checks.table_suite import (
-    TableRules,
-    TableSuite,
+from hd_pipelines.checks.expectations import (
     expect_column_bounds,
     expect_enum_values,
     expect_finite,
@@ -23,6 +21,7 @@ from hd_pipelines.checks.table_suite import (
     expect_zero,
     list_non_finite_columns,
 )
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 from hd_pipelines.pricing.reasons import Reason
 from hd_pipelines.tables.greeks import HISTORICAL_GREEKS as TABLE
 from hd_pipelines.tables.model import FINITE, SHARE

@@ -11,9 +11,7 @@ from typing import Any
 import polars as pl
 
 from hd_pipelines.analytics.volatility.iv_classes import PercentileReason
-from hd_pipelines.checks.table_suite import (
-    TableRules,
-    TableSuite,
+from hd_pipelines.checks.expectations import (
     differ,
     expect_at_least,
     expect_enum_values,
@@ -26,6 +24,7 @@ from hd_pipelines.checks.table_suite import (
     flag_contradictions,
     list_non_finite_columns,
 )
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 from hd_pipelines.tables.model import POSITIVE, SHARE
 from hd_pipelines.tables.volatility import IV_PERCENTILE_CACHE as TABLE
 from hd_pipelines.tables.volatility import PLAUSIBLE_VOLATILITY

@@ -7,9 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from hd_pipelines.checks.table_suite import (
-    TableRules,
-    TableSuite,
+from hd_pipelines.checks.expectations import (
     differ,
     expect_column_bounds,
     expect_enum_values,
@@ -21,6 +19,7 @@ from hd_pipelines.checks.table_suite import (
     flag_contradictions,
     list_non_finite_columns,
 )
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 from hd_pipelines.tables.regime import MARKET_REGIME_HISTORY as TABLE
 
 _ALWAYS = (

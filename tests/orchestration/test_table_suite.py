@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from hd_pipelines.checks.table_suite import TableRules, TableSuite, expect_within
+from hd_pipelines.checks.expectations import expect_within
+from hd_pipelines.checks.table_suite import TableRules, TableSuite
 
 pytestmark = pytest.mark.slow
 FRAME = pl.DataFrame({"symbol": ["SPY", "QQQ", "IWM"], "share": [0.2, 1.4, 0.9]})
