@@ -5,6 +5,7 @@ The models are SQL in dbt_project/.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -31,7 +31,6 @@ DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))
 _READ_BY_DBT = ("*.sql", "*.yml")
 _PARSED = "partial_parse.msgpack"
 """Name that dbt gives to what it parsed, in the folder of its output."""
-_LONGEST_PARSE_SECONDS = 3600
 
 
 class ManifestError(RuntimeError):
@@ -108,7 +107,7 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
         return
     target.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
-    with tempfile.TemporaryDirectory(prefix="parse-", dir=target) as own:
+    with _make_locked_folder(target) as own:
         command = [*_build_parse_command(), "--target-path", own]
         process = subprocess.Popen(
             command,
@@ -116,7 +115,7 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_build_variables(settings), "DBT_LOG_PATH": f"{own}/logs"},
         )
-        publisher = threading.Thread(target=_publish_parsed, args=(process, Path(own), target))
+        publisher = threading.Thread(target=_publish_parsed, args=(process, own, target))
         publisher.start()
         try:
             yield
@@ -125,11 +124,38 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
             publisher.join()
 
 
+@contextmanager
+def _make_locked_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that is removed when the block ends, and locked until then, so that no other command removes it."""
+    with tempfile.TemporaryDirectory(prefix="parse-", dir=parent) as folder, _try_lock(Path(folder)):
+        yield Path(folder)
+
+
 def _remove_leftovers(target: Path) -> None:
-    """Remove the folders of commands that were killed while dbt parsed."""
+    """Remove the folders of commands that were killed while dbt parsed; one that is in use is locked."""
     for folder in target.glob("parse-*"):
-        if time.time() - folder.stat().st_mtime > _LONGEST_PARSE_SECONDS:
-            shutil.rmtree(folder)
+        with _try_lock(folder) as locked:
+            if locked:
+                shutil.rmtree(folder, ignore_errors=True)  # another command may be removing it too
+
+
+@contextmanager
+def _try_lock(folder: Path) -> Iterator[bool]:
+    """Lock `folder` until the block ends or this process does; yields False if it is locked already, or gone."""
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked = True
+    except BlockingIOError:
+        locked = False
+    try:
+        yield locked
+    finally:
+        os.close(opened)
 
 
 def _publish_parsed(process: subprocess.Popen[bytes], own: Path, target: Path) -> None:

@@ -141,3 +141,14 @@ def test_a_parse_that_takes_longer_than_the_block_is_given_up(parsing):
         parsing.wait_for(parsing.parses)
     assert parsing.parses.exists()
     assert parsing.kept == []
+
+
+def test_the_folder_of_a_killed_command_is_removed_and_one_in_use_is_not(parsing):
+    (parsing.settings.home / "dbt" / "target" / "parse-killed").mkdir(parents=True)
+    with dbt.parse_ahead(parsing.settings):
+        (in_use,) = parsing.kept
+        assert in_use != "parse-killed"
+        with dbt.parse_ahead(parsing.settings):
+            assert in_use in parsing.kept
+            assert len(parsing.kept) == 2
+    assert parsing.kept == []
