@@ -108,7 +108,7 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
     target.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
     with _make_locked_folder(target) as own:
-        command = [*_build_parse_command(), "--target-path", own]
+        command = [*_build_parse_command(), "--target-path", str(own)]
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,

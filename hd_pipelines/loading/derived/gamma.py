@@ -31,6 +31,7 @@ from hd_pipelines.loading.derived.refresh import (
     refresh,
 )
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.publish.prefetch import prefetch
 from hd_pipelines.warehouse.read.options import read_gamma_history, read_valued_in_parallel
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
@@ -38,7 +39,8 @@ TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 STRIKES, EXPIRATIONS = "gamma_by_strike", "gamma_by_expiration"
 SUMMATION = 1
 """Raise it when the same valued chains give other rows."""
-MAX_CONTRACTS_PER_BATCH = 1_000_000
+MAX_CONTRACTS_PER_BATCH = 250_000
+"""Read while the batch before is summed and published, so that the server and both threads are busy."""
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
     *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
@@ -67,20 +69,27 @@ def refresh_gamma(
         for pair, text in sources.items()
     }
     due = find_outdated(wanted, stored)
+    batches = list(split_into_batches(due.scope, contracts, MAX_CONTRACTS_PER_BATCH))
+    valued = prefetch(lambda batch: _read(database, batch), batches)
     table = DerivedTable(
         TABLE,
-        compute=lambda batch: _compute(database, batch),
+        compute=lambda batch: _compute(database, batch, next(valued)),
         publish=publish_small_rows(database, TABLE, run_id=run_id),
-        batches=lambda scope: split_into_batches(scope, contracts, MAX_CONTRACTS_PER_BATCH),
+        batches=lambda _: batches,
     )
     return refresh(table, due, stored, validate=validate, began=began)
 
 
-def _compute(database: Database, scope: pl.DataFrame) -> Computed:
+def _read(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
+    """Read the valued contracts of `scope`."""
     names = sorted(scope["symbol"].unique())
-    first, last = find_span(scope["session"])
-    valued = read_valued_in_parallel(database, names, first, last, columns=SUMMED_FROM)
+    valued = read_valued_in_parallel(database, names, *find_span(scope["session"]), columns=SUMMED_FROM)
+    return valued.join(scope, on=["symbol", "session", "timestamp"], how="semi")
+
+
+def _compute(database: Database, scope: pl.DataFrame, valued: pl.DataFrame) -> Computed:
+    names = sorted(scope["symbol"].unique())
     with database.connect() as connection:
-        history = read_gamma_history(connection, names, last + timedelta(days=1))
-    found = compute_gamma_exposure(valued.join(scope, on=["symbol", "session", "timestamp"], how="semi"), history)
+        history = read_gamma_history(connection, names, find_span(scope["session"])[1] + timedelta(days=1))
+    found = compute_gamma_exposure(valued, history)
     return Computed(found.snapshots, parts={STRIKES: found.strikes, EXPIRATIONS: found.expirations})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 
 import polars as pl
 
@@ -44,13 +45,15 @@ from hd_pipelines.loading.derived.refresh import (
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.warehouse.engine import Database
+from hd_pipelines.warehouse.publish.prefetch import prefetch
 from hd_pipelines.warehouse.read.options import read_iv_percentiles, read_valued_in_parallel
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
 TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
 OBSERVATION = 1
 """Raise it when the same valued chains give another observation; sessions are then observed again."""
-MAX_CONTRACTS_PER_BATCH = 500_000
+MAX_CONTRACTS_PER_BATCH = 250_000
+"""Read while the batch before is observed."""
 
 
 def refresh_iv_percentiles(
@@ -82,15 +85,20 @@ def refresh_iv_percentiles(
 def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts: Mapping[Pair, int]) -> pl.DataFrame:
     """Compute the observations (`OBSERVATIONS`) of the due pairs."""
     curve = lake.treasury_yields.read()
+    batches = list(split_into_batches(to_pair_frame(due), contracts, MAX_CONTRACTS_PER_BATCH))
     observed = []
-    for batch in split_into_batches(to_pair_frame(due), contracts, MAX_CONTRACTS_PER_BATCH):
-        names = sorted(batch["symbol"].unique())
-        first, last = find_span(batch["session"])
-        valued = read_valued_in_parallel(database, names, first, last, columns=OBSERVED_FROM)
-        chains = lake.chains.read([to_ticker(name) for name in names], first, last)
+    for batch, (valued, chains) in zip(batches, prefetch(partial(_read, database, lake), batches), strict=True):
         found = select_session_observations(observe(valued), compute_model_free_volatility(chains, curve))
         observed.append(found.join(batch, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
     return pl.concat(observed)
+
+
+def _read(database: Database, lake: Lake, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the valued contracts and the chains of the symbols and sessions of `batch`."""
+    names = sorted(batch["symbol"].unique())
+    first, last = find_span(batch["session"])
+    valued = read_valued_in_parallel(database, names, first, last, columns=OBSERVED_FROM)
+    return valued, lake.chains.read([to_ticker(name) for name in names], first, last)
 
 
 def _rank(database: Database, observed: pl.DataFrame, due: Mapping[Pair, str]) -> Computed:
