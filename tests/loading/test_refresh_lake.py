@@ -6,7 +6,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from hd_pipelines.loading.inputs import flat_files
+from hd_pipelines.loading.inputs import flat_files, load_recorder
+from hd_pipelines.loading.inputs.load_recorder import LoadRecorder
 from hd_pipelines.providers.massive.flat_files.layout import STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.installation import SESSIONS, minute_rows, vendor_object
@@ -72,7 +73,7 @@ def test_a_crash_between_part_and_manifest_is_healed_with_all_findings(installat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crash:
-        crash.setattr(flat_files, "_record", killed)
+        crash.setattr(LoadRecorder, "record", killed)
         with pytest.raises(KeyboardInterrupt):
             installation.to_lake()
     assert installation.lake.find_part(STOCK_MINUTE, LAST) is not None
@@ -132,10 +133,22 @@ def test_a_run_that_dies_while_the_next_file_is_read_leaves_no_thread(installati
     def die(*_given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(flat_files, "_record", die)
+    monkeypatch.setattr(LoadRecorder, "record", die)
     with pytest.raises(KeyboardInterrupt):
         installation.to_lake()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read-ahead", "record-load"))]
+
+
+def test_an_error_while_a_file_is_recorded_ends_the_run(installation, monkeypatch):
+    installation.publish_files()
+
+    def fail(*_given):
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setattr(load_recorder, "record_load", fail)
+    with pytest.raises(ConnectionError):
+        installation.to_lake()
+    assert manifest(installation) == []
 
 
 def test_the_same_bytes_under_two_dates_of_one_run_are_loaded_once(installation):

@@ -79,8 +79,8 @@ class DerivedTable:
         rules: The rules that this refresh checks, whose earlier findings it may resolve; None for all,
             an empty set for none.
         is_about_market: The table has no symbols, so a finding withholds its whole session, whatever its subject is.
-        computes_ahead: The next batch is computed while one is published. Only for tables whose rows do not depend on
-            rows of earlier batches in the table itself.
+        computes_ahead: The next batch is computed while one is validated and published. Only for tables whose rows do
+            not depend on rows of earlier batches in the table itself.
     """
 
     name: str
@@ -124,7 +124,8 @@ def refresh(
     fingerprints = {**stored, **due.fingerprints}
     totals = _Totals()
 
-    def publish(batch: pl.DataFrame, computed: Computed, findings: Sequence[Finding]) -> None:
+    def publish(batch: pl.DataFrame, computed: Computed) -> None:
+        findings = _validate(computed, validate)
         scope = batch if computed.scope is None else computed.scope
         withheld = _select_withheld(table, scope, findings)
         rows, kept = _drop_pairs(computed.rows, withheld, table.session), _drop_pairs(scope, withheld)
@@ -140,13 +141,12 @@ def refresh(
         before: Future[None] | None = None
         for batch in table.batches(due.scope) if due.scope.height else ():
             computed = table.compute(batch)
-            findings = _validate(computed, validate)
             if not table.computes_ahead:
-                publish(batch, computed, findings)
+                publish(batch, computed)
                 continue
             if before is not None:
                 before.result()
-            before = publisher.submit(publish, batch, computed, findings)
+            before = publisher.submit(publish, batch, computed)
         if before is not None:
             before.result()
     return DerivedReport(

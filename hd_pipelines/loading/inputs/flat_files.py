@@ -10,32 +10,20 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import chain
 
 from hd_pipelines.lake import IngestReport, Lake, ingest
 from hd_pipelines.lake.ingest import HISTORY_SESSIONS, INGEST_VERSION
+from hd_pipelines.loading.inputs.load_recorder import LoadRecorder
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.errors import FlatFileError
 from hd_pipelines.providers.massive.flat_files.landing import LandedFile
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
-from hd_pipelines.providers.massive.flat_files.publication import PUBLICATION_RULES
 from hd_pipelines.providers.massive.flat_files.reading import FlatFileBars, read_flat_file
-from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.records.files import (
-    CurrentLoad,
-    IngestedFile,
-    find_session_by_sha256,
-    read_current_loads,
-    record_load,
-)
-from hd_pipelines.warehouse.records.findings import CheckedScope, settle_findings
-from hd_pipelines.warehouse.roles import Role
-
-FILE_RULES = frozenset(Rule) - PUBLICATION_RULES
-"""Rules that are checked again whenever a file is read."""
+from hd_pipelines.warehouse.records.files import CurrentLoad, read_current_loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +58,31 @@ def refresh_lake(
     """Ingest every landed file that the lake does not have in its current version. `sessions`: the window, ascending.
 
     Each file's manifest row and findings are written in one transaction after its rows are in the lake. After a crash in
-    between, the next run reads the file again, since its findings are stored nowhere else. The next file is read meanwhile,
-    so two are in memory.
+    between, the next run reads the file again, since its findings are stored nowhere else. While a file is written to the
+    lake, the next one is read and the one before is recorded, so two are in memory.
     """
     reports: list[IngestReport] = []
     refused: list[Sequence[Finding]] = []
     history = _read_row_counts(database, dataset, sessions)
     known = _read_known_versions(database, lake, dataset, sessions)
-    fresh = [file for file in landed if known.get(file.session) != (file.etag, file.sha256)]
-    find_session = _make_session_lookup(database, dataset)
-    with closing(_read_ahead(sorted(fresh, key=lambda f: f.session))) as files:
-        for done, (file, read) in enumerate(files, start=1):
+    fresh = sorted((f for f in landed if known.get(f.session) != (f.etag, f.sha256)), key=lambda f: f.session)
+    with (
+        LoadRecorder(database, dataset, run_id) as recorder,
+        closing(_read_ahead(fresh, recorder.look_up)) as files,
+    ):
+        for done, (file, looked_up, read) in enumerate(files, start=1):
+            find_session = recorder.confirm(looked_up)
             try:
                 report = ingest(
                     file, lake, history_rows=history, session_of_sha256=find_session, read_again=True, read=read.result
                 )
             except FlatFileError as refusal:
                 refused.append(refusal.findings)  # not the error itself, whose traceback holds the rows
-                _settle(database, dataset, file.session, refusal.findings, run_id)
+                recorder.settle(file.session, refusal.findings)
             else:
                 reports.append(report)
                 history[file.session] = report.rows
-                _record(database, file, report, run_id)
+                recorder.record(file, report)
             on_progress(done, len(fresh))
     current = _read_current_loads(database, dataset, sessions)
     return LakeReport(
@@ -106,48 +97,22 @@ def refresh_lake(
     )
 
 
-def _read_ahead(files: Sequence[LandedFile]) -> Generator[tuple[LandedFile, Future[FlatFileBars]]]:
-    """Yield each file with its contents; the next file is read while the caller publishes this one. Close it."""
-    under_way: deque[tuple[LandedFile, Future[FlatFileBars]]] = deque()
+def _read_ahead(
+    files: Sequence[LandedFile], look_up: Callable[[str], date | None]
+) -> Generator[tuple[LandedFile, Future[date | None], Future[FlatFileBars]]]:
+    """Yield each file with `look_up` of its bytes and its contents, both begun while the one before is used. Close it."""
+    under_way: deque[tuple[LandedFile, Future[date | None], Future[FlatFileBars]]] = deque()
     reader = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
         for file in files:
-            under_way.append((file, reader.submit(read_flat_file, file.path, file.dataset, file.session)))
+            looked_up = reader.submit(look_up, file.sha256)
+            under_way.append((file, looked_up, reader.submit(read_flat_file, file.path, file.dataset, file.session)))
             if len(under_way) > 1:
                 yield under_way.popleft()
         while under_way:
             yield under_way.popleft()
     finally:
         reader.shutdown(cancel_futures=True)
-
-
-def _record(database: Database, file: LandedFile, report: IngestReport, run_id: str | None) -> None:
-    with database.begin(Role.SERVICE) as connection:
-        record_load(
-            connection,
-            IngestedFile(
-                dataset=file.dataset.name,
-                session=file.session,
-                etag=file.etag,
-                size=file.size,
-                sha256=file.sha256,
-                rows=report.rows,
-                rows_set_aside=report.rows_set_aside,
-                object_key=file.key,
-                landed_at=datetime.fromtimestamp(file.path.stat().st_mtime, UTC),
-            ),
-        )
-        checked = CheckedScope(file.dataset.name, frozenset({file.session}), FILE_RULES)
-        settle_findings(connection, report.findings, [checked], run_id=run_id)
-
-
-def _settle(
-    database: Database, dataset: FlatFileDataset, session: date, findings: Sequence[Finding], run_id: str | None
-) -> None:
-    with database.begin(Role.SERVICE) as connection:
-        settle_findings(
-            connection, findings, [CheckedScope(dataset.name, frozenset({session}), FILE_RULES)], run_id=run_id
-        )
 
 
 def _read_current_loads(database: Database, dataset: FlatFileDataset, sessions: Sequence[date]) -> list[CurrentLoad]:
@@ -171,12 +136,3 @@ def _read_row_counts(database: Database, dataset: FlatFileDataset, sessions: Seq
     with database.connect() as connection:
         loads = read_current_loads(connection, [dataset.name], first, sessions[-1])
     return {load.session: load.rows for load in loads}
-
-
-def _make_session_lookup(database: Database, dataset: FlatFileDataset) -> Callable[[str], date | None]:
-    def look_up(sha256: str) -> date | None:
-        # Asked file by file: another run may have loaded these bytes since this one began.
-        with database.connect() as connection:
-            return find_session_by_sha256(connection, dataset.name, sha256)
-
-    return look_up
