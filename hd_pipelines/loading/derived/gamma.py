@@ -39,7 +39,7 @@ TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 STRIKES, EXPIRATIONS = "gamma_by_strike", "gamma_by_expiration"
 SUMMATION = 1
 """Raise it when the same valued chains give other rows."""
-MAX_CONTRACTS_PER_BATCH = 250_000
+MAX_CONTRACTS_PER_BATCH = 500_000
 """Read while the batch before is summed and published, so that the server and both threads are busy."""
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),

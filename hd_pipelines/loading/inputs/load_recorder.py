@@ -49,12 +49,12 @@ class LoadRecorder:
         with self._database.connect() as connection:
             return find_session_by_sha256(connection, self._dataset.name, sha256)
 
-    def confirm(self, looked_up: Future[date | None]) -> Callable[[str], date | None]:
-        """Return a look-up that knows what this block recorded since `looked_up` was asked."""
+    def confirm(self, session: date, looked_up: Future[date | None]) -> Callable[[str], date | None]:
+        """Return a look-up for a file of `session` that knows what this block recorded since `looked_up` was asked."""
 
         def find_session(sha256: str) -> date | None:
-            if looked_up.result() is None and sha256 not in self._recorded:
-                return None
+            if looked_up.result() in {None, session} and sha256 not in self._recorded:
+                return looked_up.result()
             self._wait()
             return self.look_up(sha256)
 
