@@ -99,21 +99,26 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
     """Let dbt parse the project in the background, if this installation has never built it.
 
     dbt keeps what it parsed only for the same database, so the first build of an installation parses (four seconds). If
-    that is still going on when the block ends, or fails, the build parses itself, and reports what is wrong.
+    that is still going on when the block ends, or fails, the build parses itself, and reports what is wrong. If another
+    command parses already, nothing is started.
     """
     target = settings.home / "dbt" / "target"
     if (target / _PARSED).exists():
         yield
         return
-    target.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
-    with _make_locked_folder(target) as own:
-        command = [*_build_parse_command(), "--target-path", str(own)]
+    own = target / "parsing"
+    with _try_lock(settings.home / "dbt" / "parsing.lock") as lock:
+        if lock is None:
+            yield
+            return
+        shutil.rmtree(own, ignore_errors=True)  # of a command that was killed
+        own.mkdir(parents=True, exist_ok=True)
         process = subprocess.Popen(
-            command,
+            [*_build_parse_command(), "--target-path", str(own)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_build_variables(settings), "DBT_LOG_PATH": f"{own}/logs"},
+            pass_fds=[lock],  # so that the folder is dbt's own even if this process is killed
         )
         publisher = threading.Thread(target=_publish_parsed, args=(process, own, target))
         publisher.start()
@@ -122,38 +127,25 @@ def parse_ahead(settings: Settings) -> Iterator[None]:
         finally:
             process.terminate()
             publisher.join()
+            shutil.rmtree(own, ignore_errors=True)
 
 
 @contextmanager
-def _make_locked_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder that is removed when the block ends, and locked until then, so that no other command removes it."""
-    with tempfile.TemporaryDirectory(prefix="parse-", dir=parent) as folder, _try_lock(Path(folder)):
-        yield Path(folder)
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Remove the folders of commands that were killed while dbt parsed; one that is in use is locked."""
-    for folder in target.glob("parse-*"):
-        with _try_lock(folder) as locked:
-            if locked:
-                shutil.rmtree(folder, ignore_errors=True)  # another command may be removing it too
-
-
-@contextmanager
-def _try_lock(folder: Path) -> Iterator[bool]:
-    """Lock `folder` until the block ends or this process does; yields False if it is locked already, or gone."""
+def _try_lock(file: Path) -> Iterator[int | None]:
+    """Lock `file` until the block and all processes that inherit the descriptor end; yields None if that cannot be had."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        opened = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        yield False
+        opened = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield None
         return
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        locked = True
-    except BlockingIOError:
-        locked = False
-    try:
-        yield locked
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # taken, or a file system without locks
+            yield None
+        else:
+            yield opened
     finally:
         os.close(opened)
 

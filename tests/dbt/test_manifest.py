@@ -143,12 +143,30 @@ def test_a_parse_that_takes_longer_than_the_block_is_given_up(parsing):
     assert parsing.kept == []
 
 
-def test_the_folder_of_a_killed_command_is_removed_and_one_in_use_is_not(parsing):
-    (parsing.settings.home / "dbt" / "target" / "parse-killed").mkdir(parents=True)
+def test_only_one_command_parses_and_what_a_killed_one_left_is_removed(parsing):
+    left = parsing.settings.home / "dbt" / "target" / "parsing" / "half of a manifest"
+    left.mkdir(parents=True)
     with dbt.parse_ahead(parsing.settings):
-        (in_use,) = parsing.kept
-        assert in_use != "parse-killed"
+        parsing.wait_for(parsing.parses)
+        assert not left.exists()
         with dbt.parse_ahead(parsing.settings):
-            assert in_use in parsing.kept
-            assert len(parsing.kept) == 2
+            pass
+        assert parsing.kept == ["parsing"]
+    assert parsing.parses.read_text() == "warehouse\n"
     assert parsing.kept == []
+
+
+def test_a_dbt_that_outlives_its_command_keeps_others_from_its_folder(parsing):
+    with dbt._try_lock(parsing.settings.home / "dbt" / "parsing.lock") as lock:
+        outlives = subprocess.Popen(["sleep", "20"], pass_fds=[lock])
+    try:
+        with dbt.parse_ahead(parsing.settings):
+            pass
+        assert not parsing.parses.exists()
+    finally:
+        outlives.kill()
+        outlives.wait()
+    parsing.may_end.touch()
+    with dbt.parse_ahead(parsing.settings):
+        parsing.wait_for(parsing.parses)
+    assert parsing.parses.exists()
