@@ -127,28 +127,47 @@ def test_a_damaged_file_is_refused_in_its_turn_and_those_before_and_after_it_are
     ]
 
 
-def test_a_run_that_dies_while_the_next_file_is_read_leaves_no_thread(installation, monkeypatch):
+def refresh_stock_days(installation, **options):
+    files = list(installation.landed_files[STOCK_DAY].values())
+    return flat_files.refresh_lake(
+        installation.database, installation.lake, STOCK_DAY, files, sessions=SESSIONS, **options
+    )
+
+
+def test_a_run_that_dies_leaves_no_thread_and_has_recorded_what_it_published(installation):
     installation.publish_files()
 
-    def die(*_given):
+    def die(*_step):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(LoadRecorder, "record", die)
     with pytest.raises(KeyboardInterrupt):
-        installation.to_lake()
+        refresh_stock_days(installation, on_progress=die)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read-ahead", "record-load"))]
+    assert [session for _, session, *_ in manifest(installation)] == SESSIONS[:1]
 
 
-def test_an_error_while_a_file_is_recorded_ends_the_run(installation, monkeypatch):
-    installation.publish_files()
-
-    def fail(*_given):
-        raise ConnectionError("the server is gone")
-
-    monkeypatch.setattr(load_recorder, "record_load", fail)
+def test_an_error_while_the_only_file_is_recorded_is_raised(installation, monkeypatch):
+    installation.publish_files([LAST])
+    monkeypatch.setattr(load_recorder, "record_load", lose_connection)
     with pytest.raises(ConnectionError):
-        installation.to_lake()
+        refresh_stock_days(installation)
     assert manifest(installation) == []
+
+
+def test_an_error_that_follows_one_while_recording_names_both(installation, monkeypatch):
+    installation.publish_files()
+    monkeypatch.setattr(load_recorder, "record_load", lose_connection)
+
+    def die(*_step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        refresh_stock_days(installation, on_progress=die)
+    assert "the server is gone" in raised.value.__notes__[0]
+
+
+def lose_connection(*_given):
+    raise ConnectionError("the server is gone")
 
 
 def test_the_same_bytes_under_two_dates_of_one_run_are_loaded_once(installation):
@@ -175,14 +194,7 @@ def test_progress_and_window_are_reported(installation):
     installation.publish_files(SESSIONS[:2])
     steps = []
     files = list(installation.landed_files[STOCK_DAY].values())
-    report = flat_files.refresh_lake(
-        installation.database,
-        installation.lake,
-        STOCK_DAY,
-        files,
-        sessions=SESSIONS,
-        on_progress=lambda *step: steps.append(step),
-    )
+    report = refresh_stock_days(installation, on_progress=lambda *step: steps.append(step))
     assert steps == [(1, 2), (2, 2)]
     assert report.rows_by_session == ((date(2026, 5, 11), 3), (date(2026, 5, 12), 3))
     assert report.rows_in_window == 6

@@ -71,7 +71,7 @@ def refresh_lake(
         closing(_read_ahead(fresh, recorder.look_up)) as files,
     ):
         for done, (file, looked_up, read) in enumerate(files, start=1):
-            find_session = recorder.confirm(file.session, looked_up)
+            find_session = recorder.make_session_lookup(file.session, looked_up)
             try:
                 report = ingest(
                     file, lake, history_rows=history, session_of_sha256=find_session, read_again=True, read=read.result

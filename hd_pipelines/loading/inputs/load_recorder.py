@@ -27,7 +27,8 @@ FILE_RULES = frozenset(Rule) - PUBLICATION_RULES
 class LoadRecorder:
     """Writes manifest rows and findings in order, one transaction a file.
 
-    The first error is raised by the next call, or at the end of the block.
+    An error is raised when the next file is recorded, or at the end of the block. Errors of the block itself come first, and
+    then name that one in a note.
     """
 
     def __init__(self, database: Database, dataset: FlatFileDataset, run_id: str | None) -> None:
@@ -39,17 +40,19 @@ class LoadRecorder:
     def __enter__(self) -> LoadRecorder:
         return self
 
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
         self._writer.shutdown()
         if error is None:
             self._wait()
+        elif self._writing is not None and (own := self._writing.exception()) is not None and own is not error:
+            error.add_note(f"Recording the file before failed too: {own!r}")
 
     def look_up(self, sha256: str) -> date | None:
-        """Find the session that holds these bytes. Asked file by file: another run may load them while this one works."""
+        """Find the session that holds these bytes; asked when a file's turn is near, since other runs load files too."""
         with self._database.connect() as connection:
             return find_session_by_sha256(connection, self._dataset.name, sha256)
 
-    def confirm(self, session: date, looked_up: Future[date | None]) -> Callable[[str], date | None]:
+    def make_session_lookup(self, session: date, looked_up: Future[date | None]) -> Callable[[str], date | None]:
         """Return a look-up for a file of `session` that knows what this block recorded since `looked_up` was asked."""
 
         def find_session(sha256: str) -> date | None:
