@@ -4,7 +4,10 @@ import polars as pl
 import pytest
 
 from hd_pipelines.analytics import iv_percentile
+from hd_pipelines.analytics.gamma_exposure import compute_gamma_exposure
+from hd_pipelines.loading.derived import gamma as gamma_loading
 from hd_pipelines.loading.derived import greeks as greeks_loading
+from hd_pipelines.loading.derived import iv_percentiles as percentile_loading
 from hd_pipelines.loading.derived.fingerprints import decode_marks, encode_marks, find_outdated
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import get_regular_hours
@@ -163,6 +166,56 @@ def test_a_load_killed_between_batches_is_continued_with_the_same_result(
     for table in TABLES:
         assert dying.contents(table) == whole.contents(table)
     assert dying.manifest() == whole.manifest()
+
+
+def test_tables_are_the_same_however_their_load_is_split(make_option_installation, refreshed, monkeypatch):
+    split = make_option_installation()
+    split.to_lake()
+    split.to_greeks()
+    for module in (percentile_loading, gamma_loading):
+        monkeypatch.setattr(module, "MAX_CONTRACTS_PER_BATCH", 1_000)
+    computed = []
+
+    def compute(*given):
+        computed.append(compute_gamma_exposure(*given))
+        return computed[-1]
+
+    monkeypatch.setattr(gamma_loading, "compute_gamma_exposure", compute)
+    split.to_percentiles()
+    split.to_gamma()
+    assert len(computed) > 2
+    for table in TABLES:
+        assert split.contents(table) == refreshed.contents(table)
+    assert split.manifest() == refreshed.manifest()
+
+
+def test_a_withheld_snapshot_counts_as_the_past_of_later_ones_however_the_load_is_split(
+    make_option_installation, refreshed, monkeypatch
+):
+    withheld = OPTION_SESSIONS[0]
+
+    def withhold(rows, *_parts):
+        finding = Finding(
+            rule=Rule.EXPECTATION_BROKEN,
+            severity=Severity.ERROR,
+            dataset="gamma_exposure_snapshots",
+            session=withheld,
+            subject="SPX",
+            detail="refused by this test",
+            cure="none",
+        )
+        return [finding] if withheld in rows["session"] else []
+
+    filled = {}
+    for limit in (1_000_000, 1_000):
+        monkeypatch.setattr(gamma_loading, "MAX_CONTRACTS_PER_BATCH", limit)
+        installation = make_option_installation()
+        installation.to_lake()
+        installation.to_greeks()
+        assert installation.to_gamma(validate=withhold).withheld == 1
+        filled[limit] = [installation.contents(table) for table in GAMMA_TABLES]
+    assert filled[1_000] == filled[1_000_000]
+    assert 0 < len(filled[1_000][0]) < len(refreshed.contents("gamma_exposure_snapshots"))
 
 
 def test_an_error_of_the_validator_keeps_what_was_published(refreshed):

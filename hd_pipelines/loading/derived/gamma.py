@@ -1,14 +1,14 @@
 """Refresh `gamma_exposure_snapshots`, with its rows by strike and by expiration, from the chains of `historical_greeks`.
 
 Positioning is classified against the symbol's own earlier snapshots, which the table keeps for 90 days. So batches are
-published oldest first, and each one reads the earlier snapshots from the table. The sums, levels and classes are
-computed in `analytics`.
+computed oldest first. The sums, levels and classes are computed in `analytics`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date, timedelta
 
 import polars as pl
@@ -31,7 +31,7 @@ from hd_pipelines.loading.derived.refresh import (
     refresh,
 )
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.publish.prefetch import prefetch
+from hd_pipelines.warehouse.prefetch import prefetch
 from hd_pipelines.warehouse.read.options import read_gamma_history, read_valued_in_parallel
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
@@ -39,8 +39,8 @@ TABLE, SOURCE = "gamma_exposure_snapshots", "historical_greeks"
 STRIKES, EXPIRATIONS = "gamma_by_strike", "gamma_by_expiration"
 SUMMATION = 1
 """Raise it when the same valued chains give other rows."""
-MAX_CONTRACTS_PER_BATCH = 500_000
-"""Read while the batch before is summed and published, so that the server and both threads are busy."""
+MAX_CONTRACTS_PER_BATCH = 300_000
+"""Summed while the next batch is read and the one before is published."""
 SUMMED_FROM = (
     *("symbol", "contract_ticker", "timestamp", "session", "kind", "expiration", "strike", "option_type"),
     *("shares_per_contract", "settles_at", "years", "underlying_price", "forward", "discount", "volume"),
@@ -70,26 +70,43 @@ def refresh_gamma(
     }
     due = find_outdated(wanted, stored)
     batches = list(split_into_batches(due.scope, contracts, MAX_CONTRACTS_PER_BATCH))
-    valued = prefetch(lambda batch: _read(database, batch), batches)
-    table = DerivedTable(
-        TABLE,
-        compute=lambda batch: _compute(database, batch, next(valued)),
-        publish=publish_small_rows(database, TABLE, run_id=run_id),
-        batches=lambda _: batches,
-    )
-    return refresh(table, due, stored, validate=validate, began=began)
+    past = _Past(database, due.scope)
+    with closing(prefetch(lambda batch: _read(database, batch), batches)) as valued:
+        table = DerivedTable(
+            TABLE,
+            compute=lambda _: past.compute(next(valued)),
+            publish=publish_small_rows(database, TABLE, run_id=run_id),
+            batches=lambda _: batches,
+            computes_ahead=True,
+        )
+        return refresh(table, due, stored, validate=validate, began=began)
 
 
 def _read(database: Database, scope: pl.DataFrame) -> pl.DataFrame:
-    """Read the valued contracts of `scope`."""
+    """Read the valued contracts of exactly the snapshots of `scope`."""
     names = sorted(scope["symbol"].unique())
     valued = read_valued_in_parallel(database, names, *find_span(scope["session"]), columns=SUMMED_FROM)
     return valued.join(scope, on=["symbol", "session", "timestamp"], how="semi")
 
 
-def _compute(database: Database, scope: pl.DataFrame, valued: pl.DataFrame) -> Computed:
-    names = sorted(scope["symbol"].unique())
-    with database.connect() as connection:
-        history = read_gamma_history(connection, names, find_span(scope["session"])[1] + timedelta(days=1))
-    found = compute_gamma_exposure(valued, history)
-    return Computed(found.snapshots, parts={STRIKES: found.strikes, EXPIRATIONS: found.expirations})
+class _Past:
+    """Earlier snapshots, against which new ones are classified: published ones that stay, and those computed here.
+
+    So a batch depends neither on how the load is split nor on when the one before is published.
+    """
+
+    def __init__(self, database: Database, scope: pl.DataFrame) -> None:
+        """`scope`: all snapshots that will be computed, or removed."""
+        self._snapshots = pl.DataFrame()
+        if scope.height:
+            names = sorted(scope["symbol"].unique())
+            with database.connect() as connection:
+                published = read_gamma_history(connection, names, find_span(scope["session"])[1] + timedelta(days=1))
+            self._snapshots = published.join(scope, on=["symbol", "timestamp"], how="anti")
+
+    def compute(self, valued: pl.DataFrame) -> Computed:
+        """Compute the snapshots of one batch, and remember them for the next one. Batches come in time order."""
+        found = compute_gamma_exposure(valued, self._snapshots)
+        own = found.snapshots.select(pl.col(name).cast(dtype) for name, dtype in self._snapshots.schema.items())
+        self._snapshots = pl.concat([self._snapshots, own])
+        return Computed(found.snapshots, parts={STRIKES: found.strikes, EXPIRATIONS: found.expirations})

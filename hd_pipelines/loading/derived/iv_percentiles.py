@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from functools import partial
 
@@ -45,7 +46,7 @@ from hd_pipelines.loading.derived.refresh import (
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.market.symbols import to_ticker
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.publish.prefetch import prefetch
+from hd_pipelines.warehouse.prefetch import prefetch
 from hd_pipelines.warehouse.read.options import read_iv_percentiles, read_valued_in_parallel
 from hd_pipelines.warehouse.records.derivations import read_fingerprints, read_row_counts
 
@@ -53,7 +54,7 @@ TABLE, SOURCE = "iv_percentile_cache", "historical_greeks"
 OBSERVATION = 1
 """Raise it when the same valued chains give another observation; sessions are then observed again."""
 MAX_CONTRACTS_PER_BATCH = 250_000
-"""Read while the batch before is observed."""
+"""Observed while the next batch is read."""
 
 
 def refresh_iv_percentiles(
@@ -87,9 +88,10 @@ def _observe(database: Database, lake: Lake, due: Mapping[Pair, str], contracts:
     curve = lake.treasury_yields.read()
     batches = list(split_into_batches(to_pair_frame(due), contracts, MAX_CONTRACTS_PER_BATCH))
     observed = []
-    for batch, (valued, chains) in zip(batches, prefetch(partial(_read, database, lake), batches), strict=True):
-        found = select_session_observations(observe(valued), compute_model_free_volatility(chains, curve))
-        observed.append(found.join(batch, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
+    with closing(prefetch(partial(_read, database, lake), batches)) as read:
+        for batch, (valued, chains) in zip(batches, read, strict=True):
+            found = select_session_observations(observe(valued), compute_model_free_volatility(chains, curve))
+            observed.append(found.join(batch, left_on=["symbol", "date"], right_on=["symbol", "session"], how="semi"))
     return pl.concat(observed)
 
 

@@ -24,7 +24,7 @@ from hd_pipelines.warehouse.records.findings import CheckedScope
 Validator = Callable[..., Sequence[Finding]]
 """Checks rows before they are published; called with the rows and the frames of their parts, in order.
 
-An `ERROR` withholds the rows of its symbol and session, parts included.
+An `ERROR` withholds the rows of its symbol and session, parts included. It runs in the thread that publishes.
 """
 
 

@@ -12,8 +12,8 @@ from psycopg import sql
 from sqlalchemy import BigInteger, Date, DateTime, Double, Integer, Numeric, Table, Text
 
 from hd_pipelines.warehouse.errors import RowsRefusedError, explain_refusal
+from hd_pipelines.warehouse.prefetch import prefetch
 from hd_pipelines.warehouse.publish.partition_build import CopyRows
-from hd_pipelines.warehouse.publish.prefetch import prefetch
 from hd_pipelines.warehouse.publish.row_encoding import (
     BINARY_HEADER,
     BINARY_TRAILER,
