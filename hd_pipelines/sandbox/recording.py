@@ -24,7 +24,8 @@ WRITER_VERSION = "recording-1"
 """Part of every object's origin; raise it whenever the same recording would give other bytes."""
 MINUTE_FILE = "minute_bars.parquet"
 _FILES = {Interval.DAY: "day_bars.parquet", Interval.MINUTE: MINUTE_FILE}
-_TICKER_PREFIX = {AssetClass.INDEX: "I:", AssetClass.OPTION: "O:"}
+_TICKER_PREFIX = {AssetClass.STOCK: "", AssetClass.INDEX: "I:", AssetClass.OPTION: "O:"}
+"""What tickers of a class begin with; those of stocks have no prefix."""
 
 _Frames = Mapping[date, Mapping[FlatFileDataset, pl.DataFrame]]
 
@@ -95,7 +96,7 @@ def _add_session(bars: pl.DataFrame, interval: Interval) -> pl.DataFrame:
 
 def _select_rows(rows: pl.DataFrame, dataset: FlatFileDataset, day: date) -> pl.DataFrame:
     """The rows of one object in the vendor's columns, sorted by ticker and time."""
-    prefix = _TICKER_PREFIX.get(dataset.asset_class)
+    prefix = _TICKER_PREFIX[dataset.asset_class]
     ticker = pl.col("ticker")
     is_ours = ticker.str.starts_with(prefix) if prefix else ~ticker.str.contains(":", literal=True)
     selected = rows.filter(is_ours).with_columns(pl.lit(None, dtype=pl.Int64).alias("transactions"))

@@ -49,8 +49,8 @@ SIGNAL_ROW = {
     "target_3": 27139.54,
     "risk_reward": 1.9,
     "contract_ticker": "O:META261127C00290000",
-    "exit_reason": "STOP",
-    "r_multiple": -1.0,
+    "exit_reason": "EXPIRED",
+    "r_multiple": -12.39,
     "hold_minutes": 20.0,
 }
 DIAGNOSIS = doctor.Diagnosis(

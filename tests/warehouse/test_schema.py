@@ -231,6 +231,7 @@ def _is_not_a_partition(_: object, name: str | None, kind: str, *__: object) -> 
         ("gamma_exposure_snapshots_expected_behavior", vocabulary.ExpectedBehavior),
         ("market_regime_history_market_regime", vocabulary.MarketRegime),
         ("market_regime_history_vix_term_structure", vocabulary.VixTermStructure),
+        ("composite_signals_strategy", vocabulary.Strategy),
     ],
 )
 def test_database_checks_list_the_same_enum_values(

@@ -159,7 +159,7 @@ _SIGNAL_COLUMNS: tuple[Column[Row], ...] = (
     Column("New York", lambda row: f"{row['as_of'].astimezone(NEW_YORK):%m-%d %H:%M}"),
     Column("symbol", lambda row: row["symbol"]),
     Column("detector", lambda row: row["detector"]),
-    Column("", _write_direction),
+    Column("side", _write_direction, Priority.USUAL),
     Column("style", lambda row: row["style"], Priority.DETAIL),
     Column("score", lambda row: f"{row['style_score']:.0f}", Priority.USUAL, is_number=True),
     _make_price_column("entry", "entry_price", Priority.USUAL),

@@ -18,7 +18,7 @@ from hd_pipelines.tables.vocabulary import Rule
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TYPES = {"ticker": pl.String(), "window_start": pl.Int64(), "transactions": pl.Int64()}
-_TELL_VENDOR = "Compare with the vendor's current file description; extend flat_file_layout if the format changed."
+_TELL_VENDOR = "Compare with the vendor's current file description; extend flat_files/layout.py if the format changed."
 
 
 @dataclass(frozen=True, slots=True)
