@@ -27,7 +27,7 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 demo: $(READY)  ## the whole main job over the last 90 sessions of the sandbox
 	@$(BIN)/hd demo
 
-up: $(READY)  ## everything as a service: Dagster UI on 127.0.0.1:3000
+up: $(READY)  ## everything as a service; prints the link to the Dagster UI
 	@$(BIN)/hd up
 
 # Three workers on two cores: tests wait for servers, browsers and disks a fifth of their time. Without bytecode, which

@@ -39,7 +39,11 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         "option_data": OptionDataResource(),
         "warehouse": WarehouseResource(),
         "dbt_project": DbtResource(),
-        "dbt": DbtCommand(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE),
+        # These two would otherwise take paths from a run's configuration: of a program to start, of a folder to unpickle.
+        "dbt": dg.ResourceDefinition.hardcoded_resource(
+            DbtCommand(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE)
+        ),
+        "io_manager": dg.fs_io_manager.configured({}),
         "notifier": NotifierResource(),
         **(resource_overrides or {}),
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from hd_pipelines.cli.services import read_page_address
 from hd_pipelines.settings import load_settings
 
 IMAGES = Path(__file__).parent.parent / "docs" / "img"
@@ -34,12 +35,17 @@ PICTURES = {
 
 def main() -> None:
     """Open each page, wait for what it should show and let the graph settle."""
-    base = f"http://127.0.0.1:{load_settings().ui_port}"
+    running = read_page_address(load_settings().home)
+    if running is None:
+        sys.exit("take_screenshots: start `make up` first")
+    base = running.url
     if not Path(CHROMIUM).exists():
         sys.exit("take_screenshots: install chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1760, "height": 1360})
+        page.goto(running.link)
+        page.wait_for_timeout(2_000)
         for name, (path, expected) in PAGES.items():
             page.goto(base + path)
             page.get_by_text(expected).first.wait_for(timeout=30_000)

@@ -148,3 +148,14 @@ def test_loading_the_definitions_is_cheap_and_loads_nothing_heavy():
     is_snapshot_ending = datetime.now(UTC).date() + CALENDAR_WARNING > get_last_snapshot_session()
     assert loaded.isdisjoint(set(HEAVY) - ({"exchange_calendars"} if is_snapshot_ending else set()))
     assert seconds < MOST_CPU_SECONDS * (2 if is_snapshot_ending else 1)
+
+
+def test_no_resource_takes_anything_from_a_runs_configuration():
+    repository = build_definitions().get_repository_def()
+    fields = {
+        (job.name, name): sorted(getattr(resource.config_schema.config_type, "fields", None) or ())
+        for job in repository.get_all_jobs()
+        for name, resource in job.resource_defs.items()
+        if resource.config_schema is not None
+    }
+    assert {place: names for place, names in fields.items() if names} == {}

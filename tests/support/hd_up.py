@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from embedded_postgres.reach import find_free_port
+from hd_pipelines.cli.services import PageAddress, read_page_address
 
 SERVICE = """
 import sys
@@ -30,22 +30,39 @@ START_SECONDS, STOP_SECONDS = 300.0, 90.0
 
 @dataclass(frozen=True)
 class RunningServices:
-    """Address of the page and the installation's folder."""
+    """Address of the page, the link that opens it, and the installation's folder."""
 
     url: str
+    link: str
     home: Path
 
 
 @contextmanager
 def running_services(home: Path, database_url: str, sessions: Sequence[date]) -> Iterator[RunningServices]:
     """Start web server, daemon, code server and sandbox; afterwards stop them and fail if a process of theirs stays."""
-    port, log = find_free_port(home), home / "up.log"
+    with starting_services(home, database_url, sessions) as service:
+        page = read_page_address(home)
+        assert page is not None
+        yield RunningServices(page.url, page.link, home)
+        service.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            service.wait(STOP_SECONDS)
+        left = wait_until_ended(home)
+        assert not left, f"hd up left processes behind: {left}"
+        assert service.returncode == 0, (home / "up.log").read_text()[-3000:]
+
+
+@contextmanager
+def starting_services(home: Path, database_url: str, sessions: Sequence[date]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `hd up` and wait for its page; afterwards kill whatever is left of it."""
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "up.log"
     environment = {
         **os.environ,
         "HD_HOME": str(home),
         "HD_DATABASE_URL": database_url,
         "HD_WATCHLIST": "SPX,AAPL",
-        "HD_UI_PORT": str(port),
+        "HD_UI_PORT": str(find_free_port(home)),
         # Default 60: at a load of 18 on two cores the code server took longer to start a run, which then failed unstarted.
         "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
     }
@@ -53,40 +70,34 @@ def running_services(home: Path, database_url: str, sessions: Sequence[date]) ->
     with log.open("wb") as output:
         service = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
     try:
-        _wait_until_answering(f"http://127.0.0.1:{port}/server_info", service, log)
-        yield RunningServices(f"http://127.0.0.1:{port}", home)
+        _wait_until_announced(home, service, log)
+        yield service
     finally:
-        service.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            service.wait(STOP_SECONDS)
-        left = _wait_until_ended(home)
-        for pid in left:
+        for pid in list_processes(home):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         service.wait(STOP_SECONDS)
-    assert not left, f"hd up left processes behind: {left}"
-    assert service.returncode == 0, log.read_text()[-3000:]
 
 
-def _wait_until_answering(url: str, service: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_announced(home: Path, service: subprocess.Popen[bytes], log: Path) -> PageAddress:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         assert service.poll() is None, log.read_text()[-3000:]
-        with suppress(OSError), urllib.request.urlopen(url, timeout=10):
-            return
+        if (page := read_page_address(home)) is not None:
+            return page
         time.sleep(0.5)
-    raise AssertionError(f"the page does not answer: {log.read_text()[-3000:]}")
+    raise AssertionError(f"the page is not announced: {log.read_text()[-3000:]}")
 
 
-def _wait_until_ended(home: Path) -> dict[int, str]:
+def wait_until_ended(home: Path) -> dict[int, str]:
     """Wait for the end of every process that was started for `home`; returns those that stay, with their commands."""
     deadline = time.monotonic() + STOP_SECONDS
-    while (left := _list_processes(home)) and time.monotonic() < deadline:
+    while (left := list_processes(home)) and time.monotonic() < deadline:
         time.sleep(0.5)
     return left
 
 
-def _list_processes(home: Path) -> dict[int, str]:
+def list_processes(home: Path) -> dict[int, str]:
     # By environment, not by parent or group: code server and runs have sessions of their own, and orphans no parent.
     mark, found = f"HD_HOME={home}".encode(), {}
     for folder in Path("/proc").iterdir():
