@@ -1,4 +1,4 @@
-"""Turns facts into alerts: failed runs, failed checks, late data.
+"""Turns facts into alerts: failed runs, failed checks, late data, channels that cannot be used.
 
 `sensors` looks for the facts. A subject is chosen so that the same thing succeeding again is recognised as the end of the
 alert.
@@ -14,6 +14,7 @@ from hd_pipelines.tables.vocabulary import AlertSeverity, Rule
 
 RUN_FAILED, CHECK_FAILED, DATA_LATE = "run_failed", "check_failed", "data_late"
 LATE_BARS_SUBJECT = "historical_bars"
+CHANNEL_REFUSED, CHANNELS_SUBJECT = "channel_refused", "HD_ALERT_URLS"
 LATE_RULES = frozenset(
     {Rule.OBJECT_ABSENT, Rule.OBJECT_UNAVAILABLE, Rule.SESSION_MISSING, Rule.SNAPSHOT_MISSED, Rule.CHAIN_STALE}
 )
@@ -80,6 +81,18 @@ def describe_late_findings(
         title=f"{rule.replace('_', ' ').capitalize()}: {place}",
         detail=f"{', '.join(named[:NAMED])}{more}. {detail}",
         cure=cure,
+    )
+
+
+def describe_refused_channels(refused: Sequence[str]) -> Sighting:
+    """Describe URLs of HD_ALERT_URLS that cannot be used; the other channels deliver it. `refused`: why, one for each."""
+    return Sighting(
+        rule=CHANNEL_REFUSED,
+        subject=CHANNELS_SUBJECT,
+        severity=AlertSeverity.ERROR,
+        title="An alert channel cannot be used",
+        detail=" ".join(refused),
+        cure="Correct HD_ALERT_URLS and start `hd up` again; until then nothing is sent there.",
     )
 
 

@@ -16,7 +16,7 @@ from hd_pipelines.settings import Settings, load_settings
 if TYPE_CHECKING:
     from hd_pipelines.alerts.lifecycle import Alert
     from hd_pipelines.alerts.redaction import Redactor
-    from hd_pipelines.notifier.channels import Channel
+    from hd_pipelines.notifier.channels import Channel, OpenedChannels
     from hd_pipelines.warehouse.engine import Database
     from hd_pipelines.warehouse.records.alert_channels import ChannelState
 
@@ -26,11 +26,14 @@ _COLOURS = {"critical": "red", "error": "red", "warning": "yellow", "info": "blu
 def run_alerts(*, test: bool, close: str | None, resend: bool, wide: bool = False, as_json: bool = False) -> bool:
     """Carry out the options, then list open alerts and channels; return whether every test message arrived."""
     settings = load_settings()
-    channels = _open_channels(settings)
+    opened = _open_channels(settings)
+    channels = opened.usable
+    for refusal in opened.refused:
+        console().print(f"[red]{escape(refusal)}[/red]", soft_wrap=True)
     with _open_database(settings) as database:
         redactor = _make_redactor(settings, database)
         if test:
-            return _send_test(database, channels, redactor)
+            return _send_test(database, channels, redactor) and not opened.refused
         if close is not None:
             _close(database, channels, redactor, close)
         if resend:
@@ -52,13 +55,10 @@ def _open_database(settings: Settings) -> Database:
     return Database(url)
 
 
-def _open_channels(settings: Settings) -> list[Channel]:
-    from hd_pipelines.notifier.channels import ChannelRefusedError, open_channels
+def _open_channels(settings: Settings) -> OpenedChannels:
+    from hd_pipelines.notifier.channels import open_usable_channels
 
-    try:
-        return open_channels(settings.alert_urls.get_secret_value() if settings.alert_urls is not None else None)
-    except ChannelRefusedError as error:
-        raise Refusal(str(error)) from None
+    return open_usable_channels(settings.alert_urls.get_secret_value() if settings.alert_urls is not None else None)
 
 
 def _make_redactor(settings: Settings, database: Database) -> Redactor:
@@ -117,10 +117,12 @@ def _close(database: Database, channels: Sequence[Channel], redactor: Redactor, 
 
 def _resend(database: Database, channels: Sequence[Channel], redactor: Redactor) -> None:
     from hd_pipelines.notifier.delivery import deliver_due
+    from hd_pipelines.warehouse.records.alert_channels import lift_holds
     from hd_pipelines.warehouse.records.alert_outbox import revive_messages
 
     names, now = _require_channels(channels), datetime.now(UTC)
     with database.begin() as connection:
+        lift_holds(connection, names)
         revived = revive_messages(connection, names, now=now)
     console().print(f"{revived} messages will be tried once more")
     for report in deliver_due(database, channels, redactor, clock=lambda: datetime.now(UTC)):

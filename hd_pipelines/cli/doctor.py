@@ -46,6 +46,7 @@ def run_doctor(*, as_json: bool, wide: bool = False) -> bool:
         _check_disk,
         _check_calendar,
         _check_flat_files,
+        _check_alert_channels,
     ]
     found = [check(settings) for check in checks]
     if as_json:
@@ -132,3 +133,18 @@ def _check_flat_files(settings: Settings) -> Diagnosis:
     address = read_announced_address(settings.home)
     state = f"sandbox at {address.url} ({address.plays})" if address else "no credentials; the sandbox is not running"
     return Diagnosis("flat files", is_well=True, state=state)
+
+
+def _check_alert_channels(settings: Settings) -> Diagnosis:
+    if settings.alert_urls is None:
+        return Diagnosis("alert channels", is_well=True, state="HD_ALERT_URLS is not set: no alerts are sent")
+    from hd_pipelines.notifier.channels import open_usable_channels
+
+    opened = open_usable_channels(settings.alert_urls.get_secret_value())
+    names = ", ".join(channel.name for channel in opened.usable)
+    return Diagnosis(
+        "alert channels",
+        is_well=not opened.refused,
+        state=" ".join([names or "none can be used", *opened.refused]),
+        cure="correct HD_ALERT_URLS; `hd alerts --test` tries the others" if opened.refused else "",
+    )

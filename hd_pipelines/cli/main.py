@@ -177,7 +177,7 @@ def alerts(
         bool, typer.Option("--test", help="Send a test message to every channel and print whether it arrived.")
     ] = False,
     close: Annotated[str | None, typer.Option(help="Close the open alert whose id begins with this.")] = None,
-    resend: Annotated[bool, typer.Option("--resend", help="Try undeliverable messages once more.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Try undeliverable messages once more; ends holds.")] = False,
     wide: Wide = False,
     as_json: Json = False,
 ) -> None:

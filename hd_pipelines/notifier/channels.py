@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
@@ -128,14 +129,34 @@ def split_urls(text: str) -> list[str]:
     return [url.strip(" \t\r\n,") for url in _NEXT_URL.split(text.strip()) if url.strip(" \t\r\n,")]
 
 
-def open_channels(text: str | None) -> list[Channel]:
-    """Open a channel for every URL, duplicates once. Raises `ChannelRefusedError` if one cannot be used."""
-    urls = split_urls(text or "")
+@dataclass(frozen=True, slots=True)
+class OpenedChannels:
+    """The channels that can be used, duplicates once, and what is wrong with the other URLs, without repeating them."""
+
+    usable: Sequence[Channel]
+    refused: Sequence[str]
+
+
+def open_usable_channels(text: str | None) -> OpenedChannels:
+    """Open a channel for every URL that can be used: one misspelt URL must not silence the others."""
     channels: dict[str, Channel] = {}
-    for position, url in enumerate(urls, start=1):
-        channel = _open(url, position)
-        channels.setdefault(channel.name, channel)
-    return list(channels.values())
+    refused: list[str] = []
+    for position, url in enumerate(split_urls(text or ""), start=1):
+        try:
+            channel = _open(url, position)
+        except ChannelRefusedError as error:
+            refused.append(str(error))
+        else:
+            channels.setdefault(channel.name, channel)
+    return OpenedChannels(list(channels.values()), refused)
+
+
+def open_channels(text: str | None) -> list[Channel]:
+    """Open a channel for every URL, duplicates once. Raises `ChannelRefusedError` if any cannot be used."""
+    opened = open_usable_channels(text)
+    if opened.refused:
+        raise ChannelRefusedError(opened.refused[0])
+    return list(opened.usable)
 
 
 def _open(url: str, position: int) -> Channel:

@@ -93,9 +93,7 @@ class _Round:
             claimed = self._claim()
             if not isinstance(claimed, Claimed):
                 return ChannelReport(self.channel.name, delivered, failed, dead, claimed, complaint)
-            outcome = self.channel.send(
-                claimed.message, claimed.picture, message_id=claimed.message_id, is_repeat=claimed.is_repeat
-            )
+            outcome = self._send(claimed)
             complaint = self.redactor.clean(outcome.detail, MAX_ERROR_LENGTH)
             gave_up = self._record(claimed, outcome)
             if outcome.verdict is Verdict.DELIVERED:
@@ -106,6 +104,14 @@ class _Round:
             if outcome.verdict is not Verdict.REFUSED:
                 break  # a channel in trouble costs one attempt a round, not one for every message
         return ChannelReport(self.channel.name, delivered, failed, dead, self._find_rest(), complaint)
+
+    def _send(self, claimed: Claimed) -> Outcome:
+        try:
+            return self.channel.send(
+                claimed.message, claimed.picture, message_id=claimed.message_id, is_repeat=claimed.is_repeat
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a receiver answers, other channels and messages go on
+            return Outcome(Verdict.UNKNOWN, f"{type(error).__name__}: {error}")
 
     def _claim(self) -> Claimed | datetime | None:
         """Claim a message; if there is none to send, return until when the channel rests."""

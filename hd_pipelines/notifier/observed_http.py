@@ -1,4 +1,4 @@
-"""Sends the HTTP requests of all channels: bounded in time, without redirects, and with every answer recorded.
+"""Sends the HTTP requests of all channels: bounded in time and size, without redirects, with every answer recorded.
 
 It stands in for the module `requests` inside apprise's plugins, because a plugin returns only True or False and drops
 the receiver's status and `Retry-After`. It replaces a name in the plugin's own module, so other users of `requests` are
@@ -7,6 +7,10 @@ not affected.
 
 from __future__ import annotations
 
+import io
+import queue
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,11 +20,17 @@ from typing import Any
 import requests
 
 from hd_pipelines.notifier.outcome import Answer
+from hd_pipelines.providers.http import is_loopback
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
+LONGEST_SECONDS = 15.0
+"""For a whole request. The limits above start anew with every byte, so a receiver that drips would hold a tick for hours."""
 MOST_REQUESTS = 5
 """Requests per message: text and pictures; a plugin's own retries would exceed it."""
 _READ_AT_MOST = 65536
+_LONGEST_WAIT_SECONDS = 1e9
+_UNANSWERED = threading.BoundedSemaphore(16)
+"""Requests that may be under way, given up ones included: a receiver that drips must not collect threads."""
 
 
 @dataclass
@@ -71,16 +81,19 @@ class ObservedRequests:
         """
         observation = _current.get()
         if observation is not None and (
-            observation.requests >= MOST_REQUESTS or (observation.answers and not observation.answers[-1].is_success)
+            observation.requests >= MOST_REQUESTS
+            or observation.was_cut_off
+            or (observation.answers and not observation.answers[-1].is_success)
         ):
-            raise requests.ConnectionError("not sent: the receiver refused an earlier request of this message")
+            raise requests.ConnectionError("not sent: an earlier request of this message was refused or not answered")
         headers = dict(options.pop("headers", None) or {})
         if observation is not None:
             observation.requests += 1
             headers["Idempotency-Key"] = observation.idempotency_key
+        headers.setdefault("Accept-Encoding", "identity")
         options |= {"headers": headers, "timeout": (CONNECT_SECONDS, READ_SECONDS), "allow_redirects": False}
         try:
-            response = requests.request(method, url, **options)  # noqa: S113  (among the options)
+            response = _Attempt(method, url, options).wait(LONGEST_SECONDS)
         except requests.ConnectTimeout:
             raise
         except (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
@@ -115,6 +128,62 @@ class ObservedRequests:
 HTTP = ObservedRequests()
 
 
+class _Attempt:
+    """One request in a thread of its own, which is left behind when the receiver is not done in time.
+
+    Nothing else bounds every part of it: names are looked up and headers read without any limit on the whole.
+    """
+
+    def __init__(self, method: str, url: str, options: dict[str, Any]) -> None:
+        self._arguments = method, url, options
+        self._answered: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+        self._body = bytearray()
+        self._is_read = threading.Event()
+        self._is_given_up = False
+
+    def wait(self, seconds: float) -> requests.Response:
+        """Return the answer, with as much of its body as arrived in time and is ever looked at.
+
+        Raises what `requests` raises; `ReadTimeout` if there is no status and headers within `seconds`.
+        """
+        ends = time.monotonic() + seconds
+        self._permit = _UNANSWERED
+        if not self._permit.acquire(blocking=False):
+            raise requests.ConnectTimeout("not sent: too many requests wait for receivers that do not answer")
+        threading.Thread(target=self._run, name="alert-request", daemon=True).start()
+        try:
+            answered = self._answered.get(timeout=seconds)
+        except queue.Empty:
+            self._is_given_up = True
+            raise requests.ReadTimeout(f"no answer within {seconds:.0f} s") from None
+        if isinstance(answered, Exception):
+            raise answered
+        self._is_read.wait(max(ends - time.monotonic(), 0.0))
+        self._is_given_up = True
+        whole = requests.Response()
+        whole.status_code, whole.headers, whole.url = answered.status_code, answered.headers, answered.url
+        whole.encoding, whole.reason, whole.request = answered.encoding, answered.reason, answered.request
+        whole.raw = io.BytesIO(self._body)
+        return whole
+
+    def _run(self) -> None:
+        method, url, options = self._arguments
+        try:
+            with requests.Session() as session:
+                session.trust_env = not is_loopback(url)
+                with session.request(method, url, stream=True, **options) as response:
+                    self._answered.put(response)
+                    for piece in response.iter_content(4096):
+                        self._body += piece[: _READ_AT_MOST - len(self._body)]
+                        if self._is_given_up or len(self._body) >= _READ_AT_MOST:
+                            break
+        except Exception as error:  # noqa: BLE001 - raised again by `wait`; nobody waits for an error in a body
+            self._answered.put(error)
+        finally:
+            self._is_read.set()
+            self._permit.release()
+
+
 def _was_never_sent(error: Exception) -> bool:
     """Whether no connection was made: refused, no such host, no route."""
     from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
@@ -135,14 +204,16 @@ def _read_body(response: requests.Response) -> tuple[float | None, str | None]:
     """Read the wait in seconds that Discord and Telegram put into the body, and the id of the new message."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or thousands of brackets
         return None, None
     if not isinstance(body, dict):
         return None, None
     parameters = body.get("parameters")
     wait = body.get("retry_after", parameters.get("retry_after") if isinstance(parameters, dict) else None)
     named = body.get("id")
+    if not isinstance(wait, (int, float)) or isinstance(wait, bool) or not 0 <= wait <= _LONGEST_WAIT_SECONDS:
+        wait = None
     return (
-        float(wait) if isinstance(wait, (int, float)) and not isinstance(wait, bool) and wait >= 0 else None,
+        None if wait is None else float(wait),
         str(named) if isinstance(named, (str, int)) and not isinstance(named, bool) else None,
     )

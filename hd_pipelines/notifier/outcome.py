@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from hd_pipelines.providers.http import parse_retry_after, parse_seconds
 
 DEFAULT_HOLD = timedelta(seconds=30)
 """How long a channel rests after a 429 that names no time."""
+LONGEST_REST = timedelta(hours=1)
+"""A receiver that asks for more (one asked for three millennia) is asked again after this."""
 _REFUSED = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 _REMEDIES = {
     401: "The channel's token is wrong: put the right URL into HD_ALERT_URLS.",
@@ -91,33 +94,14 @@ def _classify_refusal(answer: Answer, rest: timedelta | None, detail: str) -> Ou
 
 
 def find_rest(answer: Answer, now: datetime) -> timedelta | None:
-    """Find the pause that the receiver asks for: `Retry-After` (seconds or a date), its body, or an empty rate bucket."""
+    """Find the pause that the receiver asks for: `Retry-After` (seconds or a date), its body, or an empty rate bucket.
+
+    At most `LONGEST_REST`.
+    """
     headers = {name.lower(): value for name, value in answer.headers.items()}
     waits = [
-        wait for wait in (_parse_retry_after(headers.get("retry-after"), now), answer.wait_seconds) if wait is not None
+        wait for wait in (parse_retry_after(headers.get("retry-after"), now), answer.wait_seconds) if wait is not None
     ]
     if headers.get("x-ratelimit-remaining", "").strip() == "0":
-        waits += [wait for wait in (_parse_seconds(headers.get("x-ratelimit-reset-after")),) if wait is not None]
-    return timedelta(seconds=max(waits)) if waits else None
-
-
-def _parse_retry_after(value: str | None, now: datetime) -> float | None:
-    if value is None:
-        return None
-    seconds = _parse_seconds(value)
-    if seconds is not None:
-        return seconds
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((moment - now).total_seconds(), 0.0)
-
-
-def _parse_seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value) if value is not None else None
-    except ValueError:
-        return None
-    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
+        waits += [wait for wait in (parse_seconds(headers.get("x-ratelimit-reset-after")),) if wait is not None]
+    return min(timedelta(seconds=min(max(waits), 1e9)), LONGEST_REST) if waits else None

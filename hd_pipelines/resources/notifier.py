@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from hd_pipelines.alerts.redaction import Redactor
-from hd_pipelines.notifier.channels import Channel, open_channels
+from hd_pipelines.notifier.channels import OpenedChannels, open_usable_channels
 from hd_pipelines.notifier.log_redaction import install_redactor
 from hd_pipelines.notifier.secrets import build_redactor
 from hd_pipelines.settings import load_settings
@@ -17,14 +15,14 @@ from hd_pipelines.warehouse.engine import Database
 class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The channels named in `HD_ALERT_URLS`, and the redactor for messages. Keeps no state between runs."""
 
-    def open_channels(self) -> Sequence[Channel]:
-        """Open the configured channels; empty if the setting is missing. Raises `ChannelRefusedError`."""
+    def open_channels(self) -> OpenedChannels:
+        """Open the configured channels, as far as they can be used; none if the setting is missing."""
         urls = load_settings().alert_urls
-        return open_channels(urls.get_secret_value() if urls is not None else None)
+        return open_usable_channels(urls.get_secret_value() if urls is not None else None)
 
     def list_channel_names(self) -> list[str]:
-        """List the names of the channels, which messages are addressed to."""
-        return [channel.name for channel in self.open_channels()]
+        """List the names of the usable channels, which messages are addressed to."""
+        return [channel.name for channel in self.open_channels().usable]
 
     def build_redactor(self, database: Database) -> Redactor:
         """Build a redactor for every secret of this installation, and apply it to logs from now on.

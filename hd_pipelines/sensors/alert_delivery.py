@@ -5,9 +5,13 @@ due, twice a minute, costs some milliseconds. It starts no attempt after its dea
 abandons a tick; the leases of an abandoned tick expire.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import dagster as dg
 
 from hd_pipelines.alerts.digest import find_digest_slot
+from hd_pipelines.alerts.sightings import CHANNEL_REFUSED, CHANNELS_SUBJECT, describe_refused_channels
 from hd_pipelines.notifier.delivery import DEADLINE_SECONDS, deliver_due
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.warehouse.records.alert_outbox import drop_old_messages
@@ -25,17 +29,29 @@ def deliver_alerts(
     """Run one round. The cursor is the time of the last digest; a new digest also drops expired messages and alerts."""
     now = clock.now()
     redactor, channels = notifier.build_redactor(warehouse.database), notifier.open_channels()
-    names = [channel.name for channel in channels]
+    names = [channel.name for channel in channels.usable]
     slot = find_digest_slot(now)
     with warehouse.database.begin() as connection:
         book = AlertBook(connection, names, redactor, now=now)
         escalated = book.escalate_overdue()
+        _report_refused(book, channels.refused, now)
         if context.cursor != slot.isoformat():
             book.write_digest(slot)
             drop_old_messages(connection, now=now)
             drop_old_alerts(connection, now=now)
     if names:
         context.update_cursor(slot.isoformat())
-    reports = deliver_due(warehouse.database, channels, redactor, clock=clock.now, deadline_seconds=DEADLINE_SECONDS)
-    deliveries = "; ".join(map(str, reports)) or "HD_ALERT_URLS is not set; `hd alerts` lists open alerts"
-    return dg.SkipReason(f"{len(escalated)} escalated; {deliveries}")
+    reports = deliver_due(
+        warehouse.database, channels.usable, redactor, clock=clock.now, deadline_seconds=DEADLINE_SECONDS
+    )
+    why_none = "no channel can be used" if channels.refused else "HD_ALERT_URLS is not set"
+    deliveries = "; ".join(map(str, reports)) or f"{why_none}; `hd alerts` lists open alerts"
+    return dg.SkipReason(" ".join([f"{len(escalated)} escalated; {deliveries}", *channels.refused]))
+
+
+def _report_refused(book: AlertBook, refused: Sequence[str], now: datetime) -> None:
+    """Open an alert, which the usable channels deliver, while a URL of HD_ALERT_URLS cannot be used."""
+    if refused:
+        book.observe(describe_refused_channels(refused), at=now)
+    else:
+        book.resolve(CHANNEL_REFUSED, CHANNELS_SUBJECT, at=now)

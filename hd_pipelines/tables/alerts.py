@@ -25,8 +25,8 @@ ALERTS = Table(
         Column(
             "rule",
             Type.TEXT,
-            "What is broken: `run_failed`, `check_failed`, `data_late`, or a rule of data-quality.md.",
-            source="`sensors.failure_alerts`, `sensors.late_data_alerts`",
+            "What is broken: `run_failed`, `check_failed`, `data_late`, `channel_refused`, or a rule of data-quality.md.",
+            source="`sensors.failure_alerts`, `sensors.late_data_alerts`, `sensors.alert_delivery`",
         ),
         Column(
             "subject", Type.TEXT, "What it is broken for: a job and its partitions, a check, a dataset and its session."

@@ -7,7 +7,7 @@ import pytest
 
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.market.findings import Finding
-from hd_pipelines.notifier.channels import open_channels
+from hd_pipelines.notifier.channels import open_usable_channels
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
 from hd_pipelines.resources import Clock, NotifierResource, WarehouseResource
 from hd_pipelines.sensors import failure_alerts, late_data_alerts
@@ -45,7 +45,7 @@ class World:
 
         class Channels(NotifierResource):
             def open_channels(self):
-                return open_channels(world.urls)
+                return open_usable_channels(world.urls)
 
             def build_redactor(self, _database):
                 return Redactor([CANARY])
@@ -144,6 +144,18 @@ def test_the_error_of_a_run_is_sent_without_its_secrets(world, discord, warehous
     for table_name in ("alerts", "alert_outbox", "alert_channels"):
         assert CANARY not in str(one(warehouse_url, f"SELECT string_agg({table_name}::text, '') FROM {table_name}"))
     assert CANARY not in str(discord.posted)
+
+
+def test_a_channel_that_cannot_be_used_is_reported_on_the_others_once(world, discord):
+    world.urls = f"discord://geheim {DISCORD}"
+    for _ in range(2):
+        assert "URL 1 of HD_ALERT_URLS (discord)" in world.tick(deliver_alerts)
+    (posted,) = discord.accepted
+    assert posted.embed["title"] == "An alert channel cannot be used"
+    assert "geheim" not in str(posted)
+    world.urls = DISCORD
+    world.tick(deliver_alerts)
+    assert world.open_alerts() == set()
 
 
 def test_failures_of_before_the_first_tick_are_history(world, discord):

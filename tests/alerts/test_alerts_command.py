@@ -87,12 +87,15 @@ def test_a_test_without_channels_is_refused(hd, monkeypatch):
     assert "HD_ALERT_URLS is not set" in result.stderr
 
 
-def test_a_wrong_url_is_refused_without_showing_it(hd, monkeypatch):
-    monkeypatch.setenv("HD_ALERT_URLS", "discord://geheim")
+def test_a_wrong_url_is_named_without_showing_it_and_the_others_go_on(hd, monkeypatch, discord):
+    monkeypatch.setenv("HD_ALERT_URLS", f"discord://geheim {DISCORD}")
     result = hd()
-    assert result.exit_code == 2
-    assert "URL 1 of HD_ALERT_URLS (discord)" in result.stderr
+    assert result.exit_code == 0
+    assert "URL 1 of HD_ALERT_URLS (discord)" in result.output
     assert "geheim" not in result.output
+    tested = hd("--test")
+    assert tested.exit_code == 1
+    assert len(discord.accepted) == 1
 
 
 def test_an_alert_is_closed_by_the_beginning_of_its_id(hd, failure):

@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 
 from hd_pipelines.definitions import build_definitions
-from hd_pipelines.notifier.channels import ChannelRefusedError
 from hd_pipelines.resources import Clock, NotifierResource
 from tests.alerts.conftest import DISCORD
 
@@ -25,9 +24,15 @@ def test_channels_are_those_of_the_settings(monkeypatch):
     monkeypatch.setenv("HD_ALERT_URLS", DISCORD)
     (name,) = NotifierResource().list_channel_names()
     assert name.startswith("discord-")
-    monkeypatch.setenv("HD_ALERT_URLS", "discord://wrong")
-    with pytest.raises(ChannelRefusedError):
-        NotifierResource().open_channels()
+
+
+def test_one_misspelt_channel_leaves_the_others_and_is_named_without_its_url(monkeypatch):
+    monkeypatch.setenv("HD_ALERT_URLS", f"discord://geheim {DISCORD}")
+    opened = NotifierResource().open_channels()
+    assert [channel.service for channel in opened.usable] == ["discord"]
+    (refusal,) = opened.refused
+    assert "URL 1 of HD_ALERT_URLS (discord)" in refusal
+    assert "geheim" not in refusal
 
 
 def test_secrets_of_settings_and_database_are_cleaned_also_in_logs(monkeypatch, database, caplog):

@@ -12,11 +12,11 @@ from hd_pipelines.alerts.lifecycle import Sighting
 from hd_pipelines.alerts.messages import write_trial_message
 from hd_pipelines.alerts.redaction import Redactor
 from hd_pipelines.notifier import observed_http
-from hd_pipelines.notifier.channels import open_channels
+from hd_pipelines.notifier.channels import DiscordChannel, open_channels
 from hd_pipelines.notifier.delivery import deliver_due
 from hd_pipelines.notifier.discord import RichDiscord
 from hd_pipelines.tables.vocabulary import AlertSeverity
-from hd_pipelines.warehouse.records.alert_channels import read_channel_states
+from hd_pipelines.warehouse.records.alert_channels import lift_holds, read_channel_states
 from hd_pipelines.warehouse.records.alert_outbox import count_outbox, enqueue
 from hd_pipelines.warehouse.records.alerts import AlertBook
 from tests.notifier.conftest import DISCORD, OTHER_DISCORD
@@ -101,6 +101,60 @@ def test_a_hold_binds_messages_that_come_later_and_processes_that_start_later(cl
     write(DISCORD, count=3)
     round_of(DISCORD)
     assert len(discord.posted) == 1
+
+
+def test_a_receiver_that_asks_for_millennia_is_asked_again_after_an_hour(clock, discord, round_of, write):
+    write(DISCORD)
+    discord.will_answer(429, {"Retry-After": "99999999999"})
+    round_of(DISCORD)
+    clock.advance(minutes=59)
+    round_of(DISCORD)
+    assert discord.accepted == []
+    clock.advance(minutes=2)
+    round_of(DISCORD)
+    assert len(discord.accepted) == 1
+
+
+def test_a_lifted_hold_lets_new_messages_through_at_once(database, clock, discord, round_of, write):
+    write(DISCORD)
+    discord.will_answer(429, {"Retry-After": "3000"})
+    round_of(DISCORD)
+    names = [channel.name for channel in open_channels(DISCORD)]
+    with database.begin() as connection:
+        assert lift_holds(connection, names) == 1
+        enqueue(connection, "another", write_trial_message(now=clock.now), names, REDACTOR, now=clock.now)
+    round_of(DISCORD)
+    assert len(discord.accepted) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"retry_after": %s}' % (b"9" * 400), b"[" * 60_000, b'{"id": {"a": []}}', b'{"parameters": 7}', b"nonsense"],
+)
+def test_a_strange_answer_neither_ends_a_round_nor_sends_again(clock, discord, round_of, write, body):
+    write(DISCORD)
+    discord.will_answer(200, {"Content-Type": "application/json"}, body)
+    (report,) = round_of(DISCORD)
+    assert report.delivered == 1
+    clock.advance(minutes=10)
+    round_of(DISCORD)
+    assert len(discord.posted) == 1
+
+
+def test_a_channel_whose_plugin_fails_leaves_the_other_channels_alone(clock, discord, round_of, write, monkeypatch):
+    write(DISCORD, OTHER_DISCORD)
+    broken = open_channels(DISCORD)[0].name
+    send = DiscordChannel.send
+
+    def send_some(self, *given, **named):
+        if self.name == broken:
+            raise LookupError("a plugin's defect")
+        return send(self, *given, **named)
+
+    monkeypatch.setattr(DiscordChannel, "send", send_some)
+    reports = {report.channel: report for report in round_of(DISCORD, OTHER_DISCORD)}
+    assert "LookupError" in reports[broken].complaint
+    assert len(discord.accepted) == 1
 
 
 def test_a_limited_channel_does_not_hold_up_the_others(database, clock, discord, round_of, write, warehouse_url):

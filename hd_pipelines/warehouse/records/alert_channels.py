@@ -6,6 +6,7 @@ The arithmetic is in `alerts.token_bucket`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,6 +68,15 @@ def hold_channel(connection: Connection, channel: str, until: datetime) -> None:
         .where(_channel.channel == channel)
         .values(held_until=func.greatest(func.coalesce(_channel.held_until, until), until))
     )
+
+
+def lift_holds(connection: Connection, channels: Collection[str]) -> int:
+    """End the pauses of `channels`; return how many were under way or over."""
+    return connection.execute(
+        update(alert_channels)
+        .where(_channel.channel.in_(sorted(channels)), _channel.held_until.is_not(None))
+        .values(held_until=None)
+    ).rowcount
 
 
 def note_delivered(connection: Connection, channel: str, *, now: datetime) -> None:
