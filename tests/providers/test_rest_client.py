@@ -3,8 +3,10 @@
 Numbers R01 to R13 name the faults, as in docs/data-quality.md.
 """
 
+import gzip
 from datetime import timedelta
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -22,6 +24,7 @@ from hd_pipelines.providers.errors import (
 )
 from hd_pipelines.providers.massive.rest import client as rest
 from hd_pipelines.providers.massive.rest.chain_snapshot import build_chain_path
+from hd_pipelines.providers.massive.rest.client import VendorApi
 from hd_pipelines.sandbox.faults import CutConnection, Html, Refuse, Rewrite, SlowBody, make_rest_fault
 from hd_pipelines.tables.vocabulary import Rule
 from tests.support.rest import CLOSE, KEY, SESSION, contract_rows, utc
@@ -261,6 +264,58 @@ def test_r13_retries_of_a_broken_service_are_limited(server, api_of, monkeypatch
         with pytest.raises(ApiError):
             tickers(api)
     assert server.rest.requests_served == 4 + 3  # four questions, three repetitions between them
+
+
+def test_a_body_packed_twice_is_refused_and_never_unpacked():
+    bomb = gzip.compress(gzip.compress(bytes(64 << 20), 9), 9)
+
+    def answer(_request):
+        return httpx.Response(200, headers={"content-encoding": "gzip, gzip"}, stream=httpx.ByteStream(bomb))
+
+    with (
+        VendorApi(url="http://127.0.0.1:1", key=SecretStr("key"), transport=httpx.MockTransport(answer)) as api,
+        pytest.raises(ApiResponseError, match="not offered"),
+    ):
+        tickers(api)
+
+
+def test_a_packed_body_is_measured_as_it_is_unpacked():
+    bomb = gzip.compress(bytes(rest.LARGEST_BODY + (1 << 20)), 9)
+
+    def answer(request):
+        assert request.headers["accept-encoding"] == "gzip"
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(bomb))
+
+    with (
+        VendorApi(url="http://127.0.0.1:1", key=SecretStr("key"), transport=httpx.MockTransport(answer)) as api,
+        pytest.raises(ApiResponseError, match="larger than"),
+    ):
+        tickers(api)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, ApiKeyRefusedError), (429, ApiRateLimitedError), (503, ApiUnavailableError)]
+)
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, gzip"])
+def test_a_refusal_is_what_its_status_says_however_its_body_is_coded(status, error, coding):
+    def answer(_request):
+        return httpx.Response(status, headers={"content-encoding": coding}, stream=httpx.ByteStream(b""))
+
+    with (
+        VendorApi(
+            url="http://127.0.0.1:1", key=SecretStr("key"), attempts=1, transport=httpx.MockTransport(answer)
+        ) as api,
+        pytest.raises(error),
+    ):
+        tickers(api)
+
+
+def test_a_proxy_never_sees_requests_to_this_machine(server, api_of, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert tickers(api_of(server))
 
 
 def test_a_body_beyond_all_measure_is_not_read(server, api_of, monkeypatch):

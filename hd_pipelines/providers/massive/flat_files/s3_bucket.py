@@ -18,6 +18,7 @@ from botocore import exceptions as botocore_exceptions
 from botocore.config import Config
 
 from hd_pipelines.providers.errors import FlatFileError, ObjectPlace
+from hd_pipelines.providers.http import is_loopback
 from hd_pipelines.providers.massive.flat_files import refusals
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ class S3Bucket:
         max_attempts: int,
         max_connections: int,
     ) -> None:
-        is_loopback = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
         config = Config(
             region_name=REGION,
             signature_version="s3v4",
@@ -77,7 +77,7 @@ class S3Bucket:
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
             response_checksum_validation="when_required",  # the vendor's objects carry none; we have CRC-32 and SHA-256
-            proxies={} if is_loopback else None,
+            proxies={} if is_loopback(url) else None,
         )
         self._bucket, self._url = bucket, url
         self._s3: Any = boto3.session.Session().client(

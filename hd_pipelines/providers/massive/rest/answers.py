@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -24,6 +23,7 @@ from hd_pipelines.providers.errors import (
     ApiUnavailableError,
     ObjectPlace,
 )
+from hd_pipelines.providers.http import parse_retry_after
 from hd_pipelines.tables.vocabulary import Rule
 
 
@@ -54,7 +54,7 @@ def build_error(status: int, retry_after: str | None, body: bytes, now: datetime
         return _build_lasting_error(status, message, place)
     kind = ApiRateLimitedError if status == 429 else ApiUnavailableError
     error = kind(place.error(Rule.OBJECT_UNAVAILABLE, f"{status}, {message}.", ASKED_AGAIN))
-    error.retry_after_seconds = _read_retry_after(retry_after, now)
+    error.retry_after_seconds = parse_retry_after(retry_after, now)
     return error
 
 
@@ -130,16 +130,3 @@ def _read_message(body: bytes) -> str:
         return "no reason given" if not body.strip() else "the body is no JSON"
     message = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
     return f"{str(message)[:200].rstrip('.')}" if message else "no reason given"
-
-
-def _read_retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After in seconds or as an HTTP date; None without a readable one."""
-    if header is None:
-        return None
-    if header.strip().isdigit():
-        return float(header)
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max((moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds(), 0.0)

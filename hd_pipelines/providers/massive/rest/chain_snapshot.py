@@ -33,7 +33,9 @@ SNAPSHOT_VERSION = 1
 _ENOUGH_TO_EXPECT_OPEN_INTEREST = 20
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_Nanoseconds = Annotated[int, Field(strict=True)]
+_Count = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-(2**53), le=2**53)]
+"""Whole, but sent with a point by some plans; beyond 2^53 a float is not exact."""
+_Nanoseconds = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 _OPTIONAL = ConfigDict(extra="ignore")
 
 
@@ -64,8 +66,8 @@ class _Greeks(TypedDict, total=False):
 class _Quote(TypedDict, total=False):
     bid: Required[_Number]
     ask: Required[_Number]
-    bid_size: _Number | None
-    ask_size: _Number | None
+    bid_size: _Count | None
+    ask_size: _Count | None
     last_updated: _Nanoseconds | None
 
 
@@ -76,7 +78,7 @@ class _Trade(TypedDict):
 
 @with_config(_OPTIONAL)
 class _Day(TypedDict, total=False):
-    volume: _Number | None
+    volume: _Count | None
 
 
 @with_config(_OPTIONAL)
@@ -95,7 +97,7 @@ class _Contract(TypedDict):
     implied_volatility: NotRequired[_Number | None]
     last_quote: NotRequired[_Empty | _Quote | None]
     last_trade: NotRequired[_Empty | _Trade | None]
-    open_interest: NotRequired[_Number | None]
+    open_interest: NotRequired[_Count | None]
 
 
 _CONTRACTS = TypeAdapter(list[_Contract])

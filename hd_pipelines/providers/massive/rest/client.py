@@ -32,7 +32,9 @@ from hd_pipelines.providers.errors import (
     ApiUnavailableError,
     ObjectPlace,
 )
+from hd_pipelines.providers.http import is_loopback
 from hd_pipelines.providers.massive.rest.answers import ASK_VENDOR, ASKED_AGAIN, Page, build_error, read_page
+from hd_pipelines.providers.massive.rest.content_coding import DamagedBodyError, UnknownCodingError, inflate
 from hd_pipelines.tables.vocabulary import Rule
 
 VENDOR_HOSTS = frozenset({"api.massive.com", "api.polygon.io"})
@@ -85,12 +87,17 @@ class VendorApi:
         self._retries, self._lock = RETRIES_IN_HAND, threading.Lock()
         self._client = httpx.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {key.get_secret_value()}", "Accept": "application/json"},
+            headers={
+                "Authorization": f"Bearer {key.get_secret_value()}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
             timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
             follow_redirects=False,
             verify=_build_tls_context(),
             transport=transport,
+            trust_env=not is_loopback(self.url),  # a proxy must not see the sandbox's requests, nor their key
         )
 
     def __repr__(self) -> str:
@@ -216,31 +223,35 @@ class VendorApi:
             raise ApiUnavailableError(
                 place.error(Rule.OBJECT_UNAVAILABLE, f"no complete answer ({type(error).__name__}).", ASKED_AGAIN)
             ) from None
-        except httpx.DecodingError:
-            raise ApiUnavailableError(
-                place.error(Rule.OBJECT_UNAVAILABLE, "the compressed answer is damaged.", ASKED_AGAIN)
-            ) from None
         if response.status_code != 200:
             raise build_error(response.status_code, response.headers.get("retry-after"), body, self._now(), place)
         return read_page(body, fetched_at, place)
 
     def _body(self, response: httpx.Response, place: ObjectPlace, ends_at: float) -> bytes:
-        """Read the body, unless it is too large or incomplete at the deadline."""
-        parts, size = [], 0
-        for part in response.iter_bytes():
-            size += len(part)
-            if size > LARGEST_BODY:
-                raise ApiResponseError(
-                    place.error(
-                        Rule.OUTPUT_TOO_LARGE, f"the answer is larger than {LARGEST_BODY >> 20} MiB.", ASK_VENDOR
+        """Read the body, unless it is too large, damaged, or incomplete at the deadline."""
+        body = bytearray()
+        try:
+            for part in inflate(response.iter_raw(), response.headers.get("content-encoding", "")):
+                body += part
+                if len(body) > LARGEST_BODY:
+                    raise ApiResponseError(
+                        place.error(
+                            Rule.OUTPUT_TOO_LARGE, f"the answer is larger than {LARGEST_BODY >> 20} MiB.", ASK_VENDOR
+                        )
                     )
-                )
-            if self._monotonic() > ends_at:
-                raise ApiUnavailableError(
-                    place.error(Rule.OBJECT_UNAVAILABLE, "no complete answer before the deadline.", ASKED_AGAIN)
-                )
-            parts.append(part)
-        return b"".join(parts)
+                if self._monotonic() > ends_at:
+                    raise ApiUnavailableError(
+                        place.error(Rule.OBJECT_UNAVAILABLE, "no complete answer before the deadline.", ASKED_AGAIN)
+                    )
+        except (UnknownCodingError, DamagedBodyError) as error:
+            if response.status_code != 200:
+                return bytes(body)  # its status says enough
+            if isinstance(error, UnknownCodingError):
+                raise ApiResponseError(place.error(Rule.RESPONSE_MALFORMED, f"{error}.", ASK_VENDOR)) from None
+            raise ApiUnavailableError(
+                place.error(Rule.OBJECT_UNAVAILABLE, "the compressed answer is damaged.", ASKED_AGAIN)
+            ) from None
+        return bytes(body)
 
 
 def _parse_origin(url: str) -> tuple[str, str, int]:

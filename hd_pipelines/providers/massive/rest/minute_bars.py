@@ -46,7 +46,7 @@ _CURE = "The rows were set aside, the others are used; the session is asked for 
 _LATEST_MS = 10**13
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_Count = Annotated[int, Field(strict=True)]
+_Count = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 _Milliseconds = Annotated[int, Field(strict=True, ge=0, lt=_LATEST_MS)]
 
 MINUTES: pl.Schema = pl.Schema(
