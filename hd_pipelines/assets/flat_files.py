@@ -49,7 +49,8 @@ def _make_asset(dataset: FlatFileDataset) -> dg.AssetsDefinition:
             *find_publication_gaps(dataset, sessions, remotes, now=clock.now()),
             *(finding for error in outcome.errors for finding in error.findings),
         ]
-        observed = frozenset(sessions) | {finding.session for finding in findings if finding.session}
+        listed = {session.replace(day=1) for session in sessions}  # the months, which findings about stray objects name
+        observed = frozenset(sessions) | listed | {finding.session for finding in findings if finding.session}
         with warehouse.database.begin() as connection:
             settle_findings(
                 connection,

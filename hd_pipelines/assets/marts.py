@@ -62,8 +62,15 @@ def dbt_models(
     """All dbt models and their tests, in one invocation: each invocation takes three seconds before its first query.
 
     If neither tables nor models changed since the last successful build of all models, nothing is built and nothing is
-    materialized. A build of some of the models does not count as such a build.
+    materialized. A build of some of the models does not count as such a build. Builds wait for one another.
     """
+    with warehouse.database.hold_lock("dbt build"):  # two builds at once rename the same tables
+        yield from _build(context, dbt, dbt_project, warehouse)
+
+
+def _build(
+    context: dg.AssetExecutionContext, dbt: DbtCommand, dbt_project: DbtResource, warehouse: WarehouseResource
+) -> Iterator[Any]:
     built = dbt_project.last_build
     if built.exists() and built.read_text() == _describe_build(_describe_inputs(warehouse), warehouse):
         context.log.info("nothing to do: tables and models are unchanged since the last build")

@@ -188,7 +188,9 @@ class ChainLake:
             match = _SNAPSHOT.match(path)
             if match is None or (wanted is not None and match["name"] not in wanted):
                 continue
-            if kind is None or match["kind"] == kind:
+            if kind is not None and match["kind"] != kind:
+                continue
+            try:
                 snapshot = ChainSnapshot(
                     to_underlying(match["name"]),
                     date.fromisoformat(match["session"]),
@@ -196,7 +198,9 @@ class ChainLake:
                     SnapshotKind(match["kind"]),
                     self._store.url(path),
                 )
-                found.append((snapshot, token))
+            except ValueError:
+                continue  # nobody published it: a date that does not exist, or a kind that is unknown
+            found.append((snapshot, token))
         found.sort(key=lambda item: (item[0].underlying, item[0].snapshot_at))
         if kind is SnapshotKind.CLOSE:
             found = list(

@@ -20,6 +20,7 @@ import polars as pl
 from hd_pipelines.lake.chains import ChainLake
 from hd_pipelines.lake.stores import open_store
 from hd_pipelines.lake.yields import TreasuryYields
+from hd_pipelines.market.dates import parse_iso_date
 from hd_pipelines.providers.massive.flat_files.layout import FlatFileDataset
 from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 
@@ -122,8 +123,10 @@ class Lake:
 
     def _versions(self, dataset: FlatFileDataset, first: date = date.min, last: date = date.max) -> dict[date, str]:
         files = ((_PART.match(path), token) for path, token in self._store.list_versions(dataset.name).items())
-        versions = {date.fromisoformat(match[2]): token for match, token in files if match}
-        return {session: token for session, token in versions.items() if first <= session <= last}
+        versions = {parse_iso_date(match[2]): token for match, token in files if match}
+        return {
+            session: token for session, token in versions.items() if session is not None and first <= session <= last
+        }
 
     def _scan(self, dataset: FlatFileDataset, sessions: Sequence[date], tickers: Iterable[str] | None) -> pl.LazyFrame:
         if not sessions:

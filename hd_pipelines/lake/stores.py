@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import pyarrow.fs
 
+UNPUBLISHED = ".unpublished"
+"""Folder below the root for files that are not published yet."""
 LAST_NAME = "\U0010ffff"
 """Sorts after every file name."""
 
@@ -101,7 +104,7 @@ class FolderStore:
 
     def scratch(self) -> Path:
         """A hidden folder on the same file system, so that publishing is a rename."""
-        folder = self._root / ".unpublished"
+        folder = self._root / UNPUBLISHED
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -136,9 +139,23 @@ class ObjectStore:
         }
 
     def publish(self, written: Path, path: str) -> None:
-        """Upload the file. The object appears or changes when the upload is complete."""
-        with written.open("rb") as source, self._filesystem.open_output_stream(f"{self._base}/{path}") as target:
-            shutil.copyfileobj(source, target, 8 << 20)
+        """Upload the file under a name that nobody reads, measure it, then let the service copy it to its place.
+
+        pyarrow completes an upload that an error interrupts, so a part of the file would be visible.
+        """
+        own = f"{self._base}/{UNPUBLISHED}/{uuid.uuid4().hex}"
+        uploaded = f"{own}/part.parquet"
+        size = written.stat().st_size
+        try:
+            with written.open("rb") as source, self._filesystem.open_output_stream(uploaded) as target:
+                shutil.copyfileobj(source, target, 8 << 20)
+            arrived = self._filesystem.get_file_info(uploaded).size
+            if arrived != size:
+                raise OSError(f"{arrived} of {size} bytes of {path} arrived in {self._url}")
+            self._filesystem.copy_file(uploaded, f"{self._base}/{path}")
+        finally:
+            with suppress(OSError):  # what stays is not in any dataset
+                self._filesystem.delete_dir(own)
         written.unlink()
 
     def publish_all(self, written: Mapping[str, Path]) -> None:

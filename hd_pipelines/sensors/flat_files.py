@@ -6,7 +6,8 @@ failed run loses nothing.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -18,11 +19,19 @@ from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS
 from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
+from hd_pipelines.tables.vocabulary import Rule
 from hd_pipelines.warehouse.records.files import read_current_loads
+from hd_pipelines.warehouse.records.findings import read_open_findings
 
 LOOK_BACK = 10
 """Sessions compared: single datasets have been published hours or days after the others."""
 MOST_ATTEMPTS = 3
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=1)
+"""Before objects that were not available are asked for again."""
+TRANSIENT_RULES = frozenset(
+    {Rule.OBJECT_UNAVAILABLE, Rule.OBJECT_REPUBLISHED, Rule.CONNECTION_CUT, Rule.DISK_NEARLY_FULL}
+)
+"""Reasons that say nothing about the object itself."""
 BATCH_TAG = "hd/flat_file_batch"
 
 
@@ -45,20 +54,41 @@ def name_batch(objects: Sequence[RemoteObject]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def decide(
-    batch: str, sessions: Sequence[date], earlier: Sequence[dg.DagsterRunStatus]
-) -> dg.RunRequest | dg.SkipReason:
-    """Request a run for a batch unless one is under way, has succeeded, or has failed too often.
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """A run of the same batch. `ended_at`: when its status last changed."""
 
-    `earlier`: statuses of the runs tagged with this batch. If one succeeded and objects are still not loaded, they were
-    refused: the findings give the reasons, and another run would find the same.
+    status: dg.DagsterRunStatus
+    ended_at: datetime
+
+
+def decide(
+    batch: str, sessions: Sequence[date], earlier: Sequence[EarlierRun], *, is_waiting: bool, now: datetime
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a run for a batch unless one is under way, its objects were refused, or it has failed too often.
+
+    Args:
+        batch: `name_batch` of the objects.
+        sessions: Their sessions, ascending.
+        earlier: The runs tagged with this batch. If one succeeded and objects are still not loaded, they were refused, and
+            another run would find the same: the findings give the reasons.
+        is_waiting: Some of these reasons pass by themselves (`TRANSIENT_RULES`), so the objects are asked for again, after
+            five minutes, then less and less often up to every hour.
+        now: The time of this tick.
     """
-    if any(status in UNDER_WAY for status in earlier):
+    statuses = [run.status for run in earlier]
+    has_succeeded = dg.DagsterRunStatus.SUCCESS in statuses
+    if any(status in UNDER_WAY for status in statuses):
         return dg.SkipReason(f"a run for batch {batch} is under way")
-    if dg.DagsterRunStatus.SUCCESS in earlier:
+    if has_succeeded and not is_waiting:
         return dg.SkipReason(f"batch {batch} was read and refused; see data_findings")
-    if len(earlier) >= MOST_ATTEMPTS:
-        return dg.SkipReason(f"batch {batch} failed {len(earlier)} times; look at the runs, then start one by hand")
+    failed = sum(status is not dg.DagsterRunStatus.SUCCESS for status in statuses)
+    if failed >= MOST_ATTEMPTS:
+        return dg.SkipReason(f"batch {batch} failed {failed} times; look at the runs, then start one by hand")
+    if has_succeeded:
+        due = max(run.ended_at for run in earlier) + min(FIRST_PAUSE * 2 ** min(len(earlier) - 1, 10), LONGEST_PAUSE)
+        if now < due:
+            return dg.SkipReason(f"batch {batch} was not available; it is asked for again at {due:%H:%M} UTC")
     return dg.RunRequest(
         run_key=f"flat_files:{batch}__attempt{len(earlier) + 1}",
         tags={**build_range_tags(sessions[0], sessions[-1]), BATCH_TAG: batch},
@@ -85,10 +115,19 @@ def new_flat_files(
         return dg.SkipReason(str(error))
     listed = [remote for dataset in DATASETS for remote in client.list_objects(dataset, sessions[0], sessions[-1])]
     with warehouse.database.connect() as connection:
-        loads = read_current_loads(connection, [dataset.name for dataset in DATASETS], sessions[0], sessions[-1])
+        names = [dataset.name for dataset in DATASETS]
+        loads = read_current_loads(connection, names, sessions[0], sessions[-1])
+        found = read_open_findings(connection, datasets=names, first=sessions[0], last=sessions[-1])
+    waiting = {(finding.dataset, finding.session) for finding in found if finding.rule in TRANSIENT_RULES}
     fresh = find_unloaded(listed, {(load.dataset, load.session): load.etag for load in loads}, sessions)
     if not fresh:
         return dg.SkipReason(f"nothing new among {len(listed)} objects")
     batch = name_batch(fresh)
-    runs = context.instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: batch}))
-    return decide(batch, sorted({r.session for r in fresh if r.session}), [run.status for run in runs])
+    records = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: batch}))
+    return decide(
+        batch,
+        sorted({remote.session for remote in fresh if remote.session}),
+        [EarlierRun(record.dagster_run.status, record.update_timestamp) for record in records],
+        is_waiting=any((remote.dataset.name, remote.session) in waiting for remote in fresh),
+        now=clock.now(),
+    )

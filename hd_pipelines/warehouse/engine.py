@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, ProgrammingError
 
-from hd_pipelines.warehouse.errors import SchemaOutdatedError
+from hd_pipelines.warehouse.errors import LockHeldError, SchemaOutdatedError
 from hd_pipelines.warehouse.roles import Role
 
 CONNECT_TIMEOUT_SECONDS = 10
+LOCK_WAIT_SECONDS = 600
+"""How long a process waits for another one that does the same, before it fails."""
 
 
 def to_sqlalchemy_url(url: str) -> str:
@@ -72,6 +74,26 @@ class Database:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             set_local_role(connection, role)
             yield connection
+
+    @contextmanager
+    def hold_lock(self, name: str, *, wait_seconds: int = LOCK_WAIT_SECONDS) -> Iterator[None]:
+        """Keep every other process out of blocks under the same `name`, on all machines that use this database.
+
+        It ends with the block, with the process, or with the connection. Raises `LockHeldError` after `wait_seconds`.
+        """
+        with self.begin(Role.SERVICE) as connection:
+            driver = get_driver_connection(connection)
+            # Nothing happens on this connection while the block works, for however long.
+            driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            driver.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_seconds}s",))
+            try:
+                driver.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"hd_pipelines:{name}",))
+            except psycopg.errors.LockNotAvailable as refusal:
+                raise LockHeldError(
+                    f"Another process has held the lock {name} for over {wait_seconds} s. Remedy: repeat this when it is "
+                    "done; pg_stat_activity shows it under application_name hd_pipelines."
+                ) from refusal
+            yield
 
     def close(self) -> None:
         """Close all connections."""

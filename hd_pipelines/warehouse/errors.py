@@ -60,6 +60,10 @@ class PublishBlockedError(WarehouseError):
     """A lock could not be acquired in time; nothing was published and the call may be repeated."""
 
 
+class LockHeldError(WarehouseError):
+    """Another process holds a lock for longer than this one waits."""
+
+
 class QueryRefusedError(WarehouseError):
     """A statement is not one plain query, or needs rights that the reader role does not have."""
 

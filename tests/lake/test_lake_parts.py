@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow.parquet
 import pytest
 
-from hd_pipelines.lake import Lake, LakeUnsettledError, PartSource
+from hd_pipelines.lake import Lake, LakeUnsettledError, PartSource, stores
 from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, STOCK_MINUTE
 from hd_pipelines.providers.massive.flat_files.reading import BAR_SCHEMA
 from tests.support.flat_files import SESSION, stamp
@@ -92,8 +92,52 @@ def test_a_large_part_goes_through_s3_in_several_pieces(tmp_path, monkeypatch):
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         lake = Lake("s3://desk/lake")
         lake.publish(STOCK_MINUTE, SESSION, wide, source(rows=wide.height))
-        assert list(objects) == ["desk/lake/stock_minute_aggs/session=2026-05-22/part.parquet"]
+        assert [name for name, body in objects.items() if body] == [
+            "desk/lake/stock_minute_aggs/session=2026-05-22/part.parquet"
+        ]
         assert lake.scan(STOCK_MINUTE, SESSION, SESSION, tickers=["T77"]).collect().height == 390
+
+
+def test_an_upload_that_is_interrupted_leaves_the_version_before(monkeypatch):
+    with writable_s3() as (url, objects):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        lake = Lake("s3://desk/lake")
+        lake.publish(STOCK_MINUTE, SESSION, bars(close=2.0), source("a"))
+        before = {name: body for name, body in objects.items() if body}
+
+        def interrupt(source_file, target, _size):
+            target.write(source_file.read(100))
+            raise ConnectionError("the line was cut")
+
+        with monkeypatch.context() as cut:
+            cut.setattr(stores.shutil, "copyfileobj", interrupt)
+            with pytest.raises(ConnectionError):
+                lake.publish(STOCK_MINUTE, SESSION, bars(close=3.0), source("b"))
+            assert {name: body for name, body in objects.items() if body} == before
+
+        def lose_the_end(source_file, target, _size):
+            target.write(source_file.read()[:-7])
+
+        with monkeypatch.context() as cut:
+            cut.setattr(stores.shutil, "copyfileobj", lose_the_end)
+            with pytest.raises(OSError, match="bytes of stock_minute_aggs/session"):
+                lake.publish(STOCK_MINUTE, SESSION, bars(close=3.0), source("b"))
+        assert {name: body for name, body in objects.items() if body} == before
+        assert lake.find_part(STOCK_MINUTE, SESSION).source.etag == "a"
+
+
+@pytest.mark.parametrize("name", ["session=2026-02-30", "session=2026-13-01", "session=someday"])
+def test_a_folder_of_a_day_that_does_not_exist_is_not_read(tmp_path, name):
+    lake = Lake(tmp_path)
+    lake.publish(STOCK_MINUTE, SESSION, bars(), source())
+    stray = tmp_path / "stock_minute_aggs" / name
+    stray.mkdir()
+    (stray / "part.parquet").write_bytes(b"anything")
+    assert lake.list_sessions(STOCK_MINUTE) == [SESSION]
+    assert lake.read(STOCK_MINUTE, date(2026, 1, 1), date(2026, 12, 31)).height == 6
 
 
 def test_a_folder_lake_is_laid_out_for_every_engine(tmp_path):

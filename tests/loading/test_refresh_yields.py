@@ -1,10 +1,13 @@
 """The Treasury curve from service and archive: published once, changed days again, refusals reported, the curve kept."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import polars as pl
 import pytest
 
+from hd_pipelines.lake.yields import TreasuryYields
 from hd_pipelines.loading.derived.yields import refresh_yields
 from hd_pipelines.market.sessions import list_last_sessions
 from hd_pipelines.providers.errors import ApiNotEntitledError, ApiUnavailableError, ObjectPlace
@@ -69,3 +72,25 @@ def test_a_service_that_is_away_is_worth_another_attempt(installation):
     with pytest.raises(ApiUnavailableError):
         refresh_yields(installation.database, installation.lake, Refusing(error), None, sessions=WINDOW)
     assert installation.lake.treasury_yields.read().is_empty()
+
+
+def test_two_loads_at_once_keep_the_days_of_both(installation, tmp_path, monkeypatch):
+    read = TreasuryYields.read
+
+    def read_slowly(self):
+        found = read(self)
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(TreasuryYields, "read", read_slowly)
+    archives = [archive_with(tmp_path / str(day), {day: 4.0}) for day in WINDOW]
+    with ThreadPoolExecutor(3) as loads:
+        list(
+            loads.map(
+                lambda archive: refresh_yields(
+                    installation.database, installation.lake, None, archive, sessions=WINDOW
+                ),
+                archives,
+            )
+        )
+    assert read(installation.lake.treasury_yields)["date"].unique().to_list() == WINDOW

@@ -1,5 +1,6 @@
 """Snapshots of the moment: from the REST service to lake, record and findings; and the alarm for missed ones."""
 
+import threading
 from datetime import date, timedelta
 
 import polars as pl
@@ -105,8 +106,14 @@ def test_snapshots_of_a_day_stand_beside_each_other(installation, take):
         (CutConnection(after_bytes=3000), Rule.OBJECT_UNAVAILABLE),
         (Rewrite(lambda answer: answer["results"][3]["details"].pop("strike_price")), Rule.RESPONSE_MALFORMED),
         (Rewrite(lambda answer: answer.update(results=[])), Rule.NO_ROWS),
+        (
+            Rewrite(lambda answer: answer["results"][3]["last_quote"].update(last_updated=2**63)),
+            Rule.RESPONSE_MALFORMED,
+        ),
+        (Rewrite(lambda answer: answer["results"][3]["last_quote"].update(bid_size=1e300)), Rule.RESPONSE_MALFORMED),
+        (Rewrite(lambda answer: answer["results"][3].update(open_interest=10**400)), Rule.RESPONSE_MALFORMED),
     ],
-    ids=["500", "429", "403", "html", "cut", "drift", "empty"],
+    ids=["500", "429", "403", "html", "cut", "drift", "empty", "beyond int64", "beyond counting", "beyond floats"],
 )
 def test_a_chain_that_cannot_be_fetched_is_reported_and_the_others_go_on(installation, server, take, fault, rule):
     server.faults.add(make_rest_fault(fault, "*/QQQ", times=None))
@@ -151,6 +158,58 @@ def test_a_kill_before_the_record_is_healed_by_the_next_round(installation, take
     take()
     assert len(records(installation)) == 3
     assert len(installation.lake.chains.list_snapshots(SESSION, SESSION)) == 3
+
+
+def test_an_error_that_nobody_thought_of_is_that_underlyings_finding(installation, take, monkeypatch):
+    fetch = loading_snapshots.fetch_chain
+
+    def fetch_some(api, ticker, **options):
+        if ticker == "QQQ":
+            raise OverflowError("int too large")
+        return fetch(api, ticker, **options)
+
+    monkeypatch.setattr(loading_snapshots, "fetch_chain", fetch_some)
+    report = take()
+    assert (report.taken, report.refused) == (("I:SPX", "SPY"), ("QQQ",))
+    assert open_rules(installation) == [(Rule.RESPONSE_MALFORMED, "/v3/snapshot/options/QQQ")]
+    assert "OverflowError" in installation.findings()[0].detail
+
+
+def test_a_chain_that_cannot_be_kept_is_raised_after_the_others_were(installation, take, monkeypatch):
+    publish = loading_snapshots.publish_chain
+
+    def publish_some(lake, validated, *given):
+        if validated.chain["underlying"][0] == "I:SPX":
+            raise OSError("no space left on device")
+        return publish(lake, validated, *given)
+
+    monkeypatch.setattr(loading_snapshots, "publish_chain", publish_some)
+    with pytest.raises(OSError, match="no space left"):
+        take()
+    assert [held.underlying for held in records(installation)] == ["QQQ", "SPY"]
+
+
+def test_a_round_killed_while_one_chain_waits_has_recorded_the_others(installation, take, monkeypatch):
+    fetch, others_are_recorded = loading_snapshots.fetch_chain, threading.Event()
+    record = loading_snapshots.record_loaded_chains
+
+    def fetch_some(api, ticker, **options):
+        if ticker == "QQQ":  # as if it waited for a Retry-After of a minute
+            assert others_are_recorded.wait(30)
+            raise KeyboardInterrupt
+        return fetch(api, ticker, **options)
+
+    def count(*given, **options):
+        done = record(*given, **options)
+        if len(records(installation)) == 2:
+            others_are_recorded.set()
+        return done
+
+    monkeypatch.setattr(loading_snapshots, "fetch_chain", fetch_some)
+    monkeypatch.setattr(loading_snapshots, "record_loaded_chains", count)
+    with pytest.raises(KeyboardInterrupt):
+        take()
+    assert [held.underlying for held in records(installation)] == ["I:SPX", "SPY"]
 
 
 def test_a_wrong_key_stops_the_round_and_is_reported(installation, take):

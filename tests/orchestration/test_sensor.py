@@ -1,7 +1,7 @@
 """The flat-file sensor requests a batch until it is loaded, refused or has failed too often."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import dagster as dg
@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from hd_pipelines.definitions import build_definitions
 from hd_pipelines.market.sessions import find_last_completed_session, list_last_sessions
 from hd_pipelines.partitions import RANGE_END_TAG, RANGE_START_TAG
+from hd_pipelines.providers.errors import ObjectPlace
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
 from hd_pipelines.providers.massive.flat_files.layout import DATASETS, STOCK_DAY, STOCK_MINUTE
 from hd_pipelines.providers.source import SandboxNotRunningError
 from hd_pipelines.resources import Clock, FlatFilesResource, WarehouseResource
 from hd_pipelines.sensors import flat_files as sensor
-from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, decide, find_unloaded, name_batch
+from hd_pipelines.sensors.flat_files import BATCH_TAG, MOST_ATTEMPTS, EarlierRun, decide, find_unloaded, name_batch
+from hd_pipelines.tables.vocabulary import Rule
+from hd_pipelines.warehouse.records.findings import record_findings
 
 NOW = datetime(2026, 5, 23, 15, tzinfo=UTC)
 WEEK = list_last_sessions(date(2026, 5, 22), 5)
@@ -27,6 +30,10 @@ Q, STARTED = dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED
 
 def remote(session, etag="v1", dataset=STOCK_DAY):
     return RemoteObject(dataset.key(session), dataset, session, etag, 10, NOW)
+
+
+def runs(statuses, ended_at=NOW):
+    return [EarlierRun(status, ended_at) for status in statuses]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,7 @@ def remote(session, etag="v1", dataset=STOCK_DAY):
     ],
 )
 def test_a_batch_is_started_unless_it_runs_succeeded_or_failed_too_often(earlier, answer):
-    decided = decide("b", WEEK, earlier)
+    decided = decide("b", WEEK, runs(earlier), is_waiting=False, now=NOW)
     if isinstance(answer, int):
         assert decided.run_key == f"flat_files:b__attempt{answer}"
         assert decided.tags == {RANGE_START_TAG: "2026-05-18", RANGE_END_TAG: "2026-05-22", BATCH_TAG: "b"}
@@ -56,9 +63,29 @@ def test_a_batch_is_started_unless_it_runs_succeeded_or_failed_too_often(earlier
         assert answer in decided.skip_message
 
 
+@pytest.mark.parametrize(
+    ("earlier", "minutes", "is_asked"),
+    [
+        ([S], 4, False),
+        ([S], 6, True),
+        ([S, S], 9, False),
+        ([S, S], 11, True),
+        ([S] * 5, 59, False),
+        ([S] * 5, 61, True),
+        ([S] * 500, 61, True),
+        ([F, S], 11, True),
+        ([S, STARTED], 600, False),
+        ([S, F, F, F], 600, False),
+    ],
+)
+def test_what_was_not_available_is_asked_for_again_less_and_less_often(earlier, minutes, is_asked):
+    decided = decide("b", WEEK, runs(earlier), is_waiting=True, now=NOW + timedelta(minutes=minutes))
+    assert isinstance(decided, dg.RunRequest) == is_asked
+
+
 @given(st.lists(st.sampled_from(list(dg.DagsterRunStatus)), max_size=6))
 def test_no_batch_gets_more_than_three_runs_or_two_at_once(earlier):
-    decided = decide("b", WEEK, earlier)
+    decided = decide("b", WEEK, runs(earlier), is_waiting=False, now=NOW)
     if isinstance(decided, dg.RunRequest):
         assert len(earlier) < MOST_ATTEMPTS
         assert set(earlier) <= {F, C}
@@ -121,9 +148,13 @@ def evaluate(monkeypatch, installation):
     repository = build_definitions().get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def tick(listed):
+        def tick(listed, now=None):
+            class At(Clock):
+                def now(self):
+                    return now or datetime.now(UTC)
+
             monkeypatch.setattr(f"{__name__}.LISTED", listed)
-            resources = {"clock": Clock(), "flat_file_bucket": Bucket(), "warehouse": GivenWarehouse()}
+            resources = {"clock": At(), "flat_file_bucket": Bucket(), "warehouse": GivenWarehouse()}
             with dg.build_sensor_context(instance, resources=resources, repository_def=repository) as context:
                 return sensor.new_flat_files(context)
 
@@ -150,6 +181,17 @@ def test_a_refused_object_is_not_requested_again(evaluate):
     add_run(evaluate.instance, evaluate(listed), S)
     assert "read and refused" in evaluate(listed).skip_message
     assert evaluate([replace(listed[0], etag="v2")]).run_key.endswith("__attempt1")
+
+
+def test_an_object_behind_a_503_is_requested_again_when_the_vendor_may_have_recovered(evaluate, installation):
+    listed = [remote(find_last_completed_session(datetime.now(UTC)))]
+    add_run(evaluate.instance, evaluate(listed), S)
+    place = ObjectPlace(STOCK_DAY.name, listed[0].session, listed[0].key)
+    with installation.database.begin() as connection:
+        record_findings(connection, [place.error(Rule.OBJECT_UNAVAILABLE, "503 SlowDown.", "Wait.")])
+    assert "asked for again at" in evaluate(listed).skip_message
+    later = datetime.now(UTC) + timedelta(minutes=6)
+    assert evaluate(listed, now=later).run_key.endswith("__attempt2")
 
 
 def test_a_loaded_object_and_an_empty_bucket_request_nothing(evaluate, installation):

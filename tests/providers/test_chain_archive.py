@@ -9,7 +9,13 @@ import pytest
 from hd_pipelines.market.option_chains import CHAIN
 from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.providers.archive.chains import COLUMNS, read_chain, read_chains
-from hd_pipelines.providers.archive.files import find_archive_gaps, list_archived_days, list_chain_files, to_folder_name
+from hd_pipelines.providers.archive.files import (
+    find_archive_gaps,
+    find_stray_files,
+    list_archived_days,
+    list_chain_files,
+    to_folder_name,
+)
 from hd_pipelines.providers.errors import FileRefusedError
 from hd_pipelines.tables.vocabulary import Rule, Severity
 from tests.support.rest import CLOSE, SESSION, contract_rows
@@ -206,6 +212,18 @@ def test_files_are_found_by_symbol_or_ticker_and_window(tmp_path):
         ("I:SPX", SESSION, "chains/SPX/2026-05-22.parquet"),
         ("SPY", SESSION, "chains/SPY/2026-05-22.parquet"),
     ]
+
+
+def test_stray_files_of_an_archive_are_found_and_the_others_are_read(tmp_path):
+    write(tmp_path, archived(), "SPY")
+    folder = tmp_path / "chains" / "SPY"
+    for name in ("2026-02-30.parquet", "2026-05-22 (copy).parquet", "2026-05-21.parquet.tmp", "._2026-05-22.parquet"):
+        (folder / name).write_bytes(b"")
+    assert list_archived_days(tmp_path) == {"SPY": [SESSION]}
+    assert [file.session for file in list_chain_files(tmp_path, ["SPY"], [SESSION])] == [SESSION]
+    (found,) = find_stray_files(tmp_path, ["SPY", "QQQ"])
+    assert (found.rule, found.subject, found.session, found.rows) == (Rule.OBJECT_STRAY, "SPY", None, 2)
+    assert "2026-02-30.parquet" in found.detail
 
 
 @needs_recordings

@@ -1,12 +1,13 @@
 """Objects that should be in the bucket by now: absent, late, never offered, on a closed day."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from hd_pipelines.market.sessions import list_sessions_between
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
-from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY
+from hd_pipelines.providers.massive.flat_files.layout import INDEX_DAY, parse_key
 from hd_pipelines.providers.massive.flat_files.publication import compute_due_time, find_publication_gaps
 from hd_pipelines.tables.vocabulary import Rule, Severity
 
@@ -65,7 +66,17 @@ def test_what_the_bucket_lacks_is_reported(days, now, expected):
 
 def test_a_stray_object_belongs_to_no_session():
     stray = RemoteObject(f"{INDEX_DAY.prefix}/README.txt", INDEX_DAY, None, "etag", 1, LATER)
-    assert find_publication_gaps(INDEX_DAY, WEEK, [*listed(*WEEK), stray], now=LATER) == []
+    folder = RemoteObject(f"{INDEX_DAY.prefix}/2026/", INDEX_DAY, None, "etag", 0, LATER)
+    (found,) = find_publication_gaps(INDEX_DAY, WEEK, [*listed(*WEEK), stray, folder], now=LATER)
+    assert (found.rule, found.session, found.subject) == (Rule.OBJECT_STRAY, None, stray.key)
+    copy = replace(stray, key=f"{INDEX_DAY.prefix}/2026/05/2026-05-22 (copy).csv.gz")
+    (found,) = find_publication_gaps(INDEX_DAY, WEEK, [*listed(*WEEK), copy], now=LATER)
+    assert found.session == date(2026, 5, 1)  # what a listing of that month resolves
+
+
+@pytest.mark.parametrize("name", ["2026-02-30.csv.gz", "2026-13-01.csv.gz", "0000-00-00.csv.gz"])
+def test_a_key_of_a_day_that_does_not_exist_is_no_sessions(name):
+    assert parse_key(f"{INDEX_DAY.prefix}/{name[:4]}/{name[5:7]}/{name}") is None
 
 
 def test_many_sessions_before_the_beginning_are_one_finding():

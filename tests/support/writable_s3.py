@@ -55,11 +55,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         key, query = self._asked()
         body = self._body()
+        if "x-amz-copy-source" in self.headers:
+            copied = self.objects.get(unquote(self.headers["x-amz-copy-source"]).lstrip("/"))
+            if copied is None:
+                return self._xml("<Error><Code>NoSuchKey</Code></Error>", 404)
+            self.objects[key] = copied
+            return self._xml(f"<CopyObjectResult><ETag>{_etag(copied)}</ETag></CopyObjectResult>")
         if "uploadId" in query:
             self.uploads[query["uploadId"]][int(query["partNumber"])] = body
         else:
             self.objects[key] = body
-        self._answer(200, ETag=_etag(body))
+        return self._answer(200, ETag=_etag(body))
 
     def do_POST(self) -> None:
         key, query = self._asked()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 from hd_pipelines.warehouse import engine
 from hd_pipelines.warehouse.engine import Database
-from hd_pipelines.warehouse.errors import SchemaOutdatedError
+from hd_pipelines.warehouse.errors import LockHeldError, SchemaOutdatedError
 from hd_pipelines.warehouse.roles import Role
 
 SPELLINGS = ["postgresql://u:p%40ss@h:5433/d", "postgres://u:p%40ss@h:5433/d", "postgresql+asyncpg://u:p%40ss@h:5433/d"]
@@ -76,3 +77,27 @@ def test_a_user_without_the_roles_sees_the_remedy(warehouse_url: str) -> None:
         ):
             pass
         superuser.execute(sql.SQL("DROP ROLE {}").format(login))
+
+
+def test_a_lock_keeps_others_out_until_its_block_ends(migrated_url: str) -> None:
+    with Database(migrated_url) as one, Database(migrated_url) as other:
+        with one.hold_lock("build"):
+            with (
+                pytest.raises(LockHeldError, match="lock build for over 1 s"),
+                other.hold_lock("build", wait_seconds=1),
+            ):
+                pytest.fail("two processes are in the block")
+            with other.hold_lock("something else", wait_seconds=1):
+                pass
+        with other.hold_lock("build", wait_seconds=1):
+            pass
+
+
+def test_a_lock_outlives_the_servers_patience_with_idle_transactions(migrated_url: str) -> None:
+    impatient = (
+        f"{migrated_url}{'&' if '?' in migrated_url else '?'}options=-c%20idle_in_transaction_session_timeout%3D200"
+    )
+    with Database(impatient) as one, Database(migrated_url) as other, one.hold_lock("build"):
+        time.sleep(0.6)
+        with pytest.raises(LockHeldError), other.hold_lock("build", wait_seconds=1):
+            pytest.fail("the lock was lost")

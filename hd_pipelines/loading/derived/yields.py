@@ -74,7 +74,8 @@ def refresh_yields(
             findings += error.findings
             continue
         if found is not None:
-            lake.treasury_yields.merge(found.curve.filter(pl.col("date").is_between(first, last)))
+            with database.hold_lock(DATASET):  # a merge reads the whole history and writes it back
+                lake.treasury_yields.merge(found.curve.filter(pl.col("date").is_between(first, last)))
     with database.begin() as connection:
         seen = frozenset(sessions) | {finding.session for finding in findings if finding.session is not None}
         settle_findings(connection, findings, [CheckedScope(DATASET, seen)], run_id=run_id)

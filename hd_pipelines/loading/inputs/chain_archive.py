@@ -29,8 +29,10 @@ from hd_pipelines.providers.archive.chains import READ_VERSION, read_chains
 from hd_pipelines.providers.archive.files import (
     ARCHIVE_RULES,
     DATASET,
+    STRAY_RULES,
     ChainFile,
     find_archive_gaps,
+    find_stray_files,
     list_archived_days,
     list_chain_files,
     to_folder_name,
@@ -180,7 +182,7 @@ def _read_known_fingerprints(
 def _settle_archive(
     database: Database, archive: Path, underlyings: Sequence[str], sessions: Sequence[date], run_id: str | None
 ) -> list[Finding]:
-    """Settle the findings about files of closed days and gaps in the window, for the wanted underlyings."""
+    """Settle the findings about files of closed days, stray files and gaps in the window, for the wanted underlyings."""
     folders = {to_folder_name(name) for name in underlyings}
     days = {folder: have for folder, have in list_archived_days(archive).items() if folder in folders}
     findings = [
@@ -189,8 +191,9 @@ def _settle_archive(
         if finding.session is not None and sessions[0] <= finding.session <= sessions[-1]
     ]
     covered = frozenset(finding.session for finding in findings if finding.session is not None) | frozenset(sessions)
+    findings += find_stray_files(archive, folders)
+    dated = CheckedScope(DATASET, covered, ARCHIVE_RULES, frozenset(days))
+    stray = CheckedScope(DATASET, frozenset(), STRAY_RULES, frozenset(folders), includes_undated=True)
     with database.begin() as connection:
-        settle_findings(
-            connection, findings, [CheckedScope(DATASET, covered, ARCHIVE_RULES, frozenset(days))], run_id=run_id
-        )
+        settle_findings(connection, findings, [dated, stray], run_id=run_id)
     return findings

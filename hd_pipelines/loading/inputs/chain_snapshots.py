@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
+
+import structlog
 
 from hd_pipelines.lake import ChainSource, Lake
 from hd_pipelines.loading.inputs.chain_records import (
     CHAIN_RULES,
     LoadedChain,
+    Usual,
     publish_chain,
     read_usual_contracts,
     record_loaded_chains,
@@ -22,7 +26,7 @@ from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK, get_regular_hours, is_session
 from hd_pipelines.market.snapshot_times import find_missed_snapshots
 from hd_pipelines.market.symbols import to_symbol, to_ticker
-from hd_pipelines.providers.errors import ApiKeyRefusedError, VendorError
+from hd_pipelines.providers.errors import ApiKeyRefusedError, ApiResponseError, ObjectPlace, VendorError
 from hd_pipelines.providers.massive.rest.chain_snapshot import (
     DATASET,
     SNAPSHOT_VERSION,
@@ -38,6 +42,7 @@ from hd_pipelines.warehouse.records.findings import CheckedScope, settle_finding
 
 WORKERS = 4
 """Number of underlyings fetched in parallel; the pages of one chain are fetched in sequence."""
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,40 @@ class SnapshotReport:
     errors: tuple[VendorError, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Publishes and records the chains of one round, one by one. `usual` is updated."""
+
+    database: Database
+    lake: Lake
+    session: date
+    usual: Usual
+    run_id: str | None
+
+    def keep(self, ticker: str, outcome: ChainFetch | VendorError) -> tuple[list[Finding], LoadedChain | None]:
+        """Publish and record one chain, or record why there is none. Returns its findings."""
+        chain = _publish(self.lake, outcome) if isinstance(outcome, ChainFetch) else None
+        subjects = frozenset({to_symbol(ticker), build_chain_path(ticker)})
+        found = record_loaded_chains(
+            self.database,
+            [chain] if chain is not None else [],
+            self.usual,
+            outcome.findings if isinstance(outcome, VendorError) else (),
+            [CheckedScope(DATASET, frozenset({self.session}), CHAIN_RULES, subjects)],
+            run_id=self.run_id,
+        )
+        return found, chain
+
+
+class _Taken(NamedTuple):
+    """What the report says of one chain; its rows are not kept."""
+
+    contracts: int
+    pages: int
+    skew_seconds: float
+    is_delayed: bool
+
+
 def take_snapshot(
     database: Database,
     lake: Lake,
@@ -72,40 +111,47 @@ def take_snapshot(
 ) -> SnapshotReport:
     """Fetch the chains of `underlyings` (symbols or tickers), all stamped `now`, to the second.
 
-    A chain that fails leaves a finding, the others are taken. A refused key raises `ApiKeyRefusedError`. Raises
+    Each chain is published and recorded as soon as it is complete: nobody sells it again, so none waits for another. A
+    chain that cannot be fetched leaves a finding, whatever the reason, and the others are taken. A refused key raises
+    `ApiKeyRefusedError`, and what lake or warehouse raise for one chain is raised, both after the others. Raises
     `ValueError` for a closing snapshot before the close, and outside sessions.
     """
     session = _find_session(now, kind)
     tickers = sorted({to_ticker(name) for name in underlyings})
-    with ThreadPoolExecutor(WORKERS) as pool:
-        outcomes = list(pool.map(lambda ticker: _fetch(client, ticker, now, kind), tickers))
-    errors = [outcome for outcome in outcomes if isinstance(outcome, VendorError)]
-    fetched = [outcome for outcome in outcomes if isinstance(outcome, ChainFetch)]
-    chains = [_publish(lake, fetch) for fetch in fetched]
-    subjects = frozenset({name for ticker in tickers for name in (to_symbol(ticker), build_chain_path(ticker))})
-    usual = read_usual_contracts(database, tickers, session, session)
-    findings = record_loaded_chains(
-        database,
-        chains,
-        usual,
-        [finding for error in errors for finding in error.findings],
-        [CheckedScope(DATASET, frozenset({session}), CHAIN_RULES, subjects)],
-        run_id=run_id,
-    )
-    for error in errors:
-        if isinstance(error, ApiKeyRefusedError):
-            raise error
+    kept = _Round(database, lake, session, read_usual_contracts(database, tickers, session, session), run_id)
+    taken: dict[str, _Taken] = {}
+    refused: dict[str, VendorError] = {}
+    findings: dict[str, list[Finding]] = {}
+    failed: list[Exception] = []
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="take-snapshot") as pool:
+        asked = {pool.submit(_fetch, client, ticker, now, kind): ticker for ticker in tickers}
+        for done in as_completed(asked):
+            ticker, outcome = asked.pop(done), done.result()
+            try:
+                findings[ticker], chain = kept.keep(ticker, outcome)
+            except Exception as error:  # noqa: BLE001 - raised below, after the other chains
+                failed.append(error)
+                continue
+            if isinstance(outcome, VendorError):
+                refused[ticker] = outcome
+            elif chain is not None:
+                taken[ticker] = _Taken(chain.record.contracts, outcome.pages, outcome.skew_seconds, outcome.is_delayed)
+    if failed:
+        raise failed[0]
+    for refusal in refused.values():
+        if isinstance(refusal, ApiKeyRefusedError):
+            raise refusal
     return SnapshotReport(
         snapshot_at=now.replace(microsecond=0),
         kind=kind,
-        taken=tuple(chain.record.underlying for chain in chains),
-        refused=tuple(t for t, outcome in zip(tickers, outcomes, strict=True) if isinstance(outcome, VendorError)),
-        contracts=sum(chain.record.contracts for chain in chains),
-        pages=sum(fetch.pages for fetch in fetched),
-        skew_seconds=max((fetch.skew_seconds for fetch in fetched), default=0.0),
-        is_delayed=any(fetch.is_delayed for fetch in fetched),
-        findings=tuple(findings),
-        errors=tuple(errors),
+        taken=tuple(sorted(taken)),
+        refused=tuple(sorted(refused)),
+        contracts=sum(chain.contracts for chain in taken.values()),
+        pages=sum(chain.pages for chain in taken.values()),
+        skew_seconds=max((chain.skew_seconds for chain in taken.values()), default=0.0),
+        is_delayed=any(chain.is_delayed for chain in taken.values()),
+        findings=tuple(finding for ticker in tickers for finding in findings[ticker]),
+        errors=tuple(refused[ticker] for ticker in sorted(refused)),
     )
 
 
@@ -153,6 +199,16 @@ def _fetch(client: VendorApi, ticker: str, now: datetime, kind: SnapshotKind) ->
         return fetch_chain(client, ticker, now=now, kind=kind)
     except VendorError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - whatever was sent, the other chains are taken
+        _log.exception("a chain cannot be read", underlying=ticker)
+        place = ObjectPlace(DATASET, now.astimezone(NEW_YORK).date(), build_chain_path(ticker))
+        return ApiResponseError(
+            place.error(
+                Rule.RESPONSE_MALFORMED,
+                f"the answer cannot be read ({type(error).__name__}); the log has the details.",
+                "Report it as a defect. Nothing of this underlying was taken.",
+            )
+        )
 
 
 def _publish(lake: Lake, fetch: ChainFetch) -> LoadedChain:

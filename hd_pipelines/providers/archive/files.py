@@ -6,11 +6,12 @@ docs/vendor.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from hd_pipelines.market.dates import parse_iso_date
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import is_session, list_sessions_between
 from hd_pipelines.market.symbols import canonicalize_symbol, to_ticker
@@ -19,6 +20,7 @@ from hd_pipelines.tables.vocabulary import Rule, Severity
 
 DATASET = "option_chains"
 ARCHIVE_RULES = frozenset({Rule.OBJECT_ON_CLOSED_DAY, Rule.SESSION_MISSING})
+STRAY_RULES = frozenset({Rule.OBJECT_STRAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,24 @@ def find_archive_gaps(days: Mapping[str, Sequence[date]]) -> list[Finding]:
     return findings
 
 
+def find_stray_files(archive: Path, folders: Collection[str]) -> list[Finding]:
+    """Find Parquet files in `folders` of the archive (`SPX`) whose name is no date."""
+    return [
+        Finding(
+            rule=Rule.OBJECT_STRAY,
+            severity=Severity.WARNING,
+            dataset=DATASET,
+            session=None,
+            subject=folder,
+            detail=f"{len(strays)} files of chains/{folder} have a name that is no date, first {strays[0]!r}; not loaded.",
+            cure="Rename or remove them: a chain's file is YYYY-MM-DD.parquet.",
+            rows=len(strays),
+        )
+        for folder in sorted(folders)
+        if (strays := [name for name in _list_names(archive / "chains" / folder) if _parse_name(name) is None])
+    ]
+
+
 def list_chain_files(archive: Path, underlyings: Sequence[str], sessions: Sequence[date]) -> list[ChainFile]:
     """List the files of `underlyings` (symbols or tickers) on `sessions`, by underlying and session.
 
@@ -98,9 +118,18 @@ def list_chain_files(archive: Path, underlyings: Sequence[str], sessions: Sequen
 
 def _list_days(folder: Path) -> list[tuple[date, str]]:
     """List the days that have a file in `folder` with its name, ascending; none if the folder is absent."""
-    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-    names = sorted(name for name in files if name.endswith(".parquet"))
-    return [(date.fromisoformat(name.removesuffix(".parquet")), name) for name in names]
+    named = [(_parse_name(name), name) for name in _list_names(folder)]
+    return [(day, name) for day, name in named if day is not None]
+
+
+def _list_names(folder: Path) -> list[str]:
+    """List the Parquet files in `folder`, ascending; none if it is absent. A dot makes a file invisible to programs."""
+    names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name for name in names if name.endswith(".parquet") and not name.startswith("."))
+
+
+def _parse_name(name: str) -> date | None:
+    return parse_iso_date(name.removesuffix(".parquet"))
 
 
 def to_folder_name(underlying: str) -> str:

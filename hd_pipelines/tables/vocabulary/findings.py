@@ -20,6 +20,7 @@ class Rule(StrEnum):
     OBJECT_REPUBLISHED = "object_republished"
     OBJECT_ON_CLOSED_DAY = "object_on_closed_day"
     OBJECT_UNDER_TWO_DATES = "object_under_two_dates"
+    OBJECT_STRAY = "object_stray"
     # the bytes
     DISK_NEARLY_FULL = "disk_nearly_full"
     CONNECTION_CUT = "connection_cut"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from hd_pipelines.market.findings import Finding
@@ -23,13 +23,14 @@ class CheckedScope:
     """What a stage has checked: open findings of this dataset, sessions and rules that it did not repeat are resolved.
 
     `rules` None means every rule; a stage lists its own rules, so that it does not resolve findings of another stage.
-    `subjects` None means every subject.
+    `subjects` None means every subject. `includes_undated`: findings without a session are covered too.
     """
 
     dataset: str
     sessions: frozenset[date]
     rules: frozenset[Rule] | None = None
     subjects: frozenset[str] | None = None
+    includes_undated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,14 @@ def resolve_findings(
     *,
     rules: Collection[Rule] | None = None,
     subjects: Collection[str] | None = None,
+    includes_undated: bool = False,
 ) -> int:
     """Mark open findings of `dataset` on `sessions` as resolved, except `except_ids`; return how many."""
+    covered = data_findings.c.session.in_(sorted(sessions))
     statement = (
         update(data_findings)
         .where(data_findings.c.dataset == dataset)
-        .where(data_findings.c.session.in_(sorted(sessions)))
+        .where(or_(covered, data_findings.c.session.is_(None)) if includes_undated else covered)
         .where(data_findings.c.resolved_at.is_(None))
         .where(data_findings.c.finding_id.not_in(sorted(except_ids)))
         .values(resolved_at=func.now())
@@ -112,7 +115,15 @@ def settle_findings(
     record_findings(connection, findings, run_id=run_id)
     seen = [finding.finding_id for finding in findings]
     for scope in checked:
-        resolve_findings(connection, scope.dataset, scope.sessions, seen, rules=scope.rules, subjects=scope.subjects)
+        resolve_findings(
+            connection,
+            scope.dataset,
+            scope.sessions,
+            seen,
+            rules=scope.rules,
+            subjects=scope.subjects,
+            includes_undated=scope.includes_undated,
+        )
 
 
 def read_open_findings(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from hd_pipelines.market.dates import parse_iso_date
+
 BUCKET = "flatfiles"
 
 
@@ -80,5 +82,5 @@ def parse_key(key: str) -> tuple[FlatFileDataset, date] | None:
     match = _KEY.match(key)
     if match is None or match["prefix"] not in _DATASET_BY_PREFIX:
         return None
-    dataset, session = _DATASET_BY_PREFIX[match["prefix"]], date.fromisoformat(match["day"])
-    return (dataset, session) if dataset.key(session) == key else None
+    dataset, session = _DATASET_BY_PREFIX[match["prefix"]], parse_iso_date(match["day"])
+    return (dataset, session) if session is not None and dataset.key(session) == key else None

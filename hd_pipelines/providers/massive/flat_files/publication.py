@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
+from hd_pipelines.market.dates import parse_iso_date
 from hd_pipelines.market.findings import Finding
 from hd_pipelines.market.sessions import NEW_YORK, is_session
 from hd_pipelines.providers.massive.flat_files.client import RemoteObject
@@ -24,6 +25,7 @@ PUBLICATION_RULES = frozenset(
         Rule.OBJECT_UNAVAILABLE,
         Rule.OBJECT_REPUBLISHED,
         Rule.OBJECT_ON_CLOSED_DAY,
+        Rule.OBJECT_STRAY,
         Rule.DATASET_NOT_OFFERED,
         Rule.DISK_NEARLY_FULL,
         Rule.CONNECTION_CUT,
@@ -40,7 +42,7 @@ def compute_due_time(session: date) -> datetime:
 def find_publication_gaps(
     dataset: FlatFileDataset, sessions: Sequence[date], listed: Sequence[RemoteObject], *, now: datetime
 ) -> list[Finding]:
-    """Find absent objects of `sessions` (ascending), and listed objects on days without a session.
+    """Find absent objects of `sessions` (ascending), listed objects on days without a session, and stray ones.
 
     A dataset that begins later than the window gives one finding, and so does one that is not in the bucket at all; an
     object that is not due yet gives none.
@@ -55,7 +57,13 @@ def find_publication_gaps(
         *([_describe_not_offered(dataset, before, begins)] if before else []),
         *(_describe_absent(dataset, session) for session in absent),
         *(_describe_closed_day(dataset, remote) for remote in closed),
+        *(_describe_stray(dataset, remote) for remote in listed if remote.session is None and not _is_folder(remote)),
     ]
+
+
+def _is_folder(remote: RemoteObject) -> bool:
+    """Whether some tool made this empty object to show a folder."""
+    return remote.key.endswith("/") and remote.size == 0
 
 
 def _describe_not_offered(dataset: FlatFileDataset, before: Sequence[date], begins: date | None) -> Finding:
@@ -94,4 +102,18 @@ def _describe_closed_day(dataset: FlatFileDataset, remote: RemoteObject) -> Find
         subject=remote.key,
         detail="The exchange was closed on that day; the object was left in the bucket.",
         cure="Nothing to load. Tell the vendor if such rows also appear in files of sessions.",
+    )
+
+
+def _describe_stray(dataset: FlatFileDataset, remote: RemoteObject) -> Finding:
+    """Describe it at the first day of the month whose folder it is in, so that a listing of that month resolves it."""
+    folders = remote.key.removeprefix(f"{dataset.prefix}/").split("/")
+    return Finding(
+        rule=Rule.OBJECT_STRAY,
+        severity=Severity.WARNING,
+        dataset=dataset.name,
+        session=parse_iso_date("-".join([*folders[:2], "01"])),
+        subject=remote.key,
+        detail="Its name is not that of a session's file; the object was left in the bucket.",
+        cure="Tell the vendor if it holds data of a session.",
     )
