@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import threading
 import urllib.request
@@ -117,6 +118,7 @@ def nothing_changes(services):
     assert ask(services, IS_PAUSED)["instance"]["autoMaterializePaused"] is False
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 @pytest.mark.parametrize(
     ("arguments", "path", "status"),
     [
