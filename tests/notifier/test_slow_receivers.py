@@ -78,7 +78,7 @@ def test_receivers_that_drip_collect_no_threads_without_end(monkeypatch):
 
 
 def test_a_body_that_drips_does_not_make_a_delivered_message_unknown(monkeypatch):
-    monkeypatch.setattr(observed_http, "LONGEST_SECONDS", 0.3)
+    monkeypatch.setattr(observed_http, "LONGEST_SECONDS", 2.0)
 
     def answer(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
