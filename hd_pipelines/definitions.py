@@ -26,6 +26,7 @@ from hd_pipelines.resources import (
 )
 from hd_pipelines.resources.dbt import DBT_EXECUTABLE, PROJECT, DbtResource
 from hd_pipelines.resources.dbt_command import DbtCommand
+from hd_pipelines.resources.step_values import StepValues
 from hd_pipelines.schedules import ALL_SCHEDULES
 from hd_pipelines.sensors import ALL_SENSORS
 
@@ -43,7 +44,7 @@ def build_definitions(*, resource_overrides: Mapping[str, object] | None = None)
         "dbt": dg.ResourceDefinition.hardcoded_resource(
             DbtCommand(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=DBT_EXECUTABLE)
         ),
-        "io_manager": dg.fs_io_manager.configured({}),
+        "io_manager": StepValues(),
         "notifier": NotifierResource(),
         **(resource_overrides or {}),
     }

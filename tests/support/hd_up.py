@@ -17,9 +17,11 @@ from embedded_postgres.reach import find_free_port
 from hd_pipelines.cli.services import PageAddress, read_page_address
 
 SERVICE = """
-import sys
+import signal, sys
 from datetime import date
 from hd_pipelines.cli import services
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a suite under nohup hands down that it is ignored
 
 services.list_last_sessions = lambda *_: [date.fromisoformat(text) for text in sys.argv[1:]]
 services.run_services()
